@@ -77,7 +77,10 @@ function readArguments() {
   };
 }
 
-/** What a figure depends on, for whoever compares two reports. @param {Place} place */
+/**
+ * What a figure depends on, for comparing two reports.
+ * @param {Place} place
+ */
 async function machine(place) {
   const { client } = await place.redis();
   const redis = /redis_version:(\S+)/.exec(await client.redis.info('server'))?.[1];
@@ -120,7 +123,7 @@ async function inPlace(profileDir, work) {
 
 async function main() {
   const { names, amount, json, profileDir } = readArguments();
-  // The reader's own settings would change what is measured.
+  // The user's own settings would change what is measured.
   for (const name of Object.keys(process.env)) if (name.startsWith('INFER_')) delete process.env[name];
   if (profileDir !== undefined) mkdirSync(profileDir, { recursive: true });
   const facts = await inPlace(undefined, machine);

@@ -1,6 +1,6 @@
 // Builds dist/ (cli: bundled, for bin/run.js; lib: plain modules and types, for programs) and
-// oclif.manifest.json. All is made in a folder of its own and moved into place when complete, so a failed
-// or half-done build is never run.
+// oclif.manifest.json. Everything is built in a separate folder and moved into place when complete, so a
+// failed or partial build is never run.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,13 +13,13 @@ import { sourceHash } from './build/stamp.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '');
 
 mkdirSync(join(root, '.build'), { recursive: true });
-// Inside the repository, so that what is not bundled resolves from its node_modules.
+// Inside the repository, so that unbundled packages resolve from its node_modules.
 const stage = mkdtempSync(join(root, '.build', 'stage-'));
 try {
   await buildInto(stage);
   moveIntoPlace(stage);
 } catch (error) {
-  // tsc and esbuild have shown where by now; oclif says in `detail` which command does not load.
+  // tsc and esbuild have already reported the location; oclif says in `detail` which command does not load.
   console.error(['build failed:', error.message, error.detail].filter(Boolean).join(' '));
   process.exitCode = 1;
 } finally {
@@ -51,7 +51,7 @@ function emitLibrary(outDir) {
 
 function moveIntoPlace(stage) {
   const dist = join(root, 'dist');
-  // Another build may swap at the same moment; whoever comes second puts its own in place.
+  // Another build may swap at the same moment; the later one then installs its own.
   for (let attempt = 1; ; attempt++) {
     try {
       if (existsSync(dist)) renameSync(dist, join(stage, `old-${attempt}`));

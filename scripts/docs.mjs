@@ -1,5 +1,5 @@
-// Writes the pages of docs/ that are made from the sources: docs/errors.md from the table of errors.
-// A contract test fails while they are out of date.
+// Writes the pages of docs/ that are generated from the sources: docs/errors.md from the table of errors. A
+// contract test fails while they are out of date.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { ERROR_TOPICS } = await load('src/lib/core/error-table.ts');
 writeFileSync(join(root, 'docs', 'errors.md'), errorPage(ERROR_TOPICS));
 
-/** A module of the sources, which Node 20 cannot read as they are. */
+/** Loads a module of the sources, which Node 20 cannot read directly. */
 async function load(entry) {
   const { outputFiles } = await build({
     absWorkingDir: root,

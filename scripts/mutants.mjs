@@ -1,11 +1,13 @@
-// Mutation runs: Stryker changes the source in small ways, one at a time, and counts which of these changes the
-// unit tests notice. The exit code is 1 when less than 85 % were noticed in a folder, or in the files named of it.
+// Mutation runs: Stryker changes the source in small ways, one at a time, and counts which of these changes
+// the unit tests detect. The exit code is 1 when less than 85 % are detected in a folder, or in the files
+// given of it.
 //   node scripts/mutants.mjs                          every folder, one after the other (hours)
 //   node scripts/mutants.mjs batch tune               these folders
 //   node scripts/mutants.mjs core/sketch core/units   these files of src/lib
-//   node scripts/mutants.mjs --again batch            all mutants, also those whose code and tests are as they were
-// What was found is kept in node_modules/.cache/mutants/, a file for each folder; a later run starts from it. Stryker does not
-// know what a test reaches: after a change in the code that the mutated files use, run it with --again.
+//   node scripts/mutants.mjs --again batch            all mutants, even those whose code and tests are unchanged
+// Results are kept in node_modules/.cache/mutants/, one file per folder; a later run starts from them.
+// Stryker does not know what a test reaches: after a change in code used by the mutated files, run it with
+// --again.
 import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename, relative } from 'node:path';
@@ -13,15 +15,18 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
 
-/** Code without input and output, by its folder: the files that are mutated (all, or these), and the tests that must notice. */
+/**
+ * Code without input and output, by folder: the files to mutate (all, or these), and the tests that must
+ * detect the mutants.
+ */
 const FOLDERS = {
   batch: { tests: ['test/unit/batch/*.test.ts'] },
   core: { tests: ['test/unit/core/*.test.ts'] },
-  // The long stream takes seconds, and notices nothing that the others do not.
+  // The long stream takes seconds, and detects nothing that the others do not.
   input: { tests: ['test/unit/input/!(long-stream).test.ts'] },
   scale: {
     files: ['policy', 'policy-predictive', 'policy-step', 'controller', 'slots'],
-    // Without the properties, which take a minute: the score is one that the plain tests reach alone.
+    // Without the property tests, which take a minute: the score is what the plain tests reach alone.
     tests: ['test/unit/scale/{controller,policies,controller-reasons,predictive,predictive-look}.test.ts'],
   },
   tune: { files: ['rules'], tests: ['test/unit/tune/*.test.ts'] },
@@ -29,7 +34,7 @@ const FOLDERS = {
     files: [
       'batch-sizes',
       'device-error',
-      'held',
+      'held-jobs',
       'limits',
       'retry',
       'run-clock',
@@ -70,7 +75,7 @@ const namesIn = (dir) =>
     .filter((name) => name.endsWith('.ts'))
     .map((name) => basename(name, '.ts'));
 
-/** Killed and all that could be run, by file. */
+/** Killed mutants and all that could be run, by file. */
 function countByFile(mutants) {
   const counts = new Map();
   for (const { fileName, status } of mutants) {
@@ -91,7 +96,7 @@ const { values, positionals } = parseArgs({
   options: { again: { type: 'boolean', default: false } },
   allowPositionals: true,
 });
-// It is in no hurry, and others may work on this machine.
+// It is not urgent, and others may be working on this machine.
 setPriority(10);
 const lines = [];
 for (const [folder, mutate] of planOf(positionals.length > 0 ? positionals : Object.keys(FOLDERS))) {

@@ -1,5 +1,5 @@
-// Brings a checkout to where infer runs: Node checked, dependencies and redis-server installed, dist built.
-// Safe to repeat, and quick when all is there. Uses nothing but Node, as it runs before npm ci.
+// Prepares a checkout so that infer runs: checks Node, installs dependencies and redis-server, builds dist.
+// Safe to repeat, and fast when nothing is missing. Uses only Node, as it runs before npm ci.
 //   node scripts/setup.mjs                  set up
 //   node scripts/setup.mjs --run demo       ... then show infer at work
 //   node scripts/setup.mjs --run test ARGS  ... then run every check and test (ARGS go to vitest)
@@ -15,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '')
 
 const NEXT = {
   demo: (args) => handOver(process.execPath, [join(root, 'bin/run.js'), 'demo', ...args]),
-  // Builds later by itself, so that a build that fails is one failure among others.
+  // Builds later by itself, so that a failed build is one failure among others.
   test: (args) => runChecks(root, ensureBuilt, args),
 };
 

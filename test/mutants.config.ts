@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** The quickest files first: a run ends with the first test that notices the mutant. */
+/** The fastest files first: a run ends with the first test that detects the mutant. */
 class QuickFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const { cache, config } = this.ctx;
@@ -12,14 +12,14 @@ class QuickFirst extends BaseSequencer {
   }
 }
 
-/** For Stryker: every test that this lists meets the mutants of code that runs at load (see scripts/mutants.mjs). */
+/** For Stryker: every test in this list covers the mutants of code that runs at load (see scripts/mutants.mjs). */
 export default defineConfig({
   test: {
     include: JSON.parse(process.env.MUTANTS_TESTS ?? '[]') as string[],
     sequence: { sequencer: QuickFirst },
-    // On a slow machine, a test that only takes long must not count as one that noticed.
+    // On a slow machine, a test that only takes long must not count as having detected one.
     testTimeout: 15_000,
-    // Each mutant has a thread of its own anyway; its test files may share it.
+    // Each mutant has its own thread anyway; its test files may share it.
     isolate: false,
   },
 });

@@ -1,6 +1,5 @@
-// The model called in a loop, with nothing around it: what the hardware gives. Argument: JSON with
-// model, input name, row shape and batch sizes. Each line on stdin, `{seconds}`, is answered with
-// rows a second by batch size.
+// The model called in a loop, with nothing around it: what the hardware can do. Argument: JSON with model, input name,
+// row shape and batch sizes. Each line on stdin, `{seconds}`, is answered with rows a second by batch size.
 import { createInterface } from 'node:readline';
 import ort from 'onnxruntime-node';
 

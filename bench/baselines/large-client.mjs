@@ -33,7 +33,7 @@ async function naive() {
     // Every wait listens to both.
     for (const one of [bull, events]) one.setMaxListeners(0);
     await events.waitUntilReady();
-    // Each ended job keeps its tensor: no more of them than it takes to hear how they ended.
+    // Each ended job keeps its tensor, so keep no more of them than are needed to learn how they ended.
     const options = { removeOnComplete: 64 };
     /** @type {Call} */
     const call = async (image) => {
@@ -66,5 +66,5 @@ for await (const line of createInterface({ input: process.stdin })) {
   await Promise.all(Array.from({ length: atOnce }, loop));
   console.log(JSON.stringify({ rate: (jobs / (performance.now() - started)) * 1000, times }));
 }
-// Redis and the workers are the benchmark's to end.
+// The benchmark ends Redis and the workers.
 process.exit(0);

@@ -1,5 +1,5 @@
-// What a shop writes first: a BullMQ worker that calls ONNX Runtime inline. Argument: JSON with the
-// Redis socket, the queue, the model and the concurrency.
+// The obvious first implementation: a BullMQ worker that calls ONNX Runtime inline. Argument: JSON with the Redis
+// socket, the queue, the model and the concurrency.
 import { Worker } from 'bullmq';
 import ort from 'onnxruntime-node';
 

@@ -17,7 +17,10 @@ export function digitRow(i) {
   return /** @type {number[]} */ (DIGIT_ROWS[i % DIGIT_ROWS.length]);
 }
 
-/** `rows` rows as the chunks a file of them becomes. @param {number} rows */
+/**
+ * `rows` rows in the chunks that a file of them would become.
+ * @param {number} rows
+ */
 export async function* digitChunks(rows) {
   const data = new Uint8Array(ROWS.buffer, 0, CHUNK_ROWS * 64 * 4);
   for (let at = 0; at < rows; at += CHUNK_ROWS) {

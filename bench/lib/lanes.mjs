@@ -1,7 +1,7 @@
 import { Queue } from 'bullmq';
 import { digitRow } from './digits.mjs';
 
-/** Jobs under way at once while a queue is filled. */
+/** Jobs in flight at once while a queue is filled. */
 const SEED_AT_ONCE = 500;
 const LOOK_MS = 5;
 
@@ -50,7 +50,10 @@ export class Lane {
     }
   }
 
-  /** Jobs a second at which `jobs` of those waiting are worked off. @param {number} jobs */
+  /**
+   * Rate in jobs a second at which `jobs` waiting jobs are processed.
+   * @param {number} jobs
+   */
   async drainRate(jobs) {
     const before = await this.ended();
     await this.open();

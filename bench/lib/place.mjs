@@ -16,7 +16,7 @@ const PROFILER = new URL('./profiler.mjs', import.meta.url);
 const START_MS = 30_000;
 const STOP_MS = 10_000;
 
-/** The environment without the reader's own infer settings, which would change what is measured. */
+/** The environment without the user's own infer settings, which would change what is measured. */
 function cleanEnv() {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(INFER_|NODE_OPTIONS)/.test(name)),
@@ -137,7 +137,7 @@ export class Place {
 
   async close() {
     for (const close of this.closers.splice(0).reverse()) await close().catch(() => undefined);
-    // Latest first: workers end before the Redis they are on.
+    // Latest first: workers end before the Redis they use.
     for (const child of this.children.splice(0).reverse()) await this.stop(child);
     rmSync(this.dir, { recursive: true, force: true });
   }

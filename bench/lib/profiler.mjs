@@ -1,5 +1,5 @@
-// Preloaded into worker and runner by `--profile`: Node 20 does not take --cpu-prof in NODE_OPTIONS,
-// which is how a runner, started by the worker, can be reached.
+// Preloaded into worker and runner by `--profile`: Node 20 does not accept --cpu-prof in NODE_OPTIONS, the only way to
+// reach a runner, which the worker starts.
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';
 import { basename, join } from 'node:path';

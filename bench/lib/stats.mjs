@@ -3,13 +3,20 @@ export function median(values) {
   return percentile(values, 50);
 }
 
-/** Nearest rank, so that every percentile is a value that was measured. @param {number[]} values @param {number} p */
+/**
+ * Nearest rank, so that every percentile is a measured value.
+ * @param {number[]} values
+ * @param {number} p
+ */
 export function percentile(values, p) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Three significant digits, thousands apart. @param {number} value */
+/**
+ * Three significant digits, with thousands separators.
+ * @param {number} value
+ */
 function figure(value) {
   if (!Number.isFinite(value)) return '-';
   if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString('en-US');

@@ -22,7 +22,7 @@ export async function run(place, amount) {
   const submit = (/** @type {number} */ n) =>
     client.submitMany(digitChunks(n), signature, { model: 'digits', queue: 'bulk' });
 
-  /** All queued first, then worked off. */
+  /** All queued first, then processed. */
   const queued = async () => {
     await lane.hold();
     const { group, jobs } = await submit(rows);
@@ -34,7 +34,7 @@ export async function run(place, amount) {
     await client.waitGroup(group);
     return (rows / ms) * 1000;
   };
-  /** From the first row given to the client to the last result, submitting included. */
+  /** From the first row passed to the client to the last result, including the submit. */
   const endToEnd = async () => {
     const started = performance.now();
     const { group } = await submit(rows);

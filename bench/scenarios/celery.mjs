@@ -9,7 +9,7 @@ import { compare } from '../lib/stats.mjs';
 export const title =
   'celery: the same rows through a Celery solo worker with torch; single-row jobs and 256 rows a job';
 
-/** Debian's packages are for Debian's Python, which need not be the first of the PATH. */
+/** Debian's packages are for Debian's Python, which need not be the first on the PATH. */
 const PYTHON = process.env.BENCH_PYTHON ?? '/usr/bin/python3';
 
 /** @param {import('../lib/place.mjs').Place} place @param {import('../lib/sizes.mjs').Amount} amount */

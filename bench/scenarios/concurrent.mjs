@@ -21,7 +21,7 @@ export async function run(place, amount) {
   const events = new QueueEvents('naive', { connection: { path: server.socket } });
   place.closers.push(() => events.close());
   await events.waitUntilReady();
-  // Each call in flight adds a listener of its own.
+  // Each call in flight adds a listener.
   events.setMaxListeners(0);
   lane.bull.setMaxListeners(0);
 

@@ -38,7 +38,7 @@ export async function run(place, amount) {
     await fill(n);
     return lane.drainRate(n);
   };
-  // Compiled code, a learned batch size and a warm Redis on every side before anything counts.
+  // Compiled code, a learned batch size and a warm Redis on every side before measuring starts.
   for (const side of sides) await measure(side, Math.min(jobs, 3_000));
   for (let round = 0; round < roundsOf(amount, 3); round++) {
     for (const side of sides) {

@@ -33,7 +33,7 @@ export async function run(place, amount) {
       for (let i = 0; i < 3; i++) seen[name].inspect.push(await inspectMs(place, server.url));
       seen[name].rate.push(await lane.drainRate(drained));
       await lane.hold();
-      // As many as are missing, so that each round starts from the same backlog.
+      // Adds only the missing jobs, so that each round starts from the same backlog.
       await lane.fillOurs((name === 'few' ? few : many) - (await lane.bull.count()));
     }
   }

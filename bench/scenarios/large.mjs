@@ -15,7 +15,7 @@ const IMAGES = [
 ];
 const AGAINST = 'naive BullMQ, base64';
 const AT_ONCE = 8;
-/** Jobs that are submitted at once: the worker meets a queue of them. */
+/** Jobs submitted at once, so that the worker finds a queue of them. */
 const BACKLOG = 64;
 const BEAT_MS = 1_000;
 const RESOLUTION_MS = 5;
@@ -37,7 +37,7 @@ export async function run(place, amount) {
   const names = queues.map(({ queue }) => queue);
   const lines = [];
   for (const { name, label, shape, share } of IMAGES) {
-    // Processes of their own for each size, so that a peak of memory is this size's.
+    // New processes for each size, so that a memory peak belongs to this size.
     const ours = await inferSide(place, models, names);
     const naive = await naiveSide(place, queues);
     const jobs = Math.max(AT_ONCE, Math.round(most * share));
@@ -106,7 +106,7 @@ async function inferSide(place, models, names) {
     const [id] = await redis.zrange('{infer}:workers', '0', '-1');
     return JSON.parse((await redis.get(`{infer}:worker:${id}`)) ?? '{}');
   };
-  /** Every heartbeat that ends from now on, and the one that ends after the load, until it is asked for. */
+  /** Every heartbeat from now until asked for, including the first one after the load. */
   const watch = async () => {
     const first = await nextBeat(beat);
     let worst = 0;

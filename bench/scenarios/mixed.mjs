@@ -17,7 +17,10 @@ export async function run(place, amount) {
   const signature = await client.signatures.find('digits');
   const submit = () => client.submitMany(digitChunks(rows), signature, { model: 'digits' });
 
-  /** Open loop: a row is due every 20 ms, whatever became of those before. @param {() => boolean} more */
+  /**
+   * Open loop: a row is due every 20 ms, whether or not earlier ones were answered.
+   * @param {() => boolean} more
+   */
   const probe = async (more) => {
     /** @type {number[]} */
     const times = [];

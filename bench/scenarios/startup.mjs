@@ -12,7 +12,7 @@ export async function run(place, amount) {
   const server = await place.redis();
   const row = join(ROOT, 'examples', 'one-digit.json');
   const submit = [INFER, 'submit', row, '-m', 'digits', '--redis', server.url];
-  // A worker has published the model once, as on any machine in use; it need not run now.
+  // A worker has published the model once, as on any machine in use; it need not be running now.
   await place.stop(await place.worker(server.url, ['-Q', 'none']));
   const commands = { node: ['-e', '0'], version: [INFER, '--version'], submit };
   /** @type {Record<string, number[]>} */

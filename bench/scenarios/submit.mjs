@@ -45,7 +45,7 @@ async function submit(place, url, rows) {
   stderr.on('data', (chunk) => {
     said += chunk;
   });
-  // It may end early, which its exit code tells better than a broken pipe.
+  // It may exit early; its exit code explains that better than a broken pipe.
   stdin.on('error', () => undefined);
   const gone = once(child, 'exit');
   let peak = 0;
@@ -53,7 +53,7 @@ async function submit(place, url, rows) {
     try {
       peak = memoryOf(child.pid, 'VmHWM') || peak;
     } catch {
-      // It has just ended.
+      // It has just exited.
     }
   }, LOOK_MS);
   for (let left = rows; left > 0; left -= BLOCK_ROWS) {

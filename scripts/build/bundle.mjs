@@ -1,9 +1,7 @@
 import { build } from 'esbuild';
 import { filesUnder } from './stamp.mjs';
 
-/**
- * Not bundled: native modules, and compilers that oclif would only load to run TypeScript sources.
- */
+/** Not bundled: native modules, and compilers that oclif would load only to run TypeScript sources. */
 const EXTERNAL = ['onnxruntime-node', 'msgpackr-extract', 'typescript', 'ts-node', 'tsx', 'wsl-utils'];
 
 /** Bundled CommonJS code expects these three. */
@@ -15,7 +13,7 @@ const __filename = __fileURLToPath(import.meta.url);
 const __dirname = __fileURLToPath(new URL('.', import.meta.url));
 `.trim();
 
-/** The command line: one file a command, what they share in chunks. Returns esbuild's list of what went in. */
+/** The command line: one file per command, shared code in chunks. Returns esbuild's list of inputs. */
 export async function bundleCli(root, outdir) {
   const { metafile } = await build({
     absWorkingDir: root,
@@ -27,8 +25,8 @@ export async function bundleCli(root, outdir) {
     platform: 'node',
     target: 'node20',
     minify: true,
-    keepNames: true, // error classes are known by name
-    legalComments: 'none', // licences go into one file, see licences.mjs
+    keepNames: true, // error classes are identified by name
+    legalComments: 'none', // licences are collected in one file, see licences.mjs
     chunkNames: 'chunks/[name]-[hash]',
     external: EXTERNAL,
     banner: { js: BANNER },

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The licences of the packages whose code went into a bundle: theirs ask that the text goes along. */
+/** The licences of the packages bundled: they require that their text is included. */
 export function licencesOf(root, metafile) {
   const folders = new Set();
   for (const input of Object.keys(metafile.inputs)) {

@@ -1,8 +1,8 @@
 import { Plugin } from '@oclif/core';
 
 /**
- * What oclif needs to know of every command (flags, arguments, help) without loading it: it is what makes
- * start-up cheap. A stale one hides flags from help, hence a contract test.
+ * What oclif needs to know about every command (flags, arguments, help) without loading it, which makes
+ * start-up fast. A stale manifest hides flags from help; a contract test checks for that.
  */
 export async function makeManifest(root) {
   const plugin = new Plugin({

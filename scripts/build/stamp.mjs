@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Everything a build is made from; a change in any of it makes dist stale. */
+/** Everything a build depends on; a change in any of it makes dist stale. */
 const SOURCES = [
   'package.json',
   'package-lock.json',
@@ -15,7 +15,7 @@ const SOURCES = [
 
 const STAMP = 'dist/.stamp';
 
-/** Contents, not times: a checkout or a copy must not cost a build. */
+/** Contents, not times: a checkout or a copy must not cause a build. */
 export function sourceHash(root) {
   const hash = createHash('sha256');
   const add = (path) =>
@@ -40,7 +40,7 @@ export function isBuilt(root) {
 }
 
 /**
- * Paths of all files below a folder, relative to root, in a stable order; none if it is not there.
+ * Paths of all files below a folder, relative to root, in a stable order; none if it does not exist.
  * @param {string} root
  * @param {string} folder
  * @returns {string[]}

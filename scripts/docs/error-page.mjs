@@ -1,4 +1,4 @@
-/** docs/errors.md, from the table of errors. */
+/** docs/errors.md, generated from the table of errors. */
 
 const INTRO = `# Errors
 
@@ -6,17 +6,17 @@ const INTRO = `# Errors
 
 Every expected failure has a code that stays the same from release to release: in \`error.code\` of \`--json\`, in \`code\` of what the
 [library](library.md#errors-and-ids) throws, in the \`error\` of a job that failed, in logs and metrics. Its message says what happened and its hint what to do; both may be
-reworded, so programs go by the code. All of this page is true of every error with a code, wherever it comes up:
+reworded, so programs should check the code. For every error with a code, wherever it occurs:
 
-- **exit** is what a command ends with ([exit codes](exit-codes.md)). A job that failed does not end a command with the code of its failure: \`infer submit --wait\` and
-  \`infer result\` then exit 1, or 3 where some rows have results.
-- **HTTP** is the status of an answer that carries the error.
-- **retry** says that the same request may succeed later though the caller changes nothing. A job that fails with such a code is [tried again](reliability.md#retries).
-- **fault** says who has to act. \`caller\`: whoever called or configured infer. \`model\`: the owner of the model or its handler. \`device\`: the machine, such as its GPU, disk or
-  ports. \`broker\`: the Redis server, or the way to it. \`bug\`: infer; please report it.
+- **exit** is the exit code of a command that fails with it ([exit codes](exit-codes.md)). When a job fails, the command does not exit with the code of the job's failure: \`infer submit --wait\` and
+  \`infer result\` then exit 1, or 3 if some rows have results.
+- **HTTP** is the status of a response with the error.
+- **retry** says that the same request may succeed later without a change by the caller. A job that fails with such a code is [tried again](reliability.md#retries).
+- **fault** says who has to act. \`caller\`: the person or program that called or configured infer. \`model\`: the owner of the model or its handler. \`device\`: the machine, such as its GPU, disk or
+  ports. \`broker\`: the Redis server, or the connection to it. \`bug\`: infer; please report it.
 
-A job's \`error\` may have a code that is not here if another release wrote it: it counts as exit 1, 500, no retry. What a handler throws is \`HANDLER_FAILED\`, whatever code its own
-error has. Findings of \`infer inspect\` have [codes of their own](inspect.md#one-screen).
+A job's \`error\` may have a code that is not listed here if another release wrote it: it counts as exit 1, 500, no retry. An error thrown by a handler becomes \`HANDLER_FAILED\`, whatever its own code.
+Findings of \`infer inspect\` have [separate codes](inspect.md#one-screen).
 
 In a program:
 
@@ -41,7 +41,7 @@ export function errorPage(topics) {
   return `${[INTRO, ...parts].join('\n')}`;
 }
 
-/** Columns are padded as the formatter of the repository pads them. */
+/** Columns are padded like the repository's formatter pads them. */
 function table(rows) {
   const lines = Object.entries(rows)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -61,7 +61,7 @@ function table(rows) {
 
 const HEAD = ['code', 'meaning', 'exit', 'HTTP', 'retry', 'fault', 'see'];
 
-/** The anchor is the code itself, so that `errors.md#INPUT_SHAPE` leads there. */
+/** The anchor is the code itself, so that `errors.md#INPUT_SHAPE` works. */
 function cells(code, { meaning, exitCode, httpStatus, retryable, fault, doc }) {
   return [
     `<a id="${code}"></a>\`${code}\``,

@@ -18,9 +18,9 @@ const SKIPPED = new Set(['skipped', 'pending', 'todo', 'disabled']);
 const SELECTS = /^(?:-t|--test-?name-?pattern)(?:=|$)/i;
 
 /**
- * Runs everything a change must pass, all of it even after a failure. Then names the tests that were skipped
- * and those that passed on their second try only, and sums up in one line: the tests, and each check as one
- * more. Returns the exit code.
+ * Runs all checks that a change must pass, even after a failure. Then names the tests that were skipped and
+ * those that passed only on their second try, and sums up in one line: the tests, and each check as one more.
+ * Returns the exit code.
  */
 export async function runChecks(root, build, vitestArgs) {
   const total = { passed: 0, failed: 0, skipped: 0 };
@@ -64,13 +64,16 @@ async function runVitest(root, args) {
   }
 }
 
-/** A run can fail without a failed test: a file that does not load, an error after the last test. */
+/**
+ * A run can fail without a failed test: because of a file that does not load, or an error after the last
+ * test.
+ */
 function count(root, report, code) {
   let counts = { numPassedTests: 0, numFailedTests: 0, testResults: [] };
   try {
     counts = JSON.parse(readFileSync(report, 'utf8'));
   } catch {
-    // No report: vitest did not get that far, which its exit code says.
+    // No report: vitest did not get that far, as its exit code shows.
   }
   const tests = counts.testResults.flatMap(({ name, assertionResults }) =>
     assertionResults.map(({ ancestorTitles, title, status, failureMessages }) => ({
@@ -86,7 +89,7 @@ function count(root, report, code) {
     skipped: skippedNames.length,
     skippedNames,
     flaky: tests.flatMap(({ name, status, failures: [first] }) =>
-      // The report has no count of tries; a test that passed has failures only from earlier ones.
+      // The report has no number of tries; a test that passed has failures only from earlier ones.
       status === 'passed' && first !== undefined
         ? [name, `  ${stripVTControlCharacters(first).split('\n')[0]}`]
         : [],

@@ -16,7 +16,7 @@ export function checkNode(version = process.versions.node) {
   );
 }
 
-/** Installs the locked dependencies unless they are there. */
+/** Installs the locked dependencies unless they are already installed. */
 export function ensureDependencies(root) {
   const lock = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
@@ -41,12 +41,12 @@ export function ensureDependencies(root) {
   writeFileSync(stamp, lock);
 }
 
-/** npm ci follows a linked node_modules and deletes what other checkouts use. */
+/** npm ci follows a linked node_modules and would delete what other checkouts use. */
 function isBorrowed(root) {
   return lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
 
-/** An `npm install` of our user's wrote package-lock.json and npm's own record at the same moment. */
+/** A manual `npm install` wrote package-lock.json and npm's own record at the same moment. */
 function installedByHand(root) {
   const record = join(root, 'node_modules/.package-lock.json');
   if (!existsSync(record)) return false;
@@ -54,7 +54,7 @@ function installedByHand(root) {
   return statSync(record).mtimeMs + slackMs >= statSync(join(root, 'package-lock.json')).mtimeMs;
 }
 
-/** Tests and builds need the development packages, whatever NODE_ENV the caller has. */
+/** Tests and builds need the development packages, regardless of the caller's NODE_ENV. */
 function environment() {
   const { NODE_ENV: _, npm_config_omit: __, ...env } = process.env;
   return env;

@@ -5,7 +5,7 @@ import { quietly, SetupError, say } from './say.mjs';
 
 const SERVERS = ['redis-server', 'valkey-server'];
 
-/** In the order they are looked for. Package names differ by release: the first that installs counts. */
+/** In search order. Package names differ by release: the first that installs is used. */
 const MANAGERS = [
   {
     command: 'apt-get',
@@ -19,7 +19,7 @@ const MANAGERS = [
   { command: 'brew', install: ['install'], packages: ['redis'], asUser: true },
 ];
 
-/** Makes sure there is a server program for infer to start by itself; starts none. */
+/** Ensures that a server program is available for infer to start; starts none. */
 export function ensureRedis() {
   const found = findServer();
   if (found) return say(`${found} found`);
@@ -59,7 +59,7 @@ function onPath(command) {
   });
 }
 
-/** What to put before an install command; throws with what to type where we may not install. */
+/** What to put before an install command; throws with the command to type where we may not install. */
 function privilege({ command, prepare, install, packages, asUser }) {
   if (asUser || process.getuid?.() === 0) return [];
   if (onPath('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0)

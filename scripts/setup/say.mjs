@@ -1,15 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** One line a step, on stderr: stdout belongs to what is run afterwards. */
+/** One line per step, on stderr: stdout belongs to the program that is run afterwards. */
 export function say(line) {
   process.stderr.write(`${line}\n`);
 }
 
-/** A problem only the user can solve; its message says how. */
+/** A problem that only the user can solve; its message says how. */
 export class SetupError extends Error {}
 
-/** Runs a step quietly; what it printed is shown only if it fails. */
+/** Runs a step quietly; its output is shown only if it fails. */
 export function quietly(command, args, { explain, ...options }) {
   const { status, error, stdout, stderr } = spawnSync(command, args, {
     encoding: 'utf8',
@@ -21,10 +21,10 @@ export function quietly(command, args, { explain, ...options }) {
   throw new SetupError(`${stdout ?? ''}${stderr ?? ''}${error ? `${error.message}\n` : ''}${explain}`);
 }
 
-/** Runs a program in our place: same terminal, same signals, and its exit code is returned. */
+/** Runs a program in place of this one: same terminal, same signals, and its exit code is returned. */
 export async function handOver(command, args, options = {}) {
   const child = spawn(command, args, { stdio: 'inherit', ...options });
-  // A terminal sends Ctrl-C to both of us; we must outlive the child to report how it ended.
+  // A terminal sends Ctrl-C to both processes; this one must outlive the child to report how it ended.
   const ignore = () => {};
   const pass = () => child.kill('SIGTERM');
   process.on('SIGINT', ignore);

@@ -10,7 +10,7 @@ import type { SimulationJson } from '../lib/scale/simulate-run.js';
 
 const MOST_WORKERS = 1024;
 
-/** Starts and stops workers by what waits, or shows what that would have done to a trace. */
+/** Starts and stops workers according to the backlog, or shows what that would have done for a trace. */
 export default class Autoscale extends BaseCommand<typeof Autoscale> {
   static override summary = 'scale workers on predicted queue wait';
   static override description =
@@ -35,11 +35,11 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
       min: 1,
       description: 'start a worker when more jobs wait than this [default: the wait decides; 50 for step]',
     }),
-    min: wholeFlag({ min: 0, max: MOST_WORKERS, description: 'fewest workers [default: 1]' }),
+    min: wholeFlag({ min: 0, max: MOST_WORKERS, description: 'minimum number of workers [default: 1]' }),
     max: wholeFlag({
       min: 1,
       max: MOST_WORKERS,
-      description: 'most workers [default: one a GPU or CPU core; 4 in a simulation]',
+      description: 'maximum number of workers [default: one per GPU or CPU core; 4 in a simulation]',
     }),
     spare: wholeFlag({
       min: 0,
@@ -73,12 +73,12 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
     }),
     service: durationFlag({
       helpGroup: 'SIMULATION',
-      description: 'what a job takes, where the trace does not say [default: 250ms]',
+      description: 'service time of a job, if the trace has none [default: 250ms]',
     }),
     seeds: wholeFlag({
       min: 1,
       max: 1000,
-      description: 'simulations of each trace, with other random numbers each [default: 3]',
+      description: 'simulations per trace, each with its own random numbers [default: 3]',
     }),
   };
 
@@ -87,7 +87,7 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
     return simulate === undefined ? this.watch() : this.simulate(simulate);
   }
 
-  /** The live loop; it streams its decisions, and answers what it has when it decides only once. */
+  /** The live loop; it streams its decisions, and returns the record when it decides only once. */
   private async watch(): Promise<AutoscalerRecord | undefined> {
     const { watchLoop } = await import('../lib/cli/autoscale/live-command.js');
     const { liveFlagsOf } = await import('../lib/scale/live-plan.js');

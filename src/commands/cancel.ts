@@ -6,12 +6,12 @@ import type { InferClient } from '../lib/client/client.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/job.js';
 import { cancelWork } from '../lib/operations/cancel-work.js';
-import { isCancelled } from '../lib/operations/outcomes.js';
+import { isCancelled } from '../lib/queue/audit-summary.js';
 
 interface CancelJson {
   id: string;
   kind: 'job' | 'group';
-  /** `active` when its worker was asked and has not let go of it yet. */
+  /** `active` when its worker was asked and has not stopped it yet. */
   state: string;
 }
 
@@ -40,8 +40,8 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
   private async cancelAndWait(client: InferClient, signal: AbortSignal): Promise<CancelJson> {
     const { id } = this.args;
     const { wait } = this.flags;
-    const hands = { client: client.redis, prefix: this.settings.prefix, signal, actor: this.actor };
-    const outcome = await this.perform(cancelWork(id), hands, 'cancelling');
+    const context = { client: client.redis, prefix: this.settings.prefix, signal, actor: this.actor };
+    const outcome = await this.perform(cancelWork(id), context, 'cancelling');
     const { kind } = outcome;
     let { state } = outcome;
     if (wait !== undefined && (state === 'active' || state === 'waiting')) {

@@ -1,7 +1,7 @@
 import { Command } from '@oclif/core';
 import type { KnownCommand } from '../lib/cli/completion/suggest.js';
 
-/** What the completion scripts ask; not for people. Says nothing whatever goes wrong. */
+/** Answers the completion scripts; not for people. Prints nothing on any error. */
 export default class Complete extends Command {
   static override hidden = true;
   static override summary = 'answer what may come next on a command line; asked by completion scripts';

@@ -2,12 +2,12 @@ import { Args } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { completionScript, INSTALL, SHELLS, type Shell } from '../lib/cli/completion/shells.js';
 
-/** The script that makes Tab work. */
+/** Prints the script for shell completion. */
 export default class Completion extends BaseCommand<typeof Completion> {
   static override summary = 'print the script that completes commands, flags and live names';
   static override description =
-    `Tab then completes commands, flags and their values, and the names of queues, workers and models as they are in Redis now.
-It waits for Redis 300 ms at most, and says nothing when there is none.`;
+    `Tab then completes commands, flags and their values, and the current names of queues, workers and models in Redis.
+It waits at most 300 ms for Redis, and suggests no names without one.`;
   static override examples = [
     'eval "$(<%= config.bin %> completion bash)"',
     'source <(<%= config.bin %> completion zsh)',

@@ -7,15 +7,15 @@ import { demoView, keptView, tryNext } from '../lib/cli/views/demo-view.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 
 const DEFAULT_ROWS = 50_000;
-/** Fewer would not hold every test digit. */
+/** A smaller number would not contain every test digit. */
 const MIN_ROWS = 397;
 
-/** The whole of infer at work, on the model and the digits that come with it. */
+/** Shows all of infer at work, with the bundled model and digits. */
 export default class Demo extends BaseCommand<typeof Demo> {
   static override summary = 'watch infer at work: a batch of real digits, and urgent ones that overtake it';
   static override description =
-    `Starts a private Redis in a throw-away directory and a worker, sends the handwritten digits that come with infer as a batch, and meanwhile asks for single digits of priority 9. Prints accuracy, throughput and latency, all measured on the spot.
-With --redis or INFER_REDIS_URL it uses that server, under a prefix of its own whose keys it removes. Leaves nothing running unless --keep is given.
+    `Starts a private Redis in a temporary directory and a worker, sends the handwritten digits that come with infer as a batch, and meanwhile asks for single digits of priority 9. Prints accuracy, throughput and latency, all measured on the spot.
+With --redis or INFER_REDIS_URL it uses that server, under its own key prefix, and removes those keys at the end. Leaves nothing running unless --keep is given.
 Exits 1 when the worker's answers to a repeated digit differ.`;
   static override examples = [
     '<%= config.bin %> demo',

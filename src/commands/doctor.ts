@@ -17,11 +17,11 @@ type CheckJson = Omit<CheckResult, 'fix' | 'details' | 'blocks' | 'timedOut'> & 
 type DoctorJson = Verdict & { ms: number; checks: CheckJson[]; report?: string };
 type ListJson = { id: string; topic: string; title: string }[];
 
-/** Looks for what is wrong and says how to fix it. */
+/** Looks for problems and says how to fix them. */
 export default class Doctor extends BaseCommand<typeof Doctor> {
   static override summary = 'check Redis, queues, workers, models, GPU, settings and this machine';
   static override description =
-    `Runs small checks side by side, each within a time limit; every finding comes with its fix. Reads only, starts nothing.
+    `Runs small checks concurrently, each within a time limit; every finding comes with its fix. Reads only, starts nothing.
 Name topics (redis, queues, workers, models, gpu, config, system) or checks to run only those. Exits 1 when a check fails; warnings do not count.`;
   static override examples = [
     '<%= config.bin %> doctor',
@@ -41,7 +41,7 @@ Name topics (redis, queues, workers, models, gpu, config, system) or checks to r
 
   private problems: InferError[] = [];
 
-  /** Bad settings are a finding here, where other commands stop at them. */
+  /** Invalid settings are a finding here, whereas other commands stop at them. */
   protected override async load(options: LoadOptions): Promise<LoadedSettings> {
     const { loaded, problems } = await surveySettings(options);
     this.problems = problems;

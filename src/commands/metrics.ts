@@ -9,7 +9,7 @@ export type MetricsJson = { metrics: MetricJson[] } | { url: string };
 export default class Metrics extends BaseCommand<typeof Metrics> {
   static override summary = 'serve metrics of queues, workers and Redis to Prometheus';
   static override description =
-    `Answers /metrics until stopped; reads Redis only when asked, and a user that may only read is enough. While Redis is away it answers with infer_up 0.
+    `Answers /metrics until stopped; reads Redis only when asked, and a read-only user is enough. While Redis is unreachable it answers with infer_up 0.
 /autoscale/<queue> says how many workers the autoscaler's policy wants, for KEDA: {"desiredWorkers": 3, …}.
 /healthz says whether it runs, /readyz whether Redis answers. With INFER_METRICS_TOKEN set, all but these two ask for that bearer token.`;
   static override examples = [

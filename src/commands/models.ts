@@ -11,7 +11,7 @@ export interface ModelsJson {
   models: ModelSignature[];
   /** Models that could not be read, and why. */
   failed: { name: string; code: string; message: string; hint: string | null }[];
-  /** What looks like a model and is not served, such as a version directory called v1. */
+  /** Things that look like a model but are not served, such as a version directory called v1. */
   skipped: { place: string; reason: string; fix: string | null }[];
 }
 
@@ -20,7 +20,7 @@ export default class Models extends BaseCommand<typeof Models> {
   static override summary = 'list the models of the models directory and what they take';
   static override description =
     `Loads each model of the directory once, on the CPU, and shows its inputs, outputs and batch axis.
-Models lie as <name>/<version>/model.onnx; the highest version is used. Exits 3 when some could not be read, 1 when none could.`;
+Models are stored as <name>/<version>/model.onnx; the highest version is used. Exits 3 when some could not be read, 1 when none could.`;
   static override examples = [
     '<%= config.bin %> models',
     '<%= config.bin %> models --models ./models',
@@ -46,7 +46,7 @@ Models lie as <name>/<version>/model.onnx; the highest version is used. Exits 3 
     }));
     const { layout } = this;
     await this.print(modelsView(models, layout));
-    // In a pipe the table is data only, so what is amiss goes to standard error.
+    // In a pipe the table is data only, so problems go to standard error.
     if (!this.jsonEnabled()) this.printToStderr(amissLines({ models, broken, skipped }, this.errorLayout));
     if (readings.length === 0) this.note(`no models in ${dir}: put one at <name>/1/model.onnx`);
     if (failed.length > 0) this.endWith(models.length === 0 ? ExitCode.Negative : ExitCode.Partial);

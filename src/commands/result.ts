@@ -11,7 +11,7 @@ import type { GroupRecord } from '../lib/queue/types.js';
 
 type ResultJson = PlacedResult | (GroupRecord & { results: unknown[] | string; failedRows?: number[] });
 
-/** Shows how a job or a group ended. */
+/** Shows the outcome of a job or a group. */
 export default class Result extends BaseCommand<typeof Result> {
   static override summary = 'fetch the result of a job or a group';
   static override description =
@@ -31,7 +31,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
   static override flags = {
     ...settingFlags(),
     partial: Flags.boolean({
-      description: 'of a group that has not ended, the rows that have: the others are {"error": ...}',
+      description: 'for a group that has not ended, the rows that have: the others are {"error": ...}',
     }),
     wait: waitFlag({ description: 'wait until it has ended, 30s unless a time is given' }),
     output: Flags.string({
@@ -64,13 +64,13 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
         ? await placedResult(client, id, signal)
         : await this.whileWaiting(client.wait(id, { timeoutMs: wait, signal }), () => id, signal);
     const partly = result.state === 'failed' && result.rowsDone !== undefined;
-    // Where the rows go to a pipe or file; a terminal is shown both.
+    // Only if the rows go to a pipe or file; a terminal shows both.
     if (partly && result.error !== undefined && (output !== undefined || !this.layout.tty))
       this.warn(`${result.error.code}: ${result.error.message}`);
     if (output !== undefined && (result.state === 'completed' || partly)) {
       const { noResult, writeRows } = await import('../lib/cli/result-output.js');
       if (result.result === undefined) throw noResult(id);
-      // A row's value may be a list itself: only the rows tell how many there are.
+      // A row's value may itself be a list: only `rows` tells how many there are.
       const values = result.rows === 1 ? [result.result] : (result.result as unknown[]);
       await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }], signal);
       if (output === '-') return undefined;
@@ -122,7 +122,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       this.endWithLost(group, failedRows.length);
       return { ...group, results, ...failed() };
     }
-    // A terminal gets the summary; rows go where they can be used.
+    // A terminal gets the summary; rows go where they can be processed.
     const toTerminal = output === undefined && process.stdout.isTTY;
     if (!toTerminal) await writeRows(output ?? '-', chunks, signal);
     this.endWithLost(group, failedRows.length);
@@ -132,7 +132,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     return output === undefined || output === '-' ? undefined : { ...group, results: output, ...failed() };
   }
 
-  /** Rows of a complete group that have no result: it was not kept, or has expired. */
+  /** Rows of a complete group without a result: it was not kept, or has expired. */
   private endWithLost({ state, rows }: GroupRecord, lost: number): void {
     if (state !== 'completed' || lost === 0) return;
     this.endWith(lost < rows ? ExitCode.Partial : ExitCode.NoInput);

@@ -6,19 +6,20 @@ import { listJson } from '../lib/cli/output/list-format.js';
 import { retryWish } from '../lib/cli/retry-wish.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/printable.js';
-import { retriedText, sumOf } from '../lib/operations/audit-text.js';
+import { sumOf } from '../lib/operations/audit-text.js';
 import { type RetryWish, retryJobs } from '../lib/operations/retry-jobs.js';
 import { preview } from '../lib/operations/run.js';
+import { retriedText } from '../lib/queue/audit-summary.js';
 import { serverTime } from '../lib/redis/server-clock.js';
 
 interface RetryJson {
-  /** Jobs that wait again, or would, by queue. */
+  /** Jobs that were, or would be, requeued, by queue. */
   retried: Record<string, number>;
-  /** Jobs named that are not in the failed set. */
+  /** Given jobs that are not in the failed set. */
   notFailed: string[];
   /** Set by --dry-run: nothing was done. */
   dryRun?: true;
-  /** With --dry-run the first 20 of them. */
+  /** With --dry-run, the first 20 of them. */
   jobs?: unknown[];
 }
 
@@ -51,8 +52,8 @@ Failed jobs and their input are kept for a week, unless their worker was started
     const wish = retryWish(this.args.id, this.flags);
     if (this.flags['dry-run']) return this.preview(wish);
     const operation = retryJobs(wish, this.timeLimit);
-    const outcome = await this.withHands((hands) => this.perform(operation, hands, 'retrying'));
-    await this.print(retriedText(outcome));
+    const outcome = await this.withContext((context) => this.perform(operation, context, 'retrying'));
+    await this.print(retriedText(outcome.jobs));
     return { retried: outcome.retried, notFailed: this.saidOf(this.args.id, outcome.jobs) };
   }
 
@@ -61,7 +62,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
       import('../lib/cli/views/retry-view.js'),
       import('../lib/cli/views/job-lists.js'),
     ]);
-    const plan = await this.withHands((hands) => preview(retryJobs(wish, this.timeLimit), hands));
+    const plan = await this.withContext((context) => preview(retryJobs(wish, this.timeLimit), context));
     const now = serverTime();
     await this.print(retryPreviewView(plan, this.timeLimit, this.layout, now));
     const notFailed = this.saidOf(this.args.id, sumOf(plan.counts));
@@ -74,12 +75,12 @@ Failed jobs and their input are kept for a week, unless their worker was started
     };
   }
 
-  /** Only a limit that was typed: that of the environment is for what is submitted. */
+  /** Only a limit given as a flag: the one from the environment applies to submitted jobs. */
   private get timeLimit(): number | undefined {
     return this.loaded.sources.timeLimit.kind === 'flag' ? this.settings.timeLimit : undefined;
   }
 
-  /** The job named that had not failed, which is said and makes the command exit 1. */
+  /** A given job had not failed: say so and exit with 1. */
   private saidOf(id: string | undefined, total: number): string[] {
     if (id === undefined || total > 0) return [];
     this.note(`${printable(id)} has not failed: there is nothing to run again`);

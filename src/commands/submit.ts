@@ -16,12 +16,12 @@ import { serverTime } from '../lib/redis/server-clock.js';
 
 type SubmitJson = SubmittedJob | SubmittedGroup | JobResult | Record<string, unknown>;
 
-/** Puts work in a queue. */
+/** Submits work to a queue. */
 export default class Submit extends BaseCommand<typeof Submit> {
   static override summary = 'queue one row or a file of rows for a model';
   static override description =
     `One row goes to the queue realtime, many rows go to batch as a group of chunk jobs, unless -Q says otherwise.
-FILE holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; fields that are no input are left out) or .npy; - reads standard input. Files are streamed, never held whole.
+FILE holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored) or .npy; - reads standard input. Files are streamed, never loaded completely.
 Exits 1 when a job that was waited for failed, 3 when only some of its rows did, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
   static override examples = [
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',
@@ -102,7 +102,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
       void this.sayWait(client, job.id);
     });
     const result = await this.whileWaiting(running, () => id, signal);
-    // The result is what was asked for: --quiet leaves out all but that, as a pipe does.
+    // The result is the requested data: --quiet prints nothing else, like a pipe.
     await this.print(resultView(result, this.quiet ? { ...this.layout, tty: false } : this.layout));
     if (result.state !== 'completed') this.endWith(ExitCode.Negative);
     return { ...result };

@@ -7,7 +7,7 @@ import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import type { LoadedModel } from '../lib/model/runner.js';
 
-/** The first model's device stands for all: they are in one process. */
+/** The first model's device applies to all: they are in one process. */
 function devicesOf(models: readonly LoadedModel[]): { device?: string; fallback?: string } {
   const [first] = models;
   const fallback = models.find((model) => model.fallback !== undefined)?.fallback;
@@ -19,8 +19,8 @@ export default class Worker extends BaseCommand<typeof Worker> {
   static override summary = 'run jobs of the given queues, each model loaded once';
   static override description =
     `Takes jobs of its queues in the order given: jobs in the first go before any in the second.
-Rows of many jobs run together. The model runs in a process of its own, so a crash or a hang there never takes the worker down.
-The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them back and leaves.`;
+Rows of many jobs run together. The model runs in its own process, so a crash or a hang there never stops the worker.
+The first Ctrl-C (or SIGTERM) finishes the current jobs, the second requeues them and exits.`;
   static override examples = [
     '<%= config.bin %> worker',
     '<%= config.bin %> worker --gpu 0 -Q realtime',
@@ -91,7 +91,7 @@ The first Ctrl-C (or SIGTERM) finishes the jobs at hand, the second hands them b
           redisSource: target.source,
           models: running.models,
           problems: running.problems,
-          // Where models were named, the others are no one's concern.
+          // If models were named, the others are irrelevant.
           skipped: this.flags.model === undefined ? surveyModels(config.runner.modelsDir).skipped : [],
           threads: config.runner.threads,
           cores: availableParallelism(),

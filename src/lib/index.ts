@@ -1,5 +1,5 @@
 /**
- * infer as a library: what an API server calls instead of the shell.
+ * infer as a library: for API servers.
  *
  *   const infer = await InferClient.connect();
  *   const answer = await infer.run(pixels, { model: 'digits', priority: 9 });

@@ -16,7 +16,7 @@ async function bench(...args: string[]): Promise<Report> {
   return report as Report;
 }
 
-// Speed is not judged here, where the machine is shared: only that each benchmark still measures.
+// Speed is not judged here, since the machine is shared: only that each benchmark still measures.
 it.each([
   'drain',
   'bulk',
@@ -30,7 +30,7 @@ it.each([
   'memory',
   'growth',
 ])(
-  '%s measures',
+  'the %s benchmark measures finite figures',
   async (name) => {
     const { lines } = await bench(name);
     expect(lines.length).toBeGreaterThan(0);
@@ -42,13 +42,13 @@ it.each([
   60_000,
 );
 
-it('celery measures, or says what is missing', async () => {
+it('the celery benchmark measures, or reports what is missing', async () => {
   const { lines, skipped } = await bench('celery');
   if (skipped === undefined) expect(lines[0]?.ratio).toBeGreaterThan(0);
   else expect(skipped).toContain('bench/README.md');
 });
 
-it('an unknown name is an error', async () => {
+it('an unknown benchmark name is an error', async () => {
   const { exitCode, stderr } = await execa(process.execPath, [RUN, 'nothing'], { reject: false });
   expect(exitCode).toBe(1);
   expect(stderr).toContain("no benchmark is called 'nothing'");

@@ -34,11 +34,11 @@ export interface Scene {
 }
 
 const DRAIN_MS = 20_000;
-/** A runner whose worker was killed notices its closed pipe; a run in progress ends first. */
+/** A runner whose worker was killed notices its closed pipe, after a run in progress. */
 const ORPHAN_MS = 5000;
 const READS_AT_ONCE = 32;
 
-/** Looks at everything once more, stops the workers, and writes down what is left of the run. */
+/** Checks everything once more, stops the workers, and records what is left of the run. */
 export async function aftermath(scene: Scene): Promise<{ final: FinalState; refused: number }> {
   const { admin, workers, watcher } = scene;
   await readAllAgain(scene);
@@ -54,7 +54,7 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
   const processes = await survivors(workers);
   const bounds = checkBounds(await readKeyFacts(admin, PREFIX), PREFIX, known);
   const immortal = await retire(admin, PREFIX, QUEUES);
-  // Both are bounded, and no data: scripts by their number, the log by its length.
+  // Both are bounded and hold no data: scripts by their number, the log by its length.
   await admin.script('FLUSH');
   await admin.slowlog('RESET');
   const memory = { before: scene.memoryBefore, after: await usedMemory(admin) };
@@ -90,7 +90,7 @@ export async function aftermath(scene: Scene): Promise<{ final: FinalState; refu
   };
 }
 
-/** As a user with a new client would: every id that may be there. */
+/** Like a user with a new client: tries every id that may exist. */
 async function readAllAgain(scene: Scene): Promise<void> {
   const { InferClient } = (await import(
     pathToFileURL(join(scene.root, 'dist/lib/index.js')).href
@@ -123,7 +123,7 @@ async function readAllAgain(scene: Scene): Promise<void> {
   }
 }
 
-/** What `infer inspect` says is wrong, while the workers still run. */
+/** The problems that `infer inspect` reports while the workers still run. */
 async function readProblems({ root, dir, env, redis }: Scene): Promise<string[]> {
   const options = {
     cwd: dir,
@@ -135,7 +135,7 @@ async function readProblems({ root, dir, env, redis }: Scene): Promise<string[]>
   return (JSON.parse(stdout) as { problems: { code: string }[] }).problems.map(({ code }) => code);
 }
 
-/** Heartbeats and leases that are left; those of a worker that was killed expire by themselves. */
+/** Remaining heartbeats and leases; those of a killed worker expire. */
 async function readRegistry(
   admin: Redis,
   workers: readonly WorkerProcess[],
@@ -161,7 +161,7 @@ async function readRegistry(
   };
 }
 
-/** Connections that are not the harness's own. */
+/** Connections other than the harness's own. */
 async function strangers(admin: Redis): Promise<string[]> {
   const list = String(await admin.call('CLIENT', 'LIST', 'TYPE', 'normal'));
   return list

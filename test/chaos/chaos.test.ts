@@ -6,8 +6,8 @@ import { Known } from './submissions.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// A taste of `npm run test:chaos`, which takes minutes: one fault each of worker, runner, Redis and network.
-it('loses, doubles and leaks nothing while a worker, a runner, Redis and the network fail', async () => {
+// A short form of `npm run test:chaos`, which takes minutes: one fault each of worker, runner, Redis and network.
+it('no job is lost, run twice or leaked while workers, runners, Redis and the network fail', async () => {
   const lines: string[] = [];
   const report = await runChaos({
     root,

@@ -33,7 +33,7 @@ export interface ChaosOptions {
   /** Of the repository, with `dist` built. */
   root: string;
   seed: number;
-  /** Faults come until this has passed, or `rounds` of them. */
+  /** Faults are injected for this long, or `rounds` of them. */
   minutes?: number | undefined;
   rounds?: number | undefined;
   faults?: readonly TroubleName[] | undefined;
@@ -41,7 +41,7 @@ export interface ChaosOptions {
   clients?: number | undefined;
   /** Longest pause between two faults [3000]. */
   calmMs?: number | undefined;
-  /** Keeps the folder of logs and histories. */
+  /** Keeps the folder with logs and histories. */
   keep?: boolean | undefined;
   print(line: string): void;
 }
@@ -59,12 +59,12 @@ export interface ChaosReport {
 export const QUEUES = ['realtime', 'batch'];
 export const PREFIX = 'chaos';
 const LOCK_MS = 2000;
-/** A server that takes less in one value than some results have. */
+/** A server whose value size limit is below some results. */
 const LIMITED = ['--proto-max-bulk-len', String(VALUE_LIMIT)];
 const LOOPS = 4;
 const PAUSE_MS = 60;
 const CALM_MS = 3000;
-/** After a fault: a lock's time and two looks for lapsed ones. */
+/** After a fault: the time of a lock and two recovery passes. */
 const SETTLE_MS = 1500;
 const DRAINED_MS = 90_000;
 const CLIENT_STOP_MS = 40_000;
@@ -79,16 +79,16 @@ const LIMITS: Omit<Limits, 'mayLapse'> = {
 
 const BACKLOG_SLACK = 4_000_000;
 
-/** One run: bring up, disturb, heal, wait, look, check. Nothing of it is left afterwards. */
+/** One run: start, inject faults, heal, wait, inspect, check. Leaves nothing behind. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const dir = mkdtempSync(join(tmpdir(), 'infer-chaos-'));
   const last: (() => void)[] = [];
   const endAll = (): void => {
     for (const end of last.splice(0).reverse()) end();
-    // Servers that were killed a moment ago may still write.
+    // Servers that were just killed may still be writing.
     if (!options.keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
   };
-  // Ctrl-C or a test runner that gives up must leave no process behind either.
+  // Ctrl-C or an aborting test runner must leave no process behind either.
   process.once('exit', endAll);
   try {
     return await new Run(options, dir, last).run();
@@ -192,7 +192,7 @@ class Run {
     const history = readHistories(this.histories);
     const works = history.flatMap((event) => (event.work === undefined ? [] : [event.work]));
     const oracle = await Oracle.of(root, works);
-    // A master keeps what its replicas may ask for again.
+    // A master keeps what its replicas may request again.
     const memorySlack = servers === undefined ? LIMITS.memorySlack : BACKLOG_SLACK;
     const limits = { ...LIMITS, memorySlack, mayLapse: this.faults.some(({ kind }) => mayLapse(kind)) };
     const violations = check(history, state.final, oracle.answer, limits, Date.now());
@@ -201,7 +201,10 @@ class Run {
     return { violations, faults: this.faults, history, state: final, refused, dir: kept };
   }
 
-  /** One behind the proxy that fails, one behind one that mostly passes, and one for the batch lane alone that holds a GPU's lease. */
+  /**
+   * One behind the proxy that fails, one behind one that mostly works, and one for the batch lane only that holds a GPU
+   * lease.
+   */
   private planWorkers(passing: number, failing: number) {
     const small = ['--threads', '1', '--provider', 'cpu'];
     const plans = [
@@ -216,7 +219,7 @@ class Run {
     return (this.options.faults ?? USUAL).includes(name);
   }
 
-  /** Of the host of the worker or client of this number. */
+  /** Of the host of the worker or client with this number. */
   private skew(number: number): number {
     return this.has('clock-skew') ? (SKEWS[number % SKEWS.length] as number) : 0;
   }
@@ -252,7 +255,7 @@ class Run {
     const kinds = faults.filter(isFault);
     const begin = Date.now();
     const end = rounds === undefined ? begin + minutes * 60_000 : Number.POSITIVE_INFINITY;
-    // With conditions alone the time passes, and no fault comes.
+    // With run-long conditions only, time passes without injected faults.
     await delay(kinds.length > 0 ? calmMs : Math.min(end - begin, 60_000));
     if (kinds.length === 0) return;
     for (const kind of schedule(kinds, this.random)) {
@@ -268,7 +271,7 @@ class Run {
     }
   }
 
-  /** All faults are healed: clients learn the outcome of what they began, workers end what there is. */
+  /** All faults are healed: clients learn the outcome of their operations, workers finish the remaining jobs. */
   private async bringToRest(admin: ReturnType<ChaosRedis['client']>): Promise<void> {
     const { print } = this.options;
     const stopped = await Promise.all(this.clients.map((client) => client.stop(CLIENT_STOP_MS)));
@@ -283,11 +286,11 @@ class Run {
 
 const MEMORY_MS = 5000;
 
-/** After the server has done its housekeeping: it frees and shrinks some things a little later. */
+/** After the server's own housekeeping, which frees and shrinks some things with a delay. */
 export async function usedMemory(admin: ReturnType<ChaosRedis['client']>): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (const end = Date.now() + MEMORY_MS; Date.now() < end; await delay(250)) {
-    // A histogram of each command's latency is 40 KB, and no data.
+    // A histogram of each command's latency takes 40 KB and holds no data.
     await admin.config('RESETSTAT');
     await admin.call('MEMORY', 'PURGE');
     const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]);

@@ -68,7 +68,7 @@ const read = (id: string, from: number, more: Partial<HistoryEvent> = {}): Histo
     ...more,
   });
 
-/** A small run with everything in it: a retry, a lapse, a group, a cancel, a deadline, a bad input. */
+/** A small run with every feature: a retry, an expired lock, a group, a cancel, a deadline, a bad input. */
 function good(): Run {
   const history = [
     ...submit('plain', 1),
@@ -138,7 +138,7 @@ const change = (id: string, fields: Partial<FinalJob>) => (run: Run) =>
 const left = (fields: Partial<FinalState>) => (run: Run) => void Object.assign(run.state, fields);
 
 describe('the checker', () => {
-  it('passes a run in which every promise held', () => {
+  it('accepts a run in which every promise was kept', () => {
     expect(names(good())).toEqual([]);
   });
 
@@ -235,19 +235,19 @@ describe('the checker', () => {
       ['unasked-end'],
     ],
     [
-      'a cancel that nobody asked for',
+      'a cancel that no one asked for',
       change('plain', { state: 'cancelled', places: ['cancelled'], hasResult: false }),
       ['unasked-end'],
     ],
     [
-      'a job that nobody submitted',
+      'a job that no one submitted',
       (run) => {
         run.state.jobs.push(job('ghost'));
         run.state.counts.terminal += 1;
       },
       ['conservation', 'unknown-result'],
     ],
-    ['a result of an id that nobody submitted', (run) => run.state.results.push('ghost'), ['unknown-result']],
+    ['a result of an id that no one submitted', (run) => run.state.results.push('ghost'), ['unknown-result']],
     [
       'active without a lock at the end',
       change('plain', { state: undefined, places: ['active'], hasResult: false }),
@@ -284,8 +284,8 @@ describe('the checker', () => {
   });
 });
 
-describe('a lock that lapsed', () => {
-  it('needs a fault that explains it', () => {
+describe('an expired lock', () => {
+  it('is reported unless a fault explains it', () => {
     expect(names(good(), { ...LIMITS, mayLapse: false })).toEqual(['unexplained-lapse']);
     const run = good();
     change('twice', { executions: 2, lapses: 0 })(run);
@@ -293,7 +293,7 @@ describe('a lock that lapsed', () => {
   });
 });
 
-describe('all data deleted', () => {
+describe('a loss of all data', () => {
   const flush = () => event({ op: 'flush', type: 'ok', id: '' });
   const emptied = (problems: string[]): Run => {
     const run = good();
@@ -303,12 +303,12 @@ describe('all data deleted', () => {
     return run;
   };
 
-  it('takes what was queued before, if inspect says so', () => {
+  it('excuses jobs queued before the loss if inspect reports DATA_LOST', () => {
     expect(names(emptied(['DATA_LOST']))).toEqual([]);
     expect(names(emptied([]))).toEqual(['loss-untold']);
   });
 
-  it('excuses a read of such a job, and none of a job that was queued after', () => {
+  it('excuses an unknown read of a job queued before the loss, but not of one queued after it', () => {
     const run = emptied(['DATA_LOST']);
     run.history.push(read('plain', 1, { state: 'unknown' }), ...submit('plain', 1), ...submit('later', 9));
     expect(names(run)).toEqual(['conservation', 'lost']);
@@ -319,7 +319,7 @@ describe('all data deleted', () => {
     expect(names(run)).toEqual(['lost']);
   });
 
-  it('excuses a read between two of them of a job that is queued again', () => {
+  it('excuses an unknown read between two losses when the job is submitted again', () => {
     const run = emptied(['DATA_LOST']);
     run.history.push(read('plain', 1, { state: 'unknown' }), ...submit('plain', 1), flush());
     run.history.push(...submit('plain', 1), read('plain', 1));
@@ -328,7 +328,7 @@ describe('all data deleted', () => {
     expect(names(run)).toEqual([]);
   });
 
-  it('lets a job that is queued again have another outcome, once', () => {
+  it('allows a job that is submitted again one different outcome', () => {
     const run = emptied(['DATA_LOST']);
     run.history.push(...submit('unwanted', 6), read('unwanted', 6), read('unwanted', 6));
     run.state.jobs.push(job('unwanted'));
@@ -342,7 +342,7 @@ describe('all data deleted', () => {
 describe('a damaged job', () => {
   const damage = (id: string) => event({ op: 'damage', type: 'ok', id });
 
-  it('may end as it likes, and no other', () => {
+  it('may end in any way, but only that job', () => {
     const run = good();
     run.history.push(damage('plain'), damage('g-1'));
     change('plain', { state: 'failed', places: ['failed'], hasResult: false, failureCode: 'JOB_DAMAGED' })(
@@ -357,7 +357,7 @@ describe('a damaged job', () => {
     expect(names(run)).toEqual(['unasked-end']);
   });
 
-  it('is named while it has not ended', () => {
+  it('must be reported while it has not ended', () => {
     const run = good();
     run.history.push(damage('plain'));
     change('plain', { state: undefined, places: [], hasResult: false })(run);
@@ -368,7 +368,31 @@ describe('a damaged job', () => {
   });
 });
 
-describe('a result that is larger than the server takes', () => {
+describe('a group that one of its senders withdraws', () => {
+  const sent = (...more: HistoryEvent[]): Run => {
+    const run = good();
+    const work = { model: 'slow' as const, from: 40, count: 2 };
+    run.history.push(event({ op: 'group', type: 'invoke', id: 'w', work, resultTtl: 3600, chunkRows: 1 }));
+    run.history.push(...more);
+    run.state.jobs.push(job('w-0'), job('w-1', { state: 'cancelled', hasResult: false }));
+    run.state.counts.terminal += 2;
+    return run;
+  };
+  const withdraw = event({ op: 'withdraw', type: 'info', id: 'w' });
+
+  it('may be cancelled in part', () => {
+    expect(names(sent(withdraw))).toEqual([]);
+    expect(names(sent())).toEqual(['unasked-end']);
+  });
+
+  it('is complete when another of them was told that it is', () => {
+    expect(names(sent(withdraw, event({ op: 'group', type: 'ok', id: 'w', jobs: 2 })))).toContain(
+      'unasked-end',
+    );
+  });
+});
+
+describe('a result that is larger than the server accepts', () => {
   const bulky = (failureCode: string): Run => {
     const run = good();
     run.history.push(...submit('bulk', 7, { work: { model: 'bulky', from: 7, count: 1 } }));
@@ -377,14 +401,14 @@ describe('a result that is larger than the server takes', () => {
     return run;
   };
 
-  it('fails its job with its code and no other', () => {
+  it('fails its job with RESULT_TOO_LARGE and no other code', () => {
     expect(names(bulky('RESULT_TOO_LARGE'))).toEqual([]);
     expect(names(bulky('RUN_FAILED'))).toEqual(['unasked-end']);
   });
 });
 
-describe('a client that was killed', () => {
-  it('sends again what it had no answer to, as it was last sent', () => {
+describe('a killed client', () => {
+  it('sends unanswered requests again, in the form it last sent them', () => {
     const work = { model: 'slow' as const, from: 3, count: 1 };
     const history = [
       ...submit('done', 1),
@@ -400,10 +424,10 @@ describe('a client that was killed', () => {
   });
 });
 
-describe('a run', () => {
+describe('a chaos run', () => {
   const FAULT_KINDS = TROUBLES.filter(isFault);
 
-  it('has the same faults in the same order for the same seed', () => {
+  it('injects the same faults in the same order for the same seed', () => {
     const first = (seed: number) => {
       const kinds = schedule(FAULT_KINDS, random(seed));
       return Array.from({ length: 30 }, () => kinds.next().value);
@@ -413,7 +437,7 @@ describe('a run', () => {
     expect(new Set(first(42).slice(0, FAULT_KINDS.length)).size).toBe(FAULT_KINDS.length);
   });
 
-  it('counts recovery until the jobs in hand had ended, else until the next completion', () => {
+  it('measures recovery until the jobs held at the fault have ended, otherwise until the next completion', () => {
     const jobs = [
       job('held', { finishedOn: 9000 }),
       job('before', { finishedOn: 4000 }),

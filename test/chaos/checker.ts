@@ -16,12 +16,12 @@ export const PROMISES = {
   'result-changed': '2: an outcome that was seen is another now',
   'result-missing': '2: a completed job has no result',
   'wrong-answer': '2: a result is not the answer to its input',
-  'unexplained-execution': '3: a job ran more often than its failures and lapsed locks say',
+  'unexplained-execution': '3: a job ran more often than its failures and expired locks say',
   'unexplained-lapse': '3: a job was counted as lost by its worker, and no worker was lost',
   'unasked-end': '3: a job failed, expired or was cancelled and nothing asked for that',
-  'unknown-result': '4: there is a job or result that nobody submitted',
+  'unknown-result': '4: there is a job or result that no one submitted',
   'doubled-job': '5: one id is several jobs',
-  'active-without-lock': '6: a job is active and nobody holds it',
+  'active-without-lock': '6: a job is active and no one holds it',
   conservation: '7: the sum of all states is not what was accepted',
   'group-miscounted': '7: a group does not add up to its chunks',
   'leaked-canary': '8: a payload or a secret is in a log',
@@ -37,27 +37,27 @@ export const PROMISES = {
 export type ViolationName = keyof typeof PROMISES;
 
 export interface Limits {
-  /** Bytes that memory may stay above the start: scripts, streams, fragmentation. */
+  /** Bytes that memory may stay above the start, for scripts, streams and fragmentation. */
   memorySlack: number;
-  /** A job may be active without a lock this long, until the next look for lapsed ones. */
+  /** A job may be active without a lock this long, until the next recovery pass. */
   unlockedMs: number;
   /** Seconds that a record without a result is kept at least. */
   shortestRecordS: number;
-  /** Lapsed locks after which a job is poison, and executions after which one that fails has failed. */
+  /** Expired locks that make a job poison, and executions after which a failing job has failed. */
   maxLapses: number;
   maxAttempts: number;
-  /** False when no fault came that keeps a worker from renewing its locks: then none may lapse. */
+  /** False when no fault keeps a worker from renewing its locks: then none may expire. */
   mayLapse: boolean;
 }
 
 export type AnswerOf = (model: Work['model'], row: number) => Answer | undefined;
 
 const ENDED = new Set(['completed', 'failed', 'expired', 'cancelled']);
-/** How a job of each model fails whose input makes it. */
+/** The error with which a job of each model fails when its input causes it. */
 const FAILURES: Partial<Record<Work['model'], string>> = { poison: 'RUN_FAILED', bulky: 'RESULT_TOO_LARGE' };
 const LOST_RUNNER = new Set(['RUNNER_DIED', 'DEVICE_ERROR']);
 
-/** Pure: what the clients saw and what Redis holds, against the promises. `now` is the end of the run. */
+/** Pure: checks what the clients saw and what Redis holds against the promises. `now` is the end of the run. */
 export function check(
   history: readonly HistoryEvent[],
   state: FinalState,
@@ -80,7 +80,7 @@ export function check(
     const [job, ...more] = jobs.get(submission.id) ?? [];
     if (more.length > 0) report('doubled-job', `${submission.id} is in ${more.length + 1} queues`);
     if (submission.damaged) {
-      // Whatever became of it, it is told; and it counts for nothing else.
+      // However it ended, it must be reported; nothing else about it counts.
       damaged += job?.places.length ?? 0;
       const ended = job?.state !== undefined && ENDED.has(job.state);
       const told = ended || state.damaged.includes(submission.id) || submission.flushed;
@@ -153,7 +153,7 @@ function checkJob(
   checkEnding(submission, job, answer, limits, report);
 }
 
-/** Nothing but the input, the request or repeated bad luck ends a job in any way but completed. */
+/** Only the input, the request or repeated bad luck may end a job as anything but completed. */
 function checkEnding(
   submission: Submission,
   job: FinalJob,
@@ -165,8 +165,9 @@ function checkEnding(
   const { failureCode } = job;
   if (job.state === 'expired' && !submission.expires)
     report('unasked-end', `${id} expired without a deadline`);
-  if (job.state === 'cancelled' && !submission.cancelAsked) {
-    report('unasked-end', `${id} was cancelled by nobody`);
+  const undone = submission.withdrawn && !submission.accepted;
+  if (job.state === 'cancelled' && !submission.cancelAsked && !undone) {
+    report('unasked-end', `${id} was cancelled, and no one asked for it`);
   }
   if (submission.cancelled && job.state !== 'cancelled') {
     report('result-changed', `${id} was said to be cancelled and is ${job.state}`);
@@ -183,7 +184,7 @@ function rowsOf({ work }: Submission): number[] {
   return Array.from({ length: work.count }, (_, i) => work.from + i);
 }
 
-/** Every outcome that anybody saw: right, the same for all who look, and never taken back. */
+/** Every outcome that any client saw must be right, the same for all, and never withdrawn. */
 function checkReads(history: readonly HistoryEvent[], known: Known, answer: AnswerOf, report: Report): void {
   const seen = new Map<string, string>();
   const told = new Set<string>();

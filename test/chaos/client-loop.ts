@@ -10,7 +10,7 @@ import { UNKNOWN, visible } from './visible.js';
 export interface ClientPlan {
   name: string;
   seed: number;
-  /** Makes this client's rows its own: 0..15. */
+  /** Makes this client's rows unique: 0..15. */
   number: number;
   loops: number;
   /** Mean pause of a loop between two operations, ms. */
@@ -19,13 +19,13 @@ export interface ClientPlan {
   library: string;
   history: string;
   resultTtl: number;
-  /** How often the process was started before: makes ids of this one its own. */
+  /** How often the process was started before; makes its ids unique. */
   starts: number;
-  /** By how much the clock of its host is ahead, ms. */
+  /** How far its host's clock is ahead, ms. */
   skewMs: number;
-  /** Submits jobs whose results are larger than the server takes. */
+  /** Submits jobs whose results are larger than the server accepts. */
   oversized: boolean;
-  /** Sends groups twice at once, and gives up one of the two. */
+  /** Sends groups twice at once, and aborts one of the two. */
   twins: boolean;
 }
 
@@ -45,26 +45,26 @@ type Submit = {
   expiresMs?: number;
 };
 
-/** After this a client does not know what became of its call; the call itself goes on. */
+/** After this a client treats the outcome of its call as unknown; the call itself continues. */
 const UNKNOWN_AFTER_MS = 4000;
 const WAIT_MS = 6000;
 const RETRY_MS = 300;
-/** For a submit whose outcome is still unknown at the end; all faults are over by then. */
+/** For a submit whose outcome is still unknown at the end, when all faults are over. */
 const LAST_TRIES_MS = 20_000;
-/** A deadline longer than any run lasts, and shorter than clocks are off. */
+/** A deadline longer than any run, and shorter than the clock offsets. */
 const FAR_MS = 1_800_000;
 const GROUP_ROWS = 600;
 const CHUNK_ROWS = 100;
-/** Long enough under way for two senders to meet in the middle. */
+/** Takes long enough for two senders to overlap. */
 const TWIN: Sending = { chunkRows: 10, pauseMs: 3 };
 const TWIN_MS = 150;
-/** Ids kept for another read. */
+/** Ids kept to be read again. */
 const KEPT = 300;
 
 /** Rows of one client; exact in a float32. */
 const ROWS_EACH = 1_000_000;
 
-/** One user of a client: submits, waits, reads again, cancels, by chance and one after another. */
+/** One user of a client: submits, waits, reads again and cancels, at random, one operation after another. */
 export class ClientLoop {
   private readonly known: string[] = [];
   private serial = 0;
@@ -111,13 +111,13 @@ export class ClientLoop {
       work: this.work(model, count),
       priority: random.int(0, 9),
       queue: random.pick(['realtime', 'batch']),
-      // Some want no result: their record goes after a minute, by rule.
+      // Some want no result, so their record expires after a minute.
       resultTtl: random.chance(0.05) ? 0 : this.plan.resultTtl,
       ...(random.chance(0.1) ? { expiresMs: FAR_MS } : {}),
     };
   }
 
-  /** With an input that has a key of its own. */
+  /** With an input in its own key. */
   private large(): Submit {
     return { ...this.single(), work: this.work('digits', this.random.int(1, 2) * 30) };
   }
@@ -132,7 +132,7 @@ export class ClientLoop {
     return `${kind}${number}-${starts}-${this.index}-${this.serial}`;
   }
 
-  /** Sends again what an earlier process of this client began and had no answer to. */
+  /** Resends what an earlier process of this client began without an answer. */
   async resume({ op, id, work, queue = 'batch', resultTtl = 0, chunkRows }: HistoryEvent): Promise<void> {
     if (op === 'group') await this.sendGroup(id, work as Work, { chunkRows: chunkRows ?? CHUNK_ROWS });
     else await this.submit({ id, work: work as Work, priority: 0, queue, resultTtl });
@@ -145,7 +145,7 @@ export class ClientLoop {
     return { model, from: this.plan.number * ROWS_EACH + from, count };
   }
 
-  /** Until it is known to be accepted, with the same id each time: that is what ids are for. */
+  /** Until it is known to be accepted, with the same id each time, which is what ids are for. */
   private async submit(submit: Submit): Promise<boolean> {
     const { id, work, resultTtl, queue } = submit;
     const noted = {
@@ -153,7 +153,7 @@ export class ClientLoop {
       work,
       resultTtl,
       queue,
-      // A deadline that is far away must end no job, whatever clock its host has.
+      // A distant deadline must end no job, whatever its host's clock.
       ...((submit.expiresMs ?? FAR_MS) < FAR_MS ? { expires: true as const } : {}),
     };
     while (Date.now() < this.lastTry) {
@@ -189,7 +189,7 @@ export class ClientLoop {
     }
   }
 
-  /** The same id at the same time, as impatient gateways would. */
+  /** The same id at the same time, as an impatient gateway would. */
   private async submitTwice(submit: Submit): Promise<void> {
     await Promise.all([this.submit(submit), this.submit(submit), this.submit(submit)]);
   }
@@ -216,7 +216,7 @@ export class ClientLoop {
     if (this.random.chance(0.15)) await this.cancel(id);
   }
 
-  /** The same group at the same time, as a gateway sends that tries again; the first of the two is given up. */
+  /** The same group at the same time, like a gateway that retries; the first of the two is aborted. */
   private async groupTwice(): Promise<void> {
     const id = this.newId('g');
     const work = this.groupWork();
@@ -226,18 +226,20 @@ export class ClientLoop {
     await delay(this.random.int(0, 20));
     const second = this.sendGroup(id, work, TWIN);
     await delay(this.random.int(0, TWIN_MS));
-    if (this.random.chance(0.7)) givenUp.abort();
-    const [, sent] = await Promise.all([first, second]);
-    // On a slow machine the first was alone when it gave up: its group is taken back, and what has run of it bars
-    // the second from its id. A group that the second has sent stays, whatever the first does.
-    if (signal.aborted && !sent) this.history.add({ op: 'cancel', type: 'invoke', id });
+    if (this.random.chance(0.7)) {
+      // On a slow machine the first may be alone when it aborts: its group is withdrawn, and what has run of it blocks
+      // the id for the second. A group that the second has sent stays, whatever the first does.
+      this.history.add({ op: 'withdraw', type: 'info', id });
+      givenUp.abort();
+    }
+    await Promise.all([first, second]);
   }
 
   private groupWork(): Work {
     return this.work(this.random.pick<ModelName>(['digits', 'slow']), GROUP_ROWS);
   }
 
-  /** Answers whether all of it is known to be queued. */
+  /** Returns whether all of it is known to be queued. */
   private async sendGroup(id: string, work: Work, how: Sending = {}): Promise<boolean> {
     while (Date.now() < this.lastTry) {
       if (await this.sendOnce(id, work, how)) return true;
@@ -246,7 +248,7 @@ export class ClientLoop {
     return false;
   }
 
-  /** Answers whether all of it is known to be queued. */
+  /** Returns whether all of it is known to be queued. */
   private async sendOnce(
     id: string,
     work: Work,
@@ -264,7 +266,12 @@ export class ClientLoop {
         }
       })();
       const options = { id, resultTtl, queue: 'batch', signal };
-      const group = await within(this.client.submitMany(chunks, signature, options));
+      const sending = this.client.submitMany(chunks, signature, options);
+      // Also when that is known only after this client has stopped waiting for it.
+      sending.catch((error: unknown) => {
+        if (codeOf(error) === 'REDIS_FULL') this.history.add({ op: 'withdraw', type: 'info', id });
+      });
+      const group = await within(sending);
       this.history.add({ op: 'group', type: 'ok', id, jobs: group.jobs });
       return true;
     } catch (error) {
@@ -303,7 +310,7 @@ function codeOf(error: unknown): string {
   return typeof code === 'string' ? code : error instanceof Error ? error.message.slice(0, 120) : 'UNKNOWN';
 }
 
-/** Gives up waiting, not the call: exactly what makes an outcome unknown. */
+/** Stops waiting, but not the call, which is exactly what makes an outcome unknown. */
 async function within<T>(call: Promise<T>, ms = UNKNOWN_AFTER_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {

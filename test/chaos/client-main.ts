@@ -1,6 +1,6 @@
 /**
- * A client process: `node client-main.js '<ClientPlan as JSON>'`. Works until SIGTERM, then sees to
- * it that every submit it began has a known outcome, and ends.
+ * A client process: `node client-main.js '<ClientPlan as JSON>'`. Works until SIGTERM, then makes sure that every
+ * submit it began has a known outcome, and exits.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -17,7 +17,7 @@ const { InferClient: Client } = (await import(
 
 const stopping = new AbortController();
 process.on('SIGTERM', () => stopping.abort());
-// A harness that was killed cannot send SIGTERM; its pipe closes.
+// A killed harness cannot send SIGTERM, but its pipe closes.
 process.stdin.on('end', () => process.exit(1)).resume();
 
 async function open(): Promise<InferClient> {

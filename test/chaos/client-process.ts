@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ClientPlan } from './client-loop.js';
 import { cleanEnvironment, skewed } from './processes.js';
 
-/** A client in a process of its own, which can be killed and come back. */
+/** A client in its own process, which can be killed and restarted. */
 export class ClientProcess {
   private child: ChildProcess;
 
@@ -25,7 +25,7 @@ export class ClientProcess {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** SIGKILL; then another process of the same client, which sends again what had no answer. */
+  /** SIGKILL, then a new process of the same client, which resends what had no answer. */
   async crash(skewMs: number): Promise<void> {
     if (this.isUp) {
       const gone = once(this.child, 'exit');
@@ -36,7 +36,7 @@ export class ClientProcess {
     this.child = this.spawn();
   }
 
-  /** Lets it finish what it began; answers whether it ended by itself. */
+  /** Lets it finish what it began; returns whether it exited on its own. */
   async stop(timeoutMs: number): Promise<boolean> {
     if (!this.isUp) return this.child.exitCode === 0;
     const gone = once(this.child, 'exit');

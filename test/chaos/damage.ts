@@ -3,7 +3,7 @@ import { bullBase, queueTag, resultKey } from '../../src/lib/queue/keys.js';
 
 type Damage = (redis: Redis, key: string, result: string) => Promise<unknown>;
 
-/** Ways in which one key or field of a job comes to hold what no code of ours writes there. */
+/** Ways in which a key or field of a job comes to hold what our code never writes there. */
 const DAMAGES = {
   'data that is no JSON': (redis, key) => redis.hset(key, 'data', '{"s":{'),
   'a count that is no number': (redis, key) => redis.hset(key, 'atm', 'several', 'ats', '?'),

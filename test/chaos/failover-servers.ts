@@ -11,7 +11,7 @@ const NAME = 'main';
 const START_MS = 20_000;
 const FAILOVER_MS = 30_000;
 
-/** A master, its replica, and a sentinel that alone decides which is which. */
+/** A master, its replica, and a single sentinel that decides which is which. */
 export class FailoverServers implements ChaosServer {
   private constructor(
     private readonly servers: readonly [ChaosRedis, ChaosRedis],
@@ -68,7 +68,7 @@ sentinel failover-timeout ${NAME} 10000
     return `redis-sentinel://127.0.0.1:${this.port}/${NAME}`;
   }
 
-  /** To the master of the moment. */
+  /** To the current master. */
   client(): Redis {
     const client = new Redis({
       sentinels: [{ host: '127.0.0.1', port: this.port }],
@@ -83,11 +83,11 @@ sentinel failover-timeout ${NAME} 10000
     return client;
   }
 
-  /** A planned failover, until the old master is the new one's replica and has its data. */
+  /** A planned failover, until the old master is a replica of the new one and has its data. */
   async failover(): Promise<string> {
     const before = await this.master();
     const begin = Date.now();
-    // NOGOODSLAVE until the sentinel has heard of the replica's state.
+    // NOGOODSLAVE until the sentinel knows the replica's state.
     await until(FAILOVER_MS, () =>
       this.asked.call('SENTINEL', 'FAILOVER', NAME).then(
         () => true,

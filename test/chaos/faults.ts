@@ -23,17 +23,17 @@ export interface Victims {
   admin: Redis;
   workers: readonly WorkerProcess[];
   clients: readonly ClientProcess[];
-  /** `others` is before the workers that no other fault of the network hits. */
+  /** `others` is in front of the workers that no other network fault affects. */
   proxies: { clients: FaultProxy; workers: FaultProxy; others: FaultProxy };
   /** What the harness itself does to jobs. */
   history: HistoryWriter;
-  /** Whether processes that start have wrong clocks. */
+  /** Whether processes start with wrong clocks. */
   skews: boolean;
 }
 
 type Injury = Omit<FaultRecord, 'kind'>;
 
-/** Does a fault and heals it; what it resolves with says from when recovery is counted. */
+/** Injects a fault and heals it; resolves with when recovery starts to count. */
 type Fault = (victims: Victims, random: Random) => Promise<Injury>;
 
 const FAULTS = {
@@ -80,7 +80,7 @@ const FAULTS = {
     return { at: Date.now(), held: [], detail: `${ms} ms` };
   },
   'memory-full': async ({ admin, lockMs }, random) => {
-    // Longer than a lock: its renewal must work on a full server.
+    // Longer than a lock: renewals must work on a full server.
     const ms = lockMs + random.int(500, 1500);
     await admin.config('SET', 'maxmemory', '1mb');
     await delay(ms);
@@ -143,7 +143,7 @@ const FAULTS = {
     if (jobs.length === 0) return { at, held: [], detail: 'no job was there' };
     const job = random.pick(jobs);
     const how = random.pick(DAMAGE_NAMES);
-    // Before it is done: a client may see it at once.
+    // Recorded before it happens, since a client may see it at once.
     history.add({ op: 'damage', type: 'ok', id: job.id });
     await damage(how, admin, prefix, job);
     return { at, held: [], detail: `${job.id}: ${how}` };
@@ -163,10 +163,10 @@ const FAULTS = {
 export type FaultKind = keyof typeof FAULTS;
 const FAULT_KINDS = Object.keys(FAULTS) as FaultKind[];
 
-/** Not done at a moment: they hold for the whole run, and so do wrong clocks. */
+/** Not injected at a moment: they hold for the whole run, as do wrong clocks. */
 const CONDITIONS = ['oversized', 'twin-groups'] as const;
 
-/** Faults that go with a failover: no proxy is between clients and servers then, and none is restarted. */
+/** Faults that can be combined with a failover, where no proxy is between clients and servers and none is restarted. */
 const WITH_FAILOVER: ReadonlySet<string> = new Set<TroubleName>([
   'failover',
   'worker-kill',
@@ -178,7 +178,7 @@ const WITH_FAILOVER: ReadonlySet<string> = new Set<TroubleName>([
   'twin-groups',
 ]);
 
-/** A fault that cannot be named beside `failover`, if there is one. */
+/** A fault that cannot be combined with `failover`, if any. */
 export function unfit(names: readonly TroubleName[]): TroubleName | undefined {
   return names.includes('failover') ? names.find((name) => !WITH_FAILOVER.has(name)) : undefined;
 }
@@ -187,7 +187,7 @@ export function unfit(names: readonly TroubleName[]): TroubleName | undefined {
 export type TroubleName = FaultKind | (typeof CONDITIONS)[number];
 export const TROUBLES: readonly TroubleName[] = [...FAULT_KINDS, ...CONDITIONS];
 
-/** Faults after which no lock has lapsed, unless a worker forgot or never knew that it holds a job. */
+/** Faults after which no lock expires, unless a worker forgot or never knew that it holds a job. */
 const HARMLESS: ReadonlySet<string> = new Set<TroubleName>([
   'worker-term',
   'runner-kill',
@@ -200,12 +200,12 @@ const HARMLESS: ReadonlySet<string> = new Set<TroubleName>([
 /** Whether a fault may keep a worker from renewing its locks in time. */
 export const mayLapse = (kind: string): boolean => !HARMLESS.has(kind);
 
-/** What comes when nothing is named: a failover is a scenario of its own. */
+/** The default faults: a failover is a separate scenario. */
 export const USUAL: readonly TroubleName[] = TROUBLES.filter((name) => name !== 'failover');
 
 export const isFault = (name: TroubleName): name is FaultKind => name in FAULTS;
 
-/** How far clocks of hosts are off, ms. */
+/** How far the clocks of hosts are off, ms. */
 const HOUR_MS = 3_600_000;
 export const SKEWS: readonly number[] = [HOUR_MS, -HOUR_MS, 0];
 
@@ -217,13 +217,16 @@ export async function injure(kind: FaultKind, victims: Victims, random: Random):
   return { kind, ...(await FAULTS[kind](victims, random)) };
 }
 
-/** Endless, each kind once before any comes again. @param kinds one or more */
+/**
+ * Endless; each kind occurs once before any repeats.
+ * @param kinds one or more
+ */
 export function* schedule(kinds: readonly FaultKind[], random: Random): Generator<FaultKind, never> {
   for (;;) yield* random.shuffle(kinds);
 }
 
 function anyWorker({ workers }: Victims, random: Random): WorkerProcess {
-  // Drawn before the look at who is up, so that the seed alone decides where it can.
+  // Drawn before checking which processes are up, so that the seed alone decides where possible.
   const order = random.shuffle(workers);
   return order.find((worker) => worker.isUp) ?? (order[0] as WorkerProcess);
 }
@@ -240,7 +243,7 @@ async function restartRedis(
   return { at: Date.now(), held: [], detail: `away for ${awayMs} ms` };
 }
 
-/** Whose work shows that a fault of the network is over. */
+/** The worker whose completions show that a network fault is over. */
 function hit({ workers, proxies }: Victims, side: 'clients' | 'workers'): Partial<Injury> {
   if (side === 'clients') return { clients: true };
   return { worker: workers.find(({ plan }) => plan.port === proxies.workers.port)?.plan.name };

@@ -1,14 +1,14 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import type { HistoryEvent } from './records.js';
 
-/** Append-only, one JSON object a line, written before the next step is taken: a kill loses nothing. */
+/** Append-only, one JSON object per line, written before the next step: a kill loses nothing. */
 export class HistoryWriter {
   private readonly file: number;
 
   constructor(
     path: string,
     private readonly process: string,
-    /** By how much this process's clock is ahead, ms: a history has one time. */
+    /** How far this process's clock is ahead, ms: a history uses one clock. */
     private readonly skewMs = 0,
   ) {
     this.file = openSync(path, 'a');
@@ -26,7 +26,7 @@ export class HistoryWriter {
   }
 }
 
-/** Histories of several processes as one, in order of time. */
+/** Merges the histories of several processes in order of time. */
 export function readHistories(paths: readonly string[]): HistoryEvent[] {
   return paths
     .flatMap((path) => readFileSync(path, 'utf8').split('\n'))

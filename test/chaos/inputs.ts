@@ -4,9 +4,9 @@ import { doubler, poison, slow, stringEcho, writeModel } from '../support/onnx-b
 import { random } from './random.js';
 import type { ModelName, Work } from './records.js';
 
-/** Rides in every text payload; no log line may hold it. */
+/** Part of every text payload; no log line may contain it. */
 export const PAYLOAD_CANARY = 'canary-7c1f9e';
-/** An index no table has: the job fails, and the number must not show in a log either. */
+/** An index that no table has: the job fails, and the number must not appear in a log either. */
 export const POISON_INDEX = 918_273_645;
 
 const PIXELS = 64;
@@ -18,7 +18,7 @@ const LONG_EVERY = 61;
 
 export const MODELS: readonly ModelName[] = ['digits', 'slow', 'echo', 'poison', 'bulky'];
 
-/** Bytes that the server takes in one value when outcomes are oversized: the least that Redis can be set to. */
+/** Bytes that the server accepts in one value when outcomes are oversized: the minimum that Redis can be set to. */
 export const VALUE_LIMIT = 1024 * 1024;
 
 /** Every third answer is larger than that. */
@@ -30,7 +30,9 @@ export const postprocess = ({ y }) => {
 };
 `;
 
-/** The real digits model, and four made for the purpose: one slow, one for text, one that may fail, one that says too much. */
+/**
+ * The real digits model, and four made for this: one slow, one for text, one that may fail, one with oversized answers.
+ */
 export function writeModels(root: string, dir: string): void {
   cpSync(join(root, 'models/digits'), join(dir, 'digits'), { recursive: true });
   writeModel(dir, 'slow', slow());
@@ -65,7 +67,7 @@ export function inputOf(work: Work): unknown {
   const row = ROWS[work.model];
   if (work.count === 1) return single(work.model, row(work.from), work.from);
   const rows = Array.from({ length: work.count }, (_, i) => row(work.from + i));
-  // Many rows are many runs: each of the longest would keep a worker for minutes.
+  // Many rows are many runs: the longest ones would occupy a worker for minutes.
   const brief = [Math.min(turns(work.from), MOST_TURNS)];
   return work.model === 'slow' ? { x: rows, turns: brief } : { [INPUTS[work.model]]: rows };
 }

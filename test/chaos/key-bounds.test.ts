@@ -17,7 +17,7 @@ const fact = (key: string, fields: Partial<KeyFacts> = {}): KeyFacts => ({
   ...fields,
 });
 
-/** All that a queue may hold, as it is while a job waits and another has ended. */
+/** All that a queue may hold, while a job waits and another has ended. */
 const good: readonly KeyFacts[] = [
   fact(`{${PREFIX}}:queues`, { ttl: -1, size: 2 }),
   fact(`{${PREFIX}}:models`, { ttl: -1, size: 4 }),
@@ -52,7 +52,7 @@ const unbounded = (planted: readonly KeyFacts[], from = good) =>
   checkBounds([...from, ...planted], PREFIX, KNOWN).unbounded;
 
 describe('the bounds of keys', () => {
-  it('hold for a queue at work, with its keys counted by kind', () => {
+  it('hold for a working queue, and its keys are counted by kind', () => {
     const { unbounded, counts } = checkBounds(good, PREFIX, KNOWN);
     expect(unbounded).toEqual([]);
     expect(counts).toContainEqual({ kind: 'job', keys: 2, permanent: 1, largest: 9, most: undefined });
@@ -84,11 +84,11 @@ describe('the bounds of keys', () => {
     ['more workers than there were', fact(`{${PREFIX}}:workers`, { ttl: -1, size: 4 }), /4 elements, 3 at/],
     ['events without end', fact(`${BASE}events`, { ttl: -1, size: 1300 }), /1300 elements/],
     ['statistics by id', fact(`${TAG}:stats:18`, { size: 500 }), /500 elements/],
-  ])('find %s', (_, planted, expected) => {
+  ])('report %s', (_, planted, expected) => {
     expect(unbounded([planted])).toEqual([expect.stringMatching(expected)]);
   });
 
-  it('find a group that waits for chunks of which none is left', () => {
+  it('report a group that waits for chunks when none is left', () => {
     const rest = good.filter(({ open }) => !open).map((one) => ({ ...one, size: Math.min(one.size, 1) }));
     const orphan = fact(groupKey(TAG, 'g'), { ttl: -1, open: true });
     const none = [fact(`${BASE}prioritized`), fact(`${TAG}:deadlines`)].map(({ key }) => key);
@@ -98,10 +98,10 @@ describe('the bounds of keys', () => {
   });
 });
 
-describe('leaks that are planted in a Redis', () => {
+describe('leaks planted in Redis', () => {
   const server = useRedis({ port: true, password: 'p' });
 
-  it('are found, and what has its bound is not', async () => {
+  it('are found, and bounded keys are not reported', async () => {
     const redis = ChaosRedis.connect(server.port as number, 'p');
     try {
       await redis.hset(`${BASE}waits`, 'name', 'digits#1');

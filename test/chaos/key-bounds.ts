@@ -3,10 +3,10 @@ import { bullBase } from '../../src/lib/queue/keys.js';
 import { type Bounds, kindOf, type Placed } from './key-kinds.js';
 import { allKeys } from './keyspace.js';
 
-/** One key, as far as its bound goes. */
+/** A key with what is needed to judge its bound. */
 export interface KeyFacts {
   key: string;
-  /** Seconds it has left; -1 when it is there until something removes it. */
+  /** Remaining seconds; -1 when it stays until something removes it. */
   ttl: number;
   /** Elements of a hash, list, set or stream; 1 of a string. */
   size: number;
@@ -17,23 +17,20 @@ export interface KeyFacts {
 export interface KeyCount {
   kind: string;
   keys: number;
-  /** Those without a time to live. */
+  /** Those without a TTL. */
   permanent: number;
-  /** Elements of the largest, and the most that it may have. */
+  /** Elements of the largest, and its maximum. */
   largest: number;
   most: number | undefined;
 }
 
 export type Known = Pick<Bounds, 'queues' | 'models' | 'workers'>;
 
-/** Longest that any key lives after its last change: a week, and a day for chunks of groups. */
+/** The longest TTL of any key after its last change: a week, plus a day for chunks of groups. */
 const LONGEST_TTL_S = 8 * 86_400 + 3600;
 const AT_ONCE = 500;
 
-/**
- * Holds every key against its kind: answers what is not bounded, in words, and the keys counted by kind.
- * Pure.
- */
+/** Checks every key against its kind: returns descriptions of unbounded keys, and the number of keys by kind. Pure. */
 export function checkBounds(
   keys: readonly KeyFacts[],
   prefix: string,
@@ -42,7 +39,7 @@ export function checkBounds(
   const unbounded: string[] = [];
   const counts = new Map<string, KeyCount>();
   const jobs = countJobs(keys, prefix);
-  // Also of groups: one of which no chunk is left would be open for good.
+  // Applies to groups too: one without remaining chunks would stay open forever.
   const anyOpen = [...jobs.values()].some((count) => count.open > 0);
   for (const { key, ttl, size, open } of keys) {
     const place = kindOf(key, prefix);
@@ -83,7 +80,7 @@ function countJobs(keys: readonly KeyFacts[], prefix: string): Map<string, Pick<
   return jobs;
 }
 
-/** Every key of an installation, read key by key with no reader of infer's own. */
+/** Every key of an installation, read key by key without any of infer's readers. */
 export async function readKeyFacts(redis: Redis, prefix: string): Promise<KeyFacts[]> {
   const keys = await allKeys(redis, prefix);
   const facts: KeyFacts[] = [];
@@ -91,7 +88,7 @@ export async function readKeyFacts(redis: Redis, prefix: string): Promise<KeyFac
     const some = keys.slice(from, from + AT_ONCE);
     facts.push(...(await Promise.all(some.map((key) => factsOf(redis, prefix, key)))));
   }
-  // Between the listing and the look at it some expire.
+  // Some expire between listing and reading.
   return facts.filter(({ ttl }) => ttl !== -2);
 }
 
@@ -118,7 +115,7 @@ async function isOpen(
   if (place?.queue === undefined || place.kind.permanent !== 'open') return false;
   if (place.kind.name === 'group') return (await redis.hexists(key, 'finishedOn')) === 0;
   const job = place.kind.name === 'job' ? key : bullBase(prefix, place.queue) + place.id;
-  // A record without a name is what is left of one, or of one that never was.
+  // A record without a name is the remainder of one, or never was one.
   const [name = null, state = null] = await redis.hmget(job, 'name', 'st').catch(() => []);
   return name !== null && state === null;
 }

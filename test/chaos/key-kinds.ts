@@ -1,23 +1,23 @@
 /**
- * Every kind of key that infer leaves in Redis, and what bounds it: a time to live, the work it belongs to,
- * or a number of elements. A key of no kind here is a leak until someone has said what bounds it.
+ * Every kind of key that infer leaves in Redis, and its bound: a TTL, the work it belongs to, or a number of elements.
+ * A key of no kind here is a leak until its bound is stated.
  */
 export interface KeyKind {
   name: string;
   /** Matches the key after its hash tag, or below BullMQ's part of a queue. */
   pattern: RegExp;
   /**
-   * When it may be without a time to live: never, while its job or group has not ended, or always, since the
-   * number of such keys and of their elements is bounded.
+   * When it may have no TTL: never, while its job or group has not ended, or always, since the number of such keys and
+   * of their elements is bounded.
    */
   permanent: 'never' | 'open' | 'always';
-  /** Most elements of a hash, list, set or stream; absent where the time to live or the work bounds them. */
+  /** Maximum elements of a hash, list, set or stream; absent where the TTL or the work bounds them. */
   most?: (bounds: Bounds) => number;
 }
 
-/** What the numbers of elements are held against. */
+/** The values that element counts are compared with. */
 export interface Bounds {
-  /** Queues, models and starts of workers that there were. */
+  /** Numbers of queues, models and worker starts. */
   queues: number;
   models: number;
   workers: number;
@@ -26,9 +26,12 @@ export interface Bounds {
   ended: number;
 }
 
-/** Streams are cut by whole nodes: a little more than asked for stays. */
+/** Streams are trimmed by whole nodes, so slightly more than requested stays. */
 const STREAM_SLACK = 1.2;
-/** Entries of ended jobs whose record has expired, until a sweep removes them: a window of it, and a share of the index. */
+/**
+ * Entries of ended jobs whose record has expired, until a sweep removes them: one sweep window and a share of the
+ * index.
+ */
 const UNSWEPT = 1000;
 const UNSWEPT_SHARE = 0.5;
 const FIELDS = 32;
@@ -91,7 +94,7 @@ const QUEUE = kinds([
   ['cancelled jobs', /^cancelled$/, 'always', swept],
 ]);
 
-/** BullMQ's part of a queue: keys that begin with its name. What is no part of the layout is a job. */
+/** BullMQ's part of a queue: keys that begin with its name. What is not part of the layout is a job. */
 const BULL = kinds([
   ['queue settings', /^meta$/, 'always', few],
   ['events', /^events$/, 'always', () => 1000 * STREAM_SLACK],
@@ -104,7 +107,7 @@ const BULL = kinds([
   ['job', /^[^:]+$/, 'open'],
 ]);
 
-/** What a key is, and the job or group it belongs to; undefined for one that nobody has bounded. */
+/** The kind of a key, and the job or group it belongs to; undefined for an unknown kind. */
 export function kindOf(key: string, prefix: string): Placed | undefined {
   const [, tag, rest = ''] = /^\{([^}]*)\}:(.*)$/s.exec(key) ?? [];
   if (tag === prefix) return placed(INSTALLATION, rest, undefined);

@@ -1,6 +1,6 @@
 import type { KeyCount } from './key-bounds.js';
 
-/** How many keys of each kind there were at the end, and those that stay, with their bound. */
+/** The number of keys of each kind at the end, and those that stay, with their bound. */
 export function keyLines(kinds: readonly KeyCount[]): string[] {
   const sorted = [...kinds].sort((a, b) => b.keys - a.keys);
   const staying = sorted.filter(({ permanent }) => permanent > 0);

@@ -20,10 +20,10 @@ import type { FinalGroup, FinalJob, FinalState } from './records.js';
 
 const WAITING = ['wait', 'paused', 'prioritized'];
 const ENDED = ['completed', 'failed', 'expired', 'cancelled'];
-/** Parts of a queue that are there for good, and small whatever the number of jobs. */
+/** Permanent keys of a queue, small for any number of jobs. */
 const FIXED = ['meta', 'events', 'pc', 'marker', 'id', 'stalled-check'];
 
-/** Jobs that a worker has in hand just now. */
+/** Jobs that a worker holds at the moment. */
 export async function heldBy(
   redis: Redis,
   prefix: string,
@@ -34,7 +34,7 @@ export async function heldBy(
   for (const queue of queues) {
     const base = bullBase(prefix, queue);
     for (const id of await redis.lrange(`${base}active`, 0, -1)) {
-      // A record that is damaged is nobody's.
+      // A damaged record belongs to no one.
       const holder = await redis.hget(base + id, 'pb').catch(() => null);
       if (holder === worker) held.push(id);
     }
@@ -42,7 +42,7 @@ export async function heldBy(
   return held;
 }
 
-/** Active jobs whose lock has lapsed or gone. */
+/** Active jobs whose lock has expired or disappeared. */
 export async function unlockedActive(
   redis: Redis,
   prefix: string,
@@ -83,7 +83,7 @@ export async function allKeys(redis: Redis, prefix: string): Promise<string[]> {
 
 type QueueState = Pick<FinalState, 'jobs' | 'groups' | 'counts' | 'results' | 'locks'>;
 
-/** Everything Redis holds of the queues, read key by key and with no reader of infer's own. */
+/** Everything Redis holds of the queues, read key by key without any of infer's readers. */
 export async function readQueues(
   redis: Redis,
   prefix: string,
@@ -156,12 +156,12 @@ async function readJob(
   return {
     id,
     queue,
-    // An entry whose record has expired waits for the sweep; it was terminal, or it is lost.
+    // An entry whose record has expired waits for the sweep: either it was terminal, or it is lost.
     state: hash.st ?? (Object.keys(hash).length === 0 ? 'gone' : undefined),
     places,
     locked,
     hasResult,
-    // What was damaged counts as none.
+    // A damaged value counts as none.
     executions: Number(hash.ats) || 0,
     settled: Number(hash.atm) || 0,
     lapses: Number(hash.stc) || 0,
@@ -171,7 +171,7 @@ async function readJob(
   };
 }
 
-/** Undefined where there is nothing, or nothing that can be read. */
+/** Undefined where nothing is there or nothing is readable. */
 function parsed<T>(json: string | undefined): T | undefined {
   try {
     return json ? (JSON.parse(json) as T) : undefined;
@@ -197,8 +197,8 @@ function idsBelow(keys: readonly string[], start: string): string[] {
 }
 
 /**
- * Lets time pass: everything that has an expiry goes, then the workers' own chores run to their end.
- * Answers the keys that are left and should not be.
+ * Lets time pass: every key with a TTL expires, then the workers' housekeeping completes. Returns the keys that remain
+ * and should not.
  */
 export async function retire(redis: Redis, prefix: string, queues: readonly string[]): Promise<string[]> {
   for (const key of await allKeys(redis, prefix)) {
@@ -237,7 +237,7 @@ export async function readDamaged(
   return ids.flat();
 }
 
-/** Jobs that wait or run, with their queue. */
+/** Waiting and running jobs, with their queue. */
 export async function openJobs(
   redis: Redis,
   prefix: string,

@@ -11,7 +11,7 @@ const USAGE = `usage: npm run test:chaos -- [--seed N] [--minutes M | --rounds N
   --workers, --clients  how many of each [3, 2]
   --keep     keep logs and histories, and say where`;
 
-/** Answers the exit code: 0 all promises held, 1 some did not, 2 wrong usage. */
+/** Returns the exit code: 0 all promises kept, 1 some were not, 2 wrong usage. */
 export async function main(root: string, argv: string[]): Promise<number> {
   const print = (line: string): void => console.log(line);
   process.on('SIGINT', () => process.exit(130));

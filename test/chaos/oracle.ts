@@ -8,7 +8,7 @@ const TABLE = [10, 20, 30, 40];
 const AT_ONCE = 256;
 const PIXELS = 64;
 
-/** The right answers of all that was submitted, from the model itself and no part of infer. */
+/** The right answers for everything submitted, computed with the model and no part of infer. */
 export class Oracle {
   private readonly digits = new Map<number, Answer>();
 
@@ -23,7 +23,7 @@ export class Oracle {
     return oracle;
   }
 
-  /** The answer to a row; undefined when its run must fail. */
+  /** The answer for a row; undefined when its run must fail. */
   answer = (model: Work['model'], n: number): Answer | undefined => {
     switch (model) {
       case 'digits':
@@ -69,7 +69,7 @@ function classify(logits: number[]): Answer {
   return [logits.indexOf(top), 1 / sum];
 }
 
-/** Equal but for the last digits, which depend on what else was in the micro-batch. */
+/** Equal except for the last digits, which depend on the rest of the micro-batch. */
 export function sameAnswer(a: Answer, b: Answer): boolean {
   return (
     a.length === b.length &&

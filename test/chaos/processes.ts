@@ -1,7 +1,7 @@
 import { processTable } from '../support/process-table.js';
 import { shiftedClock } from '../support/shifted-clock.js';
 
-/** Ids of a process's children; none once it is gone. */
+/** Ids of a process's children; none once it has exited. */
 export function childrenOf(pid: number): number[] {
   return processTable()
     .filter(({ parent }) => parent === pid)
@@ -17,17 +17,17 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** A signal to a process of ours that may be gone by now. */
+/** Signals a process of ours that may have exited. */
 export function signal(pid: number | undefined, name: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     process.kill(pid, name);
   } catch {
-    // Gone already.
+    // It has exited already.
   }
 }
 
-/** Our own environment without settings of infer's that the user may have. */
+/** Our own environment without the user's infer settings. */
 export function cleanEnvironment(more: Record<string, string>): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(INFER_|REDIS|NODE_OPTIONS|VITEST)/.test(name),
@@ -35,7 +35,7 @@ export function cleanEnvironment(more: Record<string, string>): NodeJS.ProcessEn
   return { ...Object.fromEntries(kept), ...more };
 }
 
-/** More environment for a process whose host's clock is ahead by so many ms; none where it is right. */
+/** Extra environment for a process whose host's clock is ahead by this many ms; empty when it is right. */
 export function skewed(ms: number): Record<string, string> {
   return ms === 0 ? {} : shiftedClock(ms);
 }

@@ -24,11 +24,11 @@ async function connected(): Promise<{ proxy: FaultProxy; client: Redis; resets: 
   return { proxy, client, resets: () => resets };
 }
 
-describe('a network that loses answers', () => {
-  it('runs the first request of each kind and resets before its answer, so that it is sent again', async () => {
+describe('a network that drops answers', () => {
+  it('runs the first request of each kind and resets the connection before the answer, so that it is sent again', async () => {
     const { proxy, client, resets } = await connected();
     proxy.set({ kind: 'cut', times: 1 });
-    // Answered by the second, which the client sends by itself.
+    // Answered to the second one, which the client sends automatically.
     expect(await client.incr('count')).toBe(2);
     expect(await client.incr('count')).toBe(3);
     expect(await client.eval("return redis.call('INCR', KEYS[1])", 1, 'other')).toBe(2);
@@ -41,7 +41,7 @@ describe('a network that loses answers', () => {
     expect(await client.incr('other')).toBe(17);
   });
 
-  it('passes large values and many requests of one piece whole', async () => {
+  it('passes large values and pipelined requests intact', async () => {
     const { proxy, client } = await connected();
     const large = 'x'.repeat(3_000_000);
     await client.set('large', large);

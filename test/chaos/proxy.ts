@@ -3,9 +3,9 @@ import { createServer, type Server, type Socket, connect as tcp } from 'node:net
 import { echo, parseRequest, type Request, requestEnd } from '../support/requests.js';
 
 /**
- * pass; delay every piece; black-hole (nothing gets through, nothing is closed, and what was sent
- * arrives after the end, as TCP's retransmission has it); half-open (requests arrive, answers do not);
- * cut (the first requests of each kind, so many, are run, and the connection reset before the answer).
+ * pass; delay every piece; black-hole (nothing gets through, nothing is closed, and what was sent arrives afterwards,
+ * like TCP retransmissions); half-open (requests arrive, answers do not); cut (the given number of first requests of
+ * each kind is run, and the connection reset before the answer, or ended in the middle of it).
  */
 export type ProxyMode =
   | { kind: 'pass' }
@@ -17,21 +17,23 @@ export type ProxyMode =
 interface Link {
   client: Socket;
   server: Socket;
-  /** Of a request, what has not come yet. */
+  /** The missing part of a request. */
   begun: Buffer;
-  /** What the server says when it has run the request after which this link is cut. */
+  /** What the server answers once it has run the request after which this link is cut. */
   cutAt: Buffer | undefined;
   heard: Buffer;
 }
 
 const EMPTY = Buffer.alloc(0);
 
-/** A network that can be told to misbehave, between one kind of client and Redis. */
+/** A network between one kind of client and Redis that can be told to misbehave. */
 export class FaultProxy {
   private readonly links = new Set<Link>();
   private mode: ProxyMode = { kind: 'pass' };
   /** How often each kind of request was cut since the mode is `cut`. */
   private cut = new Map<string, number>();
+  /** Whether half of the answers arrived at the last cut. */
+  private half = true;
 
   private constructor(
     private readonly listener: Server,
@@ -49,7 +51,7 @@ export class FaultProxy {
     return proxy;
   }
 
-  /** Holds for open connections and for new ones. Leaving half-open resets those whose answers were lost. */
+  /** Applies to open and new connections. Leaving half-open resets those whose answers were lost. */
   set(mode: ProxyMode): void {
     const wasHalfOpen = this.mode.kind === 'halfopen';
     this.mode = mode;
@@ -112,11 +114,11 @@ export class FaultProxy {
     from.on('end', () => pass(() => to.end()));
   }
 
-  /** Request by request, always: where one ends can only be told from where the first began. */
+  /** Always request by request: the end of one can only be found from its start. */
   private forward(link: Link, piece: Buffer): void {
     link.begun = link.begun.length === 0 ? piece : Buffer.concat([link.begun, piece]);
     for (let end = requestEnd(link.begun); end !== undefined; end = requestEnd(link.begun)) {
-      // What comes after the request that is cut is never sent.
+      // Nothing after the request that is cut is sent.
       if (link.cutAt !== undefined) return;
       const whole = link.begun.subarray(0, end);
       link.begun = link.begun.subarray(end);
@@ -131,7 +133,7 @@ export class FaultProxy {
     const before = this.cut.get(kind) ?? 0;
     if (before >= times) return;
     this.cut.set(kind, before + 1);
-    // Answers come in order: with this one, the request before it has been run.
+    // Answers come in order, so this one shows that the previous request has been run.
     const token = randomUUID();
     link.cutAt = Buffer.from(token);
     link.server.write(echo(token));
@@ -143,7 +145,18 @@ export class FaultProxy {
       return;
     }
     link.heard = Buffer.concat([link.heard, piece]);
-    if (link.heard.includes(link.cutAt)) this.end(link);
+    const token = link.heard.indexOf(link.cutAt);
+    if (token < 0) return;
+    const bytes = token - `$${link.cutAt.length}\r\n`.length;
+    this.half = !this.half;
+    if (!this.half) {
+      this.end(link);
+      return;
+    }
+    // Of a pipeline some answers arrive: its client can then neither resend it nor know what of it has run.
+    this.links.delete(link);
+    link.client.end(link.heard.subarray(0, bytes >> 1), () => link.client.destroy());
+    link.server.resetAndDestroy();
   }
 
   private steer({ client, server }: Link): void {
@@ -155,10 +168,10 @@ export class FaultProxy {
   }
 }
 
-/** Requests that open a connection: cut, they only show that it is opened again. */
+/** Requests that open a connection: cutting them only shows that it is reopened. */
 const OPENING = new Set(['auth', 'hello', 'client', 'info', 'select', 'echo', 'script']);
 
-/** What is asked for: a command, or one script. */
+/** The kind of request: a command, or one script. */
 function kindOf([command = '', script = '']: Request): string | undefined {
   if (OPENING.has(command)) return undefined;
   return command.startsWith('eval') ? `${command} ${script}` : command;

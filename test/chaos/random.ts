@@ -1,8 +1,8 @@
-/** Everything a run decides by chance comes from here, so that its seed tells what it did. */
+/** All randomness of a run comes from here, so that its seed reproduces it. */
 export interface Random {
   /** 0 <= x < 1. */
   next(): number;
-  /** A whole number, both ends included. */
+  /** A whole number, both ends inclusive. */
   int(min: number, max: number): number;
   chance(probability: number): boolean;
   pick<T>(from: readonly T[]): T;

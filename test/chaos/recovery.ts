@@ -7,9 +7,8 @@ export interface Recovery {
 }
 
 /**
- * How long until work went on: for jobs that were in hand, until the last of them had ended;
- * else until the next completion (of the worker that was hit, where only its own shows it), or until
- * a client gets an answer.
+ * How long until work continued: until the last of the held jobs has ended; otherwise until the next completion (by the
+ * worker that was hit, if only its own counts), or until a client gets an answer.
  */
 export function recoveries(
   faults: readonly FaultRecord[],

@@ -9,7 +9,7 @@ import { freePort } from '../support/ports.js';
 
 const START_DEADLINE_MS = 15_000;
 
-/** The Redis of a run, whatever number of processes it is. */
+/** The Redis of a run, with any number of processes. */
 export interface ChaosServer {
   /** Without the password. */
   readonly url: string;
@@ -19,8 +19,8 @@ export interface ChaosServer {
 }
 
 /**
- * A private server whose acknowledged writes survive `kill -9`: append-only file, synced at every
- * write. (With `everysec`, the usual setting, up to a second of acknowledged jobs may be gone.)
+ * A private server whose acknowledged writes survive `kill -9`: append-only file, synced at every write. (With
+ * `everysec`, the usual setting, up to a second of acknowledged jobs may be lost.)
  */
 export class ChaosRedis implements ChaosServer {
   private child: ChildProcess | undefined;
@@ -48,12 +48,12 @@ export class ChaosRedis implements ChaosServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** For the harness itself, past every proxy; waits out restarts. */
+  /** For the harness itself, bypassing every proxy; waits out restarts. */
   client(): Redis {
     return ChaosRedis.connect(this.port, this.password);
   }
 
-  /** The same to a server that something else has started. */
+  /** The same for a server started elsewhere. */
   static connect(port: number, password: string): Redis {
     const client = new Redis({
       port,
@@ -63,7 +63,7 @@ export class ChaosRedis implements ChaosServer {
       maxRetriesPerRequest: null,
       retryStrategy: () => 100,
     });
-    // Expected while faults are on; without a listener it would be printed.
+    // Expected during faults; without a listener it would be printed.
     client.on('error', () => undefined);
     return client;
   }
@@ -71,7 +71,7 @@ export class ChaosRedis implements ChaosServer {
   async launch(): Promise<void> {
     const log = openSync(this.log, 'a');
     const args = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir, '--save', ''];
-    // The password goes in by standard input: arguments show in every process list.
+    // The password is passed on standard input: arguments are visible in every process list.
     args.unshift('-');
     args.push('--maxmemory-policy', 'noeviction');
     const { durable = true, args: more = [] } = this.options;
@@ -94,13 +94,13 @@ export class ChaosRedis implements ChaosServer {
       }
       await delay(20);
     }
-    // It answers before its append-only file is read; ioredis is ready when the reading is done.
+    // It answers before its append-only file is loaded; ioredis is ready when loading is done.
     const client = this.client();
     await client.ping();
     client.disconnect();
   }
 
-  /** SIGKILL, or SIGTERM for an orderly end; resolves when it is gone. */
+  /** SIGKILL, or SIGTERM for an orderly end; resolves once it has exited. */
   async end(signal: NodeJS.Signals): Promise<void> {
     const { child } = this;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -109,7 +109,7 @@ export class ChaosRedis implements ChaosServer {
     await gone;
   }
 
-  /** At once, for a harness that is being ended itself. */
+  /** Immediately, for a harness that is itself being ended. */
   killNow(): void {
     this.child?.kill('SIGKILL');
   }

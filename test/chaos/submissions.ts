@@ -1,32 +1,34 @@
 import type { HistoryEvent, Work } from './records.js';
 
-/** What the clients asked for under one id: a job, or a chunk of a group. */
+/** What the clients requested under one id: a job, or a chunk of a group. */
 export interface Submission {
   id: string;
   work: Work;
   firstAt: number;
-  /** Some client was told that it is queued. */
+  /** Some client learned that it is queued. */
   accepted: boolean;
   acceptedAt: number | undefined;
   expires: boolean;
   resultTtl: number;
   cancelAsked: boolean;
-  /** A client was told that it is cancelled. */
+  /** A sender of its group was aborted or refused: unless another has sent it, the group is undone. */
+  withdrawn: boolean;
+  /** A client learned that it is cancelled. */
   cancelled: boolean;
   /** The last request for it. */
   invokedAt: number;
-  /** It was asked for before all data was deleted, and not again: nobody can know of it. */
+  /** It was requested before all data was deleted, and not again: no one can know of it. */
   flushed: boolean;
   /** Its keys were damaged. */
   damaged: boolean;
 }
 
-/** The history by id; a group stands for its chunks. */
+/** The history by id; a group is represented by its chunks. */
 export class Known {
   readonly submissions = new Map<string, Submission>();
   /** Acknowledged groups. */
   readonly groups = new Map<string, { id: string; chunks: Submission[] }>();
-  /** When all data was deleted for the last time. */
+  /** When all data was last deleted. */
   flushedAt = Number.NEGATIVE_INFINITY;
   private readonly flushes: number[] = [];
   private readonly chunksOf = new Map<string, Submission[]>();
@@ -36,6 +38,7 @@ export class Known {
       if (event.op === 'submit') this.submit(event);
       else if (event.op === 'group') this.group(event);
       else if (event.op === 'cancel') this.cancel(event);
+      else if (event.op === 'withdraw') this.withdraw(event.id);
       else if (event.op === 'flush') this.flush(event.t);
       else if (event.op === 'damage') this.damage(event.id);
     }
@@ -87,10 +90,14 @@ export class Known {
 
   private cancel(event: HistoryEvent): void {
     const one = this.submissions.get(event.id);
-    // Of a group's answer only that it was asked counts: chunks that had ended stay as they are.
+    // A cancelled group only records that the cancel was requested: chunks that had ended stay as they are.
     for (const chunk of one === undefined ? (this.chunksOf.get(event.id) ?? []) : [one])
       chunk.cancelAsked = true;
     if (one !== undefined && event.type === 'ok' && event.state === 'cancelled') one.cancelled = true;
+  }
+
+  private withdraw(group: string): void {
+    for (const chunk of this.chunksOf.get(group) ?? []) chunk.withdrawn = true;
   }
 
   private add(id: string, work: Work, event: HistoryEvent): Submission {
@@ -108,6 +115,7 @@ export class Known {
       expires: event.expires === true,
       resultTtl: event.resultTtl ?? 3600,
       cancelAsked: false,
+      withdrawn: false,
       cancelled: false,
       invokedAt: event.t,
       flushed: false,
@@ -121,13 +129,13 @@ export class Known {
     const submission = this.submissions.get(id);
     if (submission === undefined) return;
     submission.accepted = true;
-    // What was asked for before may have been there, and gone with the rest.
+    // What was requested before may have existed and been deleted with the rest.
     if (submission.invokedAt > this.flushedAt) submission.flushed = false;
     submission.acceptedAt ??= t;
   }
 }
 
-/** What was begun and has no answer that says it is queued: the last request of each id. */
+/** What was begun without an answer that confirms it: the last request of each id. */
 export function unanswered(history: readonly HistoryEvent[]): HistoryEvent[] {
   const begun = new Map<string, HistoryEvent>();
   for (const event of history) {

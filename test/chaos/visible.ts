@@ -5,7 +5,7 @@ import type { Answer, HistoryEvent } from './records.js';
 /** Codes that say there is no such job. */
 export const UNKNOWN: ReadonlySet<string> = new Set(['JOB_UNKNOWN', 'JOB_LOST']);
 
-/** What a user sees of a job, as the history keeps it. */
+/** What a user sees of a job, as recorded in the history. */
 export function visible(job: JobResult): Pick<HistoryEvent, 'state' | 'digest' | 'answers' | 'code'> {
   const text = JSON.stringify([job.state, job.result ?? null, job.error?.code ?? null]);
   return {

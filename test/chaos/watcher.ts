@@ -5,13 +5,13 @@ import { unlockedActive } from './keyspace.js';
 
 const EVERY_MS = 250;
 
-/** Looks at Redis all through a run: who the workers are, and what is active without a lock. */
+/** Watches Redis throughout a run: the workers, and what is active without a lock. */
 export class Watcher {
-  /** Longest time each job was active without a lock while all was well. */
+  /** Longest time each job was active without a lock while no fault was active. */
   readonly unlocked = new Map<string, number>();
   /** Process ids by worker id. */
   readonly workers = new Map<string, number>();
-  /** False while a fault is on and shortly after it. */
+  /** False during a fault and shortly after it. */
   calm = false;
   private readonly since = new Map<string, number>();
   private readonly stopping = new AbortController();

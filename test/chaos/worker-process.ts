@@ -26,15 +26,15 @@ export interface WorkerPlace {
 const READY_MS = 60_000;
 const RESTART_MS = 1000;
 
-/** One `infer worker` under supervision: what ends without being told to is started again. */
+/** One supervised `infer worker`: it is restarted when it exits unasked. */
 export class WorkerProcess {
   readonly log: string;
-  /** Every process of this worker there ever was, runners included as far as seen. */
+  /** Every process this worker ever had, runners included as far as seen. */
   readonly pids = new Set<number>();
-  /** Those that had no chance to say goodbye. */
+  /** Those that were killed without a shutdown. */
   readonly killed = new Set<number>();
   starts = 0;
-  /** By how much its host's clock is ahead from its next start on, ms. */
+  /** How far its host's clock is ahead from its next start on, ms. */
   skewMs = 0;
   private child: ChildProcess | undefined;
   private wanted = false;
@@ -62,7 +62,7 @@ export class WorkerProcess {
     await this.ready();
   }
 
-  /** Its line "ready" of the latest start; while Redis or its GPU are not free it is started again. */
+  /** The "ready" line of its latest start; it is restarted while Redis or its GPU is not available. */
   async ready(): Promise<void> {
     const deadline = Date.now() + READY_MS;
     for (;;) {
@@ -75,14 +75,14 @@ export class WorkerProcess {
     this.noteChildren();
   }
 
-  /** Runner processes; remembered, so that their end can be checked. */
+  /** Runner processes; remembered so that their exit can be checked. */
   noteChildren(): number[] {
     const children = this.pid === undefined ? [] : childrenOf(this.pid);
     for (const pid of children) this.pids.add(pid);
     return children;
   }
 
-  /** SIGKILL; it comes back by itself a second later. */
+  /** SIGKILL; it is restarted a second later. */
   kill(): void {
     this.noteChildren();
     if (this.pid !== undefined) this.killed.add(this.pid);
@@ -97,7 +97,7 @@ export class WorkerProcess {
     signal(this.pid, 'SIGCONT');
   }
 
-  /** SIGTERM and wait for the end; answers the exit code, null when a signal had to end it. */
+  /** SIGTERM and wait for the exit; returns the exit code, null when a signal had to end it. */
   async drain(timeoutMs: number, comesBack: boolean): Promise<number | null> {
     this.wanted = comesBack;
     const { child } = this;
@@ -111,7 +111,7 @@ export class WorkerProcess {
     return child.exitCode;
   }
 
-  /** At once and for good, for a harness that is being ended itself. */
+  /** Immediately and permanently, for a harness that is itself being ended. */
   killNow(): void {
     this.wanted = false;
     for (const pid of [...this.noteChildren(), ...(this.isUp ? [this.pid] : [])]) signal(pid, 'SIGKILL');

@@ -58,17 +58,17 @@ beforeAll(looker);
 describe('/autoscale/<queue>', () => {
   let asked: Awaited<ReturnType<typeof exporter>> | undefined;
 
-  it('says how many workers are wanted, as a user that may only read', async () => {
+  it('reports how many workers are wanted, to a read-only user', async () => {
     const served = await exporter();
     await submit('busy');
-    // Nobody serves it: one at once, although none is to be kept.
+    // No worker serves it: one is wanted at once, although the minimum is none.
     const first = await served.ask('busy?min=0&max=3&targetWait=5s');
     expect(first).toMatchObject({
       status: 200,
       json: { queue: 'busy', desiredWorkers: 1, hold: null, waiting: 1, workers: { ready: 0, expected: 1 } },
     });
     expect(first.json.reason).toMatch(/^busy 0→1: jobs are waiting and no worker serves them \(backlog 1, /);
-    // One that registers, on whatever host, is the one that was asked for.
+    // A worker that registers on any host is the one that was requested.
     const worker = await infer.worker(['-Q', 'busy', '--name', 'pod-1']);
     expect((await served.ask<Refusal>('bsuy')).json.error.hint).toMatch(/^did you mean busy\?/);
     const met = await until(async () => {
@@ -98,14 +98,14 @@ describe('/autoscale/<queue>', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('many who ask at once get one answer of one look', async () => {
+  it('answers concurrent requests from a single decision', async () => {
     await submit('crowd');
     const served = await exporter();
     const path = 'crowd?policy=step&threshold=1000&min=0';
     const answers = await Promise.all(Array.from({ length: 20 }, () => served.ask(path)));
     expect(new Set(answers.map(({ json }) => json.decidedAt)).size).toBe(1);
     expect(new Set(answers.map(({ json }) => json.reason))).toEqual(new Set(['crowd 0: 1 waiting <= 1000']));
-    // The policy's own clock shows that it looked once: its second look would be in 10 s.
+    // The policy's own clock shows that it decided once: its second decision would be 10 s later.
     const again = await until(async () => {
       const { json } = await served.ask(path);
       return json.decidedAt === answers[0]?.json.decidedAt ? undefined : json;
@@ -113,7 +113,7 @@ describe('/autoscale/<queue>', () => {
     expect(again.reason).toBe('crowd 0: the next look is every 10s');
   });
 
-  it('a paused queue wants nobody', async () => {
+  it('wants no workers for a paused queue', async () => {
     await submit('halted');
     await infer.run(['control', 'pause', 'halted']);
     const served = await exporter();
@@ -135,12 +135,12 @@ describe('/autoscale/<queue>', () => {
     ['none?min=x', 400, 'PARAMETER', /min 'x' is not a whole number/, /min=4/],
     ['none?min=-1', 400, 'PARAMETER', /min '-1'/, /min=4/],
     ['none?min=', 400, 'PARAMETER', /min '' is not a whole number/, /min=4/],
-    ['none?max=0', 400, 'AUTOSCALE_BOUNDS', /max is 1 at the least/, /^max=4$/],
+    ['none?max=0', 400, 'AUTOSCALE_BOUNDS', /max must be at least 1/, /^max=4$/],
     ['none?min=5&max=2', 400, 'AUTOSCALE_BOUNDS', /min=5 is more than max=2/, /^min=2&max=2$/],
     ['none?max=99999', 400, 'AUTOSCALE_BOUNDS', /is over 1024/, /^max=1024$/],
-    ['none?threshold=0', 400, 'AUTOSCALE_BOUNDS', /threshold is 1 job/, /^threshold=50$/],
+    ['none?threshold=0', 400, 'AUTOSCALE_BOUNDS', /threshold must be at least 1 job/, /^threshold=50$/],
     ['none?targetWait=soon', 400, 'PARAMETER', /targetWait 'soon'/, /targetWait=10s/],
-    ['none?targetWait=0s', 400, 'AUTOSCALE_BOUNDS', /^targetWait is above 0$/, /targetWait.10s/],
+    ['none?targetWait=0s', 400, 'AUTOSCALE_BOUNDS', /^targetWait must be above 0$/, /targetWait.10s/],
     ['none?policy=magic', 400, 'POLICY', /no policy 'magic'/, /fixed:4/],
     ['none?policy=fixed:9', 400, 'AUTOSCALE_BOUNDS', /fixed:9 is outside min=1 and max=4/, /^max=9$/],
     ['none?targetwait=5s', 400, 'PARAMETER', /no parameter 'targetwait'/, /did you mean targetWait\?/],
@@ -148,7 +148,7 @@ describe('/autoscale/<queue>', () => {
     ['', 400, 'QUEUE_NAME', /is not a queue name/, /./],
     ['a%0Ab', 400, 'QUEUE_NAME', /is not a queue name/, /./],
     ['knwon', 404, 'QUEUE_UNKNOWN', /no queue is called 'knwon'/, /did you mean known\?/],
-  ])('%s: %i %s', async (path, status, code, message, hint) => {
+  ])('answers %s with %i %s and a hint', async (path, status, code, message, hint) => {
     if (asked === undefined) await submit('known');
     asked ??= await exporter();
     const { status: got, json } = await asked.ask<Refusal>(path);
@@ -157,7 +157,7 @@ describe('/autoscale/<queue>', () => {
     expect(json.error.hint).toMatch(hint);
     expect(json).not.toHaveProperty('desiredWorkers');
   });
-  it('asks for the token', async () => {
+  it('requires the token', async () => {
     await submit('guarded');
     const served = await exporter([], { INFER_METRICS_TOKEN: 'sesame' });
     expect((await served.get('/autoscale/guarded')).status).toBe(401);
@@ -165,7 +165,7 @@ describe('/autoscale/<queue>', () => {
     expect((await served.get('/autoscale/guarded', { Authorization: 'Bearer sesame' })).status).toBe(200);
   });
 
-  it('503 and no number while Redis is away; the same number when it is back', async () => {
+  it('answers 503 without a number while Redis is unreachable, and the same number once it is back', async () => {
     await submit('outage');
     const served = await exporter();
     const path = 'outage?max=4&policy=fixed:3';

@@ -71,7 +71,7 @@ const worker = (...more: string[]) => [
   ...more,
 ];
 
-/** An autoscaler with short times, and what it has said so far. */
+/** An autoscaler with short intervals, and its output so far. */
 function autoscale(args: string[], options: { url?: string; workerArgs?: string[] } = {}) {
   const all = [
     'autoscale',
@@ -112,10 +112,10 @@ const visible = (pid: number) =>
     (runner) => /CUDA_VISIBLE_DEVICES=([^\0]*)/.exec(readFileSync(`/proc/${runner}/environ`, 'latin1'))?.[1],
   );
 
-describe('a fleet on GPUs', () => {
-  it('a burst: scales up on distinct devices, most free memory first; killed, it is followed by one that adopts and drains', async () => {
+describe('autoscale on a host with GPUs', () => {
+  it('scales up on distinct GPUs, most free memory first; after a kill, its successor adopts the workers and drains them', async () => {
     const first = autoscale(['-Q', 'rt', '--target-wait', '500ms', '--threshold', '2']);
-    // One worker at the least: on the GPU that has most free memory.
+    // The minimum of one worker, on the GPU with most free memory.
     await until(async () => ((await running()).length >= 1 ? true : undefined));
     expect((await running()).map((row) => row.gpu)).toEqual([GPUS[2]]);
     const ids = await submit('rt', 8);
@@ -144,7 +144,7 @@ describe('a fleet on GPUs', () => {
     first.child.kill('SIGKILL');
     await first.child;
     expect((await running()).map((row) => row.pid)).toEqual(three.map((row) => row.pid));
-    // A job in the hands of each, while two of them are told to go.
+    // Each holds a job while two of them are told to drain.
     const long = await submit('rt', 3, 3 * TURNS);
     const second = autoscale(['-Q', 'rt', '--policy', 'fixed:1', '--max', '1']);
     await second.said((one) => one.workers.filter((each) => each.adopted).length === 3);
@@ -153,7 +153,7 @@ describe('a fleet on GPUs', () => {
     expect(three.map((row) => row.pid)).toContain(left?.pid);
     expect(left).toMatchObject({ adopted: true, state: 'running' });
     for (const row of three.filter((one) => one.pid !== left?.pid)) expect(lives(row.pid)).toBe(false);
-    // One at a time, and none was killed in its run.
+    // One at a time, and none was killed during its run.
     const drained = second.decisions().flatMap((one) => one.drained);
     expect(drained).toHaveLength(2);
     for (const id of [...ids, ...long]) {
@@ -172,7 +172,7 @@ describe('a fleet on GPUs', () => {
     });
   });
 
-  it('one autoscaler a pool: the second is told who has it; other queues are another pool', async () => {
+  it('allows one autoscaler per pool: a second is told which one runs; other queues are another pool', async () => {
     const first = autoscale(['-Q', 'solo', '--min', '0']);
     await first.said(() => true);
     const second = await infer.run(['autoscale', '-Q', 'solo', '--json', ...worker()], { env });
@@ -189,27 +189,27 @@ describe('a fleet on GPUs', () => {
     expect(await rows()).toEqual([]);
   });
 
-  it('a worker that cannot start: its log, a pause, nothing left behind', async () => {
+  it('shows the log of a worker that cannot start, pauses, and leaves nothing behind', async () => {
     const fleet = autoscale(['-Q', 'bad', '--max', '1'], { workerArgs: ['--', '--model', 'nope'] });
     const failed = await fleet.said((one) => one.failures.length > 0);
     expect(failed.failures[0]).toMatchObject({ slot: GPUS[2], reason: 'exit code 66' });
     expect(failed.failures[0]?.lines.join(' ')).toContain('nope');
     expect(failed.troubles).toMatchObject([{ slot: GPUS[2], state: 'backing off' }]);
     const tries = () => fleet.decisions().flatMap((one) => one.started).length;
-    // The other GPUs are tried; the one that failed has its pause of 5 s.
+    // The other GPUs are tried; the one that failed pauses for 5 s.
     await until(async () => (tries() >= 3 ? true : undefined));
     expect(
       new Set(fleet.decisions().flatMap((one) => one.failures.map((failure) => failure.slot))).size,
     ).toBeGreaterThanOrEqual(2);
     fleet.child.kill('SIGTERM');
     expect((await fleet.child).exitCode).toBe(0);
-    // The last that was started ends by itself as well, and is shown with its reason.
+    // The last one started exits on its own as well, and is shown with its reason.
     await until(async () => ((await rows()).every((row) => row.state === 'dead') ? true : undefined));
     for (const row of await rows())
       expect(row).toMatchObject({ pool: expect.stringMatching(/^bad-/), reason: 'exit code 66' });
   });
 
-  it('a GPU that another worker holds is left alone', async () => {
+  it('leaves a GPU alone that is leased by another worker', async () => {
     const holder = await infer.worker(['-Q', 'x', '--gpu', '2', '--model', 'digits', '--name', 'holder'], {
       env,
     });
@@ -222,7 +222,7 @@ describe('a fleet on GPUs', () => {
     await holder.stop();
   });
 
-  it('--on-exit drain leaves nothing', async () => {
+  it('leaves no worker behind with --on-exit drain', async () => {
     const fleet = autoscale(['-Q', 'drain', '--policy', 'fixed:2', '--on-exit', 'drain']);
     await until(async () => ((await running()).length === 2 ? true : undefined));
     const pids = (await running()).map((row) => row.pid);
@@ -233,7 +233,7 @@ describe('a fleet on GPUs', () => {
     expect(await rows()).toEqual([]);
   });
 
-  it('a worker that is killed is replaced; its heartbeat, which outlives it, counts for nobody', async () => {
+  it('replaces a killed worker and ignores the heartbeat that outlives it', async () => {
     const fleet = autoscale(['-Q', 'again', '--max', '2']);
     const one = await until(async () => (await running())[0]);
     await fleet.said((each) => each.started.length > 0);
@@ -241,19 +241,19 @@ describe('a fleet on GPUs', () => {
     const failed = await fleet.said((each) => each.failures.length > 0);
     expect(failed.failures[0]?.reason).toBe('killed by SIGKILL');
     const next = await until(async () => (await running()).find((row) => row.pid !== one.pid));
-    // Its own slot has a pause: the next best GPU is taken.
+    // Its own slot pauses, so the next best GPU is used.
     expect(next.gpu).toBe(GPUS[1]);
   });
 });
 
-describe('when something goes away', () => {
+describe('autoscale during an outage', () => {
   let other: TestRedis;
   beforeAll(async () => {
     other = await startRedis({ port: true });
   });
   afterAll(() => other.stop());
 
-  it('Redis: holds, says so, and goes on', async () => {
+  it('holds its decisions while Redis is unreachable, reports it, and resumes', async () => {
     const fleet = autoscale(['-Q', 'rt', '--policy', 'fixed:1'], { url: other.url });
     const before = await until(async () => (await running())[0]);
     await fleet.said((one) => one.started.length > 0);
@@ -267,7 +267,7 @@ describe('when something goes away', () => {
     expect((await running()).map((row) => row.pid)).toEqual([before.pid]);
   });
 
-  it('a driver that hangs or fails at the start: said, and nothing is started', async () => {
+  it('reports a driver that hangs or fails at startup, and starts nothing', async () => {
     posing.hang();
     const hung = await infer.run(['autoscale', '-Q', 'rt', '--once', '--json', ...worker()], { env });
     expect([hung.exitCode, hung.json<{ error: object }>().error]).toMatchObject([
@@ -286,8 +286,8 @@ describe('when something goes away', () => {
   });
 });
 
-describe('a host without GPUs', () => {
-  it('--once starts what is needed; the workers share the cores and are found again', async () => {
+describe('autoscale on a host without GPUs', () => {
+  it('starts the wanted workers with --once; they share the cores, and the next run finds them', async () => {
     posing.set([]);
     const run = (...args: string[]) =>
       infer.run(
@@ -322,14 +322,14 @@ describe('a host without GPUs', () => {
   });
 });
 
-it('what makes no sense starts nothing, exit 2', async () => {
+it('autoscale rejects invalid flags with exit 2 and starts nothing', async () => {
   for (const args of [['--max', '4'], ['realtime'], ['--quue', 'x']]) {
     const run = await infer.run(['autoscale', '-Q', 'rt', '--once', '--json', ...args], { env });
     expect(run.exitCode, args.join(' ')).toBe(2);
   }
 });
 
-it('a decision costs Redis less than a millisecond', async () => {
+it('an autoscale decision costs Redis less than a millisecond', async () => {
   const client = await redis.client();
   await submit('cost', 4, 1);
   const spent = async () => {
@@ -342,7 +342,7 @@ it('a decision costs Redis less than a millisecond', async () => {
   await infer.run(['autoscale', '-Q', 'cost', '--dry-run', '--once'], { env });
   await client.config('RESETSTAT');
   await infer.run(['autoscale', '-Q', 'cost', '--dry-run', '--once'], { env });
-  // Connecting and its INFO included in neither: the sum of all that it asked.
+  // Excludes connecting and INFO: the sum of its own requests.
   expect(await spent()).toBeLessThan(1000);
   expect(await inspectQueue(infer, 'cost')).toMatchObject({ waiting: 4 });
 });

@@ -44,18 +44,18 @@ const open = (args: string[], size = { columns: 100, rows: 24 }) => {
 };
 
 describe('infer autoscale on a terminal', () => {
-  it('a table in place, in any size; q leaves the workers, the last picture and the terminal as it was', async () => {
+  it('redraws a table in place at any size; q leaves the workers, the last frame and a restored terminal', async () => {
     const terminal = open(['-Q', 'rt', '--policy', 'fixed:2', '--max', '2']);
     const lines = await terminal.shows(/cpu-1.*ready.*\n.*cpu-2.*ready/);
     expect(lines).toHaveLength(24);
     expect(lines[0]).toMatch(/^Autoscaler of rt fixed:2, 1\.\.2 workers, target wait 10 s, \d\d:\d\d:\d\d$/);
-    expect(lines[1]).toBe('0 waiting; 0 in work');
+    expect(lines[1]).toBe('0 waiting; 0 active');
     expect(lines.join('\n')).toMatch(/cpu-1 +│ autoscaled-1@.* │ ready/);
     expect(lines.join('\n')).toMatch(/\d\d:\d\d:\d\d rt 0→2: fixed at 2 · autoscaled-1, autoscaled-2/);
     expect(lines.at(-1)).toMatch(/^q quit/);
     expect([terminal.screen.alternate, terminal.screen.cursor]).toEqual([true, false]);
     terminal.resize(60, 9);
-    // Too small for all: rows that do not fit are counted, and the foot stays.
+    // Too small for all: rows that do not fit are counted, and the footer stays.
     const small = await terminal.shows(/more lines.*\nq quit/);
     expect(small).toHaveLength(9);
     expect(Math.max(...small.map((line) => line.length))).toBeLessThanOrEqual(60);
@@ -64,12 +64,12 @@ describe('infer autoscale on a terminal', () => {
     const { screen } = terminal;
     expect([exitCode, screen.alternate, screen.cursor, screen.wrap]).toEqual([0, false, true, true]);
     expect(modes).toMatch(/(?<!-)\bicanon\b/);
-    expect(screen.all).toContain('2 workers run on; to end them: infer workers stop autoscaled');
+    expect(screen.all).toContain('2 workers keep running; to stop them: infer workers stop autoscaled');
     expect(screen.all).toMatch(/cpu-2.*ready/);
     expect((await rows()).map((row) => row.state)).toEqual(['running', 'running']);
   });
 
-  it('a signal ends it in the same way; --on-exit drain leaves no worker', async () => {
+  it('ends the same way on a signal; --on-exit drain leaves no worker', async () => {
     const terminal = open(['-Q', 'rt', '--on-exit', 'drain']);
     await terminal.shows(/cpu-1.*ready/);
     const [worker] = await rows();
@@ -81,15 +81,15 @@ describe('infer autoscale on a terminal', () => {
   });
 });
 
-describe('nothing runs that is not listed', () => {
-  it('--once lists what it has just started', async () => {
+describe('autoscaled workers:', () => {
+  it('those just started by --once are listed', async () => {
     const run = await infer.run(['autoscale', ...ON_CPU, '-Q', 'rt', '--once', '--json', ...DIGITS]);
     const { workers, dryRun } = run.json<{ workers: { pid: number; state: string }[]; dryRun: boolean }>();
     expect([dryRun, workers]).toMatchObject([false, [{ state: 'starting' }]]);
     expect((await rows()).map((row) => row.pid)).toEqual(workers.map((worker) => worker.pid));
   });
 
-  it('killed in the middle of a start: what it started is found, or ends by itself', async () => {
+  it('after a kill during a start, the started one is listed or ends on its own', async () => {
     const args = [
       'autoscale',
       ...ON_CPU,
@@ -103,12 +103,12 @@ describe('nothing runs that is not listed', () => {
       ...DIGITS,
     ];
     const first = start(args);
-    // The pid file of the first is there; of the others, nobody knows how far they are.
+    // The pid file of the first exists; the others may be at any stage.
     await until(async () => (files().length > 0 ? true : undefined));
     first.kill('SIGKILL');
     await first;
     const second = start(args);
-    // A pid file whose process never came is believed for 15 s.
+    // A pid file without a process is believed for 15 s.
     await until(async () => {
       const all = await rows();
       return (all.length === 3 && all.every((row) => row.state === 'running')) || undefined;
@@ -120,7 +120,7 @@ describe('nothing runs that is not listed', () => {
     expect(workers.map((worker) => worker.pid).sort()).toEqual(listed);
   }, 60_000);
 
-  it('an autoscaled worker whose pid file is removed finishes and ends', async () => {
+  it('one whose pid file is removed finishes its job and exits', async () => {
     await infer.run(['autoscale', ...ON_CPU, '-Q', 'rt', '--once', ...DIGITS]);
     const [worker] = await until(async () => {
       const all = await rows();
@@ -131,7 +131,7 @@ describe('nothing runs that is not listed', () => {
     expect(readFileSync(path.join(dir(), 'autoscaled-1.log'), 'utf8')).toContain('pid file');
   });
 
-  it('a dry run beside it takes nothing off the register', async () => {
+  it('a concurrent dry run removes no autoscaler from the register', async () => {
     const live = start(['autoscale', '--gpus', 'none', '-Q', 'rt', '--interval', '5s', ...DIGITS]);
     await says(live, 'autoscaler of rt');
     const shown = async () =>
@@ -145,11 +145,11 @@ describe('nothing runs that is not listed', () => {
   });
 });
 
-describe('what makes no sense', () => {
-  it('is refused before anything is touched', async () => {
+describe('invalid autoscale flags', () => {
+  it('are rejected before anything is changed', async () => {
     for (const [args, says] of [
-      [['--interval', '1d'], '--interval is 1m 0s at most'],
-      [['--target-wait', '2d'], '--target-wait is a day at most'],
+      [['--interval', '1d'], '--interval must be at most 1m 0s'],
+      [['--target-wait', '2d'], '--target-wait must be at most a day'],
       [['--cold-start', '5s'], '--cold-start is of simulations'],
       [['--simulate', 'steady', '--dry-run'], '--dry-run means nothing in a simulation'],
       [['--threshold', '0'], '--threshold: Expected an integer'],
@@ -173,7 +173,7 @@ function dir(): string {
   return path.join(infer.dir, 'state', 'workers', hostname());
 }
 
-/** Pid files, those of workers that have no process yet among them. */
+/** Pid files, including those of workers that have no process yet. */
 function files(): string[] {
   return existsSync(dir()) ? readdirSync(dir()).filter((file) => file.endsWith('.json')) : [];
 }

@@ -4,11 +4,11 @@ import { useInfer } from '../support/cli.js';
 import { expectFailure } from '../support/failure.js';
 
 const infer = useInfer();
-/** No Redis runs: none of this may ask for one. */
+/** No Redis is running: none of this may need one. */
 const alone = { redis: null };
 
 describe('infer autoscale --simulate', () => {
-  it('replays a built-in trace against policies', async () => {
+  it('replays a built-in trace with several policies', async () => {
     const args = ['autoscale', '--simulate', 'flash', '--compare', 'step,predictive,fixed:4', '--seeds', '1'];
     const run = await infer.run(args, alone);
     expect(run.exitCode).toBe(0);
@@ -26,7 +26,7 @@ describe('infer autoscale --simulate', () => {
     );
   });
 
-  it('replays a file, from its service times, and tells of each decision', async () => {
+  it('replays a file with its service times, and prints each decision', async () => {
     const file = infer.file(
       'arrivals.csv',
       ['time,service_ms', ...Array.from({ length: 120 }, (_, at) => `${at / 10},1000`)].join('\n'),
@@ -49,7 +49,7 @@ describe('infer autoscale --simulate', () => {
     const json = await infer.run([...args, '--json'], alone);
     expect(json.stderr).toBe('');
     const simulation = json.json<SimulationJson>();
-    // The file's own service time, and not the default that another trace would have.
+    // The file's own service time, not the default for other traces.
     expect(run.stderr).toContain('Cold start 5 s, 1 s a job (mean of the file), ');
     expect(simulation).toMatchObject({
       coldStartMs: 5000,
@@ -70,7 +70,7 @@ describe('infer autoscale --simulate', () => {
     expect(run.json<SimulationJson>().traces[0]?.policies[0]?.figures.jobs).toBe(3);
   });
 
-  it('is done with all traces, three policies and three seeds in seconds', { timeout: 120_000 }, async () => {
+  it('runs all traces with three policies and three seeds in seconds', { timeout: 120_000 }, async () => {
     const args = ['autoscale', '--simulate', 'all', '--compare', 'step,predictive,fixed:4', '--json'];
     const started = performance.now();
     const simulation = (await infer.run(args, alone)).json<SimulationJson>();
@@ -83,7 +83,7 @@ describe('infer autoscale --simulate', () => {
   });
 });
 
-describe('refuses what makes no sense', () => {
+describe('invalid input of infer autoscale --simulate', () => {
   const simulate = (...args: string[]) => ['autoscale', '--simulate', ...args];
   const bad = (name: string, text: string) => () => infer.file(name, text);
 
@@ -116,22 +116,22 @@ describe('refuses what makes no sense', () => {
       simulate('flash', '--target-wait', '0'),
       2,
       'AUTOSCALE_BOUNDS',
-      '--target-wait is above 0',
+      '--target-wait must be above 0',
       '--target-wait 10s',
     ],
     [
       simulate('flash', '--interval', '1ms'),
       2,
       'AUTOSCALE_BOUNDS',
-      '--interval is 100 ms at the least',
+      '--interval must be at least 100 ms',
       '--interval 2s',
     ],
-    [simulate('flash', '--service', '0'), 2, 'USAGE', '--service is above 0', '--service 250ms'],
+    [simulate('flash', '--service', '0'), 2, 'USAGE', '--service must be above 0', '--service 250ms'],
     [simulate('flash', '--policy', 'step', '--compare', 'step'), 2, 'USAGE', 'give one of them', '--compare'],
     [simulate('flash', '--cold-start', 'soon'), 2, 'DURATION', "'soon' is not a duration", '500ms'],
     [simulate('flash', '--threshold', '-3'), 2, 'USAGE', 'threshold', '--help'],
     [simulate('flash', '--seeds', '0'), 2, 'USAGE', 'seeds', '--help'],
-  ] as const)('%j', async (args, exitCode, code, message, fix) => {
+  ] as const)('is rejected with its fix: %j', async (args, exitCode, code, message, fix) => {
     await expectFailure(infer, args, { exitCode, code, message, fix }, alone);
   });
 
@@ -139,7 +139,7 @@ describe('refuses what makes no sense', () => {
     ['words.csv', '0\n1\nsoon\n', 'TRACE_TIME', "line 3: 'soon' is not a time of arrival"],
     ['empty.csv', '', 'TRACE_EMPTY', 'empty.csv has no arrivals'],
     ['zero.csv', '0,0\n', 'TRACE_SERVICE', "line 1: '0' is not what a job takes"],
-  ])('the file %s', async (name, text, code, message) => {
+  ])('is rejected with its line: %s', async (name, text, code, message) => {
     const file = bad(name, text)();
     await expectFailure(infer, simulate(file), { exitCode: 65, code, message, fix: 'one job a line' }, alone);
   });

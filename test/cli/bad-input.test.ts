@@ -18,13 +18,13 @@ beforeAll(async () => {
   writeModel(models, 'doubler', doubler());
   writeModel(models, 'adder', adder());
   writeModel(models, 'tokens', tokens());
-  // Publishes what the models take, and is gone before anything is sent.
+  // Publishes what the models take, and exits before anything is sent.
   const worker = await infer.worker(['--models', models, '--burst']);
   expect(await worker.exited).toBe(0);
   expect((await inspect(infer)).queues.flatMap((queue) => queue.waiting)).not.toContain(1);
 });
 
-// Nothing of all that this file sends may be queued: `inspect` says so at its end.
+// Nothing that this file sends may be queued: `inspect` confirms it at the end.
 afterAll(async () => {
   const { queues } = await inspect(infer);
   for (const { waiting, active, delayed, completed } of queues) {
@@ -51,30 +51,36 @@ const send = (model: string, stdin: string | Uint8Array, expected: ExpectedFailu
   expectFailure(infer, ['submit', '-', '--model', model], expected, { stdin });
 const line = (...values: unknown[]): string => values.map((value) => JSON.stringify(value)).join('\n');
 
-describe('text that is not what it should be', () => {
+describe('malformed text input', () => {
   it.each<[string, string, string | RegExp, string | RegExp]>([
     ['malformed JSON', '{"x": [1, 2, 3, 4', /line 1, column \d+: malformed JSON/, 'jq . < FILE'],
     ['a comma too many', '[1, 2,, 4]', /line 1, column 7: malformed JSON/, 'jq . < FILE'],
     ['NaN, which is not JSON', '[1, 2, NaN, 4]', /line 1, column 8: .*NaN/, 'jq'],
     ['nothing at all', '', /standard input (is empty|holds nothing)/, 'give one row or more'],
-  ])('%s', (_, stdin, message, fix) => send('doubler', stdin, bad(message, fix)));
+  ])('is rejected with its place and fix: %s', (_, stdin, message, fix) =>
+    send('doubler', stdin, bad(message, fix)),
+  );
 
-  it('malformed NDJSON names the line', () =>
+  it('is rejected with the line number in NDJSON', () =>
     send(
       'doubler',
       `${line([1, 2, 3, 4], [5, 6, 7, 8])}\n[9, 10, 11\n`,
       bad(/line 3, column \d+: malformed JSON/, 'sed -n 3p FILE'),
     ));
 
-  it('malformed NDJSON after a thousand good rows: those are taken back', () =>
+  it('withdraws the thousand NDJSON rows that were queued before it', () =>
     send(
       'doubler',
       `${Array(1000).fill('[1,2,3,4]').join('\n')}\n{"x":\n`,
       bad(/line 1001, column \d+: malformed JSON/, 'sed -n 1001p FILE'),
     ));
 
-  it('a .npy file that ends too soon', () =>
-    send('doubler', npyFile([[1, 2, 3, 4]]).subarray(0, -3), bad(/\.npy|npy|ends|short/i, /./)));
+  it('is rejected when a .npy file ends early', () =>
+    send(
+      'doubler',
+      npyFile([[1, 2, 3, 4]]).subarray(0, -3),
+      bad('the .npy file ends in row 1 of 1', 'copy or save it again: it is cut short'),
+    ));
 });
 
 describe('rows that do not fit the model', () => {
@@ -94,9 +100,21 @@ describe('rows that do not fit the model', () => {
       /line 2: 2 numbers found/,
       'shape [4]',
     ],
-    ['text where numbers belong', 'doubler', '["a", "b", "c", "d"]', /text/, /number|shape/],
-    ['a number written as text', 'doubler', '[1, 2, 3, "4"]', /text|"4"/, /./],
-    ['null among numbers', 'doubler', '[1, 2, null, 4]', /null/, /./],
+    [
+      'text where numbers belong',
+      'doubler',
+      '["a", "b", "c", "d"]',
+      'element 1 is text',
+      'write numbers without quotes',
+    ],
+    [
+      'a number written as text',
+      'doubler',
+      '[1, 2, 3, "4"]',
+      'element 4 is text',
+      'write numbers without quotes',
+    ],
+    ['null among numbers', 'doubler', '[1, 2, null, 4]', 'element 3 is null', 'fill in missing values first'],
     [
       'a number beyond float32',
       'doubler',
@@ -121,62 +139,88 @@ describe('rows that do not fit the model', () => {
       /"b"/,
     ],
     ['a misspelt input', 'doubler', '{"xx": [1, 2, 3, 4]}', /no 'x' found/, "did you mean 'x'"],
-    ['an extra input', 'doubler', '{\n"x": [1, 2, 3, 4],\n"z": [1]}', "'z' is not an input", /./],
-    ['inputs of different numbers of rows', 'adder', '{"a": [[1,2,3],[4,5,6]], "b": [[1,2,3]]}', /row/, /./],
-    ['a bare array for two inputs', 'adder', '[1, 2, 3]', /'a'.*'b'|a, b/, /./],
-  ])('%s', (_, model, stdin, message, fix) => send(model, stdin, bad(message, fix)));
+    [
+      'an extra input',
+      'doubler',
+      '{\n"x": [1, 2, 3, 4],\n"z": [1]}',
+      "'z' is not an input",
+      'remove that field',
+    ],
+    [
+      'inputs of different numbers of rows',
+      'adder',
+      '{"a": [[1,2,3],[4,5,6]], "b": [[1,2,3]]}',
+      "input 'a' holds 2 rows and input 'b' 1",
+      'give every input one row, or every input the same number of rows',
+    ],
+    [
+      'a bare array for two inputs',
+      'adder',
+      '[1, 2, 3]',
+      'model adder takes 2 named inputs',
+      'write each row as an object: {"a": ..., "b": ...}',
+    ],
+  ])('are rejected with their fix: %s', (_, model, stdin, message, fix) =>
+    send(model, stdin, bad(message, fix)),
+  );
 
-  it('NaN in a .npy file', () => send('doubler', npyFile([[1, 2, Number.NaN, 4]]), bad(/NaN/, /./)));
+  it('are rejected when a .npy file holds NaN', () =>
+    send('doubler', npyFile([[1, 2, Number.NaN, 4]]), bad('element 3 is NaN', 'replace it')));
 
-  it('a .npy file of the wrong width', () => send('doubler', npyFile([[1, 2, 3]]), bad(/3/, /4/)));
+  it('are rejected when a .npy file has the wrong width', () =>
+    send('doubler', npyFile([[1, 2, 3]]), bad('an array of shape (1, 3) found', 'reshape it to (rows, 4)')));
 
-  it('an Open Inference Protocol request whose data is not what its shape says', () =>
+  it('are rejected when an Open Inference Protocol request has data that does not match its shape', () =>
     send(
       'doubler',
       JSON.stringify({ inputs: [{ name: 'x', shape: [2, 4], datatype: 'FP32', data: [1, 2, 3] }] }),
-      bad(/3/, /./),
+      bad('data of 3 numbers found; its shape [2, 4] needs 8 elements', "make shape and data of 'x' agree"),
     ));
 
-  it('an Open Inference Protocol request of the wrong type', () =>
+  it('are rejected when an Open Inference Protocol request has the wrong type', () =>
     send(
       'doubler',
       JSON.stringify({
         inputs: [{ name: 'x', shape: [1, 4], datatype: 'BYTES', data: ['a', 'b', 'c', 'd'] }],
       }),
-      bad(/BYTES|string|text/, /FP32|float32/),
+      bad('datatype BYTES found', 'write "datatype": "FP32"'),
     ));
 });
 
-describe('files', () => {
-  const missing = (file: string, message: string | RegExp, fix: string | RegExp) =>
-    expectFailure(infer, ['submit', file, '--model', 'doubler'], { exitCode: 66, code: /./, message, fix });
+describe('an input file', () => {
+  const missing = (file: string, code: string, message: string | RegExp, fix: string | RegExp) =>
+    expectFailure(infer, ['submit', file, '--model', 'doubler'], { exitCode: 66, code, message, fix });
 
-  it('one that is not there', () =>
-    missing('no-such.json', /there is no file .*no-such\.json/, 'check the path'));
+  it('is rejected when it does not exist', () =>
+    missing('no-such.json', 'INPUT_MISSING', /there is no file .*no-such\.json/, 'check the path'));
 
-  it('a directory', () => missing(infer.dir, 'is a directory, not an input file', 'infer submit -'));
+  it('is rejected when it is a directory', () =>
+    missing(infer.dir, 'INPUT_DIRECTORY', 'is a directory, not an input file', 'infer submit -'));
 
-  // Root may read all.
-  it.skipIf(through === undefined)('one that may not be read', () => {
+  // Root can read everything.
+  it.skipIf(through === undefined)('is rejected when it is not readable', () => {
     const file = infer.file('secret.json', '[1,2,3,4]');
     chmodSync(file, 0o000);
     chmodSync(infer.dir, 0o755);
-    const expected = { message: /may not be read|permission/i, fix: /chmod|permission/ };
+    const expected = {
+      message: 'cannot be read: permission denied',
+      fix: 'check its permissions with ls -l',
+    };
     return expectFailure(
       infer,
       ['submit', file, '--model', 'doubler'],
-      { exitCode: 66, code: /./, ...expected },
+      { exitCode: 66, code: 'INPUT_UNREADABLE', ...expected },
       { through: through ?? [], cwd: '/' },
     );
   });
 });
 
-describe('names and numbers', () => {
+describe('names and numbers on the command line', () => {
   const row = ['submit', '-', '--model', 'doubler'];
-  const usage = (args: string[], message: string | RegExp, fix: string | RegExp, code = /./) =>
+  const usage = (args: string[], message: string | RegExp, fix: string | RegExp, code: string | RegExp) =>
     expectFailure(infer, [...row, ...args], { exitCode: 2, code, message, fix }, { stdin: '[1,2,3,4]' });
 
-  it('an unknown model: which was meant, and which there are', () =>
+  it('are rejected for an unknown model, with a suggestion and the list of models', () =>
     expectFailure(
       infer,
       ['submit', '-', '--model', 'dubler'],
@@ -189,7 +233,7 @@ describe('names and numbers', () => {
       { stdin: '[1,2,3,4]' },
     ));
 
-  it('several models and none named', () =>
+  it('are rejected when several models exist and none is named', () =>
     expectFailure(
       infer,
       ['submit', '-'],
@@ -197,7 +241,7 @@ describe('names and numbers', () => {
       { stdin: '[1,2,3,4]' },
     ));
 
-  it.each(['10', '-1', 'high'])('priority %s', (priority) =>
+  it.each(['10', '-1', 'high'])('are rejected for priority %s', (priority) =>
     usage([`--priority=${priority}`], /0\.\.9/, '--priority 9', /^PRIORITY_RANGE$/),
   );
 
@@ -205,21 +249,27 @@ describe('names and numbers', () => {
     ['two words', 'two-words'],
     ['{a}', 'a'],
     ['', 'realtime'],
-  ])('queue name %j', (queue, meant) => usage([`--queue=${queue}`], /queue name/, `--queue ${meant}`));
+  ])('are rejected for queue name %j', (queue, meant) =>
+    usage([`--queue=${queue}`], /queue name/, `--queue ${meant}`, 'USAGE'),
+  );
 
   it.each([
     ['123', 'job-123'],
     ['a b', 'a-b'],
-  ])('id %j', (id, meant) => usage(['--id', id], 'cannot be a job id', `--id ${meant}`, /^JOB_ID$/));
+  ])('are rejected for id %j', (id, meant) =>
+    usage(['--id', id], 'cannot be a job id', `--id ${meant}`, /^JOB_ID$/),
+  );
 
-  // Sent to a queue that has no such key yet, it would have taken its place and stopped the queue.
-  it.each(['wait', 'prioritized'])('id %s, which is a key of every queue', (id) =>
+  // In a queue without that key yet, it would have taken its place and blocked the queue.
+  it.each(['wait', 'prioritized'])('are rejected for id %s, which is a key of every queue', (id) =>
     usage(['--id', id], 'cannot be a job id', `${id}-1`, /^JOB_ID$/),
   );
 
-  it.each(['in', 'res'])("queue %s, whose jobs' records would be their inputs or results", (queue) =>
-    usage([`--queue=${queue}`], /cannot be the name of a queue/, '--queue realtime'),
+  it.each(['in', 'res'])(
+    'are rejected for queue %s, whose job records would collide with inputs or results',
+    (queue) => usage([`--queue=${queue}`], /cannot be the name of a queue/, '--queue realtime', 'USAGE'),
   );
 
-  it('a time that is none', () => usage(['--result-ttl', 'soon'], 'soon', /1h|time/));
+  it('are rejected for a duration that does not parse', () =>
+    usage(['--result-ttl', 'soon'], "the value 'soon' is not a duration", '--result-ttl 1h', 'USAGE'));
 });

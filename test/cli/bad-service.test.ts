@@ -30,8 +30,8 @@ const COMMANDS: [string, string[]][] = [
   ['worker', ['worker', '--model', 'digits']],
 ];
 
-describe('no Redis at the URL', () => {
-  it.each(COMMANDS)('%s: names host and port, says how to start one (69)', (_, args) =>
+describe('commands without a Redis at the URL', () => {
+  it.each(COMMANDS)('name host and port, and how to start Redis (exit 69): %s', (_, args) =>
     expectFailure(
       infer,
       args,
@@ -45,7 +45,7 @@ describe('no Redis at the URL', () => {
     ),
   );
 
-  it('localhost: reminds that inside a container it is the container', async () => {
+  it('explain that localhost in a container is the container itself', async () => {
     const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1' };
     const run = await infer.run(submit, { redis: `redis://localhost:${closed}`, env });
     expect([run.exitCode, run.stdout]).toEqual([69, '']);
@@ -53,14 +53,14 @@ describe('no Redis at the URL', () => {
     expect(run.stderr).toMatch(/inside a container/i);
   });
 
-  it('a socket that is not there', async () => {
+  it('report a socket that does not exist', async () => {
     const socket = path.join(infer.dir, 'no.sock');
     const run = await infer.run(submit, { redis: `unix://${socket}` });
     expect([run.exitCode, run.stdout]).toEqual([69, '']);
     expect(run.stderr).toContain(socket);
   });
 
-  it('a URL that is none: a usage error from the flag, bad configuration from the environment', async () => {
+  it('reject a malformed URL: a usage error from the flag, a configuration error from the environment', async () => {
     const [flag, variable] = await Promise.all([
       infer.run([...submit, '--redis', 'http://127.0.0.1']),
       infer.run(submit, { redis: 'http://127.0.0.1' }),
@@ -71,22 +71,22 @@ describe('no Redis at the URL', () => {
   });
 });
 
-describe('wrong password (77)', () => {
+describe('commands without the right password (exit 77)', () => {
   const denied = (options: () => RunOptions, fix: RegExp) => (_: string, args: string[]) =>
     expectFailure(infer, args, { exitCode: 77, code: /^REDIS_/, message: /password/i, fix }, options());
 
   it.each(COMMANDS)(
-    '%s with another',
+    'are refused with a wrong one: %s',
     denied(() => ({ redis: redis.url.replace(PASSWORD, 'guessed') }), /password/i),
   );
   it.each(COMMANDS.slice(0, 1))(
-    '%s with none',
+    'are refused without any: %s',
     denied(() => ({ redis: redis.url.replace(`:${PASSWORD}@`, '') }), /INFER_REDIS_PASSWORD|password/i),
   );
 });
 
-describe('models and devices', () => {
-  it('a corrupt ONNX file: submit, worker --strict (78) name the model and the file', async () => {
+describe('models and devices:', () => {
+  it('a corrupt ONNX file is reported by submit and worker --strict (78) with model and file', async () => {
     const broken = { exitCode: 78, code: /^MODEL_/, message: /broken/, fix: /./ };
     await expectFailure(infer, ['submit', '-', '-m', 'broken', '--models', models], broken, {
       stdin: '[1,2,3,4]',
@@ -95,7 +95,7 @@ describe('models and devices', () => {
     expect((await inspect(infer)).workers).toEqual([]);
   });
 
-  it('infer models lists the good one, says what is wrong with the other, exits 3', async () => {
+  it('infer models lists the valid model, reports the corrupt one, and exits 3', async () => {
     const [text, json] = await Promise.all([
       infer.run(['models', '--models', models]),
       infer.ask(['models', '--models', models, '--json']),
@@ -110,7 +110,7 @@ describe('models and devices', () => {
     });
   });
 
-  it('a model the worker does not find: did you mean (66)', () =>
+  it('a model that the worker does not find gets a suggestion (66)', () =>
     expectFailure(infer, ['worker', '--models', models, '--model', 'dubler'], {
       exitCode: 66,
       code: 'MODEL_UNKNOWN',
@@ -118,10 +118,10 @@ describe('models and devices', () => {
       fix: /doubler/,
     }));
 
-  it('a GPU that is not there and --require-gpu: no worker (69), no lease left', async () => {
+  it('a missing GPU with --require-gpu starts no worker (69) and leaves no lease', async () => {
     const args = ['worker', '--models', models, '--model', 'doubler', '--gpu', '99', '--require-gpu'];
     const gone = { exitCode: 69, code: 'GPU_UNAVAILABLE', message: /GPU|cuda/i, fix: /./ };
-    // One after the other: two at once would meet at the lease.
+    // Sequentially: two at once would compete for the lease.
     const text = await infer.run(args);
     const json = await infer.run([...args, '--json']);
     expect([text.exitCode, text.stdout]).toEqual([gone.exitCode, '']);
@@ -132,7 +132,7 @@ describe('models and devices', () => {
     expect((await inspect(infer)).workers).toEqual([]);
   });
 
-  it('the same without --require-gpu: a visible warning, and the CPU', async () => {
+  it('a missing GPU without --require-gpu gives a visible warning and uses the CPU', async () => {
     const args = ['-Q', 'none', '--models', models, '--model', 'doubler', '--gpu', '99', '--burst'];
     const worker = await infer.worker(args);
     expect(worker.stderr).toMatch(/^! not on the GPU: .+$/m);
@@ -141,11 +141,11 @@ describe('models and devices', () => {
   });
 });
 
-describe('what was typed', () => {
+describe('mistakes on the command line:', () => {
   const usage = (args: string[], message: string | RegExp, fix: string | RegExp) =>
     expectFailure(infer, args, { exitCode: 2, code: 'USAGE', message, fix }, { redis: null });
 
-  it('an unknown id (66), with what may have become of it', () =>
+  it('an unknown id is rejected (66), with what may have happened to it', () =>
     expectFailure(infer, ['result', 'no-such-job'], {
       exitCode: 66,
       code: 'JOB_UNKNOWN',
@@ -153,37 +153,42 @@ describe('what was typed', () => {
       fix: 'infer inspect',
     }));
 
-  it.each(['prioritized', 'meta', 'order-1:lock'])('%s, a key of a queue and no job', async (id) => {
-    await infer.run(['submit', ONE_DIGIT, '--quiet']);
-    for (const words of [
-      ['result', id],
-      ['cancel', id],
-      ['control', 'priority', id, '-p', '1'],
-    ])
-      await expectFailure(infer, words, {
-        exitCode: 66,
-        code: 'JOB_UNKNOWN',
-        message: id,
-        fix: 'infer inspect',
-      });
-  });
+  it.each(['prioritized', 'meta', 'order-1:lock'])(
+    '%s is rejected: it is a key of the queue, not a job',
+    async (id) => {
+      await infer.run(['submit', ONE_DIGIT, '--quiet']);
+      for (const words of [
+        ['result', id],
+        ['cancel', id],
+        ['control', 'priority', id, '-p', '1'],
+      ])
+        await expectFailure(infer, words, {
+          exitCode: 66,
+          code: 'JOB_UNKNOWN',
+          message: id,
+          fix: 'infer inspect',
+        });
+    },
+  );
 
-  it('an unknown command', () =>
+  it('an unknown command is rejected', () =>
     usage(['sumbit', ONE_DIGIT], "there is no command 'infer sumbit'", "did you mean 'infer submit'?"));
-  it('an unknown flag', () =>
+  it('an unknown flag is rejected', () =>
     usage(['submit', '--priorty', '3', ONE_DIGIT], 'there is no flag --priorty', 'did you mean --priority?'));
-  it('a missing argument', () => usage(['submit'], 'missing argument: FILE', 'infer submit --help'));
-  it('an argument too many', () =>
+  it('a missing argument is rejected', () =>
+    usage(['submit'], 'missing argument: FILE', 'infer submit --help'));
+  it('an extra argument is rejected', () =>
     usage(['result', 'a', 'b'], 'unexpected argument: b', 'infer result --help'));
-  it('a flag without its value', () => usage(['submit', ONE_DIGIT, '--id'], /--id/, 'infer submit --help'));
-  it('a number out of range', async () => {
+  it('a flag without its value is rejected', () =>
+    usage(['submit', ONE_DIGIT, '--id'], /--id/, 'infer submit --help'));
+  it('a number out of range is rejected', async () => {
     const run = await infer.run(['worker', '--max-batch', '0'], { redis: null });
     expect([run.exitCode, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toContain('--max-batch');
   });
 });
 
-describe('the password of the URL is in no output, whatever fails', () => {
+describe('the password of the Redis URL', () => {
   const odd = 'p%40ss-w%2Frd';
   it.each<[string, string[], () => AskOptions]>([
     ['nothing listens', submit, () => ({ redis: `redis://user:${PASSWORD}@127.0.0.1:${closed}` })],
@@ -196,7 +201,7 @@ describe('the password of the URL is in no output, whatever fails', () => {
     ['a URL that is none', ['inspect'], () => ({ redis: `http://user:${PASSWORD}@host/` })],
     ['a URL with a space', ['inspect'], () => ({ redis: `redis://user:${PASSWORD} @host/` })],
     ['TLS where there is none', ['inspect'], () => ({ redis: redis.url.replace('redis:', 'rediss:') })],
-  ])('%s', async (_, args, make) => {
+  ])('is in no output on failure: %s', async (_, args, make) => {
     const options = make();
     const runs = await Promise.all([
       infer.run(args, options),
@@ -213,7 +218,7 @@ describe('the password of the URL is in no output, whatever fails', () => {
     }
   });
 
-  it('nor in what works: the banner and inspect show the address without it', async () => {
+  it('is not in the banner or in inspect, which show the address without it', async () => {
     const worker = await infer.worker(['-Q', 'none', '--model', 'digits']);
     expect(worker.stderr).toMatch(new RegExp(`redis\\s+redis://127\\.0\\.0\\.1:${redis.port}\n`));
     const run = await infer.run(['inspect']);
@@ -223,7 +228,7 @@ describe('the password of the URL is in no output, whatever fails', () => {
   });
 });
 
-it('nothing of all this was queued', async () => {
+it('no rejected command has queued a job', async () => {
   const { queues } = await inspect(infer);
   expect(
     queues.filter((queue) => queue.waiting + queue.active + queue.completed + queue.delayed > 0),

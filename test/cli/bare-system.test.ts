@@ -23,13 +23,13 @@ function theirs(name: string): string {
 describe.skipIf(through === undefined)('a user without a home directory', () => {
   const uid = process.getuid?.() === 0 ? ORDINARY_UID : process.getuid?.();
 
-  // As a user of the list, HOME unset is the home of that list.
+  // For a listed user with HOME unset, the home directory comes from the user list.
   it.skipIf(process.getuid?.() !== 0).each([
     ['unset', undefined],
     ['empty', ''],
     ['/', '/'],
     ['/nonexistent', '/nonexistent/home'],
-  ])('HOME %s: works, with state in the temporary directory', async (name, home) => {
+  ])('works with HOME %s, with its state in the temporary directory', async (name, home) => {
     const tmp = theirs(`tmp-${name.replaceAll('/', '')}`);
     const unset = home === undefined ? ['env', '-u', 'HOME'] : [];
     const env = { INFER_STATE_DIR: '', TMPDIR: tmp, ...(home === undefined ? {} : { HOME: home }) };
@@ -43,7 +43,7 @@ describe.skipIf(through === undefined)('a user without a home directory', () => 
     expect([submitted.exitCode, submitted.stdout]).toEqual([0, expect.stringMatching(/^\S+\n$/)]);
   });
 
-  it('whose state directory may not be written gets a sentence', async () => {
+  it('gets one sentence when the state directory is not writable', async () => {
     const closed = path.join(infer.dir, 'closed');
     mkdirSync(closed, { mode: 0o555 });
     chmodSync(infer.dir, 0o755);
@@ -59,15 +59,15 @@ describe.skipIf(through === undefined)('a user without a home directory', () => 
     expect([start.exitCode, start.stderr]).toEqual([77, expect.stringMatching(/^Error: .+\nTry: .+\n$/)]);
   });
 
-  it('whose temporary directory may not be written gets a sentence from a demo', async () => {
+  it('gets one sentence from a demo when the temporary directory is not writable', async () => {
     const options = { env: { TMPDIR: '/proc' }, cwd: '/', through: through ?? [] };
     const demo = await infer.run(['demo'], options);
     expect([demo.exitCode, demo.stderr]).toEqual([69, expect.stringMatching(/no directory can be made in/)]);
   });
 });
 
-describe('a current directory that was deleted', () => {
-  it.each([[['models']], [['submit', 'x.json']], [['--help']]])('%j says so', async (args) => {
+describe('a deleted current directory', () => {
+  it.each([[['models']], [['submit', 'x.json']], [['--help']]])('is reported by %j', async (args) => {
     const gone = path.join(infer.dir, 'gone');
     const shell = `mkdir -p '${gone}' && cd '${gone}' && rmdir '${gone}' && exec "$0" "$@"`;
     const run = await infer.run(args, { through: ['sh', '-c', shell] });
@@ -79,7 +79,7 @@ describe('a current directory that was deleted', () => {
     expect(json.json()).toMatchObject({ ok: false, error: { code: 'NO_CURRENT_DIR', exitCode: 66 } });
   });
 
-  it('a worker in it works on, and starts its runner again', async () => {
+  it('does not stop a running worker from restarting its runner', async () => {
     const gone = path.join(infer.dir, 'release');
     mkdirSync(gone);
     const worker = await infer.worker(['-Q', 'release', '--model', 'digits'], { cwd: gone });
@@ -101,7 +101,7 @@ describe('a current directory that was deleted', () => {
   });
 });
 
-/** Takes hard links and sockets away, as file systems do that have none. */
+/** Removes hard links and sockets, as on file systems without them. */
 const POOR_FILE_SYSTEM = `
 import fs from 'node:fs';
 import net from 'node:net';
@@ -118,14 +118,14 @@ syncBuiltinESMExports();
 `;
 
 describe('a file system without hard links and sockets', () => {
-  it('holds a private Redis, with its socket elsewhere, and workers', async () => {
+  it('supports a private Redis, with its socket in the temporary directory, and workers', async () => {
     const preload = infer.file('poor.mjs', POOR_FILE_SYSTEM);
     const tmp = path.join(infer.dir, 'sockets');
     mkdirSync(tmp);
     const state = path.join(infer.dir, 'poor');
     const env = { NODE_OPTIONS: `--import ${preload}`, INFER_STATE_DIR: state, TMPDIR: tmp };
     const options = { env, redis: null };
-    // Two at once: the lock holds without links, too.
+    // Two at once: the lock works without links, too.
     const starts = await Promise.all([1, 2].map(() => infer.run(['redis', 'start', '--json'], options)));
     const [first, second] = starts.map((run) => run.json<{ pid: number; socket: string }>());
     try {

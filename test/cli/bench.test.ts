@@ -10,13 +10,13 @@ import { useRedis } from '../support/redis.js';
 
 const SLOW = { timeout: 120_000 };
 
-describe('infer bench, private', () => {
+describe('infer bench with its own Redis and worker', () => {
   const infer = useInfer();
-  /** Throw-away directories and sockets of a private set-up are below this. */
+  /** Temporary directories and sockets of a private set-up are below this. */
   const place = () => ({ env: { TMPDIR: infer.dir } });
   const leftovers = () => readdirSync(infer.dir).filter((name) => /^infer-/.test(name));
 
-  it('measures an idle worker and leaves nothing', SLOW, async () => {
+  it('measures an idle worker and leaves nothing behind', SLOW, async () => {
     const args = ['bench', '--private', '--scenario', 'idle', '--duration', '1s', '--json'];
     const run = await infer.run(args, { redis: null, ...place() });
     expect(run.stderr).toBe('');
@@ -32,7 +32,7 @@ describe('infer bench, private', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('drains, bulks and mixes so many rows, and sweeps', SLOW, async () => {
+  it('drains, bulk loads and mixes the requested number of rows, and sweeps', SLOW, async () => {
     const scenarios = ['--scenario', 'drain,bulk,mixed', '--scenario', 'sweep', '--rows', '600'];
     const more = ['--duration', '200ms', '--rate', '20:40:20', '--data', DIGITS_FILE];
     const run = await infer.run(['bench', ...scenarios, ...more], { redis: null, ...place() });
@@ -49,7 +49,7 @@ describe('infer bench, private', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('ends with 1 when p99 is over the threshold', SLOW, async () => {
+  it('exits 1 when p99 exceeds the threshold', SLOW, async () => {
     const args = [
       'bench',
       '--private',
@@ -69,7 +69,7 @@ describe('infer bench, private', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    it(`leaves nothing after ${name}`, SLOW, async () => {
+    it(`leaves nothing behind after ${name}`, SLOW, async () => {
       const args = ['bench', '--private', '--scenario', 'bulk', '--rows', '400000'];
       const child = infer.start(args, { redis: null, ...place() });
       await says(child, 'bulk: a group');
@@ -81,11 +81,11 @@ describe('infer bench, private', () => {
   }
 });
 
-describe('infer bench, running', () => {
+describe('infer bench against a running server', () => {
   const redis = useRedis();
   const infer = useInfer(redis);
 
-  it('starts its own when nobody serves, and uses the workers that do', SLOW, async () => {
+  it('starts its own worker when none serves the queue, and uses running ones otherwise', SLOW, async () => {
     const args = ['bench', '--scenario', 'mixed', '--rows', '500', '--json'];
     const alone = await infer.run(args, { env: { TMPDIR: infer.dir } });
     expect(alone.json<BenchJson>().redis.private).toBe(true);
@@ -100,7 +100,7 @@ describe('infer bench, running', () => {
     ]);
     const stopped = infer.start(['bench', '--scenario', 'drain', '--rows', '200000']);
     await says(stopped, 'drain: 200,000');
-    // As if it were busy with something else: what it has not taken must be taken back.
+    // As if it were busy: what it has not taken must be withdrawn.
     worker.signal('SIGSTOP');
     await until(async () => ((await waiting()) > 500 ? true : undefined));
     stopped.kill('SIGINT');
@@ -114,14 +114,14 @@ describe('infer bench, running', () => {
     return client.zcard(`${bullBase('infer', 'realtime')}prioritized`);
   }
 
-  it('names the server that does not answer and never replaces it', async () => {
+  it('names a server that does not answer and never starts a replacement', async () => {
     const run = await infer.run(['bench', '--redis', 'redis://127.0.0.1:1']);
     expect(run.exitCode).toBe(69);
     expect(run.stderr).toContain('127.0.0.1:1');
   });
 });
 
-describe('infer bench, usage', () => {
+describe('infer bench with invalid flags', () => {
   const infer = useInfer();
 
   it.each([
@@ -131,8 +131,8 @@ describe('infer bench, usage', () => {
     [['bench', '--data', 'nowhere.json'], 66, /nowhere\.json/],
     [['bench', 'model'], 2, /missing argument: MODEL/],
     [['bench', 'model', 'digitz'], 66, /did you mean 'digits'/],
-    [['bench', 'model', 'digits', '--batch', '0'], 2, /starts above 0/],
-  ])('%j', async (args, code, message) => {
+    [['bench', 'model', 'digits', '--batch', '0'], 2, /must start above 0/],
+  ])('is rejected: %j', async (args, code, message) => {
     const run = await infer.run(args, { redis: null });
     expect(run.stderr).toMatch(message);
     expect(run.exitCode).toBe(code);
@@ -150,7 +150,7 @@ describe('infer bench model', () => {
     bench = run.json<BenchModelJson>();
   });
 
-  it('measures each size on each number of threads', () => {
+  it('measures each batch size on each number of threads', () => {
     expect(bench).toMatchObject({ model: 'digits', device: 'cpu', batchable: true, latencyTargetMs: 20 });
     const sizes = bench.times.map((time) => [time.threads, time.batch]);
     expect(sizes).toEqual([1, 2].flatMap((threads) => [1, 8, 64].map((batch) => [threads, batch])));
@@ -162,12 +162,12 @@ describe('infer bench model', () => {
     expect(bench.times[0]?.speedUp).toBe(1);
   });
 
-  it('advises the size that batching of this model is worth', () => {
+  it('recommends a batch size for which batching the model pays off', () => {
     expect(bench.advice.map((one) => one.threads)).toEqual([1, 2]);
     expect(bench.best.maxBatch).toBeGreaterThanOrEqual(8);
   });
 
-  it('measures a model with open dimensions at a shape that runs, and names it', async () => {
+  it('measures a model with open dimensions at a shape that runs, and names the shape', async () => {
     const models = path.join(infer.dir, 'models');
     writeModel(models, 'blocks', blocks(32));
     writeModel(models, 'frames', blocks(400), { inputs: { x: { batchAxis: 0 } } });
@@ -194,7 +194,7 @@ describe('infer bench model', () => {
     expect((await measure('voice', '--json')).json()).toMatchObject({ openShapes: {} });
   });
 
-  it('says so in words where nobody reads JSON', async () => {
+  it('prints the recommendation as text without --json', async () => {
     const args = ['bench', 'model', 'digits', '--batch', '1,8', '--duration', '20ms'];
     const run = await infer.run(args, { redis: null });
     expect(run.stdout).toMatch(/^THREADS\tBATCH\tRUN\tWITH PIPE\tROWS\/S\tSPEED-UP\tRUNS\tADVISED\n/);

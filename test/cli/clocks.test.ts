@@ -33,7 +33,7 @@ const record = async (id: string) => (await infer.run(['inspect', 'job', id, '--
 describe.each(WRONG)('a host whose clock is an hour %s', (_, ms) => {
   const env = shiftedClock(ms);
 
-  it('ends nobody’s job when it reads, and says how old things are', async () => {
+  it('expires no job by reading it, and shows correct ages', async () => {
     const submit = ['submit', ONE_DIGIT, '-Q', 'nobody', '--expires', '10m', '--json'];
     const ids = [];
     for (let i = 0; i < 2; i++) ids.push((await infer.run(submit)).json<Answer>().id);
@@ -65,7 +65,7 @@ describe.each(WRONG)('a host whose clock is an hour %s', (_, ms) => {
     for (const id of ids) await infer.run(['cancel', id]);
   });
 
-  it('submits: deadlines, delays and times are those of Redis', async () => {
+  it('submits with deadlines, delays and times on the Redis clock', async () => {
     worker = await infer.worker();
     const now = Date.now();
     const submit = ['submit', ONE_DIGIT, '--wait', '20s', '--json'];
@@ -84,7 +84,7 @@ describe.each(WRONG)('a host whose clock is an hour %s', (_, ms) => {
     expect(group.exitCode).toBe(0);
   });
 
-  it('works: it runs what is not due, starts what is, and is named', async () => {
+  it('runs a worker that expires no job early, starts delayed jobs on time, and is reported for its clock', async () => {
     worker = await infer.worker(['--name', 'off'], { env });
     const submit = ['submit', ONE_DIGIT, '--wait', '20s', '--json'];
     const done = (await infer.run([...submit, '--expires', '10m'])).json<Answer>();

@@ -17,7 +17,7 @@ const lines = async (...words: string[]) => {
   return run.stdout.trimEnd().split('\n');
 };
 
-/** Runs a shell's script with our `infer` first in the path; answers its output lines. */
+/** Runs a shell's script with our `infer` first on the PATH; returns its output lines. */
 function shell(program: string, args: string[], script: string): string[] {
   const bin = path.join(infer.dir, 'bin');
   mkdirSync(bin, { recursive: true });
@@ -59,7 +59,7 @@ beforeAll(async () => {
 });
 
 describe('infer complete', () => {
-  it('knows commands, flags, and the queues there are', async () => {
+  it('suggests commands, flags and live queue names', async () => {
     expect((await lines('')).map((line) => line.split('\t')[0])).toEqual(
       expect.arrayContaining([':none', 'submit', 'worker', 'inspect', 'metrics', 'completion']),
     );
@@ -73,17 +73,17 @@ describe('infer complete', () => {
     expect(await lines('submit', '')).toEqual([':files']);
   });
 
-  it('offers no name that a shell would run', async () => {
+  it('suggests no name that a shell would execute', async () => {
     expect(await lines('worker', '-Q', '')).toEqual([':none', 'nightly', 'realtime', 'reports']);
   });
 
-  it('keeps names for some seconds, where others cannot read them', async () => {
+  it('caches names for a few seconds in a file only the user can read', async () => {
     const client = await redis.client();
     await client.hset(queuesKey('kept'), 'first', '{}');
     expect(await lines('inspect', '--prefix', 'kept', '-Q', 'f')).toEqual([':none', 'first']);
     await client.hset(queuesKey('kept'), 'fresh', '{}');
     expect(await lines('inspect', '--prefix', 'kept', '-Q', 'f')).toEqual([':none', 'first']);
-    // Another installation, another cache.
+    // A different installation has a different cache.
     await client.hset(queuesKey('other'), 'theirs', '{}');
     expect(await lines('inspect', '--prefix', 'other', '-Q', 't')).toEqual([':none', 'theirs']);
     const state = path.join(infer.dir, 'state');
@@ -92,7 +92,7 @@ describe('infer complete', () => {
     for (const name of caches) expect(statSync(path.join(state, name)).mode & 0o077).toBe(0);
   });
 
-  it('is quick and silent when Redis is not there, hangs, or the settings are wrong', async () => {
+  it('is fast and silent when Redis is down or hangs, or settings are invalid', async () => {
     const port = await freePort();
     for (const env of [
       { INFER_REDIS_URL: `redis://127.0.0.1:${port}` },
@@ -104,14 +104,14 @@ describe('infer complete', () => {
       const run = await infer.run(['complete', '--', 'inspect', '-Q', 'real'], { redis: null, env });
       expect(run, JSON.stringify(env)).toMatchObject({ exitCode: 0, stderr: '' });
       expect(run.stdout).toMatch(/^(:none\n(realtime\n)?)?$/);
-      // Starting Node takes most of it on a busy machine.
+      // On a busy machine most of the time is Node's start.
       expect(performance.now() - began).toBeLessThan(8000);
     }
   });
 });
 
 describe('infer completion', () => {
-  it.each(['bash', 'zsh', 'fish'])('%s: prints a script, as JSON with how to keep it', async (name) => {
+  it.each(['bash', 'zsh', 'fish'])('prints a script for %s, and as JSON how to install it', async (name) => {
     const run = await infer.run(['completion', name], { redis: null });
     expect(run).toMatchObject({ exitCode: 0, stderr: '' });
     const { script, install } = (await infer.run(['completion', name, '--json'])).json();
@@ -124,7 +124,7 @@ describe('infer completion', () => {
     }
   });
 
-  it('names the shells it knows', async () => {
+  it('lists the supported shells', async () => {
     const run = await infer.run(['completion', 'tcsh']);
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toMatch(/bash, zsh, fish/);
@@ -132,7 +132,7 @@ describe('infer completion', () => {
 });
 
 describe.skipIf(!has('bash'))('in bash', () => {
-  /** What Tab makes of a line: each reply as the whole line that it would become. */
+  /** What Tab makes of a line: each suggestion as the resulting whole line. */
   const tab = (line: string) =>
     shell(
       'bash',
@@ -151,16 +151,16 @@ describe.skipIf(!has('bash'))('in bash', () => {
     expect(tab('infer worker -Q nightly,r')).toEqual(['nightly,realtime', 'nightly,reports']);
   });
 
-  it('replaces only what readline takes for the word: it splits at = too', () => {
+  it('replaces only the part that readline sees as the word: it also splits at =', () => {
     expect(tab('infer worker --queues=re')).toEqual(['realtime', 'reports']);
     expect(tab('infer worker --queues=')).toEqual(['nightly', 'realtime', 'reports']);
   });
 
-  it('offers files where a file is wanted', () => {
+  it('suggests files where a file is expected', () => {
     expect(tab('infer submit ro')).toEqual(['rows.ndjson']);
   });
 
-  it.skipIf(!has('script'))('works under the keys of a person', () => {
+  it.skipIf(!has('script'))('works when keys are typed interactively', () => {
     expect(typed('bash --norc --noprofile -i', 'eval "$(infer completion bash)"')).toContain(
       '"running": false',
     );
@@ -183,7 +183,7 @@ describe.skipIf(!has('fish'))('in fish (skipped where it is not installed)', () 
 });
 
 describe.skipIf(!has('zsh'))('in zsh (skipped where it is not installed)', () => {
-  // Its completion runs inside its line editor only: the two calls that hand over are stood in for.
+  // zsh completion runs only inside its line editor, so the two calls that return results are replaced.
   const tab = (...words: string[]) =>
     shell(
       'zsh',
@@ -204,17 +204,17 @@ describe.skipIf(!has('zsh'))('in zsh (skipped where it is not installed)', () =>
     expect(tab('worker', '--models', '')).toEqual(['files -/']);
   });
 
-  it.skipIf(!has('script'))('works under the keys of a person', () => {
+  it.skipIf(!has('script'))('works when keys are typed interactively', () => {
     const start = 'autoload -Uz compinit && compinit -u -D && source <(infer completion zsh)';
     expect(typed('zsh -f -i', start)).toContain('"running": false');
   });
 });
 
-it('nothing that was offered has run', () => {
+it('no suggested name has been executed', () => {
   expect(existsSync(path.join(infer.dir, 'pwned'))).toBe(false);
 });
 
-/** What a shell in a terminal of its own says when Tab completes `stat` to `infer redis status --json`. */
+/** The output of a shell in its own terminal when Tab completes `stat` to `infer redis status --json`. */
 function typed(command: string, start: string): string {
   const file = infer.file('keys', `${start}\ninfer redis stat\t--json\nexit\n`);
   return shell('bash', ['--norc', '-c'], `script -qec '${command}' /dev/null < ${file}`).join('\n');

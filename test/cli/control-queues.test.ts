@@ -15,8 +15,9 @@ const submit = async (queue: string, ...more: string[]): Promise<string> =>
 const stateOf = async (id: string) => (await infer.ask(['result', id, '--json'])).json().state;
 const audit = async (): Promise<AuditEntry[]> => readAudit(await redis.client(), 'infer', 100);
 
-/** All there is; heartbeats go on. */
-const dump = async () => contents(await redis.client(), /:workers?\b/);
+/** Everything that exists, except for heartbeats. */
+/** Without the heartbeats, and the mark at which every process that is in use looks. */
+const dump = async () => contents(await redis.client(), /:workers?\b|:data$/);
 
 async function group(queue: string, rows: number): Promise<string> {
   const file = infer.file(`${queue}.ndjson`, digitLines(rows));
@@ -24,14 +25,14 @@ async function group(queue: string, rows: number): Promise<string> {
   return run.json<{ group: string }>().group;
 }
 
-describe('pause and resume', () => {
-  it('say how many jobs wait; twice is fine; what is paused does not start', async () => {
+describe('control pause and resume', () => {
+  it('report how many jobs wait, may be repeated, and stop jobs from starting', async () => {
     const id = await submit('resting');
     const first = await infer.run(['control', 'pause', 'resting']);
-    expect(first).toMatchObject({ exitCode: 0, stdout: 'resting paused: 1 job waits\n' });
-    expect((await control('pause', 'resting')).stdout).toBe('resting is paused already: 1 job waits\n');
+    expect(first).toMatchObject({ exitCode: 0, stdout: 'resting paused: 1 job waiting\n' });
+    expect((await control('pause', 'resting')).stdout).toBe('resting is already paused: 1 job waiting\n');
     const worker = await infer.worker(['-Q', 'resting,other', '--model', 'digits']);
-    // A worker that takes another queue's job has been past this one.
+    // A worker that takes a job of another queue has looked at this one before.
     await infer.ask(['submit', ONE_DIGIT, '-Q', 'other', '--wait']);
     expect(await stateOf(id)).toBe('waiting');
     expect((await control('resume', 'resting', '--json')).json()).toMatchObject({
@@ -39,11 +40,11 @@ describe('pause and resume', () => {
       waiting: 1,
     });
     expect((await infer.ask(['result', id, '--wait', '--json'])).json().state).toBe('completed');
-    expect((await control('resume', 'resting')).stdout).toBe('resting is not paused already: 0 jobs wait\n');
+    expect((await control('resume', 'resting')).stdout).toBe('resting is not paused: 0 jobs waiting\n');
     expect(await worker.stop()).toBe(0);
   });
 
-  it('an unknown queue: what was meant, and an entry of the failure', async () => {
+  it('reject an unknown queue with a suggestion, and audit the failure', async () => {
     const run = await infer.run(['control', 'pause', 'restign', '--as', 'ada']);
     expect(run.exitCode).toBe(66);
     expect(run.stderr).toMatch(/no queue is called 'restign'\nTry: did you mean resting\?/);
@@ -53,8 +54,8 @@ describe('pause and resume', () => {
   });
 });
 
-describe('purge', () => {
-  it('in a pipe it needs consent, and says how', async () => {
+describe('control purge', () => {
+  it('requires consent in a pipe, and says how to give it', async () => {
     await submit('full');
     const before = await dump();
     const run = await infer.run(['control', 'purge', 'full']);
@@ -69,7 +70,7 @@ describe('purge', () => {
     expect(await dump()).toEqual(before);
   });
 
-  it('cancels what waits, with its groups, and tells who waits', async () => {
+  it('cancels waiting jobs and their groups, and notifies their waiters', async () => {
     const id = await group('full', 600);
     const waiting = infer.start(['result', id, '--wait', '--json']);
     const client = await redis.client();
@@ -77,7 +78,7 @@ describe('purge', () => {
       (await client.hexists(`{infer:full}:grp:${id}`, 'rl')) === 1 ? true : undefined,
     );
     const run = await control('purge', 'full', '--confirm', 'full', '--json');
-    // The test before left a job; 600 rows are three chunks.
+    // The previous test left a job; 600 rows are three chunks.
     expect(run.json()).toMatchObject({ dryRun: false, queue: 'full', jobs: { waiting: 4, delayed: 0 } });
     expect((await waiting).exitCode).toBe(1);
     expect(await inspectQueue(infer, 'full')).toMatchObject({ waiting: 0, delayed: 0 });
@@ -88,8 +89,8 @@ describe('purge', () => {
   });
 });
 
-describe('move', () => {
-  it('takes a job to another queue, whose worker answers the submitter that waits', async () => {
+describe('control move', () => {
+  it('moves a job to another queue, whose worker answers the waiting submitter', async () => {
     const submitter = infer.start([
       'submit',
       ONE_DIGIT,
@@ -114,11 +115,11 @@ describe('move', () => {
     });
     const again = await control('move', 'wanted-1', '--to', 'here');
     expect(again.exitCode).toBe(1);
-    expect(again.stdout).toContain('waits no longer');
+    expect(again.stdout).toContain('is no longer waiting');
     expect(await worker.stop()).toBe(0);
   });
 
-  it('a whole group needs consent; its result is read from where its chunks are', async () => {
+  it('requires consent for a whole group, whose result is then read from the new queue', async () => {
     const id = await group('slowlane', 600);
     const unconfirmed = await control('move', id, '--to', 'quicklane');
     expect(unconfirmed.exitCode).toBe(2);
@@ -134,15 +135,15 @@ describe('move', () => {
     expect(await worker.stop()).toBe(0);
   });
 
-  it('of a job that nobody knows: 66', async () => {
+  it('rejects an unknown job with exit 66', async () => {
     expect((await control('move', 'nobody', '--to', 'there')).exitCode).toBe(66);
     expect((await control('move', 'nobody', '--to', 'no queue')).exitCode).toBe(2);
     expect((await control('move', '--to', 'there')).exitCode).toBe(2);
   });
 });
 
-describe('priority', () => {
-  it('of waiting jobs; those that wait no longer are told apart', async () => {
+describe('control priority', () => {
+  it('changes waiting jobs, and reports those that no longer wait', async () => {
     const ids = [await submit('urgent', '--priority', '5'), await submit('urgent', '--priority', '1')];
     await infer.run(['cancel', ids[0] as string]);
     const run = await control('priority', ...ids, '--priority', '9');
@@ -155,8 +156,8 @@ describe('priority', () => {
   });
 });
 
-describe('revoke', () => {
-  it('cancels what fits every filter, and nothing else', async () => {
+describe('control revoke', () => {
+  it('cancels exactly the jobs that match every filter', async () => {
     const [kept, revoked] = [await submit('left'), await submit('right')];
     const run = await control('revoke', '-Q', 'right', '--state', 'waiting', '--model', 'digits', '--yes');
     expect(run).toMatchObject({ exitCode: 0, stdout: '1 job cancelled\n' });
@@ -174,19 +175,19 @@ describe('revoke', () => {
     ['of what has ended', ['--state', 'completed'], 2],
     ['of an unknown queue', ['-Q', 'rigth'], 66],
     ['of an unknown job', ['--id', 'nobody'], 66],
-  ])('%s is refused', async (_, args, exitCode) => {
+  ])('rejects %s', async (_, args, exitCode) => {
     expect((await control('revoke', ...args, '--yes')).exitCode).toBe(exitCode);
   });
 });
 
-describe('a dry run', () => {
-  it('of every command changes nothing at all, and says what it would do', async () => {
+describe('control --dry-run', () => {
+  it('changes nothing for any command, and says what would be done', async () => {
     const [id] = [await submit('dry', '--id', 'dry-1'), await submit('dry', '--id', 'dry-2')];
     await control('pause', 'dry');
     const before = await dump();
     for (const [args, words] of [
-      [['pause', 'dry'], 'dry is paused already: 2 jobs wait'],
-      [['resume', 'dry'], 'dry would go on: 2 jobs wait, and no worker serves it'],
+      [['pause', 'dry'], 'dry is already paused: 2 jobs waiting'],
+      [['resume', 'dry'], 'dry would be resumed: 2 jobs waiting, and no worker serves it'],
       [['purge', 'dry'], 'would purge 2 waiting jobs of dry'],
       [['purge', 'dry', '--state', 'failed'], 'nothing to purge in dry'],
       [['move', 'dry-1', 'dry-2', '--to', 'wet'], 'dry-2\tdry\twould go to wet'],
@@ -204,7 +205,7 @@ describe('a dry run', () => {
 });
 
 describe('the audit log', () => {
-  it('has an entry of everything done, with who and what came of it', async () => {
+  it('has one entry for every action, with operator and outcome', async () => {
     await submit('logged');
     await control('purge', 'logged', '--yes', '--as', 'grace');
     const [entry] = await audit();
@@ -223,7 +224,7 @@ describe('the audit log', () => {
     expect((await audit())[0]?.who).not.toMatch(/^(ops|grace)?$/);
   });
 
-  it('has one entry of each cancel and retry too, and none of a dry run', async () => {
+  it('has one entry for each cancel and retry, and none for a dry run', async () => {
     const before = (await audit()).length;
     const id = await submit('logged');
     expect((await infer.run(['cancel', id, '--as', 'grace'])).exitCode).toBe(0);

@@ -28,7 +28,7 @@ const workerNamed = async (name: string) =>
 const audit = async (): Promise<AuditEntry[]> => readAudit(await redis.client(), 'infer', 100);
 const lastEntry = async (): Promise<AuditEntry> => (await audit())[0] as AuditEntry;
 
-/** Single jobs without a pause until it is told to end; then says what all of them came to. */
+/** Single jobs without a pause until told to end; then reports how all of them ended. */
 const TRAFFIC = `import { InferClient } from 'infer-queue';
   const { MODEL, QUEUE, INPUT, SIDE = '1' } = process.env;
   let over = false, jobs = 0;
@@ -54,7 +54,7 @@ interface Traffic {
   answers: Record<string, number>;
 }
 
-/** Traffic to a queue while `work` goes on; answers what came of all its jobs. */
+/** Traffic to a queue while `work` runs; returns how all its jobs ended. */
 async function during(
   load: { queue: string; model: string; input: object; side?: number },
   work: () => Promise<void>,
@@ -75,7 +75,7 @@ async function during(
   try {
     await until(async () => (said.includes('flowing') ? true : undefined));
     await work();
-    // What was done shows in jobs after it, too.
+    // The change also shows in later jobs.
     const before = await lastAnswered(load.queue);
     await until(async () => ((await lastAnswered(load.queue)) > before + 4 ? true : undefined));
   } finally {
@@ -100,8 +100,8 @@ beforeAll(() => {
   writeModel(models, 'slow', slow());
 });
 
-describe('set', () => {
-  it('concurrency grows and shrinks under load, without losing a job', async () => {
+describe('control set', () => {
+  it('raises and lowers concurrency under load without losing a job', async () => {
     const running = await worker('sized', '--model', 'slow', '--max-batch', '1');
     const traffic = await during(
       { queue: 'sized', model: 'slow', input: { x: [1, 2], turns: [2] }, side: 6 },
@@ -122,7 +122,7 @@ describe('set', () => {
     expect(await inspectQueue(infer, 'sized')).toMatchObject({ failed: 0, waiting: 0, active: 0 });
   });
 
-  it('max-batch, log-level: shown at once, refused where they make no sense', async () => {
+  it('changes max-batch and log-level at once, and rejects invalid values', async () => {
     const running = await worker('tuned', '--model', 'times');
     expect((await control('set', 'tuned', 'max-batch', '3')).stdout).toBe(
       'WORKER\tSTATE\tANSWER\ntuned\tok\tmax-batch 3\n',
@@ -150,8 +150,8 @@ describe('set', () => {
   });
 });
 
-describe('load and unload', () => {
-  it('a new version takes over during traffic: no job fails, none gets an answer of neither', async () => {
+describe('control load and unload', () => {
+  it('switch to a new version under traffic without a failed job or a mixed answer', async () => {
     const running = await worker('served', '--model', 'times', '-c', '2');
     const traffic = await during(
       { queue: 'served', model: 'times', input: { x: [1, 2, 3, 4] }, side: 4 },
@@ -167,7 +167,7 @@ describe('load and unload', () => {
     expect(traffic.states).toEqual({ completed: traffic.jobs });
     expect(Object.keys(traffic.answers).sort()).toEqual(['[2,4,6,8]', '[3,6,9,12]']);
     expect((await workerNamed('served'))?.models).toMatchObject([{ name: 'times', version: 2 }]);
-    // A runner that is replaced comes back with the version that is served.
+    // A replaced runner starts with the version that is served.
     const [runner] = childrenOf(running.pid);
     if (runner !== undefined) {
       process.kill(runner, 'SIGKILL');
@@ -181,7 +181,7 @@ describe('load and unload', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  it('a version with other inputs: what was checked against the old one still runs on it', async () => {
+  it('run jobs that were validated against the old version on it when the inputs differ', async () => {
     writeModel(models, 'shaped', times(2, 2));
     const running = await worker('shapes', '--model', 'shaped');
     writeModel(models, 'shaped', times(5, 3), undefined, { version: 2 });
@@ -192,7 +192,7 @@ describe('load and unload', () => {
       });
     expect((await submit([1, 1])).exitCode).toBe(65);
     expect((await submit([1, 1, 1])).json()).toMatchObject({ result: { y: [5, 5, 5] } });
-    // Back again.
+    // And back.
     expect(await answers('load', 'shapes', 'shaped@1')).toMatchObject([
       { text: expect.stringMatching(/^serves shaped version 1 on cpu, was version 2/) },
     ]);
@@ -200,7 +200,7 @@ describe('load and unload', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  it('one that does not load changes nothing, and the worker says why', async () => {
+  it('change nothing when the version does not load, and the worker says why', async () => {
     writeModel(models, 'broken', times(2));
     await worker('careful', '--model', 'broken');
     writeModel(models, 'broken', Buffer.from('no model'), undefined, { version: 2 });
@@ -221,7 +221,7 @@ describe('load and unload', () => {
     expect(await lastEntry()).toMatchObject({ action: 'load', target: 'careful', ok: false });
   });
 
-  it('unload: not the last one without --force; later jobs wait until it is loaded', async () => {
+  it('refuse to unload the last version without --force; later jobs wait until it is loaded again', async () => {
     writeModel(models, 'extra', times(7));
     await worker('narrow', '--model', 'times,extra');
     expect(await answers('unload', 'narrow', 'extra', '--yes')).toMatchObject([{ state: 'ok' }]);
@@ -235,7 +235,7 @@ describe('load and unload', () => {
     expect(await answers('unload', 'narrow', 'nope', '--yes')).toMatchObject([{ code: 'MODEL_UNKNOWN' }]);
     expect(await answers('unload', 'narrow', 'times', '--yes', '--force')).toMatchObject([{ state: 'ok' }]);
     expect((await workerNamed('narrow'))?.models).toEqual([]);
-    // And one that it did not start with.
+    // And with one that it did not start with.
     expect(await answers('load', 'narrow', 'extra')).toMatchObject([
       { text: expect.stringMatching(/^serves extra version 1 on cpu, new to it/) },
     ]);
@@ -245,8 +245,8 @@ describe('load and unload', () => {
   });
 });
 
-describe('drain, stop, restart', () => {
-  it('restart under load: the same process, a new version, no job lost', async () => {
+describe('control drain, stop and restart:', () => {
+  it('restart under load keeps the process, loads the new version and loses no job', async () => {
     writeModel(models, 'renewed', times(2));
     const running = await worker('again', '--model', 'renewed');
     const before = await workerNamed('again');
@@ -267,7 +267,7 @@ describe('drain, stop, restart', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  it('restart is refused before anything ends when it could not open again', async () => {
+  it('restart is refused before anything stops if the worker could not start again', async () => {
     const dir = path.join(infer.dir, 'few');
     writeModel(dir, 'only', times(2));
     const running = await infer.worker([
@@ -288,8 +288,8 @@ describe('drain, stop, restart', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  it('drain finishes what runs, hands back what waits, and ends with 0', async () => {
-    // Its runs end when the test lets them.
+  it('drain finishes running jobs, returns waiting ones, and the worker exits 0', async () => {
+    // Its runs end when the test allows it.
     const gate = path.join(infer.dir, 'gate');
     const waits = `import { existsSync } from 'node:fs';
       import { setTimeout as delay } from 'node:timers/promises';
@@ -320,7 +320,7 @@ describe('drain, stop, restart', () => {
     expect([await state(first), await state(second)]).toEqual(['completed', 'waiting']);
   });
 
-  it('stop hands back at once: the job runs elsewhere, uncounted', async () => {
+  it('stop returns jobs at once: they run elsewhere, with no attempt counted', async () => {
     const running = await worker('rude', '--model', 'slow');
     const run = await infer.run(
       ['submit', '-', '-Q', 'rude', '--model', 'slow', '--models', models, '--quiet'],
@@ -334,12 +334,12 @@ describe('drain, stop, restart', () => {
   });
 });
 
-describe('a dry run', () => {
-  it('of every order: the worker says what it would do, and nothing changes', async () => {
+describe('control --dry-run for workers', () => {
+  it('reports what each worker would do, and changes nothing', async () => {
     const running = await worker('dry', '--model', 'times,slow', '-c', '2');
     const client = await redis.client();
-    // `req:` marks that an order was sent once already, and expires; the mark of data counts looks. What workers of
-    // earlier tests have left expires at any moment.
+    // `req:` marks that an order was sent already, and expires; the data mark counts looks. Keys of earlier tests'
+    // workers expire at any moment.
     const dump = async () => {
       const { id, state, models, concurrency, maxBatch } = (await workerNamed('dry')) as Running;
       return [
@@ -367,7 +367,7 @@ describe('a dry run', () => {
     expect(await running.stop()).toBe(0);
   });
 
-  it('without one, what cannot be taken back needs consent in a pipe', async () => {
+  it('is suggested in a pipe when an irreversible action lacks consent', async () => {
     const running = await worker('asked', '--model', 'times');
     for (const args of [['stop'], ['restart'], ['unload']] as const) {
       const run = await control(...args, 'asked', ...(args[0] === 'unload' ? ['times'] : []));
@@ -379,8 +379,8 @@ describe('a dry run', () => {
   });
 });
 
-describe('addresses', () => {
-  it('a name that several share, an id, a host, a pattern; one that nobody has', async () => {
+describe('control targets', () => {
+  it('may be a shared name, an id, a host or a pattern; an unmatched one is an error', async () => {
     const twins = await Promise.all([1, 2].map(() => worker('twin', '--model', 'times')));
     expect(await answers('set', 'twin', 'max-batch', '4')).toMatchObject([{ state: 'ok' }, { state: 'ok' }]);
     expect(await answers('set', 'tw?n', 'max-batch', '4')).toHaveLength(2);

@@ -10,7 +10,7 @@ const submit = async (queue: string, ...more: string[]): Promise<string> =>
   (await infer.run(['submit', ONE_DIGIT, '--quiet', '-Q', queue, ...more])).stdout.trim();
 
 describe('a damaged job', () => {
-  it('is named by worker, inspect, doctor and result; neighbours complete; retry repairs it, cancel deletes it', async () => {
+  it('is reported by worker, inspect, doctor and result; other jobs complete; retry repairs it, cancel deletes it', async () => {
     const [numbers, record, sound] = [await submit('hurt'), await submit('hurt'), await submit('hurt')];
     const client = await redis.client();
     const base = bullBase('infer', 'hurt');
@@ -55,8 +55,8 @@ describe('a damaged job', () => {
   });
 });
 
-describe('a damaged key of a queue', () => {
-  it('is named by submit, worker, inspect and doctor, and repaired', async () => {
+describe('a damaged key of a whole queue', () => {
+  it('is reported by submit, worker, inspect and doctor, and repaired', async () => {
     const ids = [await submit('torn'), await submit('torn')];
     const client = await redis.client();
     const key = `${bullBase('infer', 'torn')}prioritized`;

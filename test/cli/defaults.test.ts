@@ -14,7 +14,7 @@ beforeAll(async () => {
   await infer.worker(['--models', models, '-Q', 'batch,realtime']);
 });
 
-it('models shows the defaults of inputs', async () => {
+it('infer models shows the defaults of inputs', async () => {
   const table = await infer.run(['models', '--models', models]);
   expect(table.stdout).toContain('state float32[2,batch,2] = 1');
   expect(table.stdout).toContain('sr int64[] = 4');
@@ -25,7 +25,7 @@ it.each([
   ['a bare row', '[1, 2]', { y: [5, 6] }],
   ['an object without them', '{"x": [1, 2]}', { y: [5, 6] }],
   ['one of them given', '{"x": [1, 2], "sr": 0}', { y: [1, 2] }],
-])('submit takes %s', async (_, stdin, answer) => {
+])('submit fills in defaults for %s', async (_, stdin, answer) => {
   const run = await infer.run(['submit', '-', '--wait'], { stdin });
   expect([run.exitCode, run.stderr]).toEqual([0, expect.not.stringContaining('Error')]);
   expect(JSON.parse(run.stdout)).toEqual(answer);

@@ -20,7 +20,7 @@ interface Ended {
   stderr: string;
 }
 
-/** Everything the demo makes for itself is below this. */
+/** Everything the demo creates is below this. */
 let place: string;
 const started: ChildProcess[] = [];
 
@@ -31,7 +31,7 @@ beforeEach(() => {
 afterEach(async () => {
   for (const child of started.splice(0)) {
     if (child.exitCode !== null || child.signalCode !== null) continue;
-    // After a failed test: it ends at once and takes its Redis and worker along.
+    // After a failed test: it exits at once and stops its Redis and worker.
     child.kill('SIGHUP');
     await once(child, 'exit');
   }
@@ -78,7 +78,7 @@ function processesOf(dir: string): string[] {
 }
 
 describe('infer demo', () => {
-  it('measures the accuracy that the model is known for, and leaves nothing', {
+  it('measures the documented accuracy of the model, and leaves nothing behind', {
     timeout: 120_000,
   }, async () => {
     const { ended } = start(['demo', '--json', '--rows', '2000']);
@@ -96,7 +96,7 @@ describe('infer demo', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  it('tells the story on stderr and the figures on stdout', { timeout: 120_000 }, async () => {
+  it('writes its progress to stderr and the figures to stdout', { timeout: 120_000 }, async () => {
     const { code, stdout, stderr } = await start(['demo', '--rows', '5000']).ended;
     expect(code).toBe(0);
     expect(stdout).toContain('looks like a 2');
@@ -113,7 +113,7 @@ describe('infer demo', () => {
     ['SIGTERM', 143],
     ['SIGHUP', 129],
   ] as const) {
-    it(`leaves nothing after ${signal} in the middle of the batch`, { timeout: 120_000 }, async () => {
+    it(`leaves nothing behind after ${signal} in the middle of the batch`, { timeout: 120_000 }, async () => {
       const { child, seen, ended } = start(['demo', '--rows', '500000']);
       await until(() => seen.stderr.includes('Meanwhile'));
       expect(leftovers()).not.toEqual([]);
@@ -123,7 +123,7 @@ describe('infer demo', () => {
     });
   }
 
-  it('leaves nothing after two Ctrl-C', { timeout: 120_000 }, async () => {
+  it('leaves nothing behind after Ctrl-C is pressed twice', { timeout: 120_000 }, async () => {
     const { child, seen, ended } = start(['demo', '--rows', '500000']);
     await until(() => seen.stderr.includes('Batch:'));
     child.kill('SIGINT');
@@ -133,7 +133,7 @@ describe('infer demo', () => {
     await until(() => leftovers().length === 0);
   });
 
-  it('says what happened when its worker dies, and leaves nothing', { timeout: 120_000 }, async () => {
+  it('reports the death of its worker, and leaves nothing behind', { timeout: 120_000 }, async () => {
     const { seen, ended } = start(['demo', '--rows', '500000']);
     await until(() => seen.stderr.includes('Meanwhile'));
     const pid = Number(/^demo\t[^\t]+\t(\d+)\t/m.exec(seen.stdout)?.[1]);
@@ -144,7 +144,9 @@ describe('infer demo', () => {
     await until(() => leftovers().length === 0);
   });
 
-  it('--keep leaves Redis and the worker, and its commands end them', { timeout: 120_000 }, async () => {
+  it('--keep leaves Redis and the worker running, and the printed commands stop them', {
+    timeout: 120_000,
+  }, async () => {
     const { code, stdout } = await start(['demo', '--rows', '397', '--keep', '--json']).ended;
     expect(code).toBe(0);
     const { kept } = JSON.parse(stdout) as DemoJson;
@@ -160,10 +162,10 @@ describe('infer demo', () => {
     expect(leftovers()).toEqual([]);
   });
 
-  describe('with a Redis that was given', () => {
+  describe('with a Redis given by the user', () => {
     const redis = useRedis({ password: 'not-to-be-shown' });
 
-    it('uses a prefix of its own there and removes its keys', { timeout: 120_000 }, async () => {
+    it('uses its own prefix and removes its keys', { timeout: 120_000 }, async () => {
       const client = await redis.client();
       await client.set('{infer}:queues', 'somebody else');
       const run = start(['demo', '--rows', '20000'], { INFER_REDIS_URL: redis.url });
@@ -182,14 +184,14 @@ describe('infer demo', () => {
   });
 });
 
-describe('figures', () => {
-  it('percentiles are values that were measured', () => {
+describe('figures of infer demo', () => {
+  it('report percentiles that are measured values', () => {
     const values = Array.from({ length: 100 }, (_, at) => 100 - at);
     expect(percentiles(values)).toEqual({ p50: 50, p90: 90, p99: 99 });
     expect(percentiles([7])).toEqual({ p50: 7, p90: 7, p99: 7 });
   });
 
-  it('counts right answers once and later ones that differ', async () => {
+  it('count correct answers once, and later answers that differ', async () => {
     async function* chunks() {
       yield { index: 0, firstRow: 0, rows: 2, values: [{ class: 1 }, { class: 2 }] };
       yield { index: 1, firstRow: 2, rows: 2, values: [{ class: 1 }, { class: 3 }] };
@@ -199,7 +201,7 @@ describe('figures', () => {
   });
 });
 
-describe('how infer is called', () => {
+describe('the printed infer command', () => {
   const root = packageRoot();
 
   it.each([
@@ -207,7 +209,7 @@ describe('how infer is called', () => {
     [BINARY, root, './bin/run.js', 'examples/one-digit.json'],
     [BINARY, '/', BINARY.slice(1), join(root, 'examples', 'one-digit.json').slice(1)],
     ['/home/me/app/node_modules/.bin/infer', '/home/me/app', 'npx infer', undefined],
-  ])('%s in %s', (script, cwd, infer, file) => {
+  ])('is right for %s in %s', (script, cwd, infer, file) => {
     const found = invocation(script, cwd);
     expect(found.infer).toBe(cwd === '/' ? `./${infer}` : infer);
     if (file !== undefined) expect(found.oneDigit).toBe(file);

@@ -26,7 +26,7 @@ const find = (outcome: Outcome, id: string) =>
   outcome.json<DoctorJson>().checks.find((check) => check.id === id);
 
 describe('infer doctor', () => {
-  it('passes where all is well, with a worker at work', async () => {
+  it('passes on a healthy deployment with a running worker', async () => {
     const worker = await infer.worker(['-Q', 'realtime']);
     const outcome = await infer.run(['doctor', '--json']);
     expect([outcome.exitCode, outcome.stderr]).toEqual([0, '']);
@@ -40,7 +40,7 @@ describe('infer doctor', () => {
     await worker.stop();
   });
 
-  it('in a pipe: one row a check, tabs and no colour; the verdict beside it', async () => {
+  it('prints one tab-separated row per check in a pipe, uncoloured, with the verdict on stderr', async () => {
     const { stdout, stderr, exitCode } = await infer.run(['doctor', 'redis', 'config']);
     expect(exitCode).toBe(0);
     const [head, ...rows] = stdout.replace(/\n$/, '').split('\n');
@@ -51,7 +51,7 @@ describe('infer doctor', () => {
     expect(stdout + stderr).not.toContain('\u001b');
   });
 
-  it('lists its checks, all or those named', async () => {
+  it('--list shows all checks, or the named ones', async () => {
     const { checks } = (await infer.run(['doctor', '--json'])).json<DoctorJson>();
     const list = (await infer.run(['doctor', '--list', '--json'])).json<{ id: string }[]>();
     expect(list.map((check) => check.id)).toEqual(checks.map((check) => check.id));
@@ -72,12 +72,12 @@ describe('infer doctor', () => {
     [['reddis'], /did you mean redis\?/],
     [['redis', 'redis-polcy'], /did you mean redis-policy\?/],
     [['zzzzzzzz'], /topics: redis, queues, workers/],
-  ])('%j is not known', async (words, fix) => {
+  ])('rejects the unknown check %j', async (words, fix) => {
     const message = /there is no topic or check/;
     await expectFailure(infer, ['doctor', ...words], { exitCode: 2, code: 'CHECK_UNKNOWN', message, fix });
   });
 
-  it('a check that fails: exit 1, its reason and its fix', async () => {
+  it('exits 1 when a check fails, with its reason and fix', async () => {
     const url = `redis://localhost:${await freePort()}`;
     const outcome = await infer.run(['doctor', '--json'], {
       redis: url,
@@ -93,8 +93,8 @@ describe('infer doctor', () => {
     expect(notReady[0]?.what).toEqual(['submit', 'results', 'inspect', 'CPU workers', 'GPU workers']);
   });
 
-  // Somebody's Redis on the default port would be used.
-  it.skipIf(defaultPort.kind !== 'absent')('with no Redis named and none running', async () => {
+  // Another Redis on the default port would be used.
+  it.skipIf(defaultPort.kind !== 'absent')('reports that no Redis is named and none is running', async () => {
     const options = { redis: null };
     const ready = await infer.run(['doctor', 'redis', '--json'], options);
     expect(ready.exitCode).toBe(0);
@@ -113,7 +113,7 @@ describe('infer doctor', () => {
   });
 });
 
-describe('what is asked of the machine', () => {
+describe('infer doctor on the machine', () => {
   const programs = (script: string): Record<string, string> => {
     const bin = join(infer.dir, `bin-${Math.random().toString(36).slice(2)}`);
     mkdirSync(bin);
@@ -122,7 +122,7 @@ describe('what is asked of the machine', () => {
     return { PATH: `${bin}:${process.env.PATH}` };
   };
 
-  it('a hanging nvidia-smi holds nothing up', async () => {
+  it('limits the time of a hanging nvidia-smi', async () => {
     const started = performance.now();
     const outcome = await infer.run(['doctor', 'gpu', 'config', '--json'], {
       env: programs('sleep 120 & wait'),
@@ -135,14 +135,14 @@ describe('what is asked of the machine', () => {
     expect(find(outcome, 'config-values')?.status).toBe('ok');
   });
 
-  it('an old driver', async () => {
+  it('reports an old driver', async () => {
     const env = programs("echo '0, GPU-1, 11441, 441, 11000, 0, [N/A], 450.80.02, Tesla K80'");
     const { exitCode, stdout } = await infer.run(['doctor', '--gpu', '0', 'gpu-driver'], { env });
     expect(exitCode).toBe(1);
     expect(stdout).toContain('driver 450.80.02 is too old: CUDA 12 needs 525');
   });
 
-  it('a low limit of open files', () => {
+  it('reports a low limit of open files', () => {
     const { stdout } = spawnSync(
       '/bin/sh',
       [
@@ -159,8 +159,8 @@ describe('what is asked of the machine', () => {
   });
 });
 
-describe('settings', () => {
-  it('a variable with a typing error', async () => {
+describe('infer doctor on settings', () => {
+  it('reports a misspelt variable', async () => {
     const outcome = await infer.run(['doctor', 'config', '--json'], {
       env: { INFER_REDIS_ULR: 'redis://x' },
     });
@@ -171,7 +171,7 @@ describe('settings', () => {
     });
   });
 
-  it('bad values and files are findings: every other command stops at the first', async () => {
+  it('reports bad values and files as findings, where other commands stop at the first', async () => {
     const cwd = join(infer.dir, 'project');
     mkdirSync(cwd);
     writeFileSync(join(cwd, 'infer.config.json'), '{"prefx": "shop"}');
@@ -184,12 +184,12 @@ describe('settings', () => {
     expect(check?.found).toMatch(/no setting 'prefx' \(and 1 more\)$/);
     expect(check?.details).toEqual([expect.stringContaining("INFER_CONCURRENCY: the value 'many'")]);
     expect(check?.fix).toBe("did you mean 'prefix'?");
-    // The rest was looked at nevertheless.
+    // The other checks ran nevertheless.
     expect(find(outcome, 'redis-reach')?.status).toMatch(/ok|warn/);
     expect((await infer.run(['inspect'], { cwd, env })).exitCode).toBe(78);
   });
 
-  it('a bad flag is a usage error, as ever', async () => {
+  it('treats a bad flag as a usage error', async () => {
     expect((await infer.run(['doctor', '--prefix', '***'])).exitCode).toBe(2);
   });
 });
@@ -201,7 +201,7 @@ describe('--report', () => {
     await setUser(redis, 'carol', SECRET, ['~*', '+@all']);
   });
 
-  it('holds versions, settings and findings, and no secret', async () => {
+  it('contains versions, settings and findings, and no secret', async () => {
     const file = infer.file('row.json', JSON.stringify({ pixels: [PAYLOAD, ...Array(63).fill(0)] }));
     await infer.run(['submit', file, '-Q', 'unserved']);
     const password = infer.file('password', `${SECRET}\n`);

@@ -6,10 +6,10 @@ import { ONE_DIGIT } from '../support/digits.js';
 import { useRedis } from '../support/redis.js';
 import type { TestWorker } from '../support/worker.js';
 
-/** No worker serves it: what is put there waits. */
+/** No worker serves it, so jobs there wait. */
 const UNSERVED = 'unserved';
 
-/** A client that lives long: waits for a job and sends a group while the data disappears, and then goes on. */
+/** A long-lived client: waits for a job and sends a group while the data disappears, and then continues. */
 const LONG_LIVED = `
   import { readFileSync } from 'node:fs';
   import { once } from 'node:events';
@@ -40,7 +40,7 @@ const LONG_LIVED = `
 describe.each([
   ['FLUSHALL', false],
   ['a restart without a file', true],
-])('%s', (_, restarts) => {
+])('data lost by %s', (_, restarts) => {
   const redis = useRedis({ port: true });
   const infer = useInfer(redis);
   let worker: TestWorker;
@@ -59,7 +59,7 @@ describe.each([
     const waiter = infer.start(['submit', ONE_DIGIT, '-Q', UNSERVED, '--wait', '--json']);
     await says(program, 'half way');
     const before = await redis.client();
-    // The job before, the two of the program, that of the waiter; the group's are more.
+    // The job before, two of the program and the waiter's; the group's come on top.
     await until(
       async () => (await before.zcard(`{infer:${UNSERVED}}:${UNSERVED}:prioritized`)) > 4 || undefined,
     );
@@ -77,13 +77,13 @@ describe.each([
     };
   });
 
-  it('the worker logs it with its code, once', () => {
+  it('is logged by the worker with its code, once', () => {
     const lines = worker.stderr.split('\n').filter((line) => line.includes('DATA_LOST'));
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(/Redis lost all data between .* UTC/);
   });
 
-  it('a client is warned, its waits end with JOB_LOST, and it goes on', () => {
+  it('warns a client once, whose waits end with JOB_LOST, and which keeps working', () => {
     const answer = lost.program.split('\n').find((line) => line.startsWith('{')) ?? lost.program;
     expect(JSON.parse(answer)).toEqual({
       code: 'DATA_LOST',
@@ -93,12 +93,12 @@ describe.each([
     });
   });
 
-  it('submit --wait ends, and says what became of its job', () => {
+  it('ends submit --wait, which says what happened to its job', () => {
     expect(lost.wait, lost.waitError).toBe(66);
     expect(lost.waitError).toContain('JOB_LOST');
   });
 
-  it('inspect names it among the problems, and knows the worker and its queues', async () => {
+  it('is among the problems of inspect, which still knows the worker and its queues', async () => {
     const found = (await problems()).find(({ code }) => code === 'DATA_LOST');
     expect(found?.message).toMatch(/^Redis lost all data .* ago, between .* UTC: jobs, groups and results/);
     expect(found?.fix).toContain('submit that work again');
@@ -111,12 +111,12 @@ describe.each([
     expect(seen.queues.map(({ name }) => name)).toEqual(['batch', 'realtime', UNSERVED]);
   });
 
-  it('doctor names it', async () => {
+  it('is reported by doctor', async () => {
     const doctor = await infer.run(['doctor', 'redis-data', '--json']);
     expect(doctor.stdout).toMatch(/"redis-data"[^}]*Redis lost all data/s);
   });
 
-  it('a model is known to a client that has none, and an id that is taken is', async () => {
+  it('does not stop a client without models from submitting, or from detecting a duplicate id', async () => {
     const none = path.join(infer.dir, 'none');
     mkdirSync(none, { recursive: true });
     const submit = (queue: string) =>
@@ -127,7 +127,7 @@ describe.each([
     expect((await submit('batch')).json()).toMatchObject({ error: { code: 'ID_TAKEN' } });
   });
 
-  it('an id from before is JOB_LOST, and one from after that never was is unknown', async () => {
+  it('makes earlier ids JOB_LOST, and leaves ids that never existed unknown', async () => {
     for (const words of [['result'], ['cancel'], ['inspect', 'job']]) {
       const { exitCode, stdout, stderr } = await infer.run([...words, lost.id]);
       expect({ exitCode, text: `${stdout}${stderr}` }).toMatchObject({

@@ -13,10 +13,10 @@ const setPolicy = async (policy: string): Promise<void> => {
 };
 const warnings = (text: string): string[] => [...text.matchAll(WARNING)].map(([, policy]) => String(policy));
 
-describe('a Redis that evicts', () => {
+describe('a Redis that evicts keys', () => {
   afterAll(() => setPolicy('noeviction'));
 
-  it('is warned of once by a worker in its log, and once by each submit on standard error', async () => {
+  it("is warned about once in a worker's log, and once by each submit on standard error", async () => {
     await setPolicy('allkeys-lru');
     const worker = await infer.worker(['-Q', 'realtime,batch', '-m', 'digits']);
     const runs = {
@@ -34,14 +34,14 @@ describe('a Redis that evicts', () => {
     expect(warnings(worker.stderr)).toEqual(['allkeys-lru']);
   });
 
-  it('is named by its policy, and noeviction by nothing', async () => {
+  it('gets a warning that names its policy; noeviction gets none', async () => {
     await setPolicy('volatile-ttl');
     expect(warnings((await infer.run(['submit', ONE_DIGIT])).stderr)).toEqual(['volatile-ttl']);
     await setPolicy('noeviction');
     expect((await infer.run(['submit', ONE_DIGIT])).stderr).not.toContain('maxmemory');
   });
 
-  it('is not spoken of where INFO is not allowed', async () => {
+  it('gets no warning where INFO is not permitted', async () => {
     await setPolicy('allkeys-lru');
     await setUser(redis, 'blind', 'secret', ['~*', '+@all', '-info']);
     const url = redis.url.replace('redis://', 'redis://blind:secret@');

@@ -6,7 +6,7 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis();
 const infer = useInfer(redis);
 
-/** On standard error, where nobody but this sentence may speak. */
+/** On standard error, where only this sentence may appear. */
 const SENTENCE =
   /^(?:Next: .+\n)?Error: standard output cannot be written: no space left on device \(ENOSPC\)\nTry: free some space .+\n$/;
 
@@ -25,27 +25,27 @@ describe('standard output on a full disk', () => {
     [['submit', ONE_DIGIT, '-Q', 'full']],
     [['result', 'jnope', '--json']],
     [['autoscale', '--simulate', 'flash', '--seeds', '1']],
-  ])('%j says so in one sentence and exits with 74', async (args) => {
+  ])('makes %j print one sentence and exit 74', async (args) => {
     const run = await infer.run(args, { through: redirected('>/dev/full') });
     expect(run.stderr.replace(/^flash: .+\n/, '')).toMatch(SENTENCE);
     expect(run.exitCode).toBe(74);
   });
 
-  it('and standard error too: the exit code alone', async () => {
+  it('leaves only the exit code when standard error is full too', async () => {
     const full = await infer.run(['models'], { through: redirected('>/dev/full 2>&1') });
     expect(full.exitCode).toBe(74);
     const usage = await infer.run(['models', '--nope'], { through: redirected('2>/dev/full') });
     expect([usage.exitCode, usage.stdout]).toEqual([2, '']);
   });
 
-  it('an autoscaler runs on without its output', async () => {
+  it('does not stop an autoscaler', async () => {
     const args = ['autoscale', '-Q', 'none', '--gpus', 'none', '--dry-run', '--interval', '100ms', '-v'];
     const child = infer.start(args, { through: redirected('>/dev/full') });
     let seen = '';
     await new Promise<void>((resolve) => {
       child.stderr?.on('data', (text: Buffer) => {
         seen += text.toString();
-        if (seen.includes('runs on')) resolve();
+        if (seen.includes('the autoscaler continues')) resolve();
       });
       void child.then(() => resolve());
     });
@@ -57,8 +57,8 @@ describe('standard output on a full disk', () => {
   });
 });
 
-describe('a reader that goes away', () => {
-  it('ends a command in silence', async () => {
+describe('a reader that closes the pipe early', () => {
+  it('ends a command silently', async () => {
     const run = await infer.run(['help', 'environment'], {
       through: ['bash', '-c', 'set -o pipefail; "$0" "$@" | true'],
     });

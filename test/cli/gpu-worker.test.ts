@@ -32,7 +32,7 @@ const runnerEnv = (pid: number) =>
 const errorOf = (run: Outcome) => run.json<{ error: { code: string; message: string } }>().error;
 
 describe('a worker on a GPU', () => {
-  it('pins its runner alone, and shows the memory of its GPU', async () => {
+  it("pins its runner to that GPU only, and reports the GPU's memory", async () => {
     const one = await worker('0', 'pinned');
     const [runner] = childrenOf(one.pid);
     expect(runnerEnv(runner as number)).toMatchObject({
@@ -51,7 +51,7 @@ describe('a worker on a GPU', () => {
     await one.stop();
   });
 
-  it('index and UUID of one GPU are one lease; another GPU is another', async () => {
+  it('leases one GPU under its index and UUID alike; another GPU has another lease', async () => {
     const one = await worker('1', 'holder');
     const client = await redis.client();
     expect(JSON.parse((await client.get(leaseKey('infer', SECOND))) ?? '{}')).toMatchObject({
@@ -71,7 +71,7 @@ describe('a worker on a GPU', () => {
     expect(await client.keys('*:lease:*')).toEqual([]);
   });
 
-  it('two that start at once: one has it, the other says who', async () => {
+  it('is refused a GPU that another worker leased at the same moment, and is told which', async () => {
     const pair = await Promise.allSettled([worker('0', 'at-once-1'), worker(FIRST, 'at-once-2')]);
     const [winner] = pair.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
     const [loser] = pair.flatMap((one) => (one.status === 'rejected' ? [String(one.reason)] : []));
@@ -79,7 +79,7 @@ describe('a worker on a GPU', () => {
     expect(await winner?.stop()).toBe(0);
   });
 
-  it('that was killed leaves its GPU to the next at once', async () => {
+  it('leaves its GPU to the next worker at once when it is killed', async () => {
     const first = await worker('0', 'killed');
     first.signal('SIGKILL');
     await first.exited;
@@ -91,30 +91,30 @@ describe('a worker on a GPU', () => {
     expect(await next.stop()).toBe(0);
   });
 
-  it('that lost its lease leaves the GPU: no runner, hands back, exit 69', async () => {
+  it('leaves the GPU when its lease is lost: it stops its runner, returns its jobs and exits 69', async () => {
     const one = await worker('0', 'silent');
     const runners = childrenOf(one.pid);
     const client = await redis.client();
-    // As after a Redis that lost its data: somebody else was quicker.
+    // As after a data loss in Redis: another worker was faster.
     const held = JSON.parse((await client.get(leaseKey('infer', FIRST))) ?? '{}');
     await client.set(leaseKey('infer', FIRST), JSON.stringify({ ...held, id: 'w-other', worker: 'quicker' }));
     expect(await one.exited).toBe(69);
     expect(one.stderr).toMatch(/GPU 0 went to worker quicker/);
     for (const pid of runners) expect(() => process.kill(pid, 0)).toThrow();
-    // What is another's stays another's.
+    // Another worker's lease stays untouched.
     expect(JSON.parse((await client.get(leaseKey('infer', FIRST))) ?? '{}')).toMatchObject({ id: 'w-other' });
     await client.del(leaseKey('infer', FIRST));
     const names = (await inspect(infer)).workers.map((worker) => worker.name);
     expect(names).not.toContain('silent');
   });
 
-  it('a GPU that is not there is refused', async () => {
+  it('is refused when the GPU does not exist', async () => {
     const run = await refused('7');
     expect([run.exitCode, errorOf(run).code]).toEqual([69, 'GPU_UNKNOWN']);
     expect(run.json<{ error: { hint: string } }>().error.hint).toContain('0, 1');
   });
 
-  it('an nvidia-smi that fails is said and does not matter', async () => {
+  it('reports a failing nvidia-smi and starts all the same', async () => {
     posing.say("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9);
     const one = await worker('0', 'blind');
     await one.said(/couldn't communicate/);

@@ -32,7 +32,7 @@ beforeAll(async () => {
   rows = (await infer.run(['result', group])).stdout;
 });
 
-it('result of a group: one line of NDJSON a row, in input order, as right as the model is', () => {
+it('infer result of a group prints one NDJSON line per row, in input order, with correct answers', () => {
   const answers = rows
     .trim()
     .split('\n')
@@ -45,7 +45,7 @@ it('result of a group: one line of NDJSON a row, in input order, as right as the
   );
 });
 
-it('--output FILE holds the same lines, complete or not at all', async () => {
+it('infer result --output FILE writes the same lines, all or nothing', async () => {
   const file = infer.file('results.ndjson', 'old\n');
   const unknown = await infer.run(['result', 'no-such-group', '--output', file]);
   expect([unknown.exitCode, readFileSync(file, 'utf8')]).toEqual([66, 'old\n']);
@@ -56,7 +56,7 @@ it('--output FILE holds the same lines, complete or not at all', async () => {
   expect(readdirSync(infer.dir).filter((name) => name.includes('part'))).toEqual([]);
 });
 
-it('rows of a complete group whose results are gone: exit 3, and 66 when all are', async () => {
+it('infer result exits 3 when some results of a complete group have expired, and 66 when all have', async () => {
   const sent = await submitAndWait(['--model', 'digits'], digitLines(300));
   const client = await redis.client();
   try {
@@ -75,7 +75,7 @@ it('rows of a complete group whose results are gone: exit 3, and 66 when all are
   }
 });
 
-it('the rows of a job whose result is gone: 66, and the file stays as it was', async () => {
+it("infer result --output exits 66 when the job's result has expired, and leaves the file unchanged", async () => {
   const job = await submitAndWait(['--model', 'digits'], digitLines(1));
   const client = await redis.client();
   try {
@@ -88,7 +88,7 @@ it('the rows of a job whose result is gone: 66, and the file stays as it was', a
   expect([run.exitCode, readFileSync(file, 'utf8')]).toEqual([66, 'old\n']);
 });
 
-it('--output in a directory that is not there is refused (78) and leaves nothing', async () => {
+it('infer result --output into a missing directory is refused (78) and leaves nothing behind', async () => {
   const file = path.join(infer.dir, 'nowhere', 'results.ndjson');
   const run = await infer.run(['result', group, '--output', file]);
   expect(run.exitCode).toBe(78);
@@ -96,12 +96,12 @@ it('--output in a directory that is not there is refused (78) and leaves nothing
   expect(existsSync(path.dirname(file))).toBe(false);
 });
 
-it('--output - and a pipe are the same', async () => {
+it('infer result --output - prints the same as a pipe', async () => {
   const run = await infer.run(['result', group, '--output', '-']);
   expect([run.exitCode, run.stdout]).toEqual([0, rows]);
 });
 
-it('--json is the group with its results', async () => {
+it('infer result --json prints the group with its results', async () => {
   const run = await infer.run(['result', group, '--json']);
   expect(run.json()).toMatchObject({
     id: group,
@@ -118,7 +118,7 @@ it('--json is the group with its results', async () => {
   });
 });
 
-it('a group that has not ended: says how far it is, exit 75', async () => {
+it('infer result of an unfinished group reports its progress and exits 75', async () => {
   const submitted = await infer.run(['submit', DIGITS_FILE, '-Q', 'later', '--json', '--model', 'digits']);
   const { group: id } = submitted.json<{ group: string }>();
   expect(submitted.stderr).toContain('infer worker -Q later');
@@ -133,11 +133,11 @@ it('a group that has not ended: says how far it is, exit 75', async () => {
   );
 });
 
-it('--partial: a group whose submit died: the rows that are done; it is sent on, or cancelled', async () => {
+it('infer result --partial prints the finished rows of a group whose submitter died; it can be resubmitted or cancelled', async () => {
   const client = await redis.client();
   for (const end of ['submit', 'cancel'] as const) {
     const id = `half-${end}`;
-    // Rows come, and no end of them.
+    // Rows keep coming.
     const pipe = path.join(infer.dir, `rows-${end}`);
     await execa('mkfifo', [pipe]);
     const feed = await open(pipe, 'r+');
@@ -186,7 +186,7 @@ it('--partial: a group whose submit died: the rows that are done; it is sent on,
   }
 });
 
-it('a chunk that fails costs its own rows only: exit 3, the others in their places', async () => {
+it('a failed chunk costs only its own rows: exit 3, the others in their places', async () => {
   const lines = Array.from({ length: 600 }, (_, at) => JSON.stringify({ index: [at === 10 ? 99 : at % 4] }));
   const id = await submitAndWait(['--model', 'poison', '-Q', 'poison'], lines.join('\n'));
   const run = await infer.run(['result', id]);
@@ -202,9 +202,9 @@ it('a chunk that fails costs its own rows only: exit 3, the others in their plac
   });
 });
 
-it('a reader that goes away ends the command quietly: infer result G | head -1', async () => {
+it('infer result of a group ends quietly when its reader closes the pipe: infer result G | head -1', async () => {
   const id = await submitAndWait(['--model', 'digits'], digitLines(4_000));
-  // 4,000 rows are more than a pipe holds, so the writer is at work when its reader leaves.
+  // 4,000 rows exceed a pipe's buffer, so the writer is busy when its reader exits.
   const script = '{ "$NODE" bin/run.js result "$ID"; echo "exit $?" >&2; } | head -1';
   const env = {
     PATH: process.env.PATH ?? '',

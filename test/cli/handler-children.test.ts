@@ -9,7 +9,7 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis();
 const infer = useInfer(redis);
 
-/** Starts a process that holds the runner's output open, as a helper or a server beside a model does. */
+/** Starts a process that keeps the runner's output open, such as a helper server of a model. */
 const HANDLER = `
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ beforeAll(() => {
   );
 });
 
-/** A worker that ran one job; answers the pid of the process that its handler has started. */
+/** A worker that ran one job; returns the pid of the process that its handler started. */
 async function workerWithChild(name: string, row: object = {}) {
   const models = path.join(infer.dir, 'models');
   const worker = await infer.worker(['--models', models, '-m', 'parent']);
@@ -53,7 +53,7 @@ async function workerWithChild(name: string, row: object = {}) {
 
 const gone = (pid: number) => until(async () => ([undefined, 'Z'].includes(stateOf(pid)) ? true : undefined));
 
-describe("a process that a model's handler has started", () => {
+describe("a process started by a model's handler", () => {
   it('does not keep the worker from ending, and ends with it', async () => {
     const { worker, run, child } = await workerWithChild('drained');
     expect([run.exitCode, stateOf(child)]).toEqual([0, 'S']);
@@ -61,7 +61,7 @@ describe("a process that a model's handler has started", () => {
     await gone(child);
   });
 
-  it('ends with its runner, when that dies', async () => {
+  it('ends when its runner dies', async () => {
     const { worker, run, child } = await workerWithChild('crashed', { end: true });
     expect(run.exitCode).toBe(1);
     await gone(child);

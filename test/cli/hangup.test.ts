@@ -31,7 +31,7 @@ const workerArgs = (queue: string) => [
   ...['-Q', queue, '--name', `w-${queue}`],
 ];
 
-/** Submits a job of about so many ms (much more on a busy machine) and waits until it is taken. */
+/** Submits a job of about this many ms (much more on a busy machine) and waits until it is taken. */
 async function atWork(queue: string, ms: number): Promise<string> {
   const input = JSON.stringify({ x: [1, 2], turns: [ms / 5] });
   const args = ['submit', '-', '--quiet', '-Q', queue, '--models', models, '--model', 'slow'];
@@ -40,7 +40,7 @@ async function atWork(queue: string, ms: number): Promise<string> {
   return stdout.trim();
 }
 
-/** Waits until a list of the queue has its one job; by Redis itself, since a job may be short. */
+/** Waits until a list of the queue has its one job; asks Redis itself, since a job may be short. */
 async function holds(queue: string, list: 'active' | 'prioritized'): Promise<void> {
   const client = await redis.client();
   const key = `${bullBase('infer', queue)}${list}`;
@@ -55,7 +55,7 @@ const stateOf = async (id: string) => (await infer.run(['result', id, '--json'])
 const gone = (pid: number) => until(async () => (lives(pid) ? undefined : true));
 
 describe('a worker', () => {
-  it('without a terminal ignores SIGHUP, as under nohup', async () => {
+  it('ignores SIGHUP without a terminal, as under nohup', async () => {
     const child = infer.start(workerArgs('nohup'), { through: ['nohup'] });
     await registered('w-nohup');
     const id = await atWork('nohup', 400);
@@ -70,7 +70,7 @@ describe('a worker', () => {
   it.each([
     ['closed', (terminal: Terminal) => terminal.vanish()],
     ['closed, by SIGHUP alone', async (terminal: Terminal) => terminal.signal('SIGHUP')],
-  ])('whose terminal is %s finishes its jobs and ends', async (how, close) => {
+  ])('finishes its jobs and ends when its terminal is %s', async (how, close) => {
     const queue = how.length > 6 ? 'signal' : 'window';
     const terminal = open(workerArgs(queue));
     await registered(`w-${queue}`);
@@ -83,7 +83,7 @@ describe('a worker', () => {
     if (queue === 'signal') expect((await terminal.ended).exitCode).toBe(0);
   });
 
-  it('whose log cannot be written works on', async () => {
+  it('keeps working when its log is not writable', async () => {
     const child = infer.start(workerArgs('full'), { through: redirected('2>/dev/full') });
     await registered('w-full');
     const id = await atWork('full', 400);
@@ -96,13 +96,13 @@ describe('a worker', () => {
   });
 });
 
-describe('other commands whose terminal is closed', () => {
+describe('a command other than worker', () => {
   it.each([
     ['submit --wait', ['submit', ONE_DIGIT, '--model', 'digits', '-Q', 'none', '--wait'], 129],
     ['metrics', ['metrics', '--port', '0'], 0],
     ['inspect --watch', ['inspect', '--watch', '0.2'], 129],
     ['autoscale', ['autoscale', '-Q', 'none', '--dry-run', '--gpus', 'none'], 0],
-  ])('%s: SIGHUP', async (name, args, exitCode) => {
+  ])('ends on SIGHUP: %s', async (name, args, exitCode) => {
     const terminal = open(args);
     if (name === 'submit --wait') await holds('none', 'prioritized');
     else if (name === 'metrics')
@@ -116,7 +116,7 @@ describe('other commands whose terminal is closed', () => {
   it.each([
     ['inspect --watch', ['inspect', '--watch', '0.2']],
     ['autoscale', ['autoscale', '-Q', 'none', '--dry-run', '--gpus', 'none']],
-  ])('%s ends with it', async (_, args) => {
+  ])('ends when its terminal closes: %s', async (_, args) => {
     const terminal = open(args);
     await terminal.shows(/infer|Autoscaler/);
     const pid = terminal.pid();
@@ -124,7 +124,7 @@ describe('other commands whose terminal is closed', () => {
     await gone(pid);
   });
 
-  it('without a terminal they run on', async () => {
+  it('keeps running without a terminal', async () => {
     const child = infer.start(['submit', ONE_DIGIT, '--model', 'digits', '-Q', 'later', '--wait'], {
       through: ['nohup'],
     });

@@ -9,8 +9,8 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis();
 const infer = useInfer(redis);
 
-it('the health check of a container follows its worker, and does not blame it for a Redis that is away', async () => {
-  // As in the image: beside bin/.
+it('the container health check follows its worker, and does not fail it for an unreachable Redis', async () => {
+  // As in the image: next to bin/.
   copyFileSync(path.join(ROOT, 'deploy/docker/health.mjs'), path.join(infer.dir, 'health.mjs'));
   symlinkSync(path.join(ROOT, 'bin'), path.join(infer.dir, 'bin'));
   const health = (what: string[], url = redis.url) =>

@@ -14,7 +14,7 @@ const infer = useInfer(redis);
 const document = readFileSync(path.join(ROOT, 'docs/exit-codes.md'), 'utf8');
 
 describe('infer help exit-codes', () => {
-  it('lists every code once, as the code has them', async () => {
+  it('lists each code once, as defined in the code', async () => {
     const run = await infer.run(['help', 'exit-codes']);
     expect(run).toMatchObject({ exitCode: 0, stderr: '' });
     const rows = run.stdout.trimEnd().split('\n').slice(1);
@@ -23,7 +23,7 @@ describe('infer help exit-codes', () => {
     expect((await infer.run(['help', 'exit-codes', '--json'])).json()).toEqual({ exitCodes: EXIT_CODES });
   });
 
-  it('is what docs/exit-codes.md says', () => {
+  it('matches docs/exit-codes.md', () => {
     const rows = [...document.matchAll(/^\| *(\d+) *\| (.*?) *\| (.*?) *\|$/gm)].map(
       ([, code, meaning, example]) => ({
         code: Number(code),
@@ -34,8 +34,8 @@ describe('infer help exit-codes', () => {
     expect(rows).toEqual(EXIT_CODES);
   });
 
-  // The examples that need neither a worker nor a person, run as they are written.
-  it.each([1, 2, 65, 66, 69, 78])('its example of %i ends with it', async (code) => {
+  // The examples that need neither a worker nor a person, run as written.
+  it.each([1, 2, 65, 66, 69, 78])('has an example for %i that exits with it', async (code) => {
     infer.file('broken.json', '{"pixels": [1, 2');
     infer.file('data.json', readFileSync(ONE_DIGIT));
     const { example } = EXIT_CODES.find((one) => one.code === code) ?? { example: '' };
@@ -48,7 +48,7 @@ describe('infer help exit-codes', () => {
     expect(run.exitCode, `${args.join(' ')}: ${run.stderr}`).toBe(code);
   });
 
-  it('so do those of 75 and 77', async () => {
+  it('has examples for 75 and 77 that exit with them', async () => {
     await setUser(redis, 'looker', 'secret', aclRules('inspector', 'infer'));
     const asLooker = { INFER_REDIS_URL: `${redis.url.replace('unix://', 'unix://looker:secret@')}` };
     expect((await infer.run(['submit', ONE_DIGIT], { env: asLooker })).exitCode).toBe(77);
@@ -58,7 +58,7 @@ describe('infer help exit-codes', () => {
 });
 
 describe('infer help environment', () => {
-  it('lists every variable, where it is set now, and no secret', async () => {
+  it('lists every variable and where it is set, and no secret', async () => {
     const env = { INFER_RETRIES: '7', INFER_METRICS_TOKEN: 'hidden-t0ken' };
     const run = await infer.run(['help', 'environment', '--json'], { env });
     const { variables } = run.json<{ variables: { name: string; source: string }[] }>();
@@ -70,7 +70,7 @@ describe('infer help environment', () => {
     expect(run.stdout + table.stdout).not.toContain('hidden-t0ken');
   });
 
-  it('leaves help of commands as it was', async () => {
+  it('does not change the help of commands', async () => {
     const run = await infer.run(['help', 'submit']);
     expect(run.exitCode).toBe(0);
     expect(run.stdout).toContain('$ infer submit FILE');
@@ -85,17 +85,17 @@ describe('help', () => {
     ],
     [['sbumit', '--help'], "Error: there is no help on 'sbumit'\nTry: did you mean 'infer help submit'?\n"],
     [['--versoin'], "Error: there is no flag --versoin\nTry: did you mean 'infer --version'?\n"],
-  ])('%j says what was meant and exits 2', async (words, stderr) => {
+  ])('suggests the intended word for %j and exits 2', async (words, stderr) => {
     expect(await infer.run(words)).toMatchObject({ exitCode: 2, stdout: '', stderr });
   });
 
-  it('of an unknown topic is one JSON document with --json', async () => {
+  it('answers an unknown topic with one JSON document under --json', async () => {
     const run = await infer.run(['help', 'exitcodes', '--json']);
     expect(run).toMatchObject({ exitCode: 2, stderr: '' });
     expect(run.json()).toMatchObject({ ok: false, error: { code: 'USAGE', exitCode: 2 } });
   });
 
-  it('is shown although a variable is wrong, which is when it is needed', async () => {
+  it('is shown even when a variable is invalid', async () => {
     const env = { INFER_RETRIES: 'many' };
     for (const topic of ['submit', 'exit-codes', 'environment', 'help'])
       expect(await infer.run(['help', topic], { env }), topic).toMatchObject({ exitCode: 0 });

@@ -11,7 +11,7 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis({ port: true });
 const infer = useInfer(redis);
 
-/** A row takes until the gate is there. */
+/** A row runs until the gate file exists. */
 const gated = (gate: string) => `
 import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -20,7 +20,7 @@ export async function preprocess(row) {
   return { x: row.x };
 }`;
 
-it('jobs of a slow model are not held by a worker for later, beside another that is free for them', async () => {
+it('a worker does not prefetch jobs of a slow model while another worker is idle', async () => {
   const models = path.join(infer.dir, 'models');
   const gate = path.join(infer.dir, 'open');
   writeModel(
@@ -42,7 +42,7 @@ it('jobs of a slow model are not held by a worker for later, beside another that
     (await inspect(infer)).workers.map(({ name, active }) => [name, active.length]).sort();
   await until(async () => ((await inspectQueue(infer, 'shared')).active === 1 ? true : undefined));
   await worker('second');
-  // The second has one of them at once: the first took no more than it runs.
+  // The second gets one of them at once: the first took no more than it runs.
   expect(
     await until(async () => {
       const now = await running();

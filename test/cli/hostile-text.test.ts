@@ -11,9 +11,9 @@ import { ONE_DIGIT } from '../support/digits.js';
 import { useRedis } from '../support/redis.js';
 import { openTerminal } from '../support/terminal.js';
 
-/** What a terminal would obey, hide or reorder. */
+/** What a terminal would execute, hide or reorder. */
 const UNSAFE = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
-/** A name that does all of that, and begins a line and a column of its own. */
+/** A name that does all of that, and starts a new line and column. */
 const HOSTILE = 'a\u202eb\u001b[31m\u001b]0;t\u0007\u200b\u2066\u009b2J\ufeff\u3164\nROW\tcell\u2028z';
 
 const redis = useRedis();
@@ -115,7 +115,7 @@ beforeAll(async () => {
 });
 beforeEach(() => beat(client, PREFIX, worker()));
 
-/** Every command that shows something of the deployment, in each of the ways that it can be asked. */
+/** Every command that shows part of the deployment, in every form. */
 const CALLS: readonly string[][] = [
   ['inspect'],
   ['inspect', 'queues'],
@@ -197,7 +197,7 @@ const CALLS: readonly string[][] = [
   ['inspect', `--${HOSTILE}`],
 ];
 
-/** In a process of its own where it would be a process that goes on. */
+/** In its own process when it would keep running. */
 const once = ([command]: readonly string[]) => (command === 'worker' ? infer.run : infer.ask);
 
 const named = (words: readonly string[]) =>
@@ -216,8 +216,8 @@ function expectSafe(text: string, call: string): void {
   expect(text, `${call}: a line break came through`).not.toMatch(/^ROW\tcell/m);
 }
 
-describe('text from outside', () => {
-  it('is tried with every command there is', () => {
+describe('untrusted text', () => {
+  it('is passed to every command that exists', () => {
     const tried = new Set(CALLS.flatMap((words) => [words[0], words.slice(0, 2).join(':')]));
     const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => hidden !== true);
     expect(
@@ -240,7 +240,7 @@ describe('text from outside', () => {
     ['inspect audit'],
     ['result bad'],
     ['inspect job bad'],
-  ])('keeps its exact value in JSON, and the JSON is safe on a terminal: %s', async (call) => {
+  ])('keeps its exact value in JSON that is safe on a terminal: %s', async (call) => {
     const run = await infer.ask([...call.split(' '), '--json']);
     expectSafe(run.stdout, call);
     const texts: string[] = [];
@@ -251,7 +251,7 @@ describe('text from outside', () => {
     expect(texts).toContain(HOSTILE);
   });
 
-  describe('on a terminal', () => {
+  describe('printed on a terminal', () => {
     const terminals: ReturnType<typeof openTerminal>[] = [];
     afterEach(() => Promise.all(terminals.splice(0).map((terminal) => terminal.close())));
 
@@ -273,7 +273,7 @@ describe('text from outside', () => {
       expect(terminal.screen.all).toContain('\\u202e');
     });
 
-    it('is safe in a view that is redrawn', async () => {
+    it('is safe in a redrawn view', async () => {
       const terminal = openTerminal(infer, redis.url, ['inspect', '--watch', '0.2'], {
         columns: 100,
         rows: 60,

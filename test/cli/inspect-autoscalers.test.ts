@@ -27,10 +27,10 @@ interface Seen {
   autoscalers: AutoscalerRecord[];
   problems: Problem[];
 }
-/** What a user that may only read is shown. */
+/** What a read-only user is shown. */
 const seen = async () => (await infer.run(['inspect', '--json'], looker())).json<Seen>();
 const screen = async () => (await infer.run(['inspect'], looker())).stdout;
-/** Problems of autoscalers: that no worker runs is another matter. */
+/** Problems of autoscalers only, not that no worker runs. */
 const problems = async () => (await seen()).problems.filter(({ code }) => code.startsWith('AUTOSCALER'));
 
 const started: Started[] = [];
@@ -50,7 +50,7 @@ afterEach(async () => {
 });
 
 describe('infer inspect with autoscalers', () => {
-  it('shows a real one: pool, bounds, places by state, the last decision', async () => {
+  it('shows a running autoscaler: pool, bounds, slots by state, the last decision', async () => {
     const child = autoscale('-Q', 'rt', '--max', '2', '--policy', 'fixed:1', '--', '--model', 'digits');
     const record = await until(async () => {
       const [one] = (await seen()).autoscalers;
@@ -71,7 +71,7 @@ describe('infer inspect with autoscalers', () => {
     });
     const lines = (await screen()).split('\n');
     const at = lines.indexOf('Autoscalers');
-    expect(lines[at + 1]).toBe('POOL\tHOST\tPOLICY\tBOUNDS\tPLACES\tWANTED\tDECIDED\tDECISION');
+    expect(lines[at + 1]).toBe('POOL\tHOST\tPOLICY\tBOUNDS\tSLOTS\tWANTED\tDECIDED\tDECISION');
     const row = lines[at + 2]?.split('\t') as string[];
     expect(row.toSpliced(6, 1)).toEqual([
       'rt',
@@ -84,7 +84,7 @@ describe('infer inspect with autoscalers', () => {
     ]);
     expect(row[6]).toMatch(/^[\d.]+ (ms|s)$/);
     expect(await problems()).toEqual([]);
-    // At its orderly end it is gone, and nobody misses it.
+    // After an orderly exit it disappears without a problem.
     child.kill('SIGTERM');
     expect((await child).exitCode).toBe(0);
     expect(await seen()).toMatchObject({ autoscalers: [] });
@@ -93,18 +93,18 @@ describe('infer inspect with autoscalers', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('shows why no worker starts: the last line of its log', async () => {
+  it('shows why no worker starts, with the last line of its log', async () => {
     void autoscale('-Q', 'bad', '--max', '1', '--', '--model', 'nope');
     const trouble = await until(async () => (await seen()).autoscalers[0]?.troubles[0]);
     expect(trouble).toMatchObject({ state: 'backing off', reason: expect.stringMatching(/^failure 1, /) });
     expect(trouble.last).toMatch(/^exit code 66 \| .*\S/);
-    // Where there is another place, one is tried there meanwhile.
+    // If there is another slot, it is tried meanwhile.
     expect(await screen()).toMatch(/\t(1 starting, )?[12] backing off\t/);
-    // It tries again: not yet a problem.
+    // It retries, so this is not a problem yet.
     expect(await problems()).toEqual([]);
   });
 
-  it('says what is wrong with one: places given up, data too old, no word from it', async () => {
+  it('reports slots given up, data that is too old, and a silent autoscaler', async () => {
     const client = await redis.client();
     const record: AutoscalerRecord = {
       id: 'far/rt-12345678',
@@ -149,7 +149,7 @@ describe('infer inspect with autoscalers', () => {
     await publishAutoscaler(client, 'infer', { ...record, decidedAt: Date.now() - 20_000 });
     expect(await problems()).toMatchObject([{ code: 'AUTOSCALER_SILENT' }]);
     await removeAutoscaler(client, 'infer', record.id);
-    // Its record has expired; that it lived is known for ten minutes.
+    // Its record has expired; that it existed is remembered for ten minutes.
     await client.zadd(autoscalersKey('infer'), String(Date.now() - 60_000), record.id);
     expect(await seen()).toMatchObject({ autoscalers: [] });
     expect(await problems()).toMatchObject([
@@ -166,7 +166,7 @@ describe('infer inspect with autoscalers', () => {
 });
 
 describe('infer inspect workers on GPUs', () => {
-  it('has memory and use of the GPU, all programs on it together', async () => {
+  it('shows memory and use of the GPU, summed over all its processes', async () => {
     const posing = posingGpus(infer.dir);
     posing.set([{ uuid: posingUuid(1), free: 10_240 }]);
     const env = { PATH: `${posing.dir}:${process.env.PATH}` };

@@ -12,8 +12,8 @@ import { useRedis } from '../support/redis.js';
 import type { TestWorker } from '../support/worker.js';
 
 /**
- * `throw` fails; `trouble` crashes its runner the first time, hangs the second until its worker is
- * killed, and answers the third time.
+ * `throw` fails; `trouble` crashes its runner the first time, hangs the second time until its worker is killed, and
+ * answers the third time.
  */
 const HANDLER = `
 import { existsSync, writeFileSync } from 'node:fs';
@@ -57,7 +57,7 @@ beforeAll(async () => {
   first = await startWorker('one');
 });
 
-it('a job that crashed its runner, lost its worker and completed, told from start to end', async () => {
+it('infer inspect job shows the whole timeline of a job that crashed its runner, lost its worker and completed', async () => {
   const mark = path.join(infer.dir, 'mark');
   const id = await submit({ do: 'trouble', mark, secret: CANARY });
   await until(async () => (existsSync(`${mark}2`) ? true : undefined));
@@ -105,7 +105,7 @@ it('a job that crashed its runner, lost its worker and completed, told from star
   ]);
 });
 
-it('failed jobs: why, which, and how to run them again', async () => {
+it('infer inspect failed shows why jobs failed, which ones, and how to run them again', async () => {
   const ids = [];
   for (let i = 0; i < 3; i++) ids.push(await submit({ do: 'throw', secret: CANARY }));
   for (const id of ids) await infer.run(['result', id, '--wait']);
@@ -123,7 +123,7 @@ it('failed jobs: why, which, and how to run them again', async () => {
   const piped = await inspect('failed', '-n', '1');
   expect(piped.stdout.split('\n')[0]).toBe('ID\tERROR\tQUEUE\tMODEL\tROWS\tTRY\tAGE');
   expect(piped.stdout.split('\n')).toHaveLength(3);
-  expect(piped.stderr).toMatch(/^1 job, after a look at 1 of 3 at most\nNext: .* --cursor \S+\n$/);
+  expect(piped.stderr).toMatch(/^1 job, examined 1 of at most 3\nNext: .* --cursor \S+\n$/);
   expect(piped.stderr).not.toContain(PASSWORD);
 
   expect(failed.summary[0]?.fix).toBe('infer retry --failed -Q work --error HANDLER_FAILED');
@@ -156,7 +156,7 @@ it('failed jobs: why, which, and how to run them again', async () => {
   }
 });
 
-it('the input is shown when it is asked for, cut, and never otherwise', async () => {
+it('infer inspect job shows the input only with --payload, truncated', async () => {
   const id = await submit({ secret: CANARY, long: 'x'.repeat(1000) }, 'unserved');
   const shown: Outcome[] = [];
   for (const words of [
@@ -183,7 +183,7 @@ it('the input is shown when it is asked for, cut, and never otherwise', async ()
   expect(gone.json()).toMatchObject({ payload: null });
 });
 
-it('a group: its progress, its chunks and what failed', async () => {
+it('infer inspect group shows progress, chunks and failures', async () => {
   await infer.worker(['--name', 'poison', '--models', models, '--model', 'poison', '-Q', 'poison']);
   const rows = Array.from({ length: 600 }, (_, i) => JSON.stringify({ index: [i === 10 ? 99 : i % 4] }));
   const run = await infer.run(['submit', '-', '--model', 'poison', '-Q', 'poison', '--quiet', '--wait'], {
@@ -209,7 +209,7 @@ it('a group: its progress, its chunks and what failed', async () => {
   expect(chunk.stdout).toMatch(new RegExp(`group +${id}, chunk 0`));
 });
 
-it('the audit log, newest first, by who, what and when', async () => {
+it('infer inspect audit lists newest entries first, filtered by operator, action and time', async () => {
   const client = await redis.client();
   // Retries of earlier tests.
   await client.del(auditKey('infer'), jobAuditKey('infer'));
@@ -232,11 +232,11 @@ it('the audit log, newest first, by who, what and when', async () => {
   });
 });
 
-it('nothing of this needed more than the inspector may do', async () => {
+it("the inspector's permissions suffice for all of these commands", async () => {
   expect(await denials(redis)).toEqual([]);
 });
 
-describe('bad input', () => {
+describe('bad input of infer inspect', () => {
   it.each([
     [['job', 'nobody'], 66, 'JOB_UNKNOWN', 'no job nobody', 'infer submit prints the id'],
     [['job', 'prioritized'], 66, 'JOB_UNKNOWN', 'no job prioritized', 'kept as long as its result'],
@@ -252,7 +252,7 @@ describe('bad input', () => {
     [['jobs', '--cursor', 'x', '--sort', 'age'], 2, 'CURSOR', 'has one page', '--limit'],
     [['jobs', '-o', 'yaml'], 2, 'USAGE', 'table, wide, json, ndjson, name', '--help'],
     [['jobs', '-n', '0'], 2, 'USAGE', '1', '--help'],
-  ] as const)('%j', async (words, exitCode, code, message, fix) => {
+  ] as const)('is rejected with its fix: %j', async (words, exitCode, code, message, fix) => {
     await expectFailure(infer, ['inspect', ...words], {
       exitCode,
       code,
@@ -261,7 +261,7 @@ describe('bad input', () => {
     });
   });
 
-  it('a command that the user may not run is named', async () => {
+  it('is answered with the command that the user may not run', async () => {
     await setUser(redis, 'blind', PASSWORD, [...aclRules('inspector', 'infer'), '-lrange']);
     const run = await infer.run(['inspect', 'jobs'], {
       env: { INFER_REDIS_URL: `redis://blind:${PASSWORD}@127.0.0.1:${redis.port}` },
@@ -270,7 +270,7 @@ describe('bad input', () => {
     expect(run.stderr).toMatch(/may not run LRANGE[\s\S]*ACL SETUSER <user> \+lrange/);
   });
 
-  it('a reader that goes away ends it quietly', async () => {
+  it('does not include a closed pipe, which ends it quietly', async () => {
     const client = await redis.client();
     for (let i = 0; i < 3000; i++) {
       const id = `many${i}`;

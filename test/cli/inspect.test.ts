@@ -16,7 +16,7 @@ const infer = useInfer();
 const at = () => ({ redis: redis.url });
 const run = (...args: string[]) => infer.run(['inspect', ...args], at());
 
-describe('with all states at once', () => {
+describe('infer inspect with jobs in every state', () => {
   let kit: QueueKit;
   let client: RedisClient;
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('with all states at once', () => {
   });
   afterAll(() => kit.close());
 
-  /** What Redis holds, by other commands than those of inspect. */
+  /** What Redis holds, read without inspect's commands. */
   async function held() {
     const members = async (key: string) => (await client.zrange(key, '0', '-1')).length;
     const waiting = await client.zrange(`${kit.base}prioritized`, '0', '-1', 'WITHSCORES');
@@ -60,7 +60,7 @@ describe('with all states at once', () => {
     };
   }
 
-  it('the figures are those of Redis', async () => {
+  it('shows the figures that Redis holds', async () => {
     const figures = await held();
     expect(figures).toMatchObject({ waiting: 4, active: 1, delayed: 1, completed: 2, failed: 1 });
     expect(figures).toMatchObject({ expired: 1, cancelled: 1, byPriority: [2, 0, 0, 0, 1, 0, 0, 0, 0, 1] });
@@ -74,7 +74,7 @@ describe('with all states at once', () => {
     expect(row).toMatchObject(figures);
   });
 
-  it('the table has them all, a name alone is a name, and an unknown queue is nothing', async () => {
+  it('shows them all in the table, only names with -o name, and nothing for an unknown queue', async () => {
     const { stdout } = await run('queues', '-o', 'wide', '--prefix', PREFIX);
     const [head, line] = stdout.split('\n').map((text) => text.split('\t')) as [string[], string[]];
     const cells = Object.fromEntries(head.map((title, i) => [title, line[i]]));
@@ -96,13 +96,13 @@ describe('with all states at once', () => {
     expect(unknown.stderr).toContain(`did you mean ${kit.queue}?`);
   });
 
-  it('says what is wrong and how to mend it', async () => {
+  it('reports problems with the command that fixes them', async () => {
     const { stdout } = await run('--prefix', PREFIX);
     expect(stdout).toContain(`infer control resume ${kit.queue}`);
   });
 });
 
-describe('with workers', () => {
+describe('infer inspect with workers', () => {
   const JOBS = 150;
   let one: TestWorker;
   let two: TestWorker;
@@ -123,7 +123,7 @@ describe('with workers', () => {
     timings = JSON.parse(String(stdout));
   });
 
-  // A stopped process does not even end.
+  // A stopped process cannot even exit.
   afterAll(() => two.signal('SIGCONT'));
 
   /** The rows of `inspect stats`, once the workers have reported all jobs. */
@@ -136,7 +136,7 @@ describe('with workers', () => {
   }
   type StatJson = FiguresJson & { queue: string; worker: string | null; over: 'minute' | 'start' };
 
-  it('percentiles of two workers are those of all their jobs, to 1 %', async () => {
+  it('merges the percentiles of two workers, accurate to 1 %', async () => {
     const rows = await stats();
     expect(timings).toHaveLength(JOBS);
     const exact = (values: number[], share: number) =>
@@ -168,7 +168,7 @@ describe('with workers', () => {
     expect(shares.reduce((sum, row) => sum + row.batches.count, 0)).toBeLessThanOrEqual(JOBS);
   });
 
-  it('each says what it is, does and why its micro-batches went out', async () => {
+  it('shows what each worker is and does, and why its micro-batches were sent', async () => {
     await stats();
     const { workers } = (await run('workers', '--json')).json<{ workers: WorkerRow[] }>();
     expect(workers.map((worker) => worker.name)).toEqual(['one', 'two']);
@@ -192,7 +192,7 @@ describe('with workers', () => {
     );
   });
 
-  it('a user that may only read can look at everything, and watch it', async () => {
+  it('can be run and watched by a read-only user', async () => {
     await setUser(redis, 'viewer', 'secret', aclRules('inspector', 'infer'));
     const url = redis.url.replace('redis://', 'redis://viewer:secret@');
     for (const args of [[], ['queues'], ['workers'], ['stats'], ['ping']]) {
@@ -206,7 +206,7 @@ describe('with workers', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('ping hears each, says who is silent, and fails when nobody answers', async () => {
+  it('pings each, reports who is silent, and fails when no worker answers', async () => {
     const both = await run('ping');
     expect([both.exitCode, both.stderr]).toEqual([0, '2 of 2 answered\n']);
     expect(both.stdout).toMatch(/^one\tok\t/m);

@@ -20,7 +20,7 @@ const infer = useInfer(redis);
 let client: InferClient;
 let reader: RedisClient;
 
-/** The last moment that the file knows: the heartbeat of a worker that was there to the end. */
+/** The last time in the file: the heartbeat of a worker that lived to the end. */
 function madeAt(keys: readonly DumpedKey[]): number {
   const workers = keys.find(({ key }) => key === `{${PREFIX}}:workers`);
   return workers?.type === 'zset' ? Number(workers.value[0]?.[1]) : Number.NaN;
@@ -49,7 +49,7 @@ async function detail(id: string): Promise<JobDetail> {
 const states = async (ids: readonly string[]) =>
   Object.fromEntries(await Promise.all(ids.map(async (id) => [id, (await detail(id)).state])));
 
-describe('data that an older infer left in Redis, before its layout had a number', () => {
+describe('data in Redis from an older infer, before layouts were numbered', () => {
   it('is shown by inspect', async () => {
     const all = (await infer.run(['inspect', '--json'])).json<{
       queues: { name: string; waiting: number }[];
@@ -59,7 +59,7 @@ describe('data that an older infer left in Redis, before its layout had a number
     expect(JSON.stringify(listed.json())).toContain('"high"');
   });
 
-  it('is read: jobs in every state, with inputs, results, failures and what became of them', async () => {
+  it('is readable: jobs in every state, with inputs, results, failures and timelines', async () => {
     const waiting = [
       'low',
       'high',
@@ -115,7 +115,7 @@ describe('data that an older infer left in Redis, before its layout had a number
     ]);
   });
 
-  it('is read: results of ended jobs and groups, whole and in part', async () => {
+  it('is readable: results of ended jobs and groups, whole and partial', async () => {
     expect(await client.result('done')).toMatchObject({ state: 'completed', result: { y: [3, 5, 7, 9] } });
     expect(await client.result('refused')).toMatchObject({ error: { code: 'INPUT_MISMATCH' } });
     expect(await client.result('failed-in-part')).toMatchObject({ rowsDone: 1, failedRows: [1] });
@@ -136,7 +136,7 @@ describe('data that an older infer left in Redis, before its layout had a number
     expect(read[4]?.moved).toEqual({ 1: 'other' });
   });
 
-  it('is worked off: each job ends as it would have, and a group that was begun is sent on', async () => {
+  it('is processed: each job ends normally, and an open group can be resubmitted and completed', async () => {
     const models = path.join(infer.dir, 'models');
     writeModel(models, 'double', doubler(4));
     writeModel(models, 'wide', doubler(2048));

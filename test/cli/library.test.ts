@@ -14,7 +14,7 @@ const HEAD = `
   const tell = async (value) => { await infer.close(); console.log(JSON.stringify(value)); };
 `;
 
-/** Runs a program that must end by itself, without `process.exit`, and say nothing but its answer. */
+/** Runs a program that must exit on its own, without `process.exit`, and print only its answer. */
 async function program<T>(source: string): Promise<T> {
   const { exitCode, signal, stdout, stderr } = await infer.script(HEAD + source);
   expect({ exitCode, signal, stderr }).toEqual({ exitCode: 0, signal: undefined, stderr: '' });
@@ -25,7 +25,7 @@ beforeAll(async () => {
   await infer.worker(['--name', 'served']);
 });
 
-it('submit, wait and result agree, and an id is known to every client', async () => {
+it('submit, wait and result agree, and any client can read the job', async () => {
   const { job, waited, result } = await program<Record<string, Record<string, unknown>>>(`
     const job = await infer.submit(pixels, { priority: 9, id: 'from-library' });
     const waited = await infer.wait(job.id, { timeoutMs: 10_000 });
@@ -42,7 +42,7 @@ it('submit, wait and result agree, and an id is known to every client', async ()
   expect((await infer.run(['result', 'from-library', '--json'])).json()).toEqual(waited);
 });
 
-it('run answers with the result; many rows are an array in input order', async () => {
+it('run resolves to the result, and to an array in input order for many rows', async () => {
   const rows = DIGIT_ROWS.slice(0, 5);
   const { one, many, typed } = await program<Record<string, { result: unknown }>>(`
     const rows = ${JSON.stringify(rows.map((row) => row.pixels))};
@@ -57,7 +57,7 @@ it('run answers with the result; many rows are an array in input order', async (
   expect(typed?.result).toEqual(one?.result);
 });
 
-it('50 runs at once over one client: two connections to Redis', async () => {
+it('50 concurrent runs on one client use two Redis connections', async () => {
   const { classes, clients } = await program<{ classes: number[]; clients: string }>(`
     const before = await infer.redis.client('LIST');
     const runs = Promise.all(Array.from({ length: 50 }, () => infer.run(pixels)));
@@ -70,11 +70,11 @@ it('50 runs at once over one client: two connections to Redis', async () => {
     await tell({ classes, clients: added.length });
   `);
   expect(classes).toEqual(Array(50).fill(DIGIT_ROWS[0]?.label));
-  // One for commands, which was there before, and one that blocks for all waits.
+  // One for commands, which existed before, and a blocking one for all waits.
   expect(clients).toBe(1);
 });
 
-it('close gives every connection back', async () => {
+it('close releases every connection', async () => {
   const watcher = await redis.client();
   const count = async () =>
     String(await watcher.client('LIST'))
@@ -82,11 +82,11 @@ it('close gives every connection back', async () => {
       .split('\n').length;
   const before = await count();
   await program("await infer.run(pixels); await tell('done');");
-  // The server notices a closed connection a moment after its client has ended.
+  // The server notices a closed connection shortly after its client has exited.
   await until(async () => ((await count()) === before ? true : undefined), 5_000);
 });
 
-it('cancel of a waiting job: cancelled, never run, and its wait ends', async () => {
+it('cancel of a waiting job ends its wait, and the job never runs', async () => {
   const { state, waited, again } = await program<{
     state: string;
     waited: Record<string, unknown>;
@@ -103,7 +103,7 @@ it('cancel of a waiting job: cancelled, never run, and its wait ends', async () 
   expect(await inspectQueue(infer, 'unserved')).toMatchObject({ waiting: 0, active: 0 });
 });
 
-it('failures are InferErrors with a code and a hint; the client goes on', async () => {
+it('failures are InferErrors with a code and a hint, and the client stays usable', async () => {
   const { errors, after } = await program<{ errors: unknown[]; after: string }>(`
     const errors = [];
     const attempt = (work) => work.catch((error) =>

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([redis.stop(), cluster.stop()]);
 });
-// After the hooks of the servers: its processes end before they do.
+// After the hooks of the servers, so that its processes end first.
 const infer = useInfer();
 let models: string;
 beforeAll(() => {
@@ -33,7 +33,7 @@ beforeAll(() => {
   writeModel(models, 'slow', slow());
 });
 
-/** One host: what is run there, beside what others run, against one Redis and one state directory. */
+/** One host: what runs there, along with other hosts, against one Redis and one state directory. */
 function host(name: string, url: () => string) {
   const autoscalers: Started[] = [];
   const env = () => ({ ...posingHost(infer, name), INFER_REDIS_URL: url(), INFER_LOCK_TTL: '2s' });
@@ -92,7 +92,7 @@ const results = (from: Host, ids: readonly string[]) =>
 const hostsOf = (ended: readonly Ended[]) =>
   [...new Set(ended.map((one) => one.worker.split('@')[1]))].sort();
 
-describe('autoscalers on two hosts, one Redis', () => {
+describe('autoscalers on two hosts that share a Redis', () => {
   const alpha = host('alpha', () => redis.url);
   const beta = host('beta', () => redis.url);
   afterEach(async () => {
@@ -105,10 +105,10 @@ describe('autoscalers on two hosts, one Redis', () => {
       return what(all) ? all : undefined;
     }, 25_000);
 
-  it('each has its own fleet and counts the other; a host that dies is stood in for', async () => {
+  it('run separate fleets that count each other, and replace the workers of a dead host', async () => {
     alpha.autoscale('-Q', 'rt', '--policy', 'fixed:2', '--max', '2');
     await alpha.running(2);
-    // Two are wanted and two are there: beta keeps its --min, and alpha lets one go for it.
+    // Two are wanted and two exist: beta keeps its --min, and alpha drains one for it.
     const second = beta.autoscale('-Q', 'rt', '--policy', 'fixed:2', '--max', '2');
     const [there] = await beta.running(1);
     const [here] = await alpha.running(1);
@@ -123,7 +123,7 @@ describe('autoscalers on two hosts, one Redis', () => {
     expect(hostsOf(ended)).toEqual(['alpha', 'beta']);
     expect(ended.every((one) => one.attempts === 1)).toBe(true);
 
-    // beta goes dark with jobs in its hands: its processes, and nothing says goodbye.
+    // beta loses power while holding jobs: its processes end without a shutdown.
     const held = await alpha.submit('rt', 4, 2 * TURNS);
     await until(async () => {
       const { workers } = await alpha.json<{ workers: { host: string; active: unknown[] }[] }>('inspect');
@@ -134,11 +134,11 @@ describe('autoscalers on two hosts, one Redis', () => {
     await until(async () => (lives(pid) ? undefined : true));
     await alpha.running(2);
     expect(hostsOf((await results(alpha, held)).slice(-1))).toEqual(['alpha']);
-    // What died there is told there, and nothing was done about it from here.
+    // What died there is reported there, and nothing is done about it from here.
     expect((await beta.rows()).map((row) => [row.name, row.state])).toEqual([['autoscaled-1', 'dead']]);
   });
 
-  it('names and stops workers of its own host only', async () => {
+  it('list and stop only workers of their own host', async () => {
     alpha.autoscale('-Q', 'rt', '--max', '1');
     const [own] = await alpha.running(1);
     expect(await beta.rows()).toEqual([]);
@@ -147,7 +147,7 @@ describe('autoscalers on two hosts, one Redis', () => {
   });
 });
 
-describe('Redis Cluster, two hosts, queues on different shards', () => {
+describe('two hosts on Redis Cluster, with queues on different shards', () => {
   const alpha = host('alpha', () => cluster.url);
   const beta = host('beta', () => cluster.url);
   afterEach(async () => {
@@ -155,13 +155,13 @@ describe('Redis Cluster, two hosts, queues on different shards', () => {
     await beta.end();
   });
 
-  it('jobs, workers, inspect and autoscale see all shards', async () => {
+  it('see the jobs and workers of all shards in inspect and autoscale', async () => {
     const homes = await Promise.all(['realtime', 'batch'].map((queue) => cluster.nodeOf(`{infer:${queue}}`)));
     expect(homes[0]?.port).not.toBe(homes[1]?.port);
     alpha.autoscale('-Q', 'realtime,batch', '--max', '2', '--target-wait', '500ms', '--threshold', '3');
     await alpha.running(1);
     const ids = (await Promise.all(['realtime', 'batch'].map((queue) => alpha.submit(queue, 8)))).flat();
-    // Neither queue alone would be seen if only its shard were asked.
+    // A single shard would show only one of the queues.
     await alpha.running(2);
     beta.autoscale('-Q', 'realtime', '--max', '1');
     await beta.running(1);
@@ -175,12 +175,12 @@ describe('Redis Cluster, two hosts, queues on different shards', () => {
       ['batch', 8, 0],
       ['realtime', 8, 0],
     ]);
-    // Of alpha one or two: beta's worker counts there, and one of its own may have been let go for it.
+    // Alpha has one or two: beta's worker counts there, and one of its own may have been drained for it.
     expect(new Set(workers.map((one) => one.host))).toEqual(new Set(['alpha', 'beta']));
     expect((await cluster.errors()).get('CROSSSLOT')).toBeUndefined();
   });
 
-  it('holds while a shard is away, and goes on', async () => {
+  it('hold while a shard is unreachable, and resume', async () => {
     const fleet = alpha.autoscale('-Q', 'realtime,batch', '--policy', 'fixed:1', '--max', '1', '--json');
     let text = '';
     fleet.stdout?.on('data', (chunk: Buffer) => {

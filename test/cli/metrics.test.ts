@@ -51,7 +51,7 @@ beforeAll(async () => {
 });
 
 describe('infer metrics', () => {
-  it('tells Prometheus, as a user that may only read, what workers did', async () => {
+  it('exports what workers did to Prometheus, as a read-only user', async () => {
     const worker = await infer.worker(['-Q', 'realtime,batch', '--name', 'one']);
     const served = await exporter();
     const scrape = async () => parseExposition((await served.get('/metrics')).text);
@@ -95,7 +95,7 @@ describe('infer metrics', () => {
     expect(value('infer_model_workers', { model: 'digits' })).toBe(1);
     expect(value('infer_redis_memory_used_bytes', {})).toBeGreaterThan(1e5);
 
-    // What a worker counted stays when the worker goes.
+    // A worker's counts remain when it leaves.
     expect(await worker.stop()).toBe(0);
     const after = await scrape();
     expect(exposedValue(after, 'infer_workers', { state: 'ready' })).toBe(0);
@@ -108,7 +108,7 @@ describe('infer metrics', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('shows work that is done already with --once, as text or JSON', async () => {
+  it('prints finished work with --once, as text or JSON', async () => {
     const worker = await infer.worker(['-Q', 'once']);
     await infer.run(['submit', ONE_DIGIT, '-Q', 'once', '--wait']);
     const done = await until(async () => {
@@ -128,14 +128,14 @@ describe('infer metrics', () => {
     await worker.stop();
   });
 
-  it.skipIf(!promtool)('pleases promtool (skipped where it is not installed)', async () => {
+  it.skipIf(!promtool)('passes promtool (skipped where it is not installed)', async () => {
     const { stdout } = await infer.run(['metrics', '--once']);
     const checked = spawnSync('promtool', ['check', 'metrics'], { input: stdout, encoding: 'utf8' });
     expect(`${checked.stdout}${checked.stderr}`).toBe('');
     expect(checked.status).toBe(0);
   });
 
-  it('answers while Redis is away, and again when it is back', async () => {
+  it('answers while Redis is unreachable, and reports it up again afterwards', async () => {
     const served = await exporter();
     const state = async () => exposedValue(parseExposition((await served.get('/metrics')).text), 'infer_up');
     expect(await state()).toBe(1);
@@ -165,7 +165,7 @@ describe('infer metrics', () => {
     expect((await ended(served)).stderr).toMatch(/\/metrics says infer_up 0 until it answers/);
   });
 
-  it('answers within its time when Redis takes connections and says nothing', async () => {
+  it('answers within its time limit when Redis accepts connections but never answers', async () => {
     const silent = createServer(() => undefined).listen(0, '127.0.0.1');
     await once(silent, 'listening');
     const { port } = silent.address() as { port: number };
@@ -182,7 +182,7 @@ describe('infer metrics', () => {
     silent.close();
   });
 
-  it('asks for the token where one is set, but not of probes', async () => {
+  it('requires the token where one is set, except on probes', async () => {
     const served = await exporter([], { ...readOnly(), INFER_METRICS_TOKEN: 't0ken' });
     expect((await served.get('/metrics')).status).toBe(401);
     expect((await served.get('/metrics', { Authorization: 'Bearer wrong' })).status).toBe(401);
@@ -193,7 +193,7 @@ describe('infer metrics', () => {
     expect(stderr).not.toContain('t0ken');
   });
 
-  it('only reads: other methods and paths are refused', async () => {
+  it('is read-only: other methods and paths are rejected', async () => {
     const served = await exporter();
     expect((await fetch(`${served.url}/metrics`, { method: 'POST', body: 'x' })).status).toBe(405);
     expect((await fetch(`${served.url}/metrics`, { method: 'HEAD' })).status).toBe(200);
@@ -201,7 +201,7 @@ describe('infer metrics', () => {
     await ended(served);
   });
 
-  it('says what to do when the port is taken', async () => {
+  it('says what to do when the port is in use', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
@@ -217,13 +217,13 @@ describe('infer metrics', () => {
     [['--port', '70000'], 2, /--port/],
     [['--timeout', 'soon'], 2, /'soon' is not a duration/],
     [['-Q', 'a b'], 2, /is not a queue name/],
-  ])('refuses %j', async (args, code, message) => {
+  ])('rejects %j', async (args, code, message) => {
     const run = await infer.run(['metrics', ...args]);
     expect(run.exitCode).toBe(code);
     expect(run.stderr).toMatch(message);
   });
 
-  it('does not start with a wrong password, and fails with --once where there is no Redis', async () => {
+  it('does not start with a wrong password, and fails with --once without a Redis', async () => {
     const wrong = await infer.run(['metrics'], {
       env: { ...readOnly(), INFER_REDIS_PASSWORD: 'wr0ng-one' },
     });

@@ -10,7 +10,7 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis();
 const infer = useInfer(redis);
 
-/** Rows of 1 to 40 ids; of every 97th one id is beyond the table, which fails its run. */
+/** Rows of 1 to 40 ids; in every 97th, one id is beyond the table, which fails its run. */
 const ROWS = Array.from({ length: 1500 }, (_, row) =>
   Array.from({ length: 1 + ((row * 31) % 40) }, (_, at) =>
     row % 97 === 50 && at === 0 ? 9 : (row + at) % 4,
@@ -39,12 +39,12 @@ beforeAll(async () => {
   group = (await submit(['-Q', 'mixed', '--json', '--wait', '20s'])).json();
 });
 
-describe('a group of rows of mixed length', () => {
-  it('is about as many jobs as there are lengths, not rows', () => {
+describe('a group of rows of mixed lengths', () => {
+  it('makes about as many jobs as there are lengths, not rows', () => {
     expect(group.jobs).toBe(40);
   });
 
-  it('has its results in input order as NDJSON, JSON and in a file; bad rows fail alone', async () => {
+  it('returns results in input order as NDJSON, JSON and in a file; bad rows fail alone', async () => {
     const lines = await infer.run(['result', group.group]);
     expect(lines.exitCode).toBe(3);
     check(lines.rows());
@@ -54,7 +54,7 @@ describe('a group of rows of mixed length', () => {
     expect(readFileSync(file, 'utf8')).toBe(lines.stdout);
   });
 
-  it('is read in input order by a program', async () => {
+  it('is read in input order through the library', async () => {
     const client = await InferClient.connect({ redis: redis.url });
     try {
       const values: unknown[] = [];
@@ -68,9 +68,9 @@ describe('a group of rows of mixed length', () => {
     }
   });
 
-  it('sent again under its id after its submitter was killed is the same group, each row once', async () => {
+  it('stays one group, with each row once, when resubmitted under its id after its submitter was killed', async () => {
     const args = ['submit', '-', '-Q', 'mixed', '--id', 'nightly', '--models', models];
-    // No end of the input: some chunks are queued, others are open.
+    // The input does not end: some chunks are queued, others are open.
     const child = execa(process.execPath, ['bin/run.js', ...args], {
       cwd: ROOT,
       env: { ...process.env, INFER_REDIS_URL: redis.url },
@@ -97,7 +97,7 @@ describe('a group of rows of mixed length', () => {
     }
   });
 
-  it('is not gone on with when another version of infer began it', async () => {
+  it('is not continued when another version of infer opened it', async () => {
     const client = await redis.client();
     await client.hset('{infer:mixed}:grp:older', {
       timestamp: Date.now(),

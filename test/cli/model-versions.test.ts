@@ -51,12 +51,12 @@ const kill = async (worker: TestWorker, pid: number): Promise<void> => {
 const problems = async (code: string) =>
   (await inspect(infer)).problems.filter((problem: { code: string }) => problem.code === code);
 
-describe('the version that answers is the version shown', () => {
-  it('a crash or a new runner brings no other version and no other file', async () => {
+describe('a served model version', () => {
+  it('does not change with a crash or a new runner, nor do its files', async () => {
     writeModel(models, 'm', times(10));
     const worker = await infer.worker(['-Q', 'v', '--models', models, '-m', 'm', '--name', 'v']);
     expect((await ask('m', 'v')).result?.y).toEqual([10, 20, 30, 40]);
-    // A version that comes beside it is for control load.
+    // A version added next to it is loaded with control load.
     writeModel(models, 'm', times(20), undefined, { version: 2 });
     await kill(worker, childrenOf(worker.pid)[0] as number);
     expect((await ask('m', 'v')).result?.y).toEqual([10, 20, 30, 40]);
@@ -65,13 +65,13 @@ describe('the version that answers is the version shown', () => {
     writeModel(models, 'm', times(99));
     const refused = await infer.run(['control', 'set', 'v', 'concurrency', '3', '--json']);
     expect(refused.stdout).toContain('1/model.onnx changed on disk');
-    // One of two runners cannot load it again: the other serves all of its jobs.
+    // One of two runners cannot reload it: the other serves all of its jobs.
     await kill(worker, childrenOf(worker.pid)[0] as number);
     await worker.said(/runner restarted/);
     for (let job = 0; job < 4; job++) expect((await ask('m', 'v')).result?.y).toEqual([10, 20, 30, 40]);
     await until(async () => (await problems('MODEL_CHANGED'))[0]);
 
-    // None has it: its jobs wait, and are not answered by other weights.
+    // No runner has it: its jobs wait, and are not answered with other weights.
     for (const pid of childrenOf(worker.pid)) process.kill(pid, 'SIGKILL');
     await until(async () => (await problems('MODEL_UNSERVED'))[0]);
     const waiting = ask('m', 'v', '--retries', '0');
@@ -83,7 +83,7 @@ describe('the version that answers is the version shown', () => {
     expect(await problems('MODEL_UNSERVED')).toEqual([]);
   });
 
-  it('weights that are overwritten while they are mapped are not served', async () => {
+  it('stops answering when its memory-mapped weights are overwritten', async () => {
     const file = path.join(writeModel(models, 'mapped', externalWeights('w.bin')), '1', 'w.bin');
     writeFileSync(file, Buffer.from(Float32Array.of(10, 20).buffer));
     const two = infer.file('two.json', JSON.stringify({ x: [1, 2] }));
@@ -95,14 +95,14 @@ describe('the version that answers is the version shown', () => {
     await until(async () => (await problems('MODEL_UNSERVED'))[0]);
     const waiting = job('--retries', '0');
     await until(async () => (await problems('MODEL_NO_WORKER'))[0]);
-    // Put back, it is served again without a hand, and so is what waited.
+    // Once restored, it is served again automatically, along with the waiting jobs.
     writeFileSync(file, Buffer.from(Float32Array.of(10, 20).buffer), { flag: 'r+' });
     await until(async () => ((await problems('MODEL_UNSERVED')).length === 0 ? true : undefined), 40_000);
     expect((await waiting).result?.y).toEqual([11, 22]);
   });
 });
 
-describe('one broken model', () => {
+describe('one broken model among several', () => {
   let mixed = '';
   beforeAll(() => {
     mixed = path.join(infer.dir, 'mixed');
@@ -113,7 +113,7 @@ describe('one broken model', () => {
     writeFileSync(path.join(mixed, 'other', 'v1', 'model.onnx'), '');
   });
 
-  it('does not stop the others: the banner, the log, inspect and doctor name it', async () => {
+  it('does not stop the others, and is reported by the banner, the log, inspect and doctor', async () => {
     const worker = await infer.worker(['-Q', 'b', '--models', mixed, '--name', 'b']);
     expect(worker.stderr).toContain(
       'not served: model lfs/1/model.onnx cannot be loaded: it is a Git LFS pointer',
@@ -142,7 +142,7 @@ describe('one broken model', () => {
       status: 'fail',
       found: expect.stringContaining('does not serve lfs'),
     });
-    // Mended, it is taken up without a restart.
+    // Once repaired, it is loaded without a restart.
     writeModel(mixed, 'lfs', times(3));
     await infer.run(['control', 'load', 'b', 'lfs']);
     expect((await problems('MODEL_UNSERVED')).map(({ message }: { message: string }) => message)).toEqual([
@@ -151,7 +151,7 @@ describe('one broken model', () => {
     writeModel(mixed, 'lfs', Buffer.from('version https://git-lfs.github.com/spec/v1\n'));
   });
 
-  it('--strict does not start; nor does a worker without any model that loads, nor a name that is not there', async () => {
+  it('stops the start with --strict, when no model loads, or when the named one does not exist', async () => {
     const start = (...args: string[]) => ['worker', '-Q', 's', '--models', mixed, ...args];
     await expectFailure(infer, start('--strict'), {
       exitCode: 78,
@@ -173,7 +173,7 @@ describe('one broken model', () => {
     });
   });
 
-  it('infer models in a pipe says on standard error what is amiss', async () => {
+  it('is reported on standard error by infer models in a pipe', async () => {
     const { stdout, stderr, exitCode } = await infer.run(['models', '--models', mixed]);
     expect(exitCode).toBe(3);
     expect(stdout.split('\n').map((line) => line.split('\t')[0])).toEqual(['NAME', 'good', '']);
@@ -181,7 +181,7 @@ describe('one broken model', () => {
     expect(stderr).toMatch(/Git LFS pointer/);
   });
 
-  it('that this user may not read: who, what, and the command', async () => {
+  it('that the user may not read is reported with the user and the command that fixes it', async () => {
     const uid = process.getuid?.();
     const mode = uid === 0 ? 0o600 : 0;
     const closed = path.join(infer.dir, 'closed');
@@ -236,7 +236,7 @@ describe('a long-lived client', () => {
     });
     console.log(JSON.stringify(await ask([1, 2])));`;
 
-  it('takes rows of the version that is served now, and refuses those of the old one', async () => {
+  it('accepts rows for the version served now, and rejects those for the old one', async () => {
     writeModel(models, 'wide', times(2, 2));
     await infer.worker(['-Q', 'w', '--models', models, '-m', 'wide', '--name', 'w']);
     const child = infer.script(CLIENT, { env: { INFER_MODELS_DIR: models } });

@@ -33,8 +33,8 @@ interface Line {
   failures: Record<string, number>;
 }
 
-describe('models of one queue', () => {
-  it('have lines of their own in inspect stats --by model, failures by code', async () => {
+describe('several models on one queue', () => {
+  it('have separate lines in inspect stats --by model, with failures by code', async () => {
     const lines = await until(async () => {
       const run = await infer.run(['inspect', 'stats', '-Q', 'work', '--by', 'model', '--json']);
       const { stats } = run.json<{ stats: Line[] }>();
@@ -60,7 +60,7 @@ describe('models of one queue', () => {
     expect([...new Set(names.stdout.trim().split('\n'))]).toEqual(['work', 'work/bad', 'work/good']);
   });
 
-  it('have metrics of their own', async () => {
+  it('have separate metrics', async () => {
     const metrics = await until(async () => {
       const { stdout } = await infer.run(['metrics', '--once', '-Q', 'work']);
       const seen = parseExposition(stdout);

@@ -13,7 +13,7 @@ const NEXT = { number: newestOf(LAYOUTS).number + 1, since: '9.8.0' };
 const redis = useRedis();
 const infer = useInfer(redis);
 
-it('says which upgrade a job of a newer release needs: worker, inspect, result and cancel', async () => {
+it('worker, inspect, result and cancel say which upgrade a job of a newer release needs', async () => {
   const models = path.join(infer.dir, 'models');
   writeModel(models, 'double', doubler(2));
   const producer = new Producer(await redis.client(), 'infer', systemClock, [...LAYOUTS, NEXT]);

@@ -49,7 +49,7 @@ const partsOf = (file: string) => readdirSync(path.dirname(file)).filter((name) 
 const modeOf = (file: string) => (statSync(file).mode & 0o7777).toString(8);
 
 describe('--output', () => {
-  it('keeps the mode of a file that is there; a new one has what the umask leaves', async () => {
+  it('keeps the mode of an existing file; a new file follows the umask', async () => {
     const secret = place('secret');
     writeFileSync(secret, 'old');
     chmodSync(secret, 0o600);
@@ -73,7 +73,7 @@ describe('--output', () => {
     expect([modeOf(fresh), readFileSync(fresh, 'utf8')]).toEqual(['640', lines]);
   });
 
-  it.runIf(root)('keeps the owner of a file that is there', async () => {
+  it.runIf(root)('keeps the owner of an existing file', async () => {
     const file = place('theirs');
     writeFileSync(file, 'old');
     execFileSync('chown', ['1234:2345', file]);
@@ -83,7 +83,7 @@ describe('--output', () => {
     expect([uid, gid, modeOf(file), readFileSync(file, 'utf8')]).toEqual([1234, 2345, '640', lines]);
   });
 
-  it('follows a symbolic link, to a file that is there or not yet, and keeps a second name', async () => {
+  it('follows a symbolic link, dangling or not, and keeps hard links', async () => {
     const target = place('target');
     writeFileSync(target, 'old');
     const link = place('link');
@@ -106,7 +106,7 @@ describe('--output', () => {
     for (const file of [target, link, missing, dangling, first]) expect(partsOf(file)).toEqual([]);
   });
 
-  it.runIf(root)('writes through a device file and leaves it one', async () => {
+  it.runIf(root)('writes through a device file without replacing it', async () => {
     const device = place('null');
     execFileSync('mknod', ['-m', '666', device, 'c', '1', '3']);
     const run = await fetchTo(device);
@@ -121,7 +121,7 @@ describe('--output', () => {
     expect(statSync(full).isCharacterDevice()).toBe(true);
   });
 
-  it('writes to a named pipe when a reader comes; a signal ends the wait for one', async () => {
+  it('writes to a named pipe when a reader opens it; a signal ends the wait', async () => {
     const pipe = place('pipe');
     execFileSync('mkfifo', [pipe]);
     const writer = infer.start(['result', group, '-o', pipe]);
@@ -139,7 +139,7 @@ describe('--output', () => {
     expect([statSync(pipe).isFIFO(), partsOf(pipe)]).toEqual([true, []]);
   });
 
-  it("serves a shell's process substitution and a descriptor that the shell opened", async () => {
+  it("works with a shell's process substitution and with a descriptor opened by the shell", async () => {
     const file = place('copy');
     const log = place('log');
     const script = `set -e
@@ -162,7 +162,7 @@ echo after >&3
     expect(readFileSync(log, 'utf8')).toBe(`before\n${lines}after\n`);
   });
 
-  it('refuses a directory, and a loop of links, and leaves them', async () => {
+  it('refuses a directory and a symlink loop, and leaves them unchanged', async () => {
     const dir = path.dirname(place('x'));
     const run = await fetchTo(dir);
     expect(run.exitCode).toBe(78);
@@ -174,12 +174,12 @@ echo after >&3
   });
 });
 
-/** Says on standard error that signals are listened to: `result` does so before it looks for a reader. */
+/** Says on standard error that signal handlers are installed: `result` does so before it waits for a reader. */
 const SAY_READY = `data:text/javascript,${encodeURIComponent(
   "process.on('newListener',(name)=>{if(name==='SIGTERM')setImmediate(()=>process.stderr.write('ready'))})",
 )}`;
 
-describe('what is written in part', () => {
+describe('a partially written output file', () => {
   /** A program that writes a line to a file and then waits for more, as `result` does. */
   const program = async (): Promise<string> => {
     const outfile = path.join(infer.dir, 'writer.mjs');
@@ -220,7 +220,7 @@ describe('what is written in part', () => {
   };
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const)(
-    'is gone after %s, and the old file is whole',
+    'is removed after %s, and the old file stays whole',
     async (signal) => {
       const file = place('rows');
       writeFileSync(file, 'old');
@@ -233,7 +233,7 @@ describe('what is written in part', () => {
     },
   );
 
-  it('is gone after the second Ctrl-C of a command that does not end, and after a failure', async () => {
+  it('is removed after a second Ctrl-C of a blocked command, and after a failure', async () => {
     const file = place('rows');
     const child = await start(file, 'deaf');
     child.kill('SIGINT');

@@ -8,7 +8,7 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis({ port: true });
 const infer = useInfer(redis);
 
-/** Throws for rows that say so. */
+/** Throws for rows that ask for it. */
 const HANDLER = `
 export function preprocess(row) { if (row.bad) throw new Error('no picture'); return { index: [row.n] }; }`;
 
@@ -41,7 +41,7 @@ describe('a file with bad rows', () => {
   };
   const cases = Object.entries(places);
 
-  it.each(cases)('(%s) has a result for every good row, in input order, exit 3', async (_, isBad) => {
+  it.each(cases)('(%s) yields a result for every good row, in input order, and exits 3', async (_, isBad) => {
     const rows = Array.from({ length: 40 }, (_row, at) => ({ index: [isBad(at) ? 99 : at % 4] }));
     const { exit, stderr, result } = await submit('poison', rows);
     expect([exit, result.exitCode]).toEqual([3, 3]);
@@ -59,7 +59,7 @@ describe('a file with bad rows', () => {
     );
   });
 
-  it.each(cases)('that a handler refuses (%s) too', async (_, isBad) => {
+  it.each(cases)('rejected by a handler (%s) does the same', async (_, isBad) => {
     const rows = Array.from({ length: 40 }, (_row, at) => (isBad(at) ? { bad: 1 } : { n: at % 4 }));
     const { exit, result } = await submit('picky', rows);
     expect([exit, result.exitCode]).toEqual([3, 3]);
@@ -72,7 +72,7 @@ describe('a file with bad rows', () => {
     );
   });
 
-  it('none of them good fails with the failure of its rows, exit 1', async () => {
+  it("and no good ones fails with its rows' failure and exits 1", async () => {
     const { id, exit, result } = await submit('picky', [{ bad: 1 }, { bad: 1 }, { bad: 1 }]);
     expect([exit, result.exitCode]).toEqual([1, 1]);
     expect(lines(result.stdout)).toEqual(
@@ -89,8 +89,8 @@ describe('a file with bad rows', () => {
   });
 });
 
-describe('a job some of whose rows failed', () => {
-  it('is fetched with the rows it has: exit 3, its failure on stderr', async () => {
+describe('a job with some failed rows', () => {
+  it('is returned with its good rows: exit 3, its failure on stderr', async () => {
     const partly = await submit('poison', [{ index: [1] }, { index: [99] }, { index: [0] }]);
     const job = await infer.run(['result', `${partly.id}-0`]);
     expect(job.exitCode).toBe(3);
@@ -117,7 +117,7 @@ describe('rows whose outputs differ in shape', () => {
   }));
   const answers = rows.map((places) => ({ places: [places] }));
 
-  it('keep their own, in NDJSON, in a file and in JSON', async () => {
+  it('keep their shapes, in NDJSON, in a file and in JSON', async () => {
     const { id, exit, result } = await submit('hits', inputs);
     expect([exit, result.exitCode, lines(result.stdout)]).toEqual([0, 0, answers]);
     const file = path.join(infer.dir, 'hits.ndjson');
@@ -135,7 +135,7 @@ describe('rows whose outputs differ in shape', () => {
     });
   });
 
-  it('also when only one row has another', async () => {
+  it('keep their shapes when only one row differs', async () => {
     const { exit, result } = await submit('hits', [inputs[1], inputs[1], inputs[4]]);
     expect([exit, lines(result.stdout)]).toEqual([0, [answers[1], answers[1], answers[4]]]);
   });

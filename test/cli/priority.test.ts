@@ -16,7 +16,7 @@ beforeAll(() => {
   writeModel(models, 'slow', slow());
 });
 
-it('p9 before p1 before p0 on one queue, whatever the order of arrival; equals in turn', async () => {
+it('jobs run by priority (p9, p1, p0) whatever the order of arrival, and first come first served within one', async () => {
   const priorities = [
     0,
     9,
@@ -32,7 +32,7 @@ it('p9 before p1 before p0 on one queue, whatever the order of arrival; equals i
     0,
     ...Array.from({ length: 48 }, (_, at) => (at * 7) % 10),
   ];
-  // Waits on one client are told of ends in the order of the ends.
+  // Waits on one client resolve in the order in which jobs end.
   const program = infer.script(`
     import { readFileSync } from 'node:fs';
     import { InferClient } from 'infer-queue';
@@ -63,13 +63,13 @@ it('p9 before p1 before p0 on one queue, whatever the order of arrival; equals i
   expect(await worker.exited).toBe(0);
 });
 
-it(`a p9 row passes ${BIG} rows that wait in batch`, async () => {
+it(`a p9 row overtakes ${BIG} waiting batch rows`, async () => {
   const submitted = await infer.run(['submit', '-', '--quiet', '--model', 'digits'], {
     stdin: digitLines(BIG),
   });
   const group = submitted.stdout.trim();
   const first = await infer.run(['submit', ONE_DIGIT, '--quiet', '-p', '9', '--model', 'digits']);
-  // Before the worker is there, and again and again while it works the group off.
+  // Before the worker starts, and repeatedly while it processes the group.
   const program = infer.script(`
     import { readFileSync } from 'node:fs';
     import { InferClient } from 'infer-queue';
@@ -101,12 +101,12 @@ it(`a p9 row passes ${BIG} rows that wait in batch`, async () => {
   };
   expect([state, rows]).toEqual(['completed', BIG]);
   expect(seen).toHaveLength(6);
-  // A tenth of the group at most, although the numbers come a few round trips later.
+  // A tenth of the group at most, although the figures lag by a few round trips.
   for (const { before, after } of seen) expect(after - before).toBeLessThan(BIG / 10);
   expect(seen.at(-1)?.after).toBeLessThan(BIG);
 });
 
-it('in one queue p9 overtakes a running p0 backlog: it waits for one run at most', async () => {
+it('a p9 row overtakes a running p0 backlog in the same queue after one run at most', async () => {
   await infer.worker(['-Q', 'backlog', '--models', models, '--model', 'slow', '--max-batch', '1']);
   const program = infer.script(`
     import { InferClient } from 'infer-queue';
@@ -142,7 +142,7 @@ it('in one queue p9 overtakes a running p0 backlog: it waits for one run at most
   };
   expect(runs).toBe(30);
   for (const { queueMs, passed } of urgent) {
-    // The run that was on when it came, and none after it.
+    // The run in progress when it arrived, and none after it.
     expect(passed).toBeLessThanOrEqual(1);
     expect(queueMs).toBeLessThan(longest * 5 + 250);
   }

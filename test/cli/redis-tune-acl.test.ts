@@ -20,7 +20,7 @@ const redis = useRedis({ port: true });
 const infer = useInfer(redis);
 const made = new Map<AclRole, string>();
 
-/** The environment of a user that the command has made, once for all tests. */
+/** The environment of a user created by the command, once for all tests. */
 async function as(role: AclRole): Promise<Record<string, string>> {
   let password = made.get(role);
   if (password === undefined) {
@@ -37,7 +37,7 @@ async function as(role: AclRole): Promise<Record<string, string>> {
 
 const run = async (role: AclRole, ...args: string[]): Promise<Outcome> =>
   infer.run(args, { env: await as(role) });
-/** What a role must not do is answered 77 and noted by the server. */
+/** What a role may not do fails with 77 and is logged by the server. */
 async function mayNot(role: AclRole, ...args: string[]): Promise<void> {
   const outcome = await run(role, ...args);
   expect([args[0], outcome.exitCode, outcome.stderr]).toEqual([
@@ -52,8 +52,8 @@ beforeEach(async () => {
   await denials(redis);
 });
 
-describe('each role does its work without a denial, and nothing more', () => {
-  it('producer and worker: a job all the way', async () => {
+describe('each ACL role works without a denial, and can do nothing more:', () => {
+  it('producer and worker process a job from submit to result', async () => {
     const worker = await infer.worker(['-Q', 'realtime,batch'], { env: await as('worker') });
     const done = await run('producer', 'submit', ONE_DIGIT, '--wait', '--json');
     expect([done.exitCode, done.json()]).toMatchObject([0, { state: 'completed' }]);
@@ -61,18 +61,18 @@ describe('each role does its work without a denial, and nothing more', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('neither may tune', async () => {
+  it('producer and worker cannot tune', async () => {
     for (const role of ['producer', 'worker'] as const) await mayNot(role, 'redis-tune', 'apply', '--yes');
   });
 
-  it('inspector: looks, and does not submit, tune or make users', async () => {
+  it('inspector can read, but cannot submit, tune or create users', async () => {
     expect((await run('inspector', 'inspect', '--json')).exitCode).toBe(0);
     expect((await run('inspector', 'models', '--json')).exitCode).toBe(0);
     expect(await denials(redis)).toEqual([]);
     await mayNot('inspector', 'submit', ONE_DIGIT);
     await mayNot('inspector', 'redis-tune', 'apply', '--maxmemory', '100mb', '--yes');
     await mayNot('inspector', 'redis-tune', 'acl', '--role', 'admin', '--user', 'me', '--apply', '--show');
-    // It sees what INFO says: a warning, as without a limit and a file, and no job's size.
+    // It sees what INFO reports: a warning, like without a limit and a file, and no job sizes.
     const audit = await run('inspector', 'redis-tune', '--json');
     expect([audit.exitCode, audit.json()]).toMatchObject([
       0,
@@ -80,7 +80,7 @@ describe('each role does its work without a denial, and nothing more', () => {
     ]);
   });
 
-  it('admin: audits, tunes, puts back; makes no users and touches no other keys', async () => {
+  it('admin can audit, tune and roll back, but cannot create users or touch other keys', async () => {
     await run('producer', 'submit', ONE_DIGIT, '-Q', 'unserved');
     const audit = await run('admin', 'redis-tune', '--json');
     expect([audit.exitCode, audit.json()]).toMatchObject([
@@ -100,10 +100,10 @@ describe('each role does its work without a denial, and nothing more', () => {
   });
 });
 
-describe('the line', () => {
+describe('the ACL SETUSER line of redis-tune acl', () => {
   const acl = (...args: string[]): Promise<Outcome> => infer.run(['redis-tune', 'acl', ...args]);
 
-  it('needs no Redis, and has no password in a pipe', async () => {
+  it('needs no Redis, and contains no password in a pipe', async () => {
     const plain = await infer.run(['redis-tune', 'acl', '--role', 'producer'], { redis: null });
     expect(plain.stdout).toMatch(
       /^ACL SETUSER infer-producer reset on >CHANGE-ME resetchannels %R~\{infer:\*\}:\* .*\n$/,
@@ -112,7 +112,7 @@ describe('the line', () => {
     expect(other.stdout).toMatch(/^user infer-worker on >CHANGE-ME resetchannels ~\{team:\*\}:\* .*\n$/);
   });
 
-  it('works as it is printed, and the password is shown once and kept nowhere', async () => {
+  it('works as printed, and its password is shown once and stored nowhere', async () => {
     const [line, secret] = (await acl('--role', 'producer', '--user', 'typed', '--show')).stdout.split('\n');
     const password = secret?.split('\t')[1] as string;
     expect(password).toMatch(/^[\w-]{32}$/);
@@ -125,7 +125,7 @@ describe('the line', () => {
     expect(again.json<Made>().password).not.toBe(password);
   });
 
-  it('takes a password from standard input and does not repeat it', async () => {
+  it('takes a password from standard input and does not echo it', async () => {
     const args = [
       'redis-tune',
       'acl',
@@ -149,7 +149,7 @@ describe('the line', () => {
     expect([short.exitCode, short.stdout]).toEqual([2, '']);
   });
 
-  it('replaces a user only when told to, and says when it cannot be saved', async () => {
+  it('replaces a user only on request, and reports when it cannot be saved', async () => {
     const words = ['--role', 'producer', '--user', 'twice', '--apply', '--show'];
     expect((await acl(...words)).exitCode).toBe(0);
     const again = await acl(...words);
@@ -162,7 +162,7 @@ describe('the line', () => {
     expect(entry?.[1].join(' ')).toMatch(/redis-tune acl target twice detail role producer, replaced/);
   });
 
-  it('is not made where nobody would see the password, nor for `default`', async () => {
+  it('is not applied when the password would be shown nowhere, nor for the default user', async () => {
     const usage = { exitCode: 2, message: /./ };
     await expectFailure(infer, ['redis-tune', 'acl', '--role', 'worker', '--apply'], {
       ...usage,

@@ -38,13 +38,13 @@ const findings = ({ nodes }: Report): Map<string, string> =>
 const config = async (redis: TestRedis, name: string): Promise<string | undefined> =>
   ((await (await redis.client()).call('CONFIG', 'GET', name)) as string[])[1];
 
-describe('CONFIG refused', () => {
+describe('redis-tune where CONFIG is disabled', () => {
   const managed = useRedis({
     port: true,
     args: ['--rename-command', 'CONFIG', '', '--maxmemory', '100mb', '--maxmemory-policy', 'volatile-lru'],
   });
 
-  it('leaves the audit what INFO says, and marks what it cannot see', async () => {
+  it('audits with what INFO reports, and marks what it cannot see', async () => {
     const report = await audit(managed.url);
     expect(report.worst).toBe('critical');
     expect(report.nodes[0]?.refused).toMatch(/unknown command/i);
@@ -54,7 +54,7 @@ describe('CONFIG refused', () => {
     expect(findings(report).get('timeout')).toBe('unknown');
   });
 
-  it('makes apply print what to write, or to type at the provider', async () => {
+  it("apply prints the lines for redis.conf or the provider's console", async () => {
     const own = await infer.run(['redis-tune', 'apply', '--yes'], { redis: managed.url });
     expect([own.exitCode, own.stdout]).toEqual([77, 'maxmemory-policy noeviction\nappendonly yes\n']);
     const args = ['redis-tune', 'apply', '--yes', '--service', 'memorystore', '--maxmemory', '50%'];
@@ -67,10 +67,10 @@ describe('CONFIG refused', () => {
   });
 });
 
-describe('a user without CONFIG', () => {
+describe('redis-tune as a user without CONFIG', () => {
   const redis = useRedis({ port: true, args: ['--maxmemory', '100mb', '--maxmemory-policy', 'allkeys-lfu'] });
 
-  it('sees what INFO says, and apply names the rights it lacks', async () => {
+  it('audits with what INFO reports, and apply names the missing permissions', async () => {
     await setUser(redis, 'looker', 'secret', ['~*', '-@all', '+ping', '+info', '+hkeys', '+zrange']);
     const url = redis.url.replace('://', '://looker:secret@');
     const report = await audit(url);
@@ -84,13 +84,13 @@ describe('a user without CONFIG', () => {
   });
 });
 
-describe('what has happened', () => {
+describe('redis-tune audit of past events', () => {
   const redis = useRedis({
     port: true,
     args: ['--maxmemory', '3mb', '--maxmemory-policy', 'allkeys-lru', '--repl-diskless-sync-delay', '0'],
   });
 
-  it('keys that were dropped are data lost, until somebody clears the count', async () => {
+  it('reports evicted keys as data loss until the counter is reset', async () => {
     const client = await redis.client();
     for (let at = 0; at < 600; at++) await client.set(`k${at}`, 'x'.repeat(10_000));
     const lost = await audit(redis.url);
@@ -107,7 +107,7 @@ describe('what has happened', () => {
     expect((await audit(redis.url)).worst).toBe('ok');
   });
 
-  it('a replica is told as one, and not changed', async () => {
+  it('reports a replica as such and does not change it', async () => {
     const replica = await startRedis({ port: true, args: ['--replicaof', '127.0.0.1', String(redis.port)] });
     try {
       const client = await replica.client();
@@ -135,14 +135,14 @@ describe('what has happened', () => {
   });
 });
 
-describe('what jobs cost', () => {
+describe("redis-tune's cost per job", () => {
   const redis = useRedis({ port: true, args: ['--maxmemory', '200mb', '--appendonly', 'yes'] });
 
-  it('is what Redis really holds: waiting and completed jobs, results, event streams', async () => {
+  it('matches the memory Redis uses for waiting and completed jobs, results and event streams', async () => {
     const client = await redis.client();
     const used = async (): Promise<number> =>
       Number(/^used_memory:(\d+)/m.exec(await client.info('memory'))?.[1]);
-    // The first submit brings scripts and keys of the queue, which are no cost of a job.
+    // The first submit adds scripts and keys of the queue, which are not part of a job's cost.
     await infer.run(['submit', ONE_DIGIT, '-Q', 'kept'], { redis: redis.url });
     const before = await used();
     const empty = await audit(redis.url);
@@ -154,7 +154,7 @@ describe('what jobs cost', () => {
     expect(waiting?.inputBytes).toBeGreaterThan(0);
     const grown = (await used()) - before;
     const first = empty.jobs?.kinds[0]?.totalBytes ?? 0;
-    // The group's own keys and the server's buffers are the rest.
+    // The rest is the group's own keys and the server's buffers.
     expect(((waiting?.totalBytes ?? 0) - first) / grown).toBeGreaterThan(0.8);
     expect(((waiting?.totalBytes ?? 0) - first) / grown).toBeLessThan(1.2);
 
@@ -180,12 +180,12 @@ describe('what jobs cost', () => {
   });
 });
 
-describe('a server with a configuration file', () => {
-  it('keeps what is persisted over a restart, and what is rolled back too', async () => {
+describe('redis-tune on a server with a configuration file', () => {
+  it('keeps persisted settings over a restart, and rolled-back ones too', async () => {
     const dir = mkdtempSync(path.join(tmpdir(), 'infer-conf-'));
     const file = path.join(dir, 'redis.conf');
     writeFileSync(file, '# mine\nmaxmemory 300mb\nmaxmemory-policy allkeys-lru\nappendonly no\n');
-    // The file has to be the first argument; what follows counts over it.
+    // The file must be the first argument; later arguments override it.
     const redis = await startRedis({ port: true, configFile: file });
     try {
       const run = (words: string[]) => infer.run(['redis-tune', ...words, '--json'], { redis: redis.url });
@@ -195,7 +195,7 @@ describe('a server with a configuration file', () => {
         { persisted: [{ ok: true, text: `written to ${file}` }] },
       ]);
       expect(readFileSync(file, 'utf8')).toMatch(/^maxmemory 400mb$/m);
-      // Until then the server refuses to be stopped.
+      // Until then the server refuses to stop.
       const client = await redis.client();
       await until(
         async () => /aof_rewrite_in_progress:0/.test(await client.info('persistence')) || undefined,
@@ -214,10 +214,10 @@ describe('a server with a configuration file', () => {
   });
 });
 
-describe("infer's own server", () => {
-  it('is right as it starts, and keeps what is persisted for its next start', async () => {
+describe("redis-tune on infer's own server", () => {
+  it('finds nothing wrong at its start, and persists settings for its next start', async () => {
     const env = { INFER_STATE_DIR: path.join(infer.dir, 'own') };
-    // Another may listen at the default port of this machine: name the socket.
+    // Another server may listen on this machine's default port, so the socket is named.
     const started = await infer.run(['redis', 'start', '--json'], { redis: null, env });
     const redis = `unix://${started.json<{ socket: string }>().socket}`;
     try {
@@ -241,8 +241,8 @@ describe("infer's own server", () => {
   });
 });
 
-describe('a Cluster', () => {
-  it('is audited, set and put back on every master', async () => {
+describe('redis-tune on a Cluster', () => {
+  it('audits, sets and rolls back every master', async () => {
     const cluster = await startCluster();
     try {
       const policies = () => Promise.all(cluster.nodes.map((node) => config(node, 'maxmemory-policy')));

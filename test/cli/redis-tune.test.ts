@@ -27,7 +27,7 @@ interface Change {
   nodes: { changes: { name: string; from: string; to: string; now: string }[] }[];
 }
 
-/** All that an audit calls wrong, and a setting that nobody minds. */
+/** Everything an audit calls wrong, and a harmless setting. */
 const WRONG = { maxmemory: '209715200', 'maxmemory-policy': 'allkeys-lru', appendonly: 'no', timeout: '10' };
 const RIGHT = { maxmemory: '209715200', 'maxmemory-policy': 'noeviction', appendonly: 'yes', timeout: '0' };
 
@@ -51,7 +51,7 @@ let state = '';
 let runs = 0;
 beforeEach(async () => {
   await set(WRONG);
-  // A state directory each: what one test has applied is not another's to roll back.
+  // A separate state directory each, so that no test can roll back another's changes.
   state = path.join(infer.dir, `state-${runs++}`);
 });
 const tune = (args: readonly string[] = [], more: Record<string, string> = {}): Promise<Outcome> =>
@@ -65,8 +65,8 @@ const snapshots = (): string[] => {
   }
 };
 
-describe('a Redis made wrong on purpose', () => {
-  it('is found out, put right, and put back by another process', async () => {
+describe('a misconfigured Redis', () => {
+  it('is reported, fixed, and rolled back by another process', async () => {
     const before = await tune(['--json']);
     expect(before.exitCode).toBe(1);
     const levels = new Map(
@@ -95,7 +95,7 @@ describe('a Redis made wrong on purpose', () => {
     expect((await tune(['rollback', '--yes'])).exitCode).toBe(66);
   });
 
-  it('is only looked at by --dry-run, and without --yes in a pipe', async () => {
+  it('is not changed by --dry-run, or without --yes in a pipe', async () => {
     const dry = await tune(['apply', '--dry-run']);
     expect(dry.exitCode).toBe(0);
     expect(dry.stdout).toBe(
@@ -107,7 +107,7 @@ describe('a Redis made wrong on purpose', () => {
     expect([await settings(), snapshots()]).toEqual([WRONG, []]);
   });
 
-  it('notes what was for this user alone, and the change in the audit log', async () => {
+  it('is fixed with a snapshot only this user can read and an audit log entry', async () => {
     const client = await redis.client();
     await client.del('{infer}:audit');
     const { snapshot } = (await tune(['apply', '--yes', '--json', '--as', 'ada'])).json<Change>();
@@ -125,7 +125,7 @@ describe('a Redis made wrong on purpose', () => {
     await client.del('{infer}:audit');
   });
 
-  it('takes the limit and the names that are given', async () => {
+  it('gets the memory limit and the settings that are named', async () => {
     const some = ['apply', '--maxmemory', '1gb', '--only', 'maxmemory', '--yes', '--json'];
     expect((await tune(some)).json<Change>().nodes[0]?.changes).toMatchObject([
       { name: 'maxmemory', to: String(1024 ** 3), now: String(1024 ** 3) },
@@ -138,32 +138,34 @@ describe('a Redis made wrong on purpose', () => {
   });
 });
 
-describe('what would do harm is refused', () => {
+describe('harmful settings', () => {
   const refused = (args: string[], code: string, message: RegExp, fix: RegExp, exitCode = 2) =>
     expectFailure(infer, ['redis-tune', 'apply', '--yes', ...args], { exitCode, code, message, fix });
   afterEach(async () => {
     expect(await settings()).toEqual(WRONG);
   });
 
-  it('eviction on a broker, with what was measured', () =>
+  it('are refused: eviction on a broker, citing the measurement', () =>
     refused(
       ['--policy', 'allkeys-lru'],
       'TUNE_POLICY',
       /2,711 of 5,000 accepted jobs ran with empty input/,
       /--role results/,
     ));
-  it('a limit below what is in use, even by force', () =>
+  it('are refused: a limit below the memory in use, even with --force', () =>
     refused(
       ['--maxmemory', '500kb', '--force'],
       'TUNE_MAXMEMORY',
       /less than .* holds now/,
       /or let the queues run empty/,
     ));
-  it('a limit above what there is', () =>
+  it("are refused: a limit above the machine's memory", () =>
     refused(['--maxmemory', '900tb'], 'TUNE_MAXMEMORY', /the kernel would kill Redis first/, /60%/));
-  it('no limit', () => refused(['--maxmemory', '0'], 'TUNE_MAXMEMORY', /no limit at all/, /--maxmemory 2gb/));
-  it('what is no size', () => refused(['--maxmemory', 'lots'], 'TUNE_MAXMEMORY', /'lots'/, /2gb/));
-  it('a Redis with queues as one for results alone', async () => {
+  it('are refused: no limit', () =>
+    refused(['--maxmemory', '0'], 'TUNE_MAXMEMORY', /no limit at all/, /--maxmemory 2gb/));
+  it('are refused: a malformed size', () =>
+    refused(['--maxmemory', 'lots'], 'TUNE_MAXMEMORY', /'lots'/, /2gb/));
+  it('are refused: treating a Redis with queues as results-only', async () => {
     const client = await redis.client();
     await client.hset('{infer}:queues', 'realtime', '{}');
     await refused(['--role', 'results'], 'TUNE_ROLE', /holds queues \(realtime\)/, /--role results/, 78);
@@ -171,8 +173,8 @@ describe('what would do harm is refused', () => {
   });
 });
 
-describe('what may be had', () => {
-  it('eviction on a broker by force, with a warning', async () => {
+describe('settings that are available on request', () => {
+  it('include eviction on a broker with --force, with a warning', async () => {
     await set({ 'maxmemory-policy': 'noeviction' });
     const run = await tune([
       'apply',
@@ -188,7 +190,7 @@ describe('what may be had', () => {
     expect((await settings())['maxmemory-policy']).toBe('volatile-lru');
   });
 
-  it('for results: volatile-ttl by itself, allkeys-lru on request, and no word against either', async () => {
+  it('include volatile-ttl (default) and allkeys-lru for results, without a warning', async () => {
     await set({ 'maxmemory-policy': 'noeviction' });
     const env = { INFER_RESULT_URL: redis.url, INFER_REDIS_URL: 'redis://127.0.0.1:1' };
     const role = ['--role', 'results'];
@@ -203,7 +205,7 @@ describe('what may be had', () => {
     expect((await tune(role, env)).exitCode).toBe(0);
   });
 
-  it('settings that outlive a restart, where there is a file; else the lines for whoever starts it', async () => {
+  it('are persisted where there is a configuration file; otherwise the start-up lines are printed', async () => {
     const run = await tune(['apply', '--only', 'maxmemory-policy', '--persist', '--yes', '--json']);
     expect(run.exitCode).toBe(3);
     const [persisted] = run.json<Change>().persisted ?? [];
@@ -214,8 +216,8 @@ describe('what may be had', () => {
   });
 });
 
-describe('rollback', () => {
-  it('leaves alone what somebody changed since, unless forced', async () => {
+describe('redis-tune rollback', () => {
+  it('refuses settings that were changed since, unless forced', async () => {
     await tune(['apply', '--yes']);
     await set({ timeout: '300' });
     const refusal = await tune(['rollback', '--yes']);
@@ -226,7 +228,7 @@ describe('rollback', () => {
     expect(await settings()).toEqual(WRONG);
   });
 
-  it('shows and asks first, and takes a file', async () => {
+  it('shows the changes, asks for consent, and accepts a snapshot file', async () => {
     const { snapshot } = (await tune(['apply', '--yes', '--json'])).json<Change>();
     const dry = await tune(['rollback', '--dry-run']);
     expect(dry.stdout).toContain('timeout\t0\t10\n');
@@ -239,7 +241,7 @@ describe('rollback', () => {
     expect(await settings()).toEqual(WRONG);
   });
 
-  it('takes one change after the other', async () => {
+  it('undoes one change after the other', async () => {
     await tune(['apply', '--only', 'timeout', '--yes']);
     await tune(['apply', '--only', 'maxmemory-policy', '--yes']);
     await tune(['rollback', '--yes']);
@@ -249,7 +251,7 @@ describe('rollback', () => {
   });
 });
 
-describe('a server that takes one setting at a time (before 7.0)', () => {
+describe('a server that sets one setting at a time (before 7.0)', () => {
   let old: OldRedis;
   beforeEach(async () => {
     old = await oldRedis(redis.port as number);
@@ -260,7 +262,7 @@ describe('a server that takes one setting at a time (before 7.0)', () => {
     options: { redis: old.url, env: { INFER_STATE_DIR: state } },
   });
 
-  it('is set one by one, eviction ended first', async () => {
+  it('is set one by one, with eviction disabled first', async () => {
     const { args, options } = apply();
     expect((await infer.run(args, options)).exitCode).toBe(0);
     expect(old.sets[0]).toBe('maxmemory-policy');
@@ -270,14 +272,14 @@ describe('a server that takes one setting at a time (before 7.0)', () => {
     expect(await settings()).toEqual(WRONG);
   });
 
-  it('has all of it or nothing when a signal comes in the middle', async () => {
+  it('has all settings or none after a signal in the middle', async () => {
     const { args, options } = apply();
     const child = infer.start(args, options);
     old.onSet = (name) => {
       if (name === 'appendonly') child.kill('SIGTERM');
     };
     expect((await child).exitCode).toBe(143);
-    // Where the signal came just too late all is set, and can be put back as ever.
+    // If the signal came just too late, everything is set and can be rolled back as usual.
     const left = await settings();
     expect([WRONG, RIGHT]).toContainEqual(left);
     expect((await report()).unfinished).toBeNull();
@@ -286,7 +288,7 @@ describe('a server that takes one setting at a time (before 7.0)', () => {
     expect(await settings()).toEqual(WRONG);
   });
 
-  it('is put back by rollback when the command was killed in the middle', async () => {
+  it('is restored by rollback after the command was killed in the middle', async () => {
     const { args, options } = apply();
     const child = infer.start(args, options);
     old.onSet = (name) => {

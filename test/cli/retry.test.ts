@@ -4,7 +4,7 @@ import { useInfer } from '../support/cli.js';
 import { doubler, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 
-/** Fails, or takes as long as it is told. */
+/** Fails, or runs as long as requested. */
 const HANDLER = `
 import { setTimeout as delay } from 'node:timers/promises';
 export async function preprocess(row) {
@@ -28,7 +28,7 @@ beforeAll(async () => {
   writeModel(models, 'acts', doubler(), { handler: './handler.mjs' }, { files: { 'handler.mjs': HANDLER } });
   await infer.worker(['--models', models, '-Q', 'work,bulk']);
   const rows = Array.from({ length: FAILED_MANY }, () => JSON.stringify({ do: 'throw' })).join('\n');
-  // Rows of one group fail as one job: these are jobs of their own.
+  // Rows of a group fail as one job, so these are separate jobs.
   failed = await Promise.all(
     rows
       .split('\n')
@@ -42,7 +42,7 @@ const stateOf = async (id: string) =>
   (await infer.run(['inspect', 'job', id, '--json'])).json<{ state: string; timeLimitMs: number | null }>();
 
 describe('infer retry --dry-run', () => {
-  it('counts and lists the jobs that would run again, and changes nothing', async () => {
+  it('counts and lists the jobs that would be retried, and changes nothing', async () => {
     const run = await infer.run(['retry', '--failed', '-Q', 'work', '--dry-run']);
     expect(run).toMatchObject({ exitCode: 0, stderr: 'dry run: nothing was changed\n' });
     const [head, blank, titles, ...rows] = run.stdout.trimEnd().split('\n');
@@ -52,7 +52,7 @@ describe('infer retry --dry-run', () => {
     for (const id of failed) expect((await stateOf(id)).state).toBe('failed');
   });
 
-  it('is JSON with the same counts as the retry, and the jobs', async () => {
+  it('prints JSON with the same counts as the retry, and the jobs', async () => {
     const run = await infer.run(['retry', '--failed', '--error', 'HANDLER_FAILED', '--dry-run', '--json']);
     expect(run.json()).toMatchObject({ retried: { work: 3 }, notFailed: [], dryRun: true });
     expect(
@@ -83,7 +83,7 @@ describe('infer retry --dry-run', () => {
     expect(lines).toHaveLength(1 + 1 + 1 + 20 + 1);
   });
 
-  it('exits 1 for a job that has not failed, 66 for one that is unknown', async () => {
+  it('exits 1 for a job that has not failed, 66 for an unknown one', async () => {
     const id = await submit({ ms: 1 });
     await infer.run(['result', id, '--wait']);
     const run = await infer.run(['retry', id, '--dry-run', '--json']);
@@ -92,7 +92,7 @@ describe('infer retry --dry-run', () => {
     expect((await infer.run(['retry', 'nosuch', '--dry-run'])).exitCode).toBe(66);
   });
 
-  it('takes an id or --failed, not both', async () => {
+  it('accepts an id or --failed, not both', async () => {
     expect(await infer.run(['retry', failed[0] as string, '--failed'])).toMatchObject({
       exitCode: 2,
       stderr: expect.stringMatching(/^Error: give either an id or --failed, not both\nTry: infer retry /),
@@ -101,13 +101,13 @@ describe('infer retry --dry-run', () => {
 });
 
 describe('infer retry --time-limit', () => {
-  it('gives a job that ran out of time a new limit, with which it completes', async () => {
+  it('sets a new limit for a job that timed out, which then completes', async () => {
     const id = await submit({ ms: 1500 }, '--time-limit', '300ms', '--retries', '0');
     expect((await infer.run(['result', id, '--wait', '--json'])).json()).toMatchObject({
       state: 'failed',
       error: { code: 'TIME_LIMIT' },
     });
-    // The variable is the limit of new jobs.
+    // The variable applies to new jobs.
     const env = { INFER_TIME_LIMIT: '5ms' };
     const foreseen = await infer.run(['retry', id, '--dry-run', '--time-limit', '1m'], { env });
     expect(foreseen.stdout).toMatch(/^would run 1 failed job again, with a time limit of 1m( 0s)?: work 1\n/);
@@ -119,14 +119,14 @@ describe('infer retry --time-limit', () => {
     expect((await stateOf(id)).timeLimitMs).toBe(60_000);
   });
 
-  it('leaves the limit alone without the flag, whatever the environment says', async () => {
+  it("keeps the job's limit without the flag, whatever the environment says", async () => {
     const id = await submit({ do: 'throw' }, '--time-limit', '40s');
     await infer.run(['result', id, '--wait']);
     await infer.run(['retry', id], { env: { INFER_TIME_LIMIT: '5ms' } });
     expect((await stateOf(id)).timeLimitMs).toBe(40_000);
   });
 
-  it('is the same in the library', async () => {
+  it('works the same in the library', async () => {
     const id = await submit({ ms: 1500 }, '--time-limit', '300ms', '--retries', '0');
     await infer.run(['result', id, '--wait']);
     const program = infer.script(`

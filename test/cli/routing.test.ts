@@ -18,14 +18,14 @@ interface Job {
 const ROW = { stdin: '{"x":[1,1,1,1]}' };
 
 describe('workers of one queue that serve different models', () => {
-  it('each get the jobs of theirs; what no worker serves waits, and everyone says so', async () => {
+  it('get only jobs of their models; jobs of unserved models wait, and every command says so', async () => {
     const models = path.join(infer.dir, 'models');
     writeModel(models, 'two', times(2));
     writeModel(models, 'three', times(3));
     writeModel(models, 'five', times(5));
     const submit = (model: string, ...more: string[]) =>
       infer.run(['submit', '-', '-Q', 'mixed', '-m', model, '--models', models, '--json', ...more], ROW);
-    // The most urgent of all: no worker may stop at it.
+    // The most urgent job: no worker may get stuck on it.
     await infer.worker(['-Q', 'mixed', '--models', models, '-m', 'two', '--name', 'two']);
     const alone = await submit('five', '--priority', '9');
     expect(alone.stderr).toMatch(
@@ -63,7 +63,7 @@ describe('workers of one queue that serve different models', () => {
     const job = await infer.run(['inspect', 'job', id]);
     expect(job.stdout).toContain('no worker of queue mixed serves model five now');
 
-    // Loaded into a worker that runs, it has its worker at once.
+    // Once loaded into a running worker, it is served at once.
     await infer.run(['control', 'load', 'three', 'five']);
     const done = await infer.run(['result', id, '--wait', '--json']);
     expect(done.json<Job>()).toMatchObject({
@@ -76,7 +76,7 @@ describe('workers of one queue that serve different models', () => {
     );
   }, 120_000);
 
-  it('run a job of one version on a worker that serves it, and one of none on any', async () => {
+  it('run a job pinned to a version only where it is served, and an unpinned job on any worker', async () => {
     const models = path.join(infer.dir, 'versions');
     writeModel(models, 'm', times(10));
     const start = (name: string) =>
@@ -109,7 +109,7 @@ describe('workers of one queue that serve different models', () => {
       },
     });
 
-    // The last worker of version 1 is updated: what asks for it waits, and says so.
+    // The last worker of version 1 is updated: jobs for it wait, and that is reported.
     await infer.run(['control', 'load', 'old', 'm']);
     const late = await submit('m@1');
     expect(late.stderr).toMatch(

@@ -19,13 +19,13 @@ const rows: Row[] = [
 ];
 
 interface Answers {
-  /** Each row a job of its own. */
+  /** Each row as a separate job. */
   alone: Record<string, unknown>[];
-  /** All rows one job. */
+  /** All rows as one job. */
   together: Record<string, unknown>[];
 }
 
-/** What these outputs of a model are, for rows alone and together. */
+/** The outputs of a model for rows alone and together. */
 async function answers(model: string, some: readonly Row[], ...names: string[]): Promise<Answers> {
   const { stdout, stderr } = await infer.script(`
     import { InferClient } from 'infer-queue';
@@ -61,23 +61,23 @@ beforeAll(async () => {
 });
 afterAll(() => worker?.stop());
 
-describe('a model whose rows mix', () => {
-  it('gives a row the same answer alone and in a job with others', async () => {
+describe('a model whose rows affect each other', () => {
+  it('answers a row alone the same as in a job with others', async () => {
     const { alone, together } = await answers('int8', rows, 'y');
     expect(together).toEqual(alone);
-    // Beside 1000 one step of the range would be 4, and 0.4 would be 0.
+    // Next to 1000 one quantisation step would be 4, and 0.4 would become 0.
     const [, { y } = { y: [] }] = alone as { y: number[] }[];
     expect(y[3]).toBeCloseTo(0.4, 2);
   });
 
-  it('says why in the banner, as a model does that was made for one row', () => {
+  it('shows the reason in the banner, like a model built for one row', () => {
     expect(worker.stderr).toMatch(/^! int8: runs one row at a time: output y of a row changes by \d/m);
     expect(worker.stderr).toMatch(/one@1 .* one row a run: no dimension is the batch$/m);
     expect(worker.stderr).toMatch(/said@1 .* one row a run: model\.json says "batchable": false$/m);
     expect(worker.stderr).not.toMatch(/anchors@1 .*one row a run/);
   });
 
-  it('says why in models, inspect workers and doctor', async () => {
+  it('shows the reason in models, inspect workers and doctor', async () => {
     const listed = await infer.run(['models', '--models', dir, '--json']);
     const { models: found } = listed.json<{
       models: { name: string; batching: object; warnings: string[] }[];
@@ -91,7 +91,7 @@ describe('a model whose rows mix', () => {
   });
 });
 
-it('a constant output goes whole to every row', async () => {
+it('a constant output is returned whole for every row', async () => {
   const anchors = [
     [0, 0],
     [1, 2],
@@ -110,22 +110,25 @@ it('a constant output goes whole to every row', async () => {
   expect(lines.rows()).toMatchObject(expected);
 });
 
-describe('rows that mix as no trial could see', () => {
+describe('rows that affect each other in a way no trial run could detect', () => {
   const large = rows.map(({ x }, at) => ({ x: x.map((one) => (at === 2 ? one + 2e6 : one)) }));
 
-  it('are found in service: the run is not used, and they run one at a time', async () => {
+  it('are detected in service: the run is discarded, and rows then run one at a time', async () => {
     const { alone, together } = await answers('above', large, 'y');
     expect(together).toEqual(alone);
     await worker.said(/ROWS_MIXED/);
     await worker.said(/rows mixed.*output y of a row changes/);
   });
 
-  it('are a problem in inspect, doctor and metrics', async () => {
+  it('are reported as a problem by inspect, doctor and metrics', async () => {
     await until(async () => {
       const { problems } = (await infer.run(['inspect', '--json'])).json<{ problems: { code: string }[] }>();
       return problems.some(({ code }) => code === 'ROWS_MIXED');
     });
-    expect((await infer.run(['inspect', 'workers'])).stdout).toContain('above@1×1 (rows mixed)');
+    // The next heartbeat tells that its rows run one at a time.
+    await until(async () =>
+      (await infer.run(['inspect', 'workers'])).stdout.includes('above@1×1 (rows mixed)'),
+    );
     const doctor = await infer.run(['doctor', 'models-batched', '--models', dir]);
     expect(doctor.stdout).toMatch(/worker w saw rows of above@1 mix in service/);
     expect(doctor.stdout).toContain('above/model.json');
@@ -134,7 +137,7 @@ describe('rows that mix as no trial could see', () => {
     expect(stdout).toContain('infer_worker_rows_mixed{worker="w",model="int8"} 0');
   });
 
-  it('are not looked for with INFER_ROW_CHECK=false', async () => {
+  it('are not checked with INFER_ROW_CHECK=false', async () => {
     await worker.stop();
     worker = await infer.worker(['--models', dir, '--name', 'w'], { env: { INFER_ROW_CHECK: 'false' } });
     const { alone, together } = await answers('above', large, 'y');

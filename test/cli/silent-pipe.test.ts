@@ -21,7 +21,7 @@ const connections = async () =>
     .split('\n').length;
 const groups = async () => (await watcher.keys('*:grp:*')) as string[];
 
-/** From its connection on, a command hears of Ctrl-C by itself. Boxed: a command is a promise of its own end. */
+/** From its connection on, a command handles Ctrl-C itself. Boxed, since a command is a promise of its own exit. */
 async function connected(start: () => Started): Promise<{ command: Started }> {
   const before = await connections();
   const command = start();
@@ -35,7 +35,7 @@ async function interrupt(command: Started): Promise<unknown> {
   return [exitCode, stdout];
 }
 
-describe('the first Ctrl-C ends a submit whose source is silent', () => {
+describe('the first Ctrl-C ends a submit whose input is silent', () => {
   it('before the first row', async () => {
     const { command } = await connected(() =>
       infer.start(['submit', '-', '--model', 'digits'], { stdin: { open: true } }),
@@ -43,19 +43,19 @@ describe('the first Ctrl-C ends a submit whose source is silent', () => {
     expect(await interrupt(command)).toEqual([130, '']);
   });
 
-  it('after rows of it were taken: they are taken back', async () => {
+  it('after some rows, which are withdrawn', async () => {
     const command = infer.start(['submit', '-', '--model', 'digits'], { stdin: { open: true } });
-    // More than a chunk, so that the group is begun.
+    // More than a chunk, so that the group is opened.
     command.stdin?.write(digitLines(397));
     await until(async () => ((await groups()).length === 1 ? true : undefined));
     expect(await interrupt(command)).toEqual([130, '']);
     expect(await groups()).toEqual([]);
   });
 
-  it('which is a named pipe', async () => {
+  it('when its input is a named pipe', async () => {
     const pipe = path.join(infer.dir, 'rows');
     execFileSync('mkfifo', [pipe]);
-    // For reading and writing: that waits for no other end.
+    // For reading and writing, so that opening does not wait for the other end.
     const held = openSync(pipe, 'r+');
     try {
       const { command } = await connected(() => infer.start(['submit', pipe, '--model', 'digits']));

@@ -22,13 +22,13 @@ async function silence(): Promise<void> {
   await until(async () => (stateOf(redis.pid) === 'T' ? true : undefined));
 }
 
-describe('a Redis that falls silent', () => {
-  it('during submit --wait: the time given holds, and the job is named', async () => {
+describe('a Redis that stops answering', () => {
+  it('does not extend the limit of submit --wait, which names the job', async () => {
     const run = infer.start(['submit', ONE_DIGIT, '--wait', '4s', '-Q', 'nobody']);
     await says(run, 'no worker serves queue nobody');
     await silence();
     const { exitCode, stderr } = await run;
-    // A silent connection alone would be given up after 5 s, with another code.
+    // A silent connection would otherwise be dropped after 5 s, with another code.
     expect(exitCode).toBe(75);
     expect(String(stderr)).toMatch(/whether j\w+ has ended is not known/);
   });
@@ -39,7 +39,7 @@ describe('a Redis that falls silent', () => {
     ['cancel', ['cancel', 'ID', '--wait', '1s']],
     ['ping', ['inspect', 'ping', '-t', '1s']],
     ['control', ['control', 'drain', 'any', '-t', '1s']],
-  ])('before %s: it says what is wrong, and exits 69', async (_, words) => {
+  ])('is reported with exit 69 when it stops before %s', async (_, words) => {
     await silence();
     const run = await infer.run(words.map((word) => (word === 'ID' ? id : word)));
     expect([run.exitCode, run.stderr]).toEqual([69, expect.stringContaining('does not answer')]);

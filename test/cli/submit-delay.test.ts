@@ -10,8 +10,8 @@ beforeAll(async () => {
   await infer.worker();
 });
 
-describe('a job that starts later', () => {
-  it('--delay: waits as delayed with its time, then runs', async () => {
+describe('a delayed job', () => {
+  it('waits as delayed until its start time with --delay, then runs', async () => {
     const before = Date.now();
     const run = await infer.run(['submit', ONE_DIGIT, '--delay', '1h', '--json']);
     const { id } = run.json<{ id: string }>();
@@ -31,7 +31,7 @@ describe('a job that starts later', () => {
     expect(answer.timing.totalMs).toBeGreaterThanOrEqual(1000);
   });
 
-  it('--at: a group waits whole, is kept until then, and can be cancelled', async () => {
+  it('can be a group with --at: it waits whole, is kept until then, and can be cancelled', async () => {
     const at = new Date(Date.now() + 30 * 86_400_000).toISOString();
     const run = await infer.run(['submit', DIGITS_FILE, '--at', at, '--json']);
     const { group } = run.json<{ group: string }>();
@@ -44,7 +44,7 @@ describe('a job that starts later', () => {
     expect((await infer.run(['result', group, '--json'])).json()).toMatchObject({ state: 'failed' });
   });
 
-  it('--expires counts from when it may start', async () => {
+  it('expires --expires after its start time', async () => {
     const args = ['submit', ONE_DIGIT, '-Q', 'nobody', '--delay', '1s', '--expires', '1s', '--wait', '20s'];
     const run = await infer.run([...args, '--json']);
     expect(run.exitCode).toBe(1);
@@ -56,7 +56,7 @@ describe('a job that starts later', () => {
     expect(Number(record.finishedAt) - Number(record.submittedAt)).toBeGreaterThanOrEqual(2000);
   });
 
-  it('a time that has passed is now, and is told of', async () => {
+  it('starts now, with a note, when its start time has passed', async () => {
     const run = await infer.run([
       'submit',
       ONE_DIGIT,
@@ -77,7 +77,7 @@ describe('a job that starts later', () => {
     [['--at', '2027-02-30T10:00'], "'2027-02-30T10:00' is not a time"],
     [['--at', '2027-01-01T10:00', '--delay', '1m'], '--at and --delay cannot be given together'],
     [['--delay', 'soon'], "'soon' is not a duration"],
-  ])('%j is refused', async (words, message) => {
+  ])('is rejected for %j', async (words, message) => {
     const run = await infer.run(['submit', ONE_DIGIT, ...words]);
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toContain(message);

@@ -17,7 +17,7 @@ beforeAll(async () => {
   await infer.worker(['--models', models, '--name', 'w']);
 });
 
-it('rows of a generator that fills one array again are one group, with results in input order', async () => {
+it('rows of a generator that reuses one array form one group with results in input order', async () => {
   const client = await InferClient.connect({ redis: redis.url });
   async function* rows() {
     const buffer = new BigInt64Array(3);
@@ -35,7 +35,7 @@ it('rows of a generator that fills one array again are one group, with results i
     }
     expect(next).toBe(700);
     await expect(client.submitRows([[1n], ['x']], { model: 'mean' })).rejects.toThrow('row 2');
-    // Lists may hold what results do.
+    // Lists may contain values in the form of results.
     const odd = await client.submitRows(
       [
         [Number.NaN, 1, 2, 3],
@@ -50,7 +50,7 @@ it('rows of a generator that fills one array again are one group, with results i
   }
 });
 
-it('rows are held against the model that is served now, not the one that this client knew', async () => {
+it('rows are checked against the model served now, not the one this client knew', async () => {
   const client = await InferClient.connect({ redis: redis.url });
   try {
     expect((await client.run([1, 2, 3, 4], { model: 'm' })).result).toEqual({ y: [2, 4, 6, 8] });

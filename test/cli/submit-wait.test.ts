@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 
 describe('submit --wait', () => {
-  it('-q prints the result, which is the data, and nothing else', async () => {
+  it('-q prints only the result', async () => {
     const run = await infer.run(['submit', '-q', '--wait', ONE_DIGIT]);
     expect([run.exitCode, run.stderr]).toEqual([0, '']);
     expect(run.json()).toMatchObject({ class: expect.any(Number), device: 'cpu' });
@@ -21,28 +21,31 @@ describe('submit --wait', () => {
   it.each([
     ['one row', ONE_DIGIT, 'j'],
     ['a group', DIGITS_FILE, 'g'],
-  ])('Ctrl-C says that %s goes on, and how to fetch and cancel it, also with -q', async (_, file, kind) => {
-    const run = infer.start(['submit', '-q', file, '--wait', '1m', '-Q', 'nobody']);
-    // Without a worker it warns once the job is queued, and then waits.
-    await says(run, 'no worker serves queue nobody');
-    run.kill('SIGINT');
-    const { exitCode, stderr } = await run;
-    expect(exitCode).toBe(130);
-    const id = new RegExp(`(${kind}[0-9a-z]{25}) goes on`).exec(String(stderr))?.[1] ?? '';
-    expect(stderr).toContain(`result ${id} --wait; cancel it: `);
-    const cancelled = await infer.run(['cancel', id]);
-    expect(cancelled.exitCode).toBe(0);
-  });
+  ])(
+    'says on Ctrl-C that %s continues, and how to fetch and cancel it, also with -q',
+    async (_, file, kind) => {
+      const run = infer.start(['submit', '-q', file, '--wait', '1m', '-Q', 'nobody']);
+      // Without a worker it warns once the job is queued, and then waits.
+      await says(run, 'no worker serves queue nobody');
+      run.kill('SIGINT');
+      const { exitCode, stderr } = await run;
+      expect(exitCode).toBe(130);
+      const id = new RegExp(`(${kind}[0-9a-z]{25}) continues`).exec(String(stderr))?.[1] ?? '';
+      expect(stderr).toContain(`result ${id} --wait; cancel it: `);
+      const cancelled = await infer.run(['cancel', id]);
+      expect(cancelled.exitCode).toBe(0);
+    },
+  );
 
-  it('Ctrl-C in result --wait says so too', async () => {
+  it('says so on Ctrl-C in result --wait too', async () => {
     const id = (await infer.run(['submit', '-q', ONE_DIGIT, '-Q', 'nobody'])).stdout.trim();
     const run = infer.start(['result', id, '--wait', '1m']);
     const client = await redis.client();
-    // It waits once it has registered its list with the job.
+    // It is waiting once its list is registered with the job.
     await until(async () => (await client.hget(`${bullBase('infer', 'nobody')}${id}`, 'rl')) ?? undefined);
     run.kill('SIGTERM');
     const { exitCode, stderr } = await run;
-    expect([exitCode, String(stderr)]).toEqual([143, expect.stringContaining(`${id} goes on. Fetch it:`)]);
+    expect([exitCode, String(stderr)]).toEqual([143, expect.stringContaining(`${id} continues. Fetch it:`)]);
     await infer.run(['cancel', id]);
   });
 
@@ -52,7 +55,7 @@ describe('submit --wait', () => {
     [[ONE_DIGIT, '--wait', 'abc'], 'abc'],
     [[ONE_DIGIT, '--wait', '30sec'], '30sec'],
     [['--wait', '5 minutes', ONE_DIGIT], '5 minutes'],
-  ])('%j is an error about the time', async (words, time) => {
+  ])('rejects %j as an invalid time', async (words, time) => {
     const run = await infer.run(['submit', ...words]);
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toContain(`--wait: '${time}' is not a duration`);
@@ -65,13 +68,13 @@ describe('submit --wait', () => {
     [['--wait', '99999999999'], '99999999999'],
     [[ONE_DIGIT, '--wait', '5000d'], '5000d'],
     [['--wait=25d', ONE_DIGIT], '25d'],
-  ])('%j is longer than a wait may be', async (words, time) => {
+  ])('rejects %j as longer than a wait may be', async (words, time) => {
     const run = await infer.run(['submit', ...words]);
     expect(run.exitCode).toBe(2);
     expect(run.stderr).toContain(`--wait: '${time}' is too long: the longest duration here is 24d`);
   });
 
-  it('--wait abc alone: there is no such file, and it is no time', async () => {
+  it('rejects --wait abc alone as neither a file nor a time', async () => {
     const run = await infer.run(['submit', '--wait', 'abc']);
     expect(run.exitCode).toBe(66);
     expect(run.stderr).toContain("there is no file abc; --wait: 'abc' is not a duration");

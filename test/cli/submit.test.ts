@@ -19,7 +19,7 @@ beforeAll(async () => {
   await infer.worker(['--name', 'the-worker', '-Q', 'realtime,batch,left']);
 });
 
-describe('one row', () => {
+describe('infer submit of one row', () => {
   it('prints the id on standard output, the next command on standard error', async () => {
     const submitted = await infer.run(['submit', ONE_DIGIT]);
     expect(submitted.exitCode).toBe(0);
@@ -33,7 +33,7 @@ describe('one row', () => {
     expect(result.json<DigitAnswer>()).toMatchObject({ class: digit(0).label, device: 'cpu' });
   });
 
-  it('--wait prints the result', async () => {
+  it('prints the result with --wait', async () => {
     const run = await infer.run(['submit', '--priority', '9', '--wait', ONE_DIGIT]);
     expect(run.exitCode).toBe(0);
     const answer = run.json<DigitAnswer>();
@@ -43,7 +43,7 @@ describe('one row', () => {
     expect(answer.confidence).toBeLessThanOrEqual(1);
   });
 
-  it('--json of submit is {id, queue, priority, model, rows}', async () => {
+  it('prints {id, queue, priority, model, rows} with --json', async () => {
     const run = await infer.run(['submit', ONE_DIGIT, '--json', '-p', '4']);
     const submitted = run.json();
     expect(submitted).toEqual({
@@ -56,7 +56,7 @@ describe('one row', () => {
     expect(run.stderr).toBe('');
   });
 
-  it('--json of submit --wait and of result is {id, state, result, attempts, worker, device, timing}', async () => {
+  it('prints {id, state, result, attempts, worker, device, timing} with --wait --json, as does result --json', async () => {
     const waited = (await infer.run(['submit', ONE_DIGIT, '--wait', '--json'])).json<{ id: string }>();
     const shape = {
       id: expect.stringMatching(JOB_ID),
@@ -73,13 +73,13 @@ describe('one row', () => {
     expect((await infer.run(['result', waited.id, '--json'])).json()).toEqual(waited);
   });
 
-  it('--quiet prints the id and nothing else', async () => {
+  it('prints only the id with --quiet', async () => {
     const run = await infer.run(['submit', ONE_DIGIT, '--quiet']);
     expect([run.exitCode, run.stderr]).toEqual([0, '']);
     expect(run.stdout.trim()).toMatch(JOB_ID);
   });
 
-  it('the same --id twice is one job, and the second says so', async () => {
+  it('accepts the same --id twice as one job, and the second call says so', async () => {
     const twice = ['submit', ONE_DIGIT, '--id', 'order-1234', '--json'];
     const first = (await infer.run(twice)).json();
     expect(first).toMatchObject({ id: 'order-1234', rows: 1 });
@@ -91,7 +91,7 @@ describe('one row', () => {
     expect((await infer.run(['result', 'order-1234', '--json'])).json()).toEqual(before);
   });
 
-  it('a result is there for --result-ttl, then its id is unknown (66)', async () => {
+  it('keeps a result for --result-ttl, after which its id is unknown (66)', async () => {
     const run = await infer.run(['submit', ONE_DIGIT, '--wait', '--result-ttl', '2s', '--json']);
     const { id } = run.json<{ id: string }>();
     const gone = await until(async () => {
@@ -104,8 +104,8 @@ describe('one row', () => {
   });
 });
 
-describe('where it goes', () => {
-  it('one row to realtime, many to batch, -Q elsewhere', async () => {
+describe('the queue of infer submit', () => {
+  it('is realtime for one row, batch for many, and the one given by -Q', async () => {
     const [one, many, left] = await Promise.all([
       infer.run(['submit', ONE_DIGIT, '--json']),
       infer.run(['submit', DIGITS_FILE, '--json']),
@@ -123,7 +123,7 @@ describe('where it goes', () => {
     expect(left.json()).toMatchObject({ queue: 'left' });
   });
 
-  it('no worker on the queue: a warning with the command to start one; the job stays, exit 0', async () => {
+  it('without a worker gives a warning with the command to start one; the job stays, exit 0', async () => {
     const run = await infer.run(['submit', ONE_DIGIT, '-Q', 'lonely', '--json']);
     expect(run.exitCode).toBe(0);
     expect(run.stderr).toMatch(/^Warning: no worker serves queue lonely.*infer worker -Q lonely\n$/);
@@ -140,7 +140,7 @@ describe('where it goes', () => {
   });
 });
 
-describe('forms of input', () => {
+describe('infer submit accepts input', () => {
   const two = [digit(0).pixels, digit(1).pixels];
   const oip = {
     id: 'from-triton',
@@ -165,7 +165,7 @@ describe('forms of input', () => {
     ],
     ['NDJSON arrays', `${two.map((pixels) => JSON.stringify(pixels)).join('\n')}\n`, 2],
     ['.npy', npyFile(two), 2],
-  ])('%s', async (_, stdin, rows) => {
+  ])('as %s', async (_, stdin, rows) => {
     const run = await infer.run(['submit', '-', '--wait', '--json'], { stdin });
     expect(run.stderr).toBe('');
     expect(run.exitCode).toBe(0);

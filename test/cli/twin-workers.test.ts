@@ -15,7 +15,7 @@ let models: string;
 let own: string;
 let none: string;
 
-/** A handler whose module is not loaded before a file is there: a model that takes as long to load as a test wants. */
+/** A handler whose module loads only once a file exists: a model that takes as long to load as a test wants. */
 const gated = (gate: string): string => `
   import { existsSync } from 'node:fs';
   import { setTimeout as delay } from 'node:timers/promises';
@@ -43,7 +43,7 @@ const args = (queue: string, model: string, name = `of-${model}`) => [
   ...['worker', '--threads', '1', '-Q', queue, '--models', models, '-m', model, '--name', name],
 ];
 
-/** Resolves when so many workers of a queue load their models. */
+/** Resolves when this many workers of a queue are loading their models. */
 const starting = async (queue: string, count: number, prefix = 'infer'): Promise<void> => {
   const client = await redis.client();
   await until(async () => {
@@ -55,12 +55,12 @@ const starting = async (queue: string, count: number, prefix = 'infer'): Promise
 };
 
 describe('two workers that start in the same second', () => {
-  it('a job whose model one of them still loads waits for it, beside the other that is ready', async () => {
+  it('do not reject a job while one still loads its model, though the other is ready', async () => {
     const slow = slowModel('slow');
     const first = infer.start(args('twins', 'slow'));
     const second = startWorker(infer.start(args('twins', 'quick')));
-    // The submitter knows the model from its own directory, no worker has published it, and the only worker that is
-    // ready has it not.
+    // The submitter knows the model from its own directory, no worker has published it, and the only ready worker does
+    // not have it.
     const ready = await second;
     await starting('twins', 1);
     const submit = (...more: string[]) =>
@@ -77,9 +77,9 @@ describe('two workers that start in the same second', () => {
     expect(await Promise.all([ready.stop(), end(first)])).toEqual([0, 0]);
   }, 120_000);
 
-  it('a submitter without the model waits until one of two twins has loaded it', async () => {
+  it('make a submitter without the model wait until one has loaded it', async () => {
     const twin = slowModel('twin');
-    // An installation that has no other model.
+    // An installation without other models.
     const env = { INFER_PREFIX: 'pair' };
     const row = { ...ROW, env };
     const workers = ['a', 'b'].map((name) => infer.start(args('pair', 'twin', name), { env }));
@@ -87,13 +87,13 @@ describe('two workers that start in the same second', () => {
     const submits = [0, 1, 2].map(() =>
       infer.run(['submit', '-', '-Q', 'pair', '-m', 'twin', '--models', none, '--wait', '--json'], row),
     );
-    // With no model named: the only one that there will be.
+    // With no model named: there will be only one.
     const unnamed = infer.run(['submit', '-', '-Q', 'pair', '--models', none, '--wait', '--json'], row);
     const client = await redis.client();
     const asked = async () =>
       Number(/cmdstat_hvals:calls=(\d+)/.exec(await client.info('commandstats'))?.[1] ?? 0);
     const before = await asked();
-    // They look again and again.
+    // They look repeatedly.
     await until(async () => (await asked()) > before + 20 || undefined);
     const { problems } = (await infer.run(['inspect', '--json'], { env })).json<{
       problems: { code: string }[];
@@ -107,13 +107,13 @@ describe('two workers that start in the same second', () => {
     expect(await Promise.all(workers.map(end))).toEqual([0, 0]);
   }, 120_000);
 
-  it('a model that no worker loads is unknown at once', async () => {
+  it('do not delay the error for a model that no worker loads', async () => {
     const run = await infer.run(['submit', '-', '-m', 'nothing', '--models', none, '--json'], ROW);
     expect(run.json()).toMatchObject({ error: { code: 'MODEL_UNKNOWN' } });
   });
 });
 
-/** Submits while the model is not loaded, looks at what is said of its job, and lets it load. */
+/** Submits while the model is not loaded, checks what is said about its job, and lets it load. */
 async function submitWithGate(
   slow: { open(): void },
   submit: (...more: string[]) => ReturnType<typeof infer.run>,
@@ -122,7 +122,7 @@ async function submitWithGate(
   expect(exitCode, stderr).toBe(0);
   const { id } = JSON.parse(stdout) as { id: string };
   const client = await redis.client();
-  // The worker that is ready has met it.
+  // The ready worker has come across it.
   await until(async () => (await client.exists('{infer:twins}:bymodel:slow')) === 1 || undefined);
   const { problems } = await inspect(infer);
   expect(problems.map(({ code }) => code)).not.toContain('MODEL_NO_WORKER');
@@ -133,7 +133,7 @@ async function submitWithGate(
   return { id, stderr };
 }
 
-/** Ends a worker; answers its exit code. */
+/** Stops a worker; returns its exit code. */
 async function end(worker: Started): Promise<number | undefined> {
   worker.kill('SIGTERM');
   return (await worker).exitCode;

@@ -5,7 +5,7 @@ import * as onnx from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 import type { TestWorker } from '../support/worker.js';
 
-/** What values and names a model or a handler may give, from submit to result, in each form of output. */
+/** The values and names that a model or handler may return, from submit to result, in each output format. */
 const redis = useRedis();
 const infer = useInfer(redis);
 
@@ -46,8 +46,8 @@ let worker: TestWorker;
 const submit = (model: string, input: string, ...flags: string[]) =>
   infer.run(['submit', '-', '--model', model, '--wait', ...flags], { stdin: input });
 
-describe('what JSON has no number for', () => {
-  it('is text in --json and NDJSON', async () => {
+describe('numbers that JSON cannot represent', () => {
+  it('are strings in --json and NDJSON', async () => {
     const rows = '{"x":[0]}\n{"x":[-1]}\n{"x":[1]}\n{"x":["Infinity"]}\n{"x":["NaN"]}\n';
     const expected = ['-Infinity', 'NaN', 0, 'Infinity', 'NaN'].map((y) => ({ y: [y] }));
     const { group: id } = (await submit('log', rows, '--json')).json<{ group: string }>();
@@ -55,14 +55,14 @@ describe('what JSON has no number for', () => {
     expect((await infer.run(['result', id])).rows()).toEqual(expected);
   });
 
-  it('is text in a pipe, and input again', async () => {
+  it('are strings in a pipe, and accepted as input again', async () => {
     expect((await submit('log', '{"x": [0]}')).json()).toEqual({ y: ['-Infinity'] });
     const large = (await submit('ids', '{"x": ["9007199254740993"]}')).json<{ y: unknown }>();
     expect(large).toEqual({ y: ['9007199254740993'] });
     expect((await submit('ids', JSON.stringify({ x: large.y }))).json()).toEqual(large);
   });
 
-  it('is exact for programs, or text when they ask for it', async () => {
+  it('are exact for programs, or strings on request', async () => {
     const program = (options: string) => `
       import { InferClient } from 'infer-queue';
       const infer = await InferClient.connect(${options});
@@ -88,28 +88,28 @@ describe('what JSON has no number for', () => {
     ]);
   });
 
-  it('that is written as no JSON says how to write it', async () => {
+  it('are rejected unquoted, with the quoted form', async () => {
     const run = await submit('log', '{"x": [NaN]}');
     expect(run.exitCode).toBe(65);
     expect(run.stderr).toContain('"NaN", in quotes');
   });
 });
 
-describe('names of a model or handler', () => {
+describe('output names chosen by a model or handler', () => {
   it.each([
     ['js', '{"in": "hello"}', { json: ['hello'] }, 'tensor'],
     ['ji', '{"json": "hello"}', { out: ['hello'] }, 'tensor'],
     ['classy', '{"x": [4]}', { class: [4] }, 'tensor'],
     ['detail', '{"x": [4]}', { class: 3, device: 'mine', scores: [1, 2], y: [4] }, 'handler'],
     ['list', '{"x": [4]}', [1, 2], 'handler'],
-  ])('%s: nothing is added, hidden or taken for ours', async (model, input, result, task) => {
+  ])('are returned unchanged, with nothing added or hidden: %s', async (model, input, result, task) => {
     const run = await submit(model, input, '--json');
     const answer = run.json<{ id: string }>();
     expect(answer).toMatchObject({ state: 'completed', rows: 1, result, task });
     expect((await infer.run(['result', answer.id, '--output', '-'])).rows()).toEqual([result]);
   });
 
-  it('an answer that looks like a failed row is told from one', async () => {
+  it('do not make an answer that resembles a failed row count as one', async () => {
     const rows = '{"x":0}\n{"x":300}\n{"x":5}\n';
     const { group } = (await submit('picky', rows, '--json')).json<{ group: string }>();
     const answer = await infer.run(['result', group, '--json']);
@@ -124,7 +124,7 @@ describe('names of a model or handler', () => {
   });
 });
 
-it('what a handler prints is in the log of its worker, and nowhere else', async () => {
+it("output printed by a handler appears only in its worker's log", async () => {
   const run = await submit('chatty', '{"x": 7}', '--json');
   expect(run.json()).toMatchObject({ state: 'completed', result: { y: [7] } });
   await worker.said(/partly/);

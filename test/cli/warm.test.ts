@@ -6,10 +6,10 @@ import { useRedis } from '../support/redis.js';
 const redis = useRedis();
 const infer = useInfer(redis);
 
-// What the other files rely on: `ask` answers what a process of its own would.
-describe('ask', () => {
+// What the other files rely on: `ask` answers as a separate process would.
+describe('the test helper ask', () => {
   it.each<[string, string[], Parameters<typeof infer.ask>[1]]>([
-    // Without the memory of Redis, which changes from one moment to the next.
+    // Without Redis's memory use, which changes all the time.
     ['works', ['inspect', 'queues'], {}],
     ['as JSON', ['models', '--json'], {}],
     ['help', ['submit', '--help'], {}],
@@ -20,7 +20,7 @@ describe('ask', () => {
     ['nothing listens', ['inspect'], { redis: 'redis://127.0.0.1:1' }],
     ['a bad setting', ['inspect'], { env: { INFER_PREFIX: 'a b' } }],
     ['another directory', ['submit', 'none.json', '--model', 'digits'], { cwd: '/' }],
-  ])('answers what a process answers: %s', async (_, args, options) => {
+  ])('answers exactly as a separate process: %s', async (_, args, options) => {
     const [own, ...warm] = await Promise.all([
       infer.run(args, options),
       infer.ask(args, options),
@@ -31,7 +31,7 @@ describe('ask', () => {
     expect(all(warm[1] as typeof own)).toEqual(all(own));
   });
 
-  it('does work, one command after the other', async () => {
+  it('runs commands that do real work, one after the other', async () => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i++)
       ids.push((await infer.ask(['submit', ONE_DIGIT, '--model', 'digits', '--quiet'])).stdout.trim());

@@ -28,7 +28,7 @@ beforeAll(async () => {
     await infer.run(['submit', ONE_DIGIT, '-Q', 'busy', '-q'], { redis: redis.url });
 });
 
-/** Ends a view with `q` and expects the terminal as it was. */
+/** Ends a view with `q` and expects the terminal to be restored. */
 async function quits(terminal: Terminal): Promise<void> {
   terminal.type('q');
   const { exitCode, modes } = await terminal.ended;
@@ -42,8 +42,8 @@ function expectRestored({ screen }: Terminal, modes: string): void {
   expect(modes).toMatch(/(?<!-)\becho\b/);
 }
 
-describe('a watch on a terminal', () => {
-  it('is redrawn in place, with charts, until q', async () => {
+describe('inspect --watch on a terminal', () => {
+  it('redraws in place, with charts, until q', async () => {
     const terminal = open(['--watch', '0.2']);
     const lines = await terminal.shows(/slow +waiting +▁?█/);
     expect(lines[0]).toMatch(/^infer inspect · \d\d:\d\d:\d\d · every 200 ms · by name$/);
@@ -56,7 +56,7 @@ describe('a watch on a terminal', () => {
     await quits(terminal);
   });
 
-  it('is sorted by s and held by p', async () => {
+  it('changes the sort order on s and pauses on p', async () => {
     const terminal = open(['queues', '--watch', '0.2']);
     const order = (lines: string[]) => lines.filter((line) => /^(│ )?(busy|slow) .*0: \d/.test(line));
     expect(order(await terminal.shows(/by name[\s\S]*waiting/))[0]).toContain('busy');
@@ -74,7 +74,7 @@ describe('a watch on a terminal', () => {
     await quits(terminal);
   });
 
-  it('fits a terminal that is resized, down to 20 columns', async () => {
+  it('fits a resized terminal, down to 20 columns', async () => {
     const terminal = open(['queues', '--watch', '0.2'], { columns: 132, rows: 30 });
     await terminal.shows(/QUEUE.*TOTAL/);
     for (const [columns, rows] of [
@@ -92,16 +92,16 @@ describe('a watch on a terminal', () => {
     await quits(terminal);
   });
 
-  it('says that Redis is away, keeps trying and goes on by itself', async () => {
+  it('says that Redis is unreachable, keeps retrying and resumes automatically', async () => {
     const terminal = open(['--watch', '0.2']);
     await terminal.shows(/slow/);
     await redis.kill();
-    const lines = await terminal.shows(/^! no Redis[\s\S]*trying\s+again/m);
+    const lines = await terminal.shows(/^! no Redis[\s\S]*retrying\s+for/m);
     expect(lines.join(' ')).toMatch(/unix:.*redis\.sock/);
-    // What was known last stays on the screen.
+    // The last known data stays on the screen.
     expect(lines.join('\n')).toContain('slow');
     await redis.restart();
-    await terminal.shows(/^(?![\s\S]*trying\s+again)infer inspect/);
+    await terminal.shows(/^(?![\s\S]*retrying\s+for)infer inspect/);
     await quits(terminal);
     for (const queue of ['slow', 'busy', 'busy'])
       await infer.run(['submit', ONE_DIGIT, '-Q', queue, '-q'], { redis: redis.url });
@@ -110,7 +110,7 @@ describe('a watch on a terminal', () => {
   it.each([
     ['Ctrl-C', (terminal: Terminal) => terminal.type('\u0003'), 130],
     ['SIGTERM', (terminal: Terminal) => terminal.signal('SIGTERM'), 143],
-  ])('leaves the terminal as it was after %s', async (_, stop, code) => {
+  ])('restores the terminal after %s', async (_, stop, code) => {
     const terminal = open(['stats', '--watch', '0.2']);
     await terminal.shows(/QUEUE/);
     stop(terminal);
@@ -122,7 +122,7 @@ describe('a watch on a terminal', () => {
   it.each([
     ['of no known width', { columns: 0, rows: 0 }, {}],
     ['that cannot be drawn on', { columns: 80, rows: 24 }, { TERM: 'dumb' }],
-  ])('%s is one look', async (_, size, env) => {
+  ])('%s prints once', async (_, size, env) => {
     const terminal = open(['workers', '--watch'], size, env);
     expect((await terminal.ended).exitCode).toBe(0);
     expect(terminal.screen.pictures).toBe(0);
@@ -130,15 +130,15 @@ describe('a watch on a terminal', () => {
     expect(terminal.screen.all).toContain('cannot be redrawn');
   });
 
-  it('fails like any command when Redis is not there to begin with', async () => {
+  it('fails like any command when Redis is unreachable at the start', async () => {
     const terminal = open(['--watch'], undefined, {}, 'unix:///nowhere/redis.sock');
     expect((await terminal.ended).exitCode).toBe(69);
     expect(terminal.screen.pictures).toBe(0);
   });
 });
 
-describe('a watch in a pipe', () => {
-  it.each(['queues', 'workers', 'stats'])('of %s is one look, in JSON one line', async (what) => {
+describe('inspect --watch in a pipe', () => {
+  it.each(['queues', 'workers', 'stats'])('of %s prints once, in JSON as one line', async (what) => {
     const table = await infer.run(['inspect', what, '--watch'], { redis: redis.url });
     expect(table.exitCode).toBe(0);
     expect(table.stdout.split('\n')[0]).toMatch(/^[A-Z]+\t/);
@@ -148,7 +148,7 @@ describe('a watch in a pipe', () => {
     expect(json.rows()[0]).toHaveProperty(what);
   });
 
-  it('ends quietly when its reader has gone', async () => {
+  it('ends quietly when its reader closes the pipe', async () => {
     const run = promisify(execFile);
     const command = `'${process.execPath}' '${path.join(ROOT, 'bin/run.js')}' inspect queues --watch | head -c 1`;
     const { stdout, stderr } = await run('sh', ['-c', command], {
@@ -157,7 +157,7 @@ describe('a watch in a pipe', () => {
     expect([stdout, stderr]).toEqual(['Q', '']);
   });
 
-  it('takes no interval of nothing', async () => {
+  it('rejects an interval of zero', async () => {
     const { exitCode, stderr } = await infer.run(['inspect', '--watch', '0'], { redis: redis.url });
     expect(exitCode).toBe(2);
     expect(stderr).toContain('--watch 0.1 is the most often');

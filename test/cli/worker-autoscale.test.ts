@@ -16,7 +16,7 @@ beforeAll(() => {
   writeModel(models, 'slow', slow());
 });
 
-/** Bursts are seconds of work for every core: on a busy machine they are minutes. */
+/** Bursts are seconds of work for every core; on a busy machine they take minutes. */
 const PATIENCE_MS = 120_000;
 
 /** A worker whose runs are single jobs, and whose idle runners stay for a second. */
@@ -33,7 +33,7 @@ const control = async (...args: string[]) =>
     workers: { state: string; text: string; code?: string; hint?: string }[];
   }>().workers;
 
-/** Sends JOBS of some 150 ms at once; says what each of them came to. */
+/** Sends JOBS jobs of some 150 ms at once; reports how each of them ended. */
 const BURST = `import { InferClient } from 'infer-queue';
   const client = await InferClient.connect();
   const { QUEUE, JOBS } = process.env;
@@ -49,7 +49,7 @@ const statesOf = async (child: ReturnType<typeof burst>): Promise<string[]> => {
   return JSON.parse(String(stdout)) as string[];
 };
 
-/** Resolves when the worker has so many runner processes; on the way it never has more than `most`. */
+/** Resolves when the worker has this many runner processes; it never has more than `most` on the way. */
 const runners = (worker: TestWorker, wanted: number, most: number): Promise<number[]> =>
   until(async () => {
     const pids = childrenOf(worker.pid);
@@ -57,8 +57,8 @@ const runners = (worker: TestWorker, wanted: number, most: number): Promise<numb
     return pids.length === wanted ? pids : undefined;
   }, PATIENCE_MS);
 
-describe('--autoscale 4,2', { timeout: PATIENCE_MS }, () => {
-  it('a burst takes it to four, a crash leaves it there, idleness takes it back to two; no job is lost', async () => {
+describe('worker --autoscale 4,2', { timeout: PATIENCE_MS }, () => {
+  it('grows to four in a burst, stays there after a crash, shrinks to two when idle, and loses no job', async () => {
     const worker = await autoscaled('burst', '4,2');
     expect(worker.stderr).toMatch(/runs\s+2 to 4 at a time, 1 thread each\n/);
     expect(childrenOf(worker.pid)).toHaveLength(2);
@@ -73,10 +73,10 @@ describe('--autoscale 4,2', { timeout: PATIENCE_MS }, () => {
     expect(await statesOf(sent)).toEqual(Array.from({ length: 50 }, () => 'completed'));
 
     const two = await runners(worker, 2, 4);
-    await worker.said(/"runners":3,"was":4,"reason":"fewer than 4 had work at a time for/);
+    await worker.said(/"runners":3,"was":4,"reason":"fewer than 4 had work at the same time for/);
     await worker.said(/"runners":2,"was":3/);
     await until(async () => ((await workerNamed('burst'))?.concurrency === 2 ? true : undefined));
-    // One that dies while it is idle is replaced, and counted once: the next burst still finds room for two.
+    // One that dies while idle is replaced, and counted once: the next burst still has room for two.
     process.kill(two[1] as number, 'SIGKILL');
     await until(async () => {
       const now = childrenOf(worker.pid);
@@ -94,7 +94,7 @@ describe('--autoscale 4,2', { timeout: PATIENCE_MS }, () => {
     expect(await worker.stop()).toBe(0);
   });
 
-  it('stopped in the middle of growing: nothing is left, what was taken is handed back', async () => {
+  it('leaves nothing behind when stopped while growing, and returns the jobs it took', async () => {
     const worker = await autoscaled('brief', '6,1');
     const child = burst('brief', 30);
     await worker.said(/"msg":"autoscale"/);
@@ -108,8 +108,8 @@ describe('--autoscale 4,2', { timeout: PATIENCE_MS }, () => {
   });
 });
 
-describe('control set', { timeout: PATIENCE_MS }, () => {
-  it('moves the bounds; a number is refused, with the bounds that hold it there', async () => {
+describe('control set autoscale', { timeout: PATIENCE_MS }, () => {
+  it('changes the bounds; concurrency is refused, with the current bounds', async () => {
     const worker = await autoscaled('steered', '3,1');
     expect(await control('steered', 'concurrency', '2')).toMatchObject([
       { state: 'refused', code: 'AUTOSCALED', text: expect.stringContaining('within 3,1') },
@@ -125,7 +125,7 @@ describe('control set', { timeout: PATIENCE_MS }, () => {
     await control('steered', 'autoscale', '2,1');
     await runners(worker, 1, 3);
     expect((await workerNamed('steered'))?.autoscale).toEqual({ max: 2, min: 1 });
-    // The heartbeat is a second behind.
+    // The heartbeat lags by a second.
     await until(async () => {
       const { stdout } = await infer.run(['inspect', 'workers', '-o', 'wide', '-d', 'steered']);
       return stdout.includes('\t1 of 1..2\t') ? true : undefined;
@@ -133,7 +133,7 @@ describe('control set', { timeout: PATIENCE_MS }, () => {
     expect(await worker.stop()).toBe(0);
   });
 
-  it('bounds for a worker without are refused', async () => {
+  it('is refused for a worker without bounds', async () => {
     const worker = await infer.worker(['--name', 'fixed', '-Q', 'fixed', '--models', models]);
     expect(await control('fixed', 'autoscale', '3,1')).toMatchObject([
       { state: 'refused', code: 'NOT_AUTOSCALED', text: 'it was started without --autoscale' },
@@ -147,7 +147,7 @@ describe('control set', { timeout: PATIENCE_MS }, () => {
   });
 });
 
-describe('what makes no sense', () => {
+describe('flags of worker --autoscale', () => {
   const worker = (...args: string[]) => infer.run(['worker', '--models', models, ...args]);
 
   it.each([
@@ -160,12 +160,12 @@ describe('what makes no sense', () => {
     [['--autoscale', '4,2', '--gpu', '0'], /is for runners on the CPU.*\nTry: infer autoscale /],
     [['--autoscale', '4,2', '--require-gpu'], /is for runners on the CPU/],
     [['--autoscale', '4,2', '--provider', 'cuda'], /is for runners on the CPU/],
-  ])('%j: exit 2, and what to say instead', async (args, words) => {
+  ])('that are invalid are rejected with exit 2 and the fix: %j', async (args, words) => {
     const { exitCode, stderr } = await worker(...args);
     expect([exitCode, stderr]).toEqual([2, expect.stringMatching(words)]);
   });
 
-  it('a -c that is typed wins over bounds from the environment', async () => {
+  it('may be replaced by -c, which overrides bounds from the environment', async () => {
     const fixed = await infer.worker(['--name', 'typed', '-Q', 'typed', '--models', models, '-c', '2'], {
       env: { INFER_AUTOSCALE: '4,1' },
     });

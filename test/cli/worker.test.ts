@@ -10,7 +10,7 @@ import { useRedis } from '../support/redis.js';
 
 const redis = useRedis({ port: true });
 const infer = useInfer(redis);
-/** The second of two signals counts from here on; sooner it is the same key press. */
+/** From here on a second signal counts; sooner, it is taken as the same key press. */
 const SECOND_PRESS_MS = 300;
 let models = '';
 
@@ -34,15 +34,15 @@ beforeAll(async () => {
   writeModel(models, 'doubler', doubler());
   writeModel(models, 'adder', adder());
   writeModel(models, 'slow', slow());
-  // Looked for by the last test: by then its record has had its time.
+  // Used by the last test, when its record should have expired.
   const killed = await infer.worker(['--name', 'killed', '-Q', 'killed', '--model', 'digits']);
   expect(await workerNamed('killed')).toMatchObject({ state: 'ready', pid: killed.pid });
   killed.signal('SIGKILL');
   await killed.exited;
 });
 
-describe('what it says and shows', () => {
-  it('the banner: Redis, queues in order, model, device, batches', async () => {
+describe("infer worker's banner", () => {
+  it('shows Redis, queues in order, model, device and batches', async () => {
     const worker = await infer.worker(['--name', 'banner', '-Q', 'b,a', '--max-batch', '8']);
     expect(worker.stderr).toMatch(/infer worker banner v\d/);
     expect(worker.stderr).toMatch(new RegExp(`redis\\s+${redis.url}\n`));
@@ -62,7 +62,7 @@ describe('what it says and shows', () => {
     expect(await workerNamed('banner')).toBeUndefined();
   });
 
-  it('-Q repeated is -Q with commas; --model takes only those of the directory', async () => {
+  it('treats repeated -Q like -Q with commas, and --model selects from the directory', async () => {
     const args = ['--name', 'few', '-Q', 'a', '-Q', 'b,c', '--models', models];
     const worker = await infer.worker([...args, '--model', 'doubler', '--model', 'adder']);
     expect(worker.stderr).toMatch(/queues\s+a, then b, then c\n/);
@@ -78,8 +78,8 @@ describe('what it says and shows', () => {
   });
 });
 
-describe('when it ends by itself', () => {
-  it('--burst: when its queues are empty, exit 0, all done', async () => {
+describe('infer worker that ends on its own', () => {
+  it('exits 0 with --burst once its queues are empty, all jobs done', async () => {
     const ids = [await submitDigit('burst'), await submitDigit('burst'), await submitDigit('burst')];
     const worker = await infer.worker(['-Q', 'burst', '--burst', '--name', 'brief', '--model', 'digits']);
     expect(await worker.exited).toBe(0);
@@ -87,12 +87,12 @@ describe('when it ends by itself', () => {
     expect(await inspectQueue(infer, 'burst')).toMatchObject({ waiting: 0, active: 0 });
   });
 
-  it('--burst with nothing to do ends at once', async () => {
+  it('exits at once with --burst when there is nothing to do', async () => {
     const worker = await infer.worker(['-Q', 'burst', '--burst', '--model', 'digits']);
     expect(await worker.exited).toBe(0);
   });
 
-  it('--max-jobs 2 of 4: two done, two still waiting, none active', async () => {
+  it('runs two of four jobs with --max-jobs 2, leaving two waiting and none active', async () => {
     for (const _ of [1, 2, 3, 4]) await submitDigit('max');
     const worker = await infer.worker([
       '-Q',
@@ -109,10 +109,10 @@ describe('when it ends by itself', () => {
   });
 });
 
-describe('signals', () => {
+describe('infer worker on a signal', () => {
   const slowWorker = (queue: string) =>
     infer.worker(['-Q', queue, '--name', queue, '--models', models, '--model', 'slow', '--max-batch', '1']);
-  /** Asks Redis itself: a command would take longer than it may take to be over. */
+  /** Asks Redis directly: a command would take longer than the state lasts. */
   const running = async (queue: string): Promise<void> => {
     const client = await redis.client();
     await until(async () =>
@@ -122,7 +122,7 @@ describe('signals', () => {
   };
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    '%s: finishes the job at hand, hands back what waits',
+    'finishes the running job and returns waiting ones: %s',
     async (signal) => {
       const queue = `drain-${signal}`;
       const first = await submitSlow(queue, 400);
@@ -139,7 +139,7 @@ describe('signals', () => {
     },
   );
 
-  it('a second signal: the running job goes back to its place, uncounted, at once', async () => {
+  it('returns the running job to its place at once on a second one, with no attempt counted', async () => {
     const queue = 'leave';
     const id = await submitSlow(queue, 100_000);
     const worker = await slowWorker(queue);
@@ -159,7 +159,7 @@ describe('signals', () => {
   });
 });
 
-it('a killed worker leaves the register when its heartbeat expires', async () => {
+it('a killed worker disappears from the register when its heartbeat expires', async () => {
   await until(async () => ((await workerNamed('killed')) === undefined ? true : undefined), 20_000);
   const client = await redis.client();
   expect(await client.keys('*:worker:*')).toEqual([]);

@@ -43,7 +43,7 @@ const start = async (...args: string[]) => {
 const errorOf = (run: { json<T>(): T }) => run.json<{ error: { code: string; hint: string } }>().error;
 
 describe('infer workers start', () => {
-  it('NAME starts a worker that ran before, as before a reboot, with the flags it had', async () => {
+  it('NAME starts a stopped worker with the flags it had, as after a reboot', async () => {
     const { rows } = await start('--name', 'kept', '-Q', 'kept', '--count', '2');
     for (const { pid } of rows) process.kill(pid, 'SIGKILL');
     await until(async () => (rows.some(({ pid }) => lives(pid)) ? undefined : true));
@@ -78,14 +78,14 @@ describe('infer workers start', () => {
   });
 });
 
-describe('names', () => {
-  it('are the same in workers list and inspect, and both take them', async () => {
+describe('worker names', () => {
+  it('are the same in workers list and inspect, and both commands accept them', async () => {
     await start('--name', 'same', '-Q', 'same');
     const [shown] = (await infer.run(['workers', 'list'])).stdout.split('\n').slice(1);
     const full = `same@${hostname()}`;
     expect(shown?.split('\t')[0]).toBe(full);
     expect((await workers('list')).rows).toMatchObject([{ name: 'same', worker: full }]);
-    // Workers of other tests may not have been forgotten yet.
+    // Workers of other tests may still be registered.
     expect((await inspect(infer)).workers.map(({ name }) => name)).toContain(full);
     for (const name of ['same', full]) {
       const set = await infer.run(['control', 'set', name, 'concurrency', '1', '--json']);
@@ -94,7 +94,7 @@ describe('names', () => {
     expect((await workers('stop', full)).rows).toMatchObject([{ outcome: 'stopped' }]);
   });
 
-  it('that no worker has are an error; those of a stopped one are not', async () => {
+  it('are rejected when no worker has them; those of a stopped worker are not', async () => {
     await start('--name', 'here', '-Q', 'here');
     for (const verb of ['stop', 'restart', 'logs']) {
       const run = await infer.run(['workers', verb, 'TYPO', '--json']);
@@ -111,7 +111,7 @@ describe('names', () => {
 });
 
 describe('infer workers restart', () => {
-  it('lets each finish its job, and starts it again with its flags', async () => {
+  it('lets each worker finish its job, and starts it again with its flags', async () => {
     const models = path.join(infer.dir, 'models');
     writeModel(models, 'slow', slow());
     const flags = ['--models', models, '--model', 'slow', '--threads', '1'];
@@ -128,7 +128,7 @@ describe('infer workers restart', () => {
     expect(ended.json()).toMatchObject({ state: 'completed', attempts: 1 });
     const argv = readFileSync(`/proc/${rows[0]?.pid}/cmdline`, 'latin1').split('\0');
     expect(argv).toEqual(expect.arrayContaining(flags));
-    // One that does not start again keeps its flags, and is an error.
+    // One that does not restart keeps its flags, and is reported as an error.
     writeFileSync(path.join(models, 'slow', '1', 'model.onnx'), 'broken');
     const broken = await workers('restart', '--all');
     expect([broken.exitCode, broken.rows]).toMatchObject([69, [{ outcome: 'failed' }]]);
@@ -136,7 +136,7 @@ describe('infer workers restart', () => {
     expect((await workers('restart', 'again')).rows).toMatchObject([{ outcome: 'started' }]);
   });
 
-  it('Ctrl-C while a worker finishes its job: it runs again, and those after it are left as they are', {
+  it('still restarts a worker that was finishing its job at Ctrl-C, and leaves later workers untouched', {
     timeout: 120_000,
   }, async () => {
     const models = path.join(infer.dir, 'models-kept');
@@ -167,7 +167,7 @@ describe('infer workers restart', () => {
     expect(after[1]?.pid).toBe(before[1]?.pid);
   });
 
-  it('of a worker that runs and one that was stopped says so, and restarts none', {
+  it('restarts neither worker when one of two named is stopped, and says so', {
     timeout: 120_000,
   }, async () => {
     const { rows } = await start('--name', 'runs', '-Q', 'r');
@@ -181,7 +181,7 @@ describe('infer workers restart', () => {
     expect((await workers('list')).rows).toMatchObject([{ name: 'runs', pid: rows[0]?.pid }]);
   });
 
-  it('without a name and --all, or with both, is wrong usage', async () => {
+  it('rejects a call without a name and --all, or with both', async () => {
     for (const args of [[], ['x', '--all']]) {
       expect((await infer.run(['workers', 'restart', ...args])).exitCode).toBe(2);
     }
@@ -189,7 +189,7 @@ describe('infer workers restart', () => {
 });
 
 describe('infer workers logs', () => {
-  it('shows the last lines, and with -f further ones, also after the log was emptied', async () => {
+  it('prints the last lines, and follows with -f, also after the log was truncated', async () => {
     await start('--name', 'l', '-Q', 'l');
     await workers('stop', 'l');
     const file = path.join(dir, 'l.log');

@@ -46,7 +46,7 @@ const DIGITS = ['--', '--model', 'digits', '--threads', '1'];
 const start = (...args: string[]) => workers('start', ...args, ...DIGITS);
 
 describe('infer workers', () => {
-  it('starts, lists and stops; each again changes nothing', async () => {
+  it('starts, lists and stops workers; repeated calls change nothing', async () => {
     const first = await start('-Q', 'rt', '--count', '2', '--name', 'rt');
     expect([first.exitCode, first.rows.map((row) => [row.name, row.outcome])]).toEqual([
       0,
@@ -55,7 +55,7 @@ describe('infer workers', () => {
         ['rt-2', 'started'],
       ],
     ]);
-    // Ready means ready: they are in the register.
+    // Ready means registered.
     const names = (await inspect(infer)).workers.map((worker) => worker.name);
     expect(names).toEqual([`rt-1@${hostname()}`, `rt-2@${hostname()}`]);
     const again = await start('-Q', 'rt', '--count', '2', '--name', 'rt');
@@ -74,7 +74,7 @@ describe('infer workers', () => {
     expect((await inspect(infer)).workers).toEqual([]);
   });
 
-  it('one for each GPU, pinned by UUID', async () => {
+  it('starts one worker per GPU, pinned by UUID', async () => {
     posing.set([{ uuid: posingUuid(1) }, { uuid: posingUuid(2) }]);
     const { rows } = await start('--per-gpu', '--name', 'g', '-Q', 'rt');
     expect(rows.map((row) => [row.name, row.gpu])).toEqual([
@@ -93,7 +93,7 @@ describe('infer workers', () => {
     expect([none.exitCode, none.json<{ error: object }>().error]).toMatchObject([69, { code: 'NO_GPU' }]);
   });
 
-  it('one that fails says why and leaves nothing; the others stay: exit 3, or 69 when all fail', async () => {
+  it('reports why a worker failed to start and leaves nothing of it; the others stay: exit 3, or 69 when all fail', async () => {
     posing.set([{ uuid: posingUuid(1) }, { uuid: posingUuid(2) }]);
     const holder = await infer.worker(['-Q', 'x', '--gpu', '0', '--model', 'digits', '--name', 'holder'], {
       env,
@@ -111,12 +111,12 @@ describe('infer workers', () => {
     await holder.stop();
   });
 
-  it('a dead one is shown with its reason, and its name can be used again', async () => {
+  it('shows a dead worker with its reason, and its name can be reused', async () => {
     const { rows } = await start('--name', 'brief', '-Q', 'rt');
     process.kill(rows[0]?.pid as number, 'SIGKILL');
     await until(async () => (lives(rows[0]?.pid as number) ? undefined : true));
     expect((await workers('list')).rows).toMatchObject([
-      { name: 'brief', state: 'dead', reason: expect.stringContaining('without a word') },
+      { name: 'brief', state: 'dead', reason: expect.stringContaining('without a message') },
     ]);
     const burst = await workers(
       'start',
@@ -137,7 +137,7 @@ describe('infer workers', () => {
     expect((await start('--name', 'brief', '-Q', 'rt')).rows).toMatchObject([{ outcome: 'started' }]);
   });
 
-  it('a pid that belongs to another process by now is nobody’s worker', async () => {
+  it('never takes a reused pid for a worker', async () => {
     await workers('list');
     const other = { pid: process.pid, birth: 'boot-1' };
     const file = {
@@ -154,7 +154,7 @@ describe('infer workers', () => {
     expect((await workers('stop', '--force')).rows).toMatchObject([{ outcome: 'not running' }]);
   });
 
-  it('two starts at once make one worker of each name', async () => {
+  it('starts one worker of each name when run twice at once', async () => {
     const [a, b] = await Promise.all([
       start('--name', 'once', '-Q', 'rt'),
       start('--name', 'once', '-Q', 'rt'),
@@ -165,7 +165,7 @@ describe('infer workers', () => {
     expect(names.filter((name) => name.startsWith('once'))).toHaveLength(1);
   });
 
-  it('stop lets a job finish; --timeout and --force hand it back uncounted', {
+  it('stop lets a job finish; --timeout and --force return it with no attempt counted', {
     timeout: 120_000,
   }, async () => {
     const submit = async (queue: string, turns: number) => {
@@ -178,7 +178,7 @@ describe('infer workers', () => {
       await until(async () => ((await inspectQueue(infer, queue)).active === 1 ? true : undefined));
     };
     const stateOf = async (id: string) => (await infer.run(['result', id, '--json'])).json();
-    // Long enough to be seen at work, by a process that takes half a second to look.
+    // Long enough to be seen running by a process that takes half a second to start.
     const short = await submit('finish', 1500);
     await busy('finish');
     expect((await workers('stop', 'finish')).rows).toMatchObject([{ outcome: 'stopped' }]);
@@ -192,7 +192,7 @@ describe('infer workers', () => {
     }
   });
 
-  it('Ctrl-C during a start ends what is not ready', async () => {
+  it('start interrupted by Ctrl-C stops workers that are not ready', async () => {
     const child = infer.start(
       ['workers', 'start', '--name', 'slow', '-Q', 'rt', '--timeout', '20s', ...DIGITS],
       { env },
@@ -207,7 +207,7 @@ describe('infer workers', () => {
     expect(lives(pid)).toBe(false);
   });
 
-  it('the workers of the configuration, all or by name', async () => {
+  it('start runs the workers of the configuration, all or by name', async () => {
     const config = {
       workers: [
         { name: 'conf', queues: ['rt'], args: DIGITS.slice(1) },
@@ -228,13 +228,13 @@ describe('infer workers', () => {
     ]);
   });
 
-  it('a worker whose pid file is gone does not run', async () => {
+  it('does not run a worker whose pid file is missing', async () => {
     const child = infer.start(['worker', '-Q', 'rt', '--record', path.join(dir, 'gone.json')]);
     await says(child, 'given up');
     expect((await child).exitCode).toBe(69);
   });
 
-  it('usage', async () => {
+  it('rejects wrong usage', async () => {
     for (const args of [
       ['start', '--cuont', '2'],
       ['start', '--count', '0'],

@@ -17,8 +17,8 @@ function sources(): SourceFile[] {
     }));
 }
 
-describe('what changes a deployment', () => {
-  it('goes through operations/, and so leaves an entry in the audit log', () => {
+describe('code that changes a deployment', () => {
+  it('goes through operations/, so that every change leaves an audit entry', () => {
     expect(unauditedChanges(sources())).toEqual([]);
   });
 
@@ -49,7 +49,7 @@ describe('what changes a deployment', () => {
     ],
     ['shown to others', 'src/lib/cli/a.ts', "export { applyPlans } from '../tune/apply.js';", 'applyPlans'],
     ['a method of the client', 'src/commands/a.ts', 'await client.retryFailed(queue);', 'retryFailed'],
-  ])('is found past it: %s', (_, file, text, name) => {
+  ])('is reported when it bypasses operations/: %s', (_, file, text, name) => {
     const found = unauditedChanges([{ path: file, text }]);
     expect(found).toHaveLength(1);
     expect(found[0]).toContain(name);
@@ -60,7 +60,7 @@ describe('what changes a deployment', () => {
     ['a type', 'src/lib/cli/a.ts', "import { type Order } from '../queue/broker/control.js';"],
     ['an operation', 'src/lib/operations/a.ts', "import { purge } from '../queue/broker/purge.js';"],
     ['what is only said', 'src/lib/cli/a.ts', "// client.cancel(id)\nconst hint = 'client.cancel(id)';"],
-  ])('is not meant by %s', (_, file, text) => {
+  ])('is not confused with %s', (_, file, text) => {
     expect(unauditedChanges([{ path: file, text }])).toEqual([]);
   });
 });

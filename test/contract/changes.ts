@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { SourceFile } from './house.js';
 import { withoutComments, withoutStrings } from './source.js';
 
-/** What changes jobs, queues, workers, servers or the audit log, by the file that has it. */
+/** What changes jobs, queues, workers, servers or the audit log, by the file that exports it. */
 const CHANGES: Readonly<Record<string, readonly string[]>> = {
   'src/lib/queue/audit.ts': ['writeAudit'],
   'src/lib/queue/broker/control.ts': ['askWorkers'],
@@ -18,10 +18,10 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
   'src/lib/tune/rollback.ts': ['rollBack'],
 };
 
-/** Methods of the client and the producer that steer; by their names alone, since no types are looked at. */
-const STEERING = /\.(cancel|cancelGroup|retry|retryAll|retryGroup|retryFailed|setPaused)\(/;
+/** Methods of the client and the producer that change state; matched by name, since types are not analysed. */
+const STEERING = /\.(cancel|cancelAll|cancelGroup|retry|retryAll|retryGroup|retryFailed|setPaused)\(/;
 
-/** Who may, and why. */
+/** Files that are allowed to, and why. */
 const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/operations/': 'each operation is performed with its entry in the audit log',
   'src/lib/queue/': 'the functions themselves',
@@ -33,7 +33,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/operations/create-user.ts': 'the same',
 };
 
-/** Every change of a deployment that goes past `operations/`, "path: what is wrong". */
+/** Every change of a deployment that bypasses `operations/`, as "path: what is wrong". */
 export function unauditedChanges(files: readonly SourceFile[]): string[] {
   return files
     .filter(({ path: file }) => file.startsWith('src/'))

@@ -1,5 +1,5 @@
 /**
- * Circles in a graph, one for each set of nodes that reach one another: a shortest one through its first node, in the
+ * Cycles in a graph, one for each set of nodes that reach one another: a shortest one through its first node, in the
  * order of its edges.
  */
 export function circles(graph: ReadonlyMap<string, readonly string[]>): string[][] {
@@ -15,7 +15,7 @@ export function circles(graph: ReadonlyMap<string, readonly string[]>): string[]
   return found;
 }
 
-/** From a node back to it by the fewest edges; undefined when no way leads back. */
+/** From a node back to it by the fewest edges; undefined when there is no such path. */
 function shortestCircle(graph: ReadonlyMap<string, readonly string[]>, node: string): string[] | undefined {
   const cameFrom = new Map<string, string>();
   const next = [node];

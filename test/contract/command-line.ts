@@ -9,7 +9,7 @@ interface ManifestFlag {
   hidden?: boolean;
 }
 
-/** What oclif knows of every command, by id: `inspect:jobs`. */
+/** oclif's metadata of every command, by id: `inspect:jobs`. */
 export const COMMANDS = (
   JSON.parse(readFileSync(path.join(ROOT, 'oclif.manifest.json'), 'utf8')) as {
     commands: Record<string, { flags: Record<string, ManifestFlag>; examples?: string[]; hidden?: boolean }>;
@@ -24,7 +24,7 @@ export function flagsOf(id: string): string[] {
   ]);
 }
 
-/** The command that so many of the words name, the longest name first: `bench model` before `bench`. */
+/** The command that the leading words name, longest name first: `bench model` before `bench`. */
 export function commandOf(words: readonly string[]): { id: string; rest: string[] } | undefined {
   for (const count of [2, 1]) {
     const id = words.slice(0, count).join(':');
@@ -33,7 +33,7 @@ export function commandOf(words: readonly string[]): { id: string; rest: string[
   return undefined;
 }
 
-/** What is wrong with a call of infer: no such command, flags it does not have. */
+/** What is wrong with a call of infer: an unknown command, or flags it does not have. */
 export function misuse(words: readonly string[]): string[] {
   const command = commandOf(words) ?? commandOf(words.filter((word) => /^[a-z]/.test(word)));
   if (command === undefined) return [`no command ${words[0]}`];
@@ -44,7 +44,7 @@ export function misuse(words: readonly string[]): string[] {
 }
 
 /**
- * The calls of infer in a line of shell, each as its words without `infer`: of a pipe, of `$(…)` and `<(…)`.
+ * The infer calls in a line of shell, each as its words without `infer`, including those in pipes, `$(…)` and `<(…)`.
  * Redirections and comments are left out, and so are calls that `xargs` completes.
  */
 export function callsIn(line: string): string[][] {
@@ -54,14 +54,14 @@ export function callsIn(line: string): string[][] {
     .map((words) => words.slice(1));
 }
 
-/** A line of shell as the words of each of its simple commands; as much of the grammar as examples use. */
+/** A line of shell as the words of each of its simple commands; only as much of the grammar as examples use. */
 function simpleCommands(line: string): string[][] {
   const commands: string[][] = [[]];
   const token =
     /(\s+#.*$|^#.*$)|([|;&()]|<\(|\$\(|"\$\()|(\d?[<>]+\s*[^\s<>|;&()]+)|((?:[^\s'"|;&()<>$]|\$(?!\()|'[^']*'|"(?!\$\()[^"]*")+)|\s|(.)/g;
   for (const [, comment, separator, redirection, word, other] of line.matchAll(token)) {
     if (comment !== undefined) break;
-    // An odd quote: this is what a command printed.
+    // An unbalanced quote: this is output of a command.
     if (other === "'") return [];
     if (separator !== undefined) commands.push([]);
     else if (redirection === undefined && word !== undefined) {

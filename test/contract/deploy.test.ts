@@ -27,14 +27,14 @@ const FILES = (readdirSync(at('deploy'), { recursive: true, encoding: 'utf8' }) 
   .map((file) => `deploy/${file.replaceAll(path.sep, '/')}`);
 
 describe('everything in deploy/', () => {
-  it('names no variable that infer does not read', () => {
+  it('names only variables that infer reads', () => {
     expect(FILES.length).toBeGreaterThan(15);
     expect(FILES.flatMap((file) => unknownVariables(read(file)).map((name) => `${file}: ${name}`))).toEqual(
       [],
     );
   });
 
-  it('is YAML where it says so, with no key twice', () => {
+  it('is valid YAML where it claims to be, with no duplicate key', () => {
     const files = FILES.filter((file) => /\.ya?ml$/.test(file) && !file.includes('/templates/'));
     expect(files.length).toBeGreaterThan(4);
     for (const file of files) {
@@ -66,7 +66,7 @@ describe('deploy/systemd', () => {
   });
 
   it.each(units)(
-    '%s calls infer as it is, ends it gently and never loops on what only a person mends',
+    '%s calls existing commands, stops infer gracefully, and never restarts in a loop on a permanent error',
     (file) => {
       const unit = read(file);
       const [program, ...words] = value(unit, 'ExecStart').split(' ');
@@ -87,11 +87,11 @@ describe('deploy/systemd', () => {
   );
 
   it.skipIf(!has('systemd-analyze', '--version'))(
-    'pleases systemd-analyze (skipped where there is none)',
+    'passes systemd-analyze (skipped where it is not installed)',
     () => {
       const copies = units.map((file) => {
         const copy = path.join(scratch, path.posix.basename(file).replace('@', '@0'));
-        // Only the path of the program is another: it is not installed here.
+        // Only the program's path differs: it is not installed here.
         writeFileSync(copy, read(file).replace(/^ExecStart=infer/m, 'ExecStart=/bin/true'));
         return copy;
       });
@@ -115,7 +115,7 @@ describe('deploy/docker', () => {
   const INSTRUCTION = /^(ARG|FROM|WORKDIR|COPY|RUN|ENV|USER|STOPSIGNAL|ENTRYPOINT|CMD|HEALTHCHECK)$/;
 
   it.each(['deploy/docker/Dockerfile', 'deploy/docker/Dockerfile.cuda12'])(
-    '%s is built in stages, and runs as nobody in particular',
+    '%s is built in stages, and runs as an unprivileged user',
     (file) => {
       const all = instructions(file);
       const only = (name: string) =>
@@ -126,14 +126,14 @@ describe('deploy/docker', () => {
       expect(JSON.parse(only('ENTRYPOINT')[0] as string)).toEqual(['node', '/app/bin/run.js']);
       expect(misuse(JSON.parse(only('CMD')[0] as string))).toEqual([]);
       expect(only('HEALTHCHECK')[0]).toContain('/app/health.mjs');
-      // Nothing runs after the user is dropped, and nothing is fetched from an address in a COPY.
+      // Nothing runs after dropping privileges, and COPY fetches nothing from a URL.
       const user = all.findIndex(([name]) => name === 'USER');
       expect(all.slice(user).some(([name]) => name === 'RUN' || name === 'COPY')).toBe(false);
     },
   );
 
   it.each(['deploy/docker/Dockerfile', 'deploy/docker/Dockerfile.cuda12'])(
-    '%s copies what is there and not ignored',
+    '%s copies only files that exist and are not ignored',
     (file) => {
       const ignored = read(`${file}.dockerignore`).split('\n');
       expect(ignored).toContain('*');
@@ -141,7 +141,7 @@ describe('deploy/docker', () => {
         .filter(([name, rest]) => name === 'COPY' && !rest.includes('--from='))
         .flatMap(([, rest]) => rest.split(' ').slice(0, -1));
       expect(sources.length).toBeGreaterThan(5);
-      // In a clone, that is: what git ignores would be missing there.
+      // Holds in a clone: files ignored by git would be missing there.
       const unclean = read('.gitignore').split('\n');
       for (const source of sources) {
         expect(existsSync(at(source)), source).toBe(true);
@@ -159,7 +159,7 @@ describe('deploy/docker', () => {
         '/app/node_modules',
         'models',
         'health.mjs',
-        // ONNX Runtime's packages carry no licence text, and an image hands out its libraries.
+        // ONNX Runtime's packages contain no licence text, and an image distributes its libraries.
         'licences',
       ]) {
         expect(taken).toContain(needed);
@@ -167,7 +167,7 @@ describe('deploy/docker', () => {
     },
   );
 
-  it('the image for GPUs installs and checks the CUDA provider, which the package has not', () => {
+  it('the GPU image installs and checks the CUDA provider, which the npm package does not contain', () => {
     const text = read('deploy/docker/Dockerfile.cuda12');
     expect(text).toMatch(/FROM nvidia\/cuda:\$\{CUDA\}/);
     expect(text).toMatch(/ARG CUDA=12\.\d+\.\d+-cudnn-runtime-/);
@@ -176,7 +176,7 @@ describe('deploy/docker', () => {
     expect(text).toContain('INFER_REQUIRE_GPU=true');
   });
 
-  it('compose runs Redis as a broker must be, and calls infer as it is', () => {
+  it('compose configures Redis as a broker, and calls existing commands', () => {
     const { services } = parse(read('deploy/docker/compose.yml'), { merge: true }) as {
       services: Record<
         string,
@@ -233,7 +233,7 @@ describe('deploy/helm/infer', () => {
   const schema = JSON.parse(read(`${CHART}/values.schema.json`));
   const templates = FILES.filter((file) => file.includes('/templates/') && file.endsWith('.yaml'));
 
-  it('has a schema for every value and a value for everything in the schema', () => {
+  it('has a schema entry for every value and a value for every schema entry', () => {
     // biome-ignore lint/suspicious/noExplicitAny: a JSON schema
     const differing = (of: any, given: any, where: string): string[] => {
       if (of?.properties === undefined || typeof given !== 'object' || given === null) return [];
@@ -251,7 +251,7 @@ describe('deploy/helm/infer', () => {
     expect(differing(schema.properties.workers.items, values.workers[0], 'workers.')).toEqual([]);
   });
 
-  it('calls infer as it is, in templates as they are written', () => {
+  it('calls existing commands in its templates', () => {
     const flagsIn = (file: string) =>
       [...read(`${CHART}/templates/${file}`).matchAll(/^\s+- (--[a-z-]+)$/gm)].map(
         ([, flag]) => flag as string,
@@ -262,12 +262,12 @@ describe('deploy/helm/infer', () => {
     expect(templates.length).toBe(5);
   });
 
-  it('asks KEDA to take its number from the exporter', () => {
+  it('makes KEDA read its number from the exporter', () => {
     const scaled = read(`${CHART}/templates/scaledobject.yaml`);
     expect(scaled).toContain('type: metrics-api');
     expect(scaled).toContain('/autoscale/');
     expect(scaled).toContain('valueLocation: desiredWorkers');
-    // The query is one that the exporter takes, filled in with the chart's own values.
+    // The exporter accepts the query, filled in with the chart's own values.
     const { queue, minReplicas, maxReplicas, spare, targetWait } = (
       values.workers[0] as { autoscale: Record<string, string | number> }
     ).autoscale;
@@ -286,14 +286,14 @@ describe('deploy/helm/infer', () => {
   describe.skipIf(!helm)('with helm (skipped where it is not installed)', () => {
     const redis = { existingSecret: 'redis' };
 
-    it('pleases helm lint', () => {
+    it('passes helm lint', () => {
       const run = spawnSync('helm', ['lint', '--strict', at(CHART), '--set', 'redis.existingSecret=r'], {
         encoding: 'utf8',
       });
       expect(run.status, run.stdout + run.stderr).toBe(0);
     });
 
-    it('makes a deployment per entry that drains, and runs as nobody with nothing writable', () => {
+    it('renders one deployment per entry that drains, as an unprivileged user with a read-only file system', () => {
       const { manifests } = render({ redis });
       const of = (kind: string) => manifests.filter((one) => one.kind === kind);
       expect(of('Deployment').map(({ metadata }) => metadata.name)).toEqual([
@@ -320,7 +320,7 @@ describe('deploy/helm/infer', () => {
       expect(of('ScaledObject')).toHaveLength(0);
     });
 
-    it('gives a GPU to workers that want one, and lets KEDA scale them', () => {
+    it('gives a GPU to workers that ask for one, and lets KEDA scale them', () => {
       const { manifests } = render({
         redis,
         metrics: { tokenExistingSecret: 'token' },
@@ -384,7 +384,7 @@ describe('deploy/helm/infer', () => {
         },
         /metrics\.enabled must be true/,
       ],
-    ])('refuses %j', (bad, message) => {
+    ])('rejects %j', (bad, message) => {
       const { ok, said } = render(bad);
       expect(ok).toBe(false);
       expect(said).toMatch(message);
@@ -392,14 +392,14 @@ describe('deploy/helm/infer', () => {
   });
 });
 
-describe('the rules of this file', () => {
+describe('the check for misused commands', () => {
   it.each([
     ['worker --queues a --gpu 0', []],
     ['worker --queue-names a', ['--queue-names']],
     ['redis start', []],
     ['autoscale --queue a --thresh 3', ['--thresh']],
     ['host --all', ['no command host']],
-  ])('%s', (call, found) => {
+  ])('judges %s correctly', (call, found) => {
     expect(misuse(call.split(' '))).toEqual(found);
   });
 });

@@ -19,7 +19,7 @@ const PAGES = [
   ...readdirSync(path.join(ROOT, 'docs')).map((file) => `docs/${file}`),
 ];
 
-/** Pages that describe the commands of a topic, beside its sections in docs/cli.md. */
+/** Pages that describe the commands of a topic, in addition to its sections in docs/cli.md. */
 const PAGES_OF: Readonly<Record<string, string[]>> = {
   autoscale: ['autoscaling.md'],
   bench: ['bench.md'],
@@ -54,13 +54,13 @@ function linesOf(file: string): Block {
   return block;
 }
 
-/** Calls as a person types them: lines of code that run `infer`, perhaps behind `$`, a pipe or variables. */
+/** Calls as a person types them: lines of code that run `infer`, possibly behind `$`, a pipe or variables. */
 function typedCalls(file: string): string[][] {
   const lines = linesOf(file).code.join('\n').replaceAll('\\\n', ' ').split('\n');
   return lines.flatMap((line) => callsIn(line.trim()));
 }
 
-/** Calls that prose names, such as `infer redis start|stop`: each as many calls as it has alternatives. */
+/** Calls that prose names, such as `infer redis start|stop`: one call for each alternative. */
 function namedCalls(file: string): string[][] {
   const spans = linesOf(file).prose.flatMap((line) =>
     [...line.matchAll(/`infer ([^`]+)`/g)].map(([, call]) => call),
@@ -71,7 +71,7 @@ function namedCalls(file: string): string[][] {
 function alternatives([first, ...rest]: readonly string[]): string[][] {
   if (first === undefined) return [[]];
   const tails = alternatives(rest);
-  // Only command words: the values of a flag may be anything.
+  // Command words only: the values of a flag may be anything.
   const heads = /^[a-z-]+(\|[a-z-]+)+$/.test(first) ? first.split('|') : [first];
   return heads.flatMap((head) => tails.map((tail) => [head, ...tail]));
 }
@@ -91,7 +91,7 @@ function faults(words: readonly string[]): string[] {
 }
 
 describe.each(PAGES)('%s', (file) => {
-  it('calls infer as it is: commands and flags that there are', () => {
+  it('calls only commands and flags that exist', () => {
     const wrong = [...typedCalls(file), ...namedCalls(file)]
       .map((call) => bare(call))
       .filter((call) => call.length > 0)
@@ -99,7 +99,7 @@ describe.each(PAGES)('%s', (file) => {
     expect(wrong).toEqual([]);
   });
 
-  it('names no flag that no command has', () => {
+  it('names only flags that some command has', () => {
     const known = new Set(['--help', '--version', ...Object.keys(COMMANDS).flatMap(flagsOf)]);
     const { code, prose } = linesOf(file);
     const wrong = [...code, ...prose]
@@ -109,13 +109,13 @@ describe.each(PAGES)('%s', (file) => {
     expect(wrong).toEqual([]);
   });
 
-  it('names no variable that infer does not read', () => {
+  it('names only variables that infer reads', () => {
     const known = new Set<string>([
       ...SETTING_NAMES.map((name) => settingOf(name).env),
       'INFER_DEBUG',
       'INFER_CONFIG',
     ]);
-    // A page may show a misspelt one and what infer says to it.
+    // A page may show a misspelt command and infer's answer to it.
     const lines = read(file)
       .split('\n')
       .filter((line) => !/did you mean|rename/.test(line));
@@ -123,7 +123,7 @@ describe.each(PAGES)('%s', (file) => {
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  it('names no script of package.json that is not there', () => {
+  it('names only scripts that package.json has', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...read(file).matchAll(/\bnpm (?:run ([\w:]+)|(test)\b)/g)].map(
       ([, script, test]) => (script ?? test) as string,
@@ -131,13 +131,13 @@ describe.each(PAGES)('%s', (file) => {
     expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
   });
 
-  it('names no exit code that there is not', () => {
+  it('names only exit codes that exist', () => {
     const codes: readonly number[] = Object.values(ExitCode);
     const named = [...read(file).matchAll(/\b[Ee]xit(?:s|ed)?(?: codes?)?:? (?:with )?(\d+)\b/g)];
     expect(named.map(([, code]) => Number(code)).filter((code) => !codes.includes(code))).toEqual([]);
   });
 
-  it('links to what is there', () => {
+  it('has only links that resolve', () => {
     const links = [
       ...linesOf(file)
         .prose.join('\n')
@@ -149,8 +149,8 @@ describe.each(PAGES)('%s', (file) => {
   });
 });
 
-describe('these checks', () => {
-  it('see the calls, and what is wrong with one', () => {
+describe('the documentation checks', () => {
+  it('find the calls in a page, and what is wrong with one', () => {
     const typed = typedCalls('docs/quickstart.md').map((call) => call.join(' '));
     // Behind a prompt, in front of `;`, with a comment after it, and plain.
     expect(typed).toContain('worker -Q realtime,batch');
@@ -170,11 +170,11 @@ describe('these checks', () => {
 describe('README.md', () => {
   const text = read('README.md');
 
-  it('fits in 150 lines: what is longer belongs in docs/', () => {
+  it('fits in 150 lines: longer text belongs in docs/', () => {
     expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(150);
   });
 
-  it('comes in the order in which a newcomer needs it', () => {
+  it('has its sections in the order that a newcomer needs', () => {
     expect([...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual([
       'Install',
       'Four commands',
@@ -184,7 +184,7 @@ describe('README.md', () => {
     ]);
   });
 
-  it('leads to every page of docs/', () => {
+  it('links to every page of docs/', () => {
     const pages = readdirSync(path.join(ROOT, 'docs')).filter((file) => file.endsWith('.md'));
     expect(pages.filter((file) => !text.includes(`](docs/${file})`))).toEqual([]);
   });
@@ -211,7 +211,7 @@ describe('docs/cli.md', () => {
     expect(missing).toEqual([]);
   });
 
-  it.each(shown)('or its own page names every flag of %s', (id, { flags }) => {
+  it.each(shown)('names every flag of %s, or its own page does', (id, { flags }) => {
     const named = (text: string, name: string, char?: string) =>
       new RegExp(`--(\\[no-\\])?${name}(?![a-z-])`).test(text) ||
       (char !== undefined && new RegExp(`(?<![\\w-])-${char}(?!\\w)`).test(text));
@@ -230,7 +230,7 @@ describe('docs/', () => {
   it('names every variable that infer reads', () => {
     const text = pages.map(read).join('\n');
     const missing = SETTING_NAMES.map((name) => settingOf(name))
-      // A flag is held by the page of its command.
+      // A flag is checked by the page of its command.
       .filter(({ env, flag }) => flag === undefined && !new RegExp(`\\b${env}\\b`).test(text))
       .map(({ env }) => env);
     expect(missing).toEqual([]);
@@ -249,7 +249,7 @@ describe('docs/', () => {
 describe('docs/architecture.md', () => {
   const text = read('docs/architecture.md');
 
-  it('has the floors that the code is held to', () => {
+  it('has the floors that the code follows', () => {
     const rows = [...text.matchAll(/^\| *(\d) *\| (.*?) *\|$/gm)];
     const told = rows.flatMap(([, floor, folders = '']) =>
       [...folders.matchAll(/`(?:src\/)?(\w+)`/g)].map(([, folder]) => [folder, Number(floor)]),
@@ -257,7 +257,7 @@ describe('docs/architecture.md', () => {
     expect(Object.fromEntries(told)).toEqual(FLOORS);
   });
 
-  it('names files that are there', () => {
+  it('names only files that exist', () => {
     const named = [...text.matchAll(/`((?:\w+\/)[a-z/-]+)(\.ts)?`/g)].map(([, name]) => name as string);
     expect(named.length).toBeGreaterThan(10);
     const there = (name: string) =>

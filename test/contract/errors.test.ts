@@ -17,7 +17,7 @@ import { withoutComments } from './source.js';
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const ROWS = Object.entries(ERRORS) as [ErrorCode, ErrorFacts][];
 
-/** The sources without the table, comments and codes of problems, which are a vocabulary of their own. */
+/** The sources without the table, comments and problem codes, which are a separate vocabulary. */
 const SOURCES = readdirSync(path.join(ROOT, 'src'), { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
   .map((entry) => path.relative(ROOT, path.join(entry.parentPath, entry.name)))
@@ -27,7 +27,7 @@ const SOURCES = readdirSync(path.join(ROOT, 'src'), { recursive: true, withFileT
 const PAGES = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map((file) => `docs/${file}`)];
 
 describe('the table of errors', () => {
-  it('is what docs/errors.md says (npm run docs writes it)', () => {
+  it('matches docs/errors.md (npm run docs writes it)', () => {
     expect(read('docs/errors.md')).toBe(errorPage(ERROR_TOPICS));
   });
 
@@ -35,7 +35,7 @@ describe('the table of errors', () => {
     const codes = Object.values(ERROR_TOPICS).flatMap((rows) => Object.keys(rows));
     expect(codes.filter((code, at) => codes.indexOf(code) !== at)).toEqual([]);
     expect(codes.length).toBe(ROWS.length);
-    // A code that is written twice within one topic's file would silently win.
+    // A code written twice within one topic's file would silently override the first.
     const written = readdirSync(path.join(ROOT, 'src/lib/core/error-codes')).flatMap((file) =>
       [...read(`src/lib/core/error-codes/${file}`).matchAll(/^ *(?:\{ )?([A-Z][A-Z_]+): ['"]/gm)].map(
         ([, code]) => code as string,
@@ -44,23 +44,23 @@ describe('the table of errors', () => {
     expect(written.filter((code, at) => written.indexOf(code) !== at)).toEqual([]);
   });
 
-  it('has a use for each code', () => {
+  it('has only codes that are used', () => {
     const text = SOURCES.map((source) => source.text).join('\n');
     expect(ROWS.map(([code]) => code).filter((code) => !text.includes(`'${code}'`))).toEqual([]);
   });
 
-  it.each(ROWS)('%s is explained where it says, in one sentence', (_, { doc, meaning }) => {
+  it.each(ROWS)('links %s to an existing section and explains it in one sentence', (_, { doc, meaning }) => {
     expect(leads('docs/errors.md', doc)).toBe(true);
     expect(meaning).toMatch(/^[A-Z`i].*[^.]\.$/);
   });
 
-  it('tells callers to try again only with a status that says so', () => {
+  it('marks an error retryable only with an HTTP status that says so', () => {
     const again = [408, 409, 429, 502, 503, 504];
     const wrong = ROWS.filter(([, { retryable, httpStatus }]) => retryable && !again.includes(httpStatus));
     expect(wrong.map(([code]) => code)).toEqual([]);
   });
 
-  it('blames no caller for a bug, and Redis for no bad input', () => {
+  it('blames no caller for a bug, and never Redis for bad input', () => {
     const wrong = ROWS.filter(
       ([, { fault, httpStatus, exitCode }]) =>
         (fault === 'bug' && httpStatus !== 500) ||
@@ -72,7 +72,7 @@ describe('the table of errors', () => {
 });
 
 describe('the sources', () => {
-  it('raise no error that the table does not have', () => {
+  it('raise only errors of the table', () => {
     const raised = SOURCES.flatMap(({ file, text }) =>
       [...text.matchAll(/\b(?:new InferError|badInput)\(\s*'([^']*)'/g)].map(([, code]) => ({ file, code })),
     );
@@ -80,13 +80,21 @@ describe('the sources', () => {
     expect(raised.filter(({ code }) => !isErrorCode(code as string))).toEqual([]);
   });
 
-  it('call a text a code of the table in one place, which reads records', () => {
+  it('cast a string to an error code in one file only, which reads records', () => {
     const casts = SOURCES.filter(({ text }) => /\bas (?:ErrorCode|InputCode)\b/.test(text));
     expect(casts.map(({ file }) => file)).toEqual(['src/lib/core/errors.ts']);
   });
 
-  it('keep no list of codes of their own: what codes have in common is in the table', () => {
-    // Headings of tables may be the words that codes are.
+  it('decide nothing by an exit code: it is for shells, and traits are in the table', () => {
+    const deciding = SOURCES.filter(({ text }) =>
+      /\bexitCode\b\)?\s*[!=]==(?!\s*undefined)|includes\([\w.]*exitCode\)|case ExitCode\./.test(text),
+    );
+    // oclif's own errors have no code.
+    expect(deciding.map(({ file }) => file)).toEqual(['src/lib/cli/output/error.ts']);
+  });
+
+  it('keep no lists of codes of their own: shared traits are in the table', () => {
+    // Table headings may coincide with codes.
     const lists = SOURCES.filter(({ file }) => !file.startsWith('src/lib/cli/views/')).flatMap(
       ({ file, text }) =>
         [...text.matchAll(/\[([^[\]]*)\](?!:)/g)]
@@ -98,19 +106,19 @@ describe('the sources', () => {
   });
 });
 
-describe('the pages', () => {
-  /** Capitals with an underscore that are no code: variables of other programs, findings of `infer inspect`. */
+describe('the documentation pages', () => {
+  /** Capitals with an underscore that are not error codes: variables of other programs, findings of `infer inspect`. */
   const OTHERS = ['CUDA_VISIBLE_DEVICES', 'LD_LIBRARY_PATH', 'NO_COLOR', 'NODE_OPTIONS'];
   const FINDINGS = [...read('docs/inspect.md').matchAll(/^\| `([A-Z_]+)` /gm)].map(([, code]) => code);
 
-  it.each(PAGES)('%s names no code that there is not', (file) => {
+  it.each(PAGES)('%s names only codes that exist', (file) => {
     const named = [...read(file).matchAll(/`([A-Z]{2,}(?:_[A-Z]+)+)`/g)].map(([, code]) => code as string);
     const known = (code: string) =>
       isErrorCode(code) || OTHERS.includes(code) || FINDINGS.includes(code) || code.startsWith('INFER_');
     expect(named.filter((code) => !known(code))).toEqual([]);
   });
 
-  it('give each code the exit code that it has', () => {
+  it('give each code its exit code', () => {
     const told = PAGES.flatMap((file) =>
       [
         ...read(file).matchAll(/`([A-Z_]{3,})`,? \(?exit (\d+)/g),

@@ -15,12 +15,12 @@ function filesUnder(folder: string): SourceFile[] {
   try {
     entries = list(folder);
   } catch {
-    return []; // bench/ and examples/ may hold no code, or not be there
+    return []; // bench/ and examples/ may contain no code, or not exist
   }
   return entries
     .filter((entry) => entry.isFile() && /\.[mc]?[jt]s$/.test(entry.name))
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter((file) => !file.includes('node_modules') && !file.endsWith('floors.test.ts')) // holds planted breaches
+    .filter((file) => !file.includes('node_modules') && !file.endsWith('floors.test.ts')) // contains planted breaches
     .map((file) => ({
       path: path.relative(root, file).replaceAll(path.sep, '/'),
       text: readFileSync(file, 'utf8'),
@@ -33,18 +33,18 @@ function list(folder: string) {
 
 const lines = (count: number) => 'x;\n'.repeat(count);
 
-describe('the house', () => {
-  it('has no breach of its rules', () => {
+describe('the repository', () => {
+  it('breaks none of the architecture rules', () => {
     expect(breaches(repository())).toEqual([]);
   });
 
-  it('is looked at as a whole', () => {
+  it('is checked as a whole', () => {
     const paths = repository().map((file) => file.path);
     expect(paths).toEqual(expect.arrayContaining(['bin/run.js', 'src/lib/core/job.ts', 'scripts/setup.mjs']));
   });
 });
 
-describe('the rules catch', () => {
+describe('the architecture rules', () => {
   it.each([
     [
       'an import that goes up',
@@ -137,13 +137,13 @@ describe('the rules catch', () => {
     ],
     ['an import from shared/', 'worker/a.ts', "import x from '../../../shared/x.js';", /not in this repo/],
     ['an absolute import', 'worker/a.ts', "import x from '/x.js';", /not in this repo/],
-  ])('%s', (_, file, text, expected) => {
+  ])('reject %s', (_, file, text, expected) => {
     const found = breaches([{ path: `src/lib/${file}`, text }]);
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(expected);
   });
 
-  it('files that import one another', () => {
+  it('reject an import cycle', () => {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => `src/lib/worker/${name}.ts`) as [string, string, string];
     expect(
       breaches([
@@ -156,7 +156,7 @@ describe('the rules catch', () => {
     ).toEqual([`${a}: imports itself by way of ${b} -> ${c} -> ${a}`]);
   });
 
-  it('two circles', () => {
+  it('reject two import cycles', () => {
     const pair = (a: string, b: string) => [
       { path: `src/lib/core/${a}.ts`, text: `export * from './${b}.js';` },
       { path: `src/lib/core/${b}.ts`, text: `import './${a}.js';` },
@@ -164,48 +164,48 @@ describe('the rules catch', () => {
     expect(breaches([...pair('a', 'b'), ...pair('c', 'd')])).toHaveLength(2);
   });
 
-  it('a file that imports itself', () => {
+  it('reject a file that imports itself', () => {
     expect(breaches([{ path: 'src/lib/core/a.ts', text: "import './a.js';" }])).toHaveLength(1);
   });
 
-  it('a command that is too long', () => {
+  it('reject a command file that is too long', () => {
     expect(breaches([{ path: 'src/commands/a.ts', text: lines(141) }])).toHaveLength(1);
   });
 
-  it('a test that reaches out of the repository', () => {
+  it('reject a test that imports from outside the repository', () => {
     expect(breaches([{ path: 'test/unit/a.test.ts', text: "import x from '../../../x.js';" }])).toHaveLength(
       1,
     );
   });
 });
 
-describe('the rules let pass', () => {
+describe('code within the architecture rules', () => {
   it.each([
     ['an import that goes down', 'src/lib/worker/a.ts', "import { x } from '../queue/types.js';"],
-    ['the same folder', 'src/lib/queue/a.ts', "import { x } from './keys.js';"],
-    ['the folder of a folder', 'src/lib/cli/output/table.ts', "import { x } from '../flags.js';"],
+    ['an import within a folder', 'src/lib/queue/a.ts', "import { x } from './keys.js';"],
+    ['an import from the parent folder', 'src/lib/cli/output/table.ts', "import { x } from '../flags.js';"],
     ['a command', 'src/commands/redis/status.ts', "import { x } from '../../lib/cli/base-command.js';"],
     ['a topic of commands', 'src/commands/redis/index.ts', ''],
     ['the library entry', 'src/lib/index.ts', "export { x } from './client/a.js';"],
     ['the ports of a worker', 'src/lib/worker/a.ts', "import { x } from '../queue/broker/consumer-port.js';"],
     [
-      'what implements them',
+      'the implementations of those ports',
       'src/lib/worker/redis-parts.ts',
       "import { x } from '../queue/broker/consumer.js';",
     ],
-    ['gateways', 'src/lib/redis/connect.ts', "import { Redis } from 'ioredis';"],
+    ['ioredis in its own folder', 'src/lib/redis/connect.ts', "import { Redis } from 'ioredis';"],
     ['the environment where settings are made', 'src/lib/config/load.ts', 'load(process.env);'],
     ['signals in the runner', 'src/lib/model/runner-main.ts', "process.on('SIGINT', f);\nprocess.exit(1);"],
-    ['process as a default', 'src/lib/worker/a.ts', 'function f(source: S = process, n = 1) {}'],
+    ['`process` as a default value', 'src/lib/worker/a.ts', 'function f(source: S = process, n = 1) {}'],
     ['a resolver of packages', 'src/lib/model/a.ts', 'createRequire(import.meta.url).resolve(x);'],
     ['an exit code', 'src/lib/worker/a.ts', 'process.exitCode = 1;'],
     [
-      'what is only said',
+      'forbidden words in comments and texts',
       'src/lib/worker/a.ts',
       "// process.env\n/* import 'bullmq' */\nthrow new Error('process.exit');",
     ],
-    ['as long as allowed', 'src/lib/worker/a.ts', lines(350)],
-  ])('%s', (_, file, text) => {
+    ['a file of the maximum length', 'src/lib/worker/a.ts', lines(350)],
+  ])('is accepted: %s', (_, file, text) => {
     expect(breaches([{ path: file, text }])).toEqual([]);
   });
 });

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT } from '../support/cli.js';
 import { COMMANDS, callsIn, commandOf } from './command-line.js';
 
-/** oclif keeps both out of its public types; a command is made and readied as `infer` does it. */
+/** oclif keeps both out of its public types; a command is created and prepared as `infer` does it. */
 type Made = { init(): Promise<void> };
 
 let config: Config;
@@ -11,7 +11,7 @@ beforeAll(async () => {
   config = await Config.load({ root: ROOT });
 });
 
-/** Parses a call as the command does when it starts: flags, arguments, settings; runs nothing. */
+/** Parses a call as the command does at its start: flags, arguments, settings; runs nothing. */
 async function parse(words: readonly string[]): Promise<string> {
   const command = commandOf(words);
   if (command === undefined) throw new Error(`no such command: ${words.join(' ')}`);
@@ -23,12 +23,12 @@ async function parse(words: readonly string[]): Promise<string> {
 
 const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => hidden !== true);
 
-describe('the examples of the help', () => {
-  it('are there for every command', () => {
+describe('the examples in --help', () => {
+  it('exist for every command', () => {
     expect(shown.filter(([, { examples = [] }]) => examples.length === 0).map(([id]) => id)).toEqual([]);
   });
 
-  it.each(shown)('of %s parse as they are typed, and call it', async (id, { examples = [] }) => {
+  it.each(shown)('of %s parse as written, and call that command', async (id, { examples = [] }) => {
     const ids = new Set<string>();
     for (const example of examples) {
       const calls = callsIn(example.replaceAll('<%= config.bin %>', 'infer'));
@@ -38,7 +38,7 @@ describe('the examples of the help', () => {
     expect([...ids]).toContain(id);
   });
 
-  it('would not do with a wrong word', async () => {
+  it('are really parsed: a misspelt word is refused', async () => {
     await expect(parse(['submit', 'rows.json', '--prioritty', '9'])).rejects.toThrow(/prioritty/);
     await expect(parse(['submit', 'rows.json', '--priority', '12'])).rejects.toThrow(/priority/);
     await expect(parse(['cancel'])).rejects.toThrow(/arg/i);
@@ -47,7 +47,7 @@ describe('the examples of the help', () => {
 });
 
 describe('callsIn', () => {
-  it('finds the calls of a line', () => {
+  it('finds the infer calls of a shell line', () => {
     expect(callsIn(`eval "$(infer completion bash)"`)).toEqual([['completion', 'bash']]);
     expect(callsIn('source <(infer completion zsh)')).toEqual([['completion', 'zsh']]);
     expect(callsIn(`$ infer inspect --json | jq '.a | .b' > out.json  # and more`)).toEqual([

@@ -13,7 +13,7 @@ class Printed extends InferHelp {
 }
 
 async function pageOf(id: string, maxWidth: number): Promise<string[]> {
-  // oclif changes the ids of commands that it prints: each page is of a program of its own.
+  // oclif changes the ids of commands that it prints, so each page uses a new program.
   const config = await Config.load({ root: ROOT });
   const help = new Printed(config, { maxWidth, stripAnsi: true });
   await help.showHelp(id.split(':'));
@@ -23,7 +23,7 @@ async function pageOf(id: string, maxWidth: number): Promise<string[]> {
 const shown = Object.entries(COMMANDS).filter(([, { hidden }]) => hidden !== true);
 
 describe.each([60, 80, 120])('help at %i columns', (width) => {
-  it.each(shown)('%s has no command or flag broken over two lines', async (id, { examples = [] }) => {
+  it.each(shown)('of %s breaks no command or flag over two lines', async (id, { examples = [] }) => {
     const lines = await pageOf(id, width);
     const page = lines.join('\n');
     for (const example of examples) {
@@ -35,10 +35,10 @@ describe.each([60, 80, 120])('help at %i columns', (width) => {
     const usage = page.slice(page.indexOf('USAGE'), page.indexOf('\n\n', page.indexOf('USAGE')));
     for (const line of usage.split('\n').slice(1)) {
       expect(line.split('[').length, `broken within a flag: ${line}`).toBe(line.split(']').length);
-      // A flag whose values take more than a line has one of its own.
+      // A flag whose values exceed a line gets its own line.
       if (/\] \[/.test(line)) expect(line.length).toBeLessThanOrEqual(width);
     }
-    // An example may end with a flag of its own: `infer workers logs rt -f`.
+    // An example may end with a flag: `infer workers logs rt -f`.
     const whole = new Set(
       examples.flatMap((one) => one.replaceAll('<%= config.bin %>', '$ infer').split('\n')),
     );

@@ -8,7 +8,7 @@ export interface SourceFile {
   text: string;
 }
 
-/** Imports go down only. Folders that share a floor do not know one another. */
+/** Imports go down only. Folders on the same floor do not import each other. */
 export const FLOORS: Readonly<Record<string, number>> = {
   core: 0,
   config: 1,
@@ -33,11 +33,11 @@ export const FLOORS: Readonly<Record<string, number>> = {
   commands: 8,
 };
 
-/** src/lib/index.ts shows programs everything but the terminal. */
+/** src/lib/index.ts exports everything but the terminal to programs. */
 const LIBRARY_ENTRY = 'src/lib/index.ts';
 const LIBRARY_FLOOR = 5;
 
-/** The one place that may import a package: a file, or a folder and all below it. */
+/** The one place that may import a package: a file, or a folder and everything below it. */
 const GATEWAYS: Readonly<Record<string, string>> = {
   ioredis: 'src/lib/redis/',
   bullmq: 'src/lib/queue/',
@@ -55,7 +55,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   'src/lib/scale/spawn-worker.ts': 'hands it to detached workers',
 };
 
-/** Where the process may be ended and signals be heard. */
+/** Where the process may be ended and signals may be handled. */
 const PROCESS_OWNERS = [
   'src/lib/cli/',
   'src/commands/',
@@ -63,10 +63,10 @@ const PROCESS_OWNERS = [
   'src/lib/output/replacement.ts',
 ];
 
-/** Who may ask for its own address: in a bundle that is a chunk's. (createRequire is fine anywhere.) */
+/** Files that may use their own URL: in a bundle it is that of a chunk. (createRequire is fine anywhere.) */
 const SELF_AWARE = ['src/lib/model/package-root.ts', 'src/run.ts'];
 
-/** Where a worker learns what implements its ports, and what it learns there alone. */
+/** Where a worker learns the implementations of its ports, which are imported only there. */
 const WORKER_COMPOSITION = 'src/lib/worker/redis-parts.ts';
 const BEHIND_PORTS =
   /^src\/lib\/(queue\/(broker\/(consumer|move|open-queue|result-store|worker-registry)|registry|starting)|redis\/(server-clock|eviction))\.ts$/;
@@ -74,7 +74,7 @@ const BEHIND_PORTS =
 const MAX_LINES = 350;
 const MAX_COMMAND_LINES = 140;
 
-/** Every breach of the house rules, "path: what is wrong". */
+/** Every breach of the architecture rules, "path: what is wrong". */
 export function breaches(files: readonly SourceFile[]): string[] {
   const own = files.flatMap((file) =>
     [...placeBreaches(file), ...importBreaches(file), ...processBreaches(file), ...sizeBreaches(file)].map(
@@ -84,7 +84,7 @@ export function breaches(files: readonly SourceFile[]): string[] {
   return [...own, ...circleBreaches(files)];
 }
 
-/** Files of src that import one another, over however many others, types included. */
+/** Files of src that import one another, directly or through others, types included. */
 function circleBreaches(files: readonly SourceFile[]): string[] {
   const inSrc = files.filter(({ path: at }) => at.startsWith('src/'));
   const graph = new Map(
@@ -202,7 +202,7 @@ function folderOf(file: string): string | undefined {
   return /^src\/(?:lib\/([^/]+)\/|(commands)\/)/.exec(file)?.slice(1).find(Boolean);
 }
 
-/** Nothing may import a folder that is not in the table. */
+/** No file may import a folder that is not in the table. */
 function floorOf(folder: string): number {
   return FLOORS[folder] ?? Number.POSITIVE_INFINITY;
 }

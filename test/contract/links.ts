@@ -2,7 +2,10 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../support/cli.js';
 
-/** Whether a link of a page leads to a file, and to one of its headings or anchors. Paths are relative to the root. */
+/**
+ * Whether a link of a page leads to an existing file, and to one of its headings or anchors. Paths are relative to the
+ * root.
+ */
 export function leads(from: string, link: string): boolean {
   const [target = '', anchor] = link.split('#');
   const file = target === '' ? from : path.posix.join(path.posix.dirname(from), target);
@@ -12,7 +15,7 @@ export function leads(from: string, link: string): boolean {
   return statSync(found).isFile() && anchorsOf(readFileSync(found, 'utf8')).has(anchor);
 }
 
-/** Anchors by headings, as GitHub makes them, and those that are written out. */
+/** Anchors of headings, as GitHub generates them, and explicit ones. */
 function anchorsOf(text: string): Set<string> {
   const prose = text.replace(/^\s*```[\s\S]*?^\s*```/gm, '');
   const headings = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading as string));

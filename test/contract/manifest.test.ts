@@ -9,12 +9,12 @@ const json = (file: string) => JSON.parse(readFileSync(`${root}/${file}`, 'utf8'
 const manifest = json('oclif.manifest.json');
 
 describe('oclif.manifest.json', () => {
-  it('is of this version: oclif warns on every start otherwise', () => {
+  it('has this version, since oclif warns at every start otherwise', () => {
     expect(manifest.version).toBe(json('package.json').version);
   });
 
-  it('is what the built commands say of themselves', async () => {
-    // Through JSON, as the file went: it has no undefined.
+  it('matches the built commands', async () => {
+    // Through JSON, like the file, which has no undefined.
     expect(manifest).toEqual(JSON.parse(JSON.stringify(await makeManifest(root))));
   });
 

@@ -10,7 +10,7 @@ const at = (file: string) => path.join(ROOT, file);
 const read = (file: string) => readFileSync(at(file), 'utf8');
 const promtool = spawnSync('promtool', ['--version']).error === undefined;
 
-/** Names of series that Prometheus stores for our metrics. */
+/** Names of the series that Prometheus stores for our metrics. */
 const SERIES = new Set(
   FAMILIES.flatMap(({ name, type }) =>
     type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
@@ -19,7 +19,7 @@ const SERIES = new Set(
 const LABELS = new Map(FAMILIES.map(({ name, labels }) => [name, [...labels, 'le', 'instance', 'job']]));
 const FUNCTIONS = /^(sum|max|min|rate|increase|histogram_quantile|by|and|on|or|unless|le|label_values)$/;
 
-/** Every word of an expression that is neither function, label, text nor number must be a series of ours. */
+/** Every word of an expression that is not a function, label, text or number must be one of our series. */
 function unknownNames(expression: string): string[] {
   const bare = expression
     .replace(/"[^"]*"/g, '')
@@ -30,7 +30,7 @@ function unknownNames(expression: string): string[] {
   return words.filter((word) => !FUNCTIONS.test(word) && !SERIES.has(word));
 }
 
-/** Labels that a selector asks of a metric which does not have them. */
+/** Labels that a selector requires of a metric that does not have them. */
 function unknownLabels(expression: string): string[] {
   return [...expression.matchAll(/([a-z_]+)\{([^}]*)\}/g)].flatMap(([, name = '', selector = '']) => {
     const family = name.replace(/_(bucket|sum|count)$/, '');
@@ -68,7 +68,7 @@ describe('deploy/grafana/infer.json', () => {
     ]);
   });
 
-  it('has panels that lie beside one another and ask for metrics there are', () => {
+  it('has panels that do not overlap and query only existing metrics', () => {
     expect(shown.length).toBeGreaterThan(15);
     const expressions = shown.flatMap(({ targets }) => targets ?? []);
     expect(expressions.flatMap(({ expr }) => [...unknownNames(expr), ...unknownLabels(expr)])).toEqual([]);
@@ -99,7 +99,7 @@ describe('deploy/prometheus', () => {
   const file = parse(read('deploy/prometheus/alerts.yml')) as { groups: { rules: Rule[] }[] };
   const rules = file.groups.flatMap((group) => group.rules);
 
-  it('alerts on metrics there are, each with what to do', () => {
+  it('alerts on existing metrics, each with what to do', () => {
     expect(rules.length).toBeGreaterThan(8);
     expect(rules.flatMap(({ expr }) => [...unknownNames(expr), ...unknownLabels(expr)])).toEqual([]);
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
@@ -111,13 +111,13 @@ describe('deploy/prometheus', () => {
     }
   });
 
-  it('points Prometheus at the default port', () => {
+  it('scrapes the default port', () => {
     const config = parse(read('deploy/prometheus/prometheus.yml'));
     expect(config.scrape_configs[0].static_configs[0].targets).toEqual(['127.0.0.1:9464']);
     expect(config.rule_files).toEqual(['alerts.yml']);
   });
 
-  it.skipIf(!promtool)('pleases promtool (skipped where it is not installed)', () => {
+  it.skipIf(!promtool)('passes promtool (skipped where it is not installed)', () => {
     for (const args of [
       ['check', 'rules', at('deploy/prometheus/alerts.yml')],
       ['check', 'config', at('deploy/prometheus/prometheus.yml')],
@@ -148,17 +148,17 @@ describe('docs/metrics.md', () => {
   });
 });
 
-describe('the rules of this file', () => {
+describe('the check for unknown metrics', () => {
   it.each([
     ['sum(infer_queue_job)', ['infer_queue_job']],
     ['rate(infer_job_wait_seconds[5m])', ['infer_job_wait_seconds']],
     ['infer_up == 0 and on (queue) nothing', ['nothing']],
     ['sum by (le, queue) (rate(infer_batch_rows_bucket{queue=~"x"}[5m]))', []],
-  ])('%s', (expression, names) => {
+  ])('judges %s correctly', (expression, names) => {
     expect(unknownNames(expression)).toEqual(names);
   });
 
-  it('know which labels a metric has', () => {
+  it('knows which labels a metric has', () => {
     expect(unknownLabels('infer_up{queue="x"}')).toEqual(['infer_up{queue}']);
     expect(unknownLabels('infer_batch_rows_bucket{le="1",queue!="x"}')).toEqual([]);
   });

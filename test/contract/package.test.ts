@@ -9,7 +9,7 @@ const read = (file: string) => readFileSync(`${root}/${file}`, 'utf8');
 const pkg = JSON.parse(read('package.json'));
 
 describe('package.json', () => {
-  it('has the facts that users rely on', () => {
+  it('has the fields that users rely on', () => {
     expect(pkg).toMatchObject({
       name: 'infer-queue',
       license: 'MIT',
@@ -20,19 +20,19 @@ describe('package.json', () => {
     expect(pkg.oclif).toMatchObject({ bin: 'infer', commands: './dist/cli/commands', topicSeparator: ' ' });
   });
 
-  it('pins oclif to its last line for Node 20, and BullMQ to the one whose scripts we know', () => {
+  it('pins oclif to its last release line for Node 20, and BullMQ to the version whose scripts we replace', () => {
     expect(pkg.dependencies['@oclif/core']).toMatch(/^\^4\./);
     expect(pkg.dependencies.bullmq).toMatch(/^~/);
   });
 
-  it('exports files that the build makes', () => {
+  it('exports only files that the build makes', () => {
     const targets = Object.values(pkg.exports).flatMap((entry) =>
       typeof entry === 'string' ? [entry] : Object.values(entry as Record<string, string>),
     );
     expect([...targets, pkg.types].filter((file) => !existsSync(`${root}/${file}`))).toEqual([]);
   });
 
-  it('names every hook and the help that src/lib/cli/hooks has', () => {
+  it('names every hook of src/lib/cli/hooks, and the help class', () => {
     const built = filesUnder(root, 'src/lib/cli/hooks').map((file) =>
       file.replace('src/lib/cli/', './dist/cli/').replace(/\.ts$/, '.js'),
     );
@@ -43,7 +43,7 @@ describe('package.json', () => {
 });
 
 describe('package-lock.json', () => {
-  it('has every optional package, those of other platforms too: npm ci refuses a lock that has not', () => {
+  it('has every optional package, those of other platforms too, without which npm ci fails', () => {
     const { packages } = JSON.parse(read('package-lock.json')) as {
       packages: Record<string, { optionalDependencies?: Record<string, string> }>;
     };
@@ -55,7 +55,7 @@ describe('package-lock.json', () => {
     expect(missing).toEqual([]);
   });
 
-  it('has a hash of every package, so that npm ci installs what was locked or nothing', () => {
+  it('has a hash for every package, so that npm ci installs the locked content or nothing', () => {
     const { packages } = JSON.parse(read('package-lock.json')) as {
       packages: Record<string, { integrity?: string; link?: boolean }>;
     };
@@ -67,7 +67,7 @@ describe('package-lock.json', () => {
 });
 
 describe('.npmrc', () => {
-  it('runs no install scripts, and has only keys that npm knows', () => {
+  it('disables install scripts, and has only keys that npm knows', () => {
     const keys = read('.npmrc')
       .split('\n')
       .filter((line) => line !== '' && !line.startsWith('#'));
@@ -75,14 +75,14 @@ describe('.npmrc', () => {
   });
 });
 
-describe('the package', () => {
-  it('has a licence and an executable that node runs', () => {
+describe('the npm package', () => {
+  it('has a licence and an executable entry point', () => {
     expect(read('LICENSE')).toMatch(/^MIT License\n\nCopyright \(c\) \d+ the infer-queue authors/);
     expect(read('bin/run.js')).toMatch(/^#!\/usr\/bin\/env node\n/);
     expect(statSync(`${root}/bin/run.js`).mode & 0o111).toBe(0o111);
   });
 
-  it('holds what is needed to run, and no source or test', () => {
+  it('contains what is needed at run time, and no source or test', () => {
     const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--loglevel=error'], { cwd: root });
     const [pack] = Object.values(JSON.parse(listing.toString())) as [{ files: { path: string }[] }];
     const files = pack.files.map((file) => file.path);

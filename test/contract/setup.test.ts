@@ -18,7 +18,7 @@ const scratch = mkdtempSync(path.join(tmpdir(), 'infer-setup-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe('scripts/setup.mjs', () => {
-  it('never runs npm ci through a linked node_modules: npm empties what the link leads to', () => {
+  it('never runs npm ci through a linked node_modules, which would empty the target', () => {
     const checkout = path.join(scratch, 'checkout');
     const shared = path.join(scratch, 'shared');
     mkdirSync(checkout);
@@ -28,7 +28,7 @@ describe('scripts/setup.mjs', () => {
       cpSync(path.join(ROOT, part), path.join(checkout, part), { recursive: true });
     }
     symlinkSync(shared, path.join(checkout, 'node_modules'));
-    // Were it to run npm after all, it would find no registry, and not take minutes.
+    // If it did run npm, it would find no registry, and fail fast.
     const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:1', npm_config_fetch_retries: '0' };
     const run = spawnSync(process.execPath, ['scripts/setup.mjs'], { cwd: checkout, env, encoding: 'utf8' });
     expect(run.status).toBe(1);
@@ -61,7 +61,7 @@ describe('npm test', () => {
     writeFileSync(path.join(root, 'vitest.config.js'), 'export default { test: { globals: true } };');
   });
 
-  it('counts the tests that were skipped and names them at its end', () => {
+  it('counts skipped tests and names them at the end', () => {
     tests(`
       test('runs', () => undefined);
       test.skip('needs helm', () => undefined);
@@ -80,13 +80,13 @@ describe('npm test', () => {
     expect(status).toBe(0);
   });
 
-  it('names none that were left out on request', () => {
+  it('does not list tests that a filter left out', () => {
     const { lines } = run('-t', 'runs');
     expect(lines).not.toContain('== skipped');
     expect(lines.at(-1)).toBe('4 passed, 0 failed, 4 skipped');
   });
 
-  it('names at its end what passed on the second try only, with what the first met', () => {
+  it('names tests that passed only on the second try, with the first error', () => {
     tests(`
       let tries = 0;
       test('answers', { retry: 1 }, () => { if (tries++ === 0) throw new Error('no answer yet\\nat all'); });
@@ -110,7 +110,7 @@ describe('npm test', () => {
     expect([status, lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
   });
 
-  it('fails with a failed test, and with a file that does not load', () => {
+  it('fails on a failed test, and on a file that does not load', () => {
     tests(`test('fails', () => expect(1).toBe(2));`);
     const failed = run();
     expect([failed.status, failed.lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);

@@ -1,4 +1,4 @@
-/** Reads TypeScript as text: enough to tell what a file imports, with no compiler to install. */
+/** Reads TypeScript as text: enough to find a file's imports, without installing a compiler. */
 
 const STRING = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/;
 const TEMPLATE = /`(?:\\.|[^`\\])*`/;
@@ -10,7 +10,7 @@ export function withoutComments(text: string): string {
   return text.replace(STRINGS_FIRST, (_, kept: string | undefined) => kept ?? ' ');
 }
 
-/** Neither comments nor plain strings; templates stay, as they hold code. */
+/** Without comments and plain strings; templates stay, since they contain code. */
 export function withoutStrings(text: string): string {
   return withoutComments(text).replace(
     new RegExp(`${STRING.source}|(${TEMPLATE.source})`, 'g'),

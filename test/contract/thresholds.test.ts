@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -6,6 +6,7 @@ import { percent } from '../../src/lib/core/counts.js';
 import { THRESHOLDS, type Threshold } from '../../src/lib/core/thresholds.js';
 import { formatDuration } from '../../src/lib/core/units.js';
 import { ROOT } from '../support/cli.js';
+import { withoutComments } from './source.js';
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const rows = Object.values(THRESHOLDS) as readonly Threshold[];
@@ -44,7 +45,34 @@ describe('deploy/prometheus/alerts.yml', () => {
     ['InferWorkerLoopLag', THRESHOLDS.loopLag.value / 1000],
     ['InferRedisNearlyFull', THRESHOLDS.memoryFull.value],
     ['InferGpuMemoryFull', THRESHOLDS.gpuMemoryFull.value],
-  ])('%s alarms at the same value', (alert, value) => {
+  ])('has %s alert at the same value', (alert, value) => {
     expect(limitOf(alert)).toBe(value);
   });
 });
+
+describe('the code', () => {
+  const SHOWN = [THRESHOLDS.memoryFull, THRESHOLDS.workerForgotten, THRESHOLDS.memoryFilling].map(shown);
+
+  it('takes the thresholds that its messages show from the table', () => {
+    const typed = sources().flatMap(({ file, text }) =>
+      SHOWN.filter((value) => text.includes(value)).map((value) => `${file}: ${value}`),
+    );
+    expect(typed).toEqual([]);
+  });
+
+  it('compares with each number of the table', () => {
+    const code = sources()
+      .map(({ text }) => text)
+      .join('\n');
+    const unused = Object.keys(THRESHOLDS).filter((name) => !code.includes(`THRESHOLDS.${name}`));
+    // Taken apart where they are used.
+    expect(unused).toEqual(['autoscalerSilent', 'autoscalerSilentBeats']);
+  });
+});
+
+/** The source files without comments, except the table itself. */
+function sources(): { file: string; text: string }[] {
+  return readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('thresholds.ts'))
+    .map((file) => ({ file, text: withoutComments(read(path.join('src', file))) }));
+}

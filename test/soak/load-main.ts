@@ -1,6 +1,6 @@
 /**
- * A client process: `node load-main.js '<LoadPlan as JSON>'`, with a channel to its parent. Answers
- * each 'report' with a LoadReport, and 'stop' with its last one when all that was begun has ended.
+ * A client process: `node load-main.js '<LoadPlan as JSON>'`, with a channel to its parent. Answers each 'report' with
+ * a LoadReport, and 'stop' with its last one when everything it began has ended.
  */
 import { pathToFileURL } from 'node:url';
 import { random } from '../chaos/random.js';
@@ -12,7 +12,7 @@ export interface LoadPlan {
   /** Jobs a second. */
   rate: number;
   redis: string;
-  /** Seconds results are kept. */
+  /** Seconds that results are kept. */
   resultTtl: number;
   library: string;
 }
@@ -22,7 +22,7 @@ const { InferClient } = (await import(
   pathToFileURL(plan.library).href
 )) as typeof import('../../src/lib/index.js');
 
-// A harness that was killed says nothing more; its channel closes.
+// A killed harness sends nothing more, but its channel closes.
 process.on('disconnect', () => process.exit(1));
 
 const { redis, resultTtl } = plan;

@@ -3,29 +3,29 @@ import type { InferClient } from '../../src/lib/index.js';
 import type { Random } from '../chaos/random.js';
 import { OPERATIONS, type OperationName } from './operations.js';
 
-/** What a client did since it was last asked. */
+/** What a client did since the last report. */
 export interface LoadReport {
   jobs: number;
-  /** Operations under way. */
+  /** Operations in flight. */
   open: number;
   /** Of `call`, from submit to answer, ms; absent when none ended. */
   p50?: number;
   p99?: number;
-  /** Since the start: what came of the operations, as `<name> <outcome>`. */
+  /** Since the start: outcomes of the operations, as `<name> <outcome>`. */
   outcomes: Record<string, number>;
-  /** Since the start: what must not have come. */
+  /** Since the start: unexpected outcomes. */
   unexpected: Record<string, number>;
 }
 
 const TICK_MS = 20;
-/** Beyond this nothing is begun: the run is lost, and must not take the machine with it. */
+/** Beyond this nothing is begun: the run has failed, and must not take the machine down. */
 const MOST_OPEN = 3000;
 /** Different messages kept. */
 const MOST_KINDS = 50;
 
 /**
- * Begins operations at a fixed rate, whatever becomes of those before them, and holds nothing of one that
- * has ended: its process is one of those whose memory must not grow.
+ * Begins operations at a fixed rate, whatever happens to earlier ones, and retains nothing of an ended one: its process
+ * is one of those whose memory must not grow.
  */
 export class Load {
   private readonly latency: RecordableHistogram = createHistogram({ figures: 3 });
@@ -41,7 +41,7 @@ export class Load {
 
   constructor(
     private readonly infer: InferClient,
-    /** Makes ids of this client its own. */
+    /** Makes ids of this client unique. */
     private readonly name: string,
     /** Jobs a second. */
     private readonly rate: number,
@@ -53,7 +53,7 @@ export class Load {
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
-  /** Begins nothing more; resolves when all that was begun has ended. */
+  /** Begins nothing more; resolves when everything it began has ended. */
   async stop(): Promise<void> {
     clearInterval(this.timer);
     while (this.running.size > 0) await Promise.all(this.running);
@@ -92,7 +92,7 @@ export class Load {
   }
 
   private draw(): OperationName {
-    // Of operations of many jobs there are as many fewer.
+    // Operations of many jobs are begun less often accordingly.
     const weightOf = (name: OperationName) => OPERATIONS[name].share / OPERATIONS[name].jobs;
     let left = this.random.next() * this.names.reduce((sum, name) => sum + weightOf(name), 0);
     for (const name of this.names) {
@@ -113,7 +113,7 @@ export class Load {
       if (name === 'call') this.latency.record(Math.max(1, Math.round((performance.now() - began) * 1000)));
     } catch (error) {
       const { code, message } = error as { code?: string; message: string };
-      // Messages with ids and times in them would all be different; a code says enough.
+      // Messages with ids and times would all be different; a code is enough.
       this.count(this.unexpected, `${name}: ${code ?? message}`.slice(0, 200));
     }
     this.jobs += operation.jobs;

@@ -9,7 +9,7 @@ const USAGE = `usage: npm run test:soak -- [--minutes M] [--rate N] [--seed N] [
   --seed     decides inputs and what is done with them [by the clock]; printed first
   --keep     keep logs, and say where`;
 
-/** Answers the exit code: 0 all figures are flat and nothing unexpected came, 1 not so, 2 wrong usage. */
+/** Returns the exit code: 0 all figures are flat and nothing unexpected happened, 1 otherwise, 2 wrong usage. */
 export async function main(root: string, argv: string[]): Promise<number> {
   const print = (line: string): void => console.log(line);
   process.on('SIGINT', () => process.exit(130));

@@ -4,7 +4,7 @@ import { doubler, openRows, poison, slow, stringEcho, writeModel } from '../supp
 
 /** Models of the main worker; `wide` takes rows of any width. */
 export const MODELS = ['digits', 'echo', 'shout', 'poison', 'wide', 'slow'] as const;
-/** The model of the other worker, whose handler ends its process when it is told to. */
+/** The model of the other worker, whose handler exits its process on request. */
 export const FRAGILE = 'fragile';
 export const FRAGILE_QUEUE = 'fragile';
 
@@ -13,7 +13,7 @@ export const preprocess = (row) => ({ x: [row.text.length, 0, 0, 0] });
 export const postprocess = (outputs, { model }) => ({ model, length: (outputs.y.data[0] - 1) / 2 });
 `;
 
-/** A coin decides, so a later try may succeed: what a retry is for. */
+/** Fails at random, so a retry may succeed. */
 const CRASHING = `
 export const preprocess = ({ x, crash }) => {
   if (crash && Math.random() < 0.7) process.exit(7);

@@ -4,7 +4,7 @@ import { POISON_INDEX, pixels } from '../chaos/inputs.js';
 import type { Random } from '../chaos/random.js';
 import { FRAGILE, FRAGILE_QUEUE } from './models.js';
 
-/** What one operation works with; `n` is another for every operation of a client. */
+/** The input of one operation; `n` is unique for every operation of a client. */
 export interface Deed {
   infer: InferClient;
   random: Random;
@@ -13,22 +13,25 @@ export interface Deed {
 }
 
 export interface Operation {
-  /** Of all jobs, the share that come from this operation; all of them together are 1. */
+  /** Share of all jobs that come from this operation; all shares add up to 1. */
   share: number;
-  /** Jobs of one of it. */
+  /** Jobs per operation. */
   jobs: number;
-  /** Does it, and answers in a word what came of it. @throws Unexpected for what must not come. */
+  /**
+   * Runs it, and returns its outcome in a word.
+   * @throws Unexpected for an outcome that must not happen.
+   */
   run(deed: Deed): Promise<string>;
 }
 
 /** Every promise that an answer broke. */
 export class Unexpected extends Error {}
 
-/** A job that has no answer after this is counted as lost, ms. */
+/** A job without an answer after this is counted as lost, ms. */
 const LOST_MS = 60_000;
 const GROUP_ROWS = 300;
 const BAD_ROW = 2;
-/** Widths of large inputs: beside the job, in the arena, and over a connection of its own. */
+/** Widths of large inputs: stored with the job, in the arena, and over a separate connection. */
 const WIDTHS = [2000, 2000, 2000, 2000, 20_000] as const;
 const WIDEST = 200_000;
 
@@ -203,7 +206,7 @@ export const OPERATIONS = {
 
 export type OperationName = keyof typeof OPERATIONS;
 
-/** What must have come of the operations at least once in a run: else a feature was not tried. */
+/** Outcomes that must have happened at least once in a run, otherwise a feature was not tried. */
 export const NEEDED: readonly string[] = [
   'call answered',
   'post not fetched',
@@ -225,7 +228,7 @@ export const NEEDED: readonly string[] = [
   'group cancelled',
 ];
 
-/** A row of one of the small models, and what its answer must be. */
+/** A row of one of the small models, and its right answer. */
 function smallInput(n: number): { input: unknown; model: string; right(result: unknown): boolean } {
   const text = `row ${n}`;
   if (n % 4 === 0) {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Place, runCommand } from './processes.js';
 
-/** What people and scripts look at while a service runs; each in a process of its own, in turn. */
+/** What people and scripts watch while a service runs; each in its own process, in turn. */
 const COMMANDS: readonly (readonly string[])[] = [
   ['inspect', '--json'],
   ['inspect', 'jobs', '--json'],
@@ -15,9 +15,9 @@ const COMMAND_EVERY_MS = 10_000;
 const SCRAPE_EVERY_MS = 5000;
 const SCRAPE_MS = 10_000;
 
-/** Looks at the queues all through a soak, as their operators do. */
+/** Watches the queues throughout a soak, as their operators do. */
 export class Polls {
-  /** Looks that failed, with how often. */
+  /** Failed looks, with their count. */
   readonly failures = new Map<string, number>();
   looks = 0;
   scrapes = 0;

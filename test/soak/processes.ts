@@ -15,7 +15,7 @@ export interface Place {
 const POLL_MS = 30_000;
 const MB = 1024 * 1024;
 
-/** Resident memory of a process in MB, from /proc (Linux only); NaN when it is gone. */
+/** Resident memory of a process in MB, from /proc (Linux only); NaN once it has exited. */
 export function residentMB(pid: number | undefined): number {
   if (pid === undefined || !isAlive(pid)) return Number.NaN;
   try {
@@ -26,11 +26,11 @@ export function residentMB(pid: number | undefined): number {
   }
 }
 
-/** A process of the soak whose end nobody asks for. */
+/** A process of the soak that should not exit unasked. */
 export class Supervised {
   protected readonly child: ChildProcess;
   private ending = false;
-  /** Its exit code or signal, when it ended by itself. */
+  /** Its exit code or signal, if it exited on its own. */
   ended: string | undefined;
 
   constructor(
@@ -55,7 +55,7 @@ export class Supervised {
     return this.child.pid;
   }
 
-  /** SIGTERM, and SIGKILL if that is not heard. */
+  /** SIGTERM, then SIGKILL if that has no effect. */
   async stop(timeoutMs: number): Promise<void> {
     const gone = this.expectEnd();
     this.child.kill('SIGTERM');
@@ -76,7 +76,7 @@ export class Supervised {
   }
 }
 
-/** A client under load in a process of its own. */
+/** A client under load in its own process. */
 export class LoadProcess extends Supervised {
   constructor(program: string, plan: LoadPlan, place: Place) {
     super(plan.name, [program, JSON.stringify(plan)], place, true);
@@ -86,7 +86,7 @@ export class LoadProcess extends Supervised {
     return this.ask('report', POLL_MS);
   }
 
-  /** Lets it finish what it began; answers its last report. */
+  /** Lets it finish what it began; returns its last report. */
   async finish(timeoutMs: number): Promise<LoadReport | undefined> {
     const gone = this.expectEnd();
     const report = await this.ask('stop', timeoutMs);
@@ -105,7 +105,7 @@ export class LoadProcess extends Supervised {
   }
 }
 
-/** Runs one command of infer to its end; answers why it failed, if it did. */
+/** Runs one command of infer to its end; returns why it failed, if it did. */
 export function runCommand({ root, dir, env }: Place, args: readonly string[]): Promise<string | undefined> {
   const options = { cwd: dir, env: cleanEnvironment(env), timeout: POLL_MS, maxBuffer: 16 * MB };
   return new Promise((resolve) => {

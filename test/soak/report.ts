@@ -1,7 +1,7 @@
 import type { Row } from './samples.js';
 import type { Judgement } from './verdict.js';
 
-/** Heads of the columns, and what is below them. */
+/** Column headings and their content. */
 export function head(row: Row): string {
   const memory = Object.keys(row.memory).map((name) => name.padStart(width(name)));
   return `${'min'.padStart(5)} ${'jobs/s'.padStart(7)} ${'p50 ms'.padStart(7)} ${'p99 ms'.padStart(7)} ${'unended'.padStart(8)} ${'keys'.padStart(7)} ${'no TTL'.padStart(7)} ${'entries'.padStart(8)} ${'Redis MB'.padStart(9)} ${memory.join(' ')}`;

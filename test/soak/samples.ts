@@ -8,17 +8,17 @@ export interface Row {
   minute: number;
   /** Jobs that ended in a second. */
   rate: number;
-  /** Of a job that is waited for, from submit to answer, ms; the slower of the clients. */
+  /** Of an awaited job, from submit to answer, ms; the slower of the clients. */
   p50: number;
   p99: number;
   /** Jobs waiting, delayed or active at the end. */
   unended: number;
-  /** Keys in Redis, and those of them without a time to live. */
+  /** Keys in Redis, and those of them without a TTL. */
   keys: number;
   permanent: number;
   /** Entries of the indexes of jobs that have ended. */
   entries: number;
-  /** MB that Redis uses. */
+  /** MB used by Redis. */
   redis: number;
   /** Resident memory of processes by name, MB; median of the period. */
   memory: Record<string, number>;
@@ -32,7 +32,7 @@ export interface RedisSample {
   redis: number;
 }
 
-/** One look at Redis, which costs the same however much is there. */
+/** One reading of Redis, at the same cost for any amount of data. */
 export async function lookAt(redis: Redis, prefix: string, queues: readonly string[]): Promise<RedisSample> {
   const info = await redis.info();
   const [, keys = 0, expires = 0] = (/db0:keys=(\d+),expires=(\d+)/.exec(info) ?? []).map(Number);
@@ -51,8 +51,8 @@ export async function lookAt(redis: Redis, prefix: string, queues: readonly stri
 }
 
 /**
- * The figures that must be flat. A leak of 100 bytes a job is 34 MB in the second half of an hour at 200
- * jobs/s. Memory of Node.js processes may still move by some MB, since V8 sizes its heap as it likes.
+ * The figures that must be flat. A leak of 100 bytes a job is 34 MB in the second half of an hour at 200 jobs/s. Memory
+ * of Node.js processes may still vary by some MB, since V8 sizes its heap freely.
  */
 export function seriesOf(rows: readonly Row[]): Series[] {
   const of = (

@@ -4,8 +4,8 @@ import { runSoak } from './soak.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-// A taste of `npm run test:soak`, which takes an hour: too short to say what is flat.
-it('loads real processes with all features, and finds nothing but right answers', async () => {
+// A short form of `npm run test:soak`, which takes an hour: too short to judge what is flat.
+it('a soak loads real processes with all features and reports only right answers', async () => {
   const lines: string[] = [];
   const print = (line: string) => void lines.push(line);
   const report = await runSoak({ root, minutes: 0.15, rate: 30, seed: 3, print });

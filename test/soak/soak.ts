@@ -31,7 +31,7 @@ export interface SoakOptions {
 export interface SoakReport {
   rows: Row[];
   judgements: Judgement[];
-  /** What else was not as it must be. */
+  /** Other things that were not as required. */
   faults: string[];
   totals: Totals;
   outcomes: Record<string, number>;
@@ -45,7 +45,7 @@ export interface SoakReport {
 const PREFIX = 'soak';
 const QUEUES = ['realtime', 'batch', FRAGILE_QUEUE];
 const CLIENTS = 2;
-/** Results go soon, so that keys are as many as they will ever be before the second half begins. */
+/** Results expire soon, so that the number of keys has peaked before the second half begins. */
 const RESULT_TTL_S = 30;
 const SMALL = ['--threads', '1', '--provider', 'cpu', '--failed-ttl', '1m'];
 const ROW_MS = 60_000;
@@ -55,10 +55,10 @@ const MEMORY_LOOKS = 10;
 const FINISH_MS = 90_000;
 const STOP_MS = 20_000;
 const START_MS = 30_000;
-/** Longest run that a worker may need to see that it is stopped. */
+/** The longest a worker may take to notice that it is stopped. */
 const DRAIN_MS = 60_000;
 
-/** Brings everything up, loads it for the time asked for, and judges. Nothing of it is left afterwards. */
+/** Starts everything, loads it for the requested time, and judges. Leaves nothing behind. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
   const dir = mkdtempSync(join(tmpdir(), 'infer-soak-'));
   const last: (() => void)[] = [];
@@ -256,7 +256,7 @@ class Soak {
     };
   }
 
-  /** Answers how many jobs have not ended after a while. */
+  /** Returns how many jobs have not ended after a while. */
   private async drain(admin: Redis): Promise<number> {
     const deadline = performance.now() + FINISH_MS;
     for (;;) {

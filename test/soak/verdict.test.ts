@@ -14,7 +14,7 @@ const run = (value: (minute: number) => number, minutes = MINUTES) =>
     tolerance: TOLERANCE,
   });
 
-describe('a figure of a soak', () => {
+describe('a soak figure', () => {
   it('is flat when it does not change', () => {
     expect(run(() => 100)).toEqual({
       name: 'memory',
@@ -44,7 +44,7 @@ describe('a figure of a soak', () => {
     expect(run((minute) => 100 - minute).flat).toBe(true);
   });
 
-  it('is judged through noise, outliers and the teeth of a garbage collector', () => {
+  it("is judged despite noise, outliers and a garbage collector's sawtooth", () => {
     const chance = random(11);
     const noise = Array.from({ length: MINUTES }, () => 6 * (chance.next() - 0.5));
     const noisy = (leak: number) => run((minute) => 100 + leak * minute + (noise[minute] as number));
@@ -55,13 +55,13 @@ describe('a figure of a soak', () => {
     expect(run((minute) => 100 + (minute % 5) + 0.4 * minute).flat).toBe(false);
   });
 
-  it('has the amount for a tolerance where a share of it would be less', () => {
+  it('has an absolute tolerance where the relative one would be smaller', () => {
     const small = (slope: number) => run((minute) => 4 + slope * minute);
     expect(small(0.06)).toMatchObject({ allowed: 2, flat: true });
     expect(small(0.08).flat).toBe(false);
   });
 
-  it('is not flat when too little of it could be read', () => {
+  it('is not flat when too little of it could be measured', () => {
     expect(run(() => 100, 6).flat).toBe(false);
     expect(run(() => Number.NaN).flat).toBe(false);
     expect(run((minute) => (minute < 57 ? Number.NaN : 100)).flat).toBe(false);
@@ -69,14 +69,14 @@ describe('a figure of a soak', () => {
   });
 });
 
-describe('memory of a process with a garbage collector', () => {
-  // 50 MB of garbage in four minutes, and then it goes.
+describe('memory of a garbage-collected process', () => {
+  // 50 MB of garbage in four minutes, which is then collected.
   const heap = (leak: number) =>
     Array.from({ length: MINUTES }, (_, minute) => 100 + 12.5 * (minute % 4) + leak * minute);
   const flat = (leak: number) =>
     judge({ name: 'memory', unit: 'MB', values: lowTide(heap(leak)), tolerance: TOLERANCE }).flat;
 
-  it('is judged at low tide', () => {
+  it('is judged by its low points', () => {
     expect(flat(0)).toBe(true);
     expect(flat(0.3)).toBe(false);
     expect(lowTide([5, 3, 4, Number.NaN, 9, 9, 9, 9])).toEqual([5, 3, 3, 3, 3, 3, 4, 9]);
@@ -84,7 +84,7 @@ describe('memory of a process with a garbage collector', () => {
   });
 });
 
-describe('a soak', () => {
+describe('a soak verdict', () => {
   const good: Totals = {
     rate: 200,
     reached: 199,
@@ -95,7 +95,7 @@ describe('a soak', () => {
     unbounded: [],
   };
 
-  it('has no faults when all was well', () => {
+  it('has no faults when all went well', () => {
     expect(faultsOf(good)).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-/** Growth that is no leak: a share of the usual value, or an amount where that is more. */
+/** Growth that is no leak: a share of the usual value, or an absolute amount where that is more. */
 export interface Tolerance {
   share: number;
   least: number;
@@ -19,7 +19,7 @@ export interface Judgement {
   usual: number;
   /** By the trend of the second half, from its first row to its last. */
   growth: number;
-  /** Growth that is tolerated. */
+  /** Tolerated growth. */
   allowed: number;
   flat: boolean;
 }
@@ -28,10 +28,9 @@ export interface Judgement {
 const LEAST_ROWS = 4;
 
 /**
- * Whether a figure stopped growing. Only the second half counts: caches fill and records come to be as many
- * as their time to live allows in the first. The trend is the median of the slopes of all pairs of rows
- * (Theil and Sen), so that single outliers, such as a minute in which the machine was busy, do not count.
- * Pure.
+ * Whether a figure stopped growing. Only the second half counts: in the first, caches fill and records reach the number
+ * that their TTL allows. The trend is the median of the slopes of all pairs of rows (Theil and Sen), so that single
+ * outliers, such as a minute in which the machine was busy, do not count. Pure.
  */
 export function judge({ name, unit, values, tolerance }: Series): Judgement {
   const from = Math.floor(values.length / 2);
@@ -48,12 +47,12 @@ export function judge({ name, unit, values, tolerance }: Series): Judgement {
   return { name, unit, usual, growth, allowed, flat };
 }
 
-/** Rows that a garbage collector may let pass before it looks at old objects again. */
+/** Rows that may pass before a garbage collector visits old objects again. */
 const TIDE_ROWS = 5;
 
 /**
- * The least of each value and the four before it. Memory of a Node.js process rises until old objects are
- * collected, by some 50 MB and over minutes; what has leaked is there at low tide too. Pure.
+ * The minimum of each value and the four before it. Memory of a Node.js process rises until old objects are collected,
+ * by some 50 MB and over minutes; what has leaked is also in the minimum. Pure.
  */
 export function lowTide(values: readonly number[]): number[] {
   return values.map((_, at) => {
@@ -69,24 +68,24 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (lower + upper) / 2;
 }
 
-/** What else must hold, in words; an empty list where it does. */
+/** Other conditions that must hold, in words; an empty list where they do. */
 export interface Totals {
-  /** Jobs a second that were asked for, and that were submitted. */
+  /** Requested and submitted jobs a second. */
   rate: number;
   reached: number;
-  /** Answers that were wrong, calls that failed or had no answer, by what they say. */
+  /** Wrong answers, failed calls and calls without an answer, by message. */
   unexpected: readonly string[];
   /** Features of which no job or call was counted. */
   unused: readonly string[];
-  /** Processes that ended or were replaced, though nothing asked for that. */
+  /** Processes that exited or were replaced unasked. */
   replaced: readonly string[];
   /** Jobs that had not ended long after the last submit. */
   unended: number;
-  /** Keys that nothing bounds. */
+  /** Keys without a bound. */
   unbounded: readonly string[];
 }
 
-/** Below this share of the rate asked for, a run says little about that rate. */
+/** Below this share of the requested rate, a run says little about that rate. */
 const LEAST_REACHED = 0.9;
 
 /** Pure. */

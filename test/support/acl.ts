@@ -1,6 +1,6 @@
 import type { TestRedis } from './redis.js';
 
-/** Makes (or replaces) a user of the server. */
+/** Creates (or replaces) a user on the server. */
 export async function setUser(
   redis: TestRedis,
   name: string,
@@ -11,13 +11,13 @@ export async function setUser(
   await client.call('ACL', 'SETUSER', name, 'reset', 'on', `>${password}`, ...rules);
 }
 
-/** What was refused since the last look, as `user: command or key`. */
+/** What was denied since the last call, as `user: command or key`. */
 export async function denials(redis: TestRedis): Promise<string[]> {
   const client = await redis.client();
   const entries = (await client.call('ACL', 'LOG', '100')) as unknown[];
   await client.call('ACL', 'LOG', 'RESET');
   return entries.map((entry) => {
-    // RESP2 answers a flat list of names and values, RESP3 a map.
+    // RESP2 returns a flat list of names and values, RESP3 a map.
     const fields = Array.isArray(entry) ? pairs(entry) : new Map(Object.entries(entry as object));
     return `${fields.get('username')}: ${fields.get('object')}`;
   });

@@ -18,7 +18,7 @@ const TIMEOUT_MS = 90_000;
 export interface RunOptions {
   /** URL of the server [the sandbox's]; null names none. */
   redis?: string | null;
-  /** What standard input holds, or a pipe that stays open until the caller ends it [nothing]. */
+  /** What standard input contains, or a pipe that stays open until the caller ends it [nothing]. */
   stdin?: string | Uint8Array | { open: true };
   cwd?: string;
   env?: Record<string, string>;
@@ -26,7 +26,7 @@ export interface RunOptions {
   through?: readonly string[];
 }
 
-/** What needs no process of its own. */
+/** Options that need no separate process. */
 export type AskOptions = Pick<RunOptions, 'redis' | 'cwd' | 'env'> & { stdin?: string | Uint8Array };
 
 /** Runs the program with this redirection of its streams, such as `>/dev/full`. */
@@ -44,33 +44,32 @@ export interface Outcome {
   rows<T = Record<string, unknown>>(): T[];
 }
 
-/** A started process whose end the caller awaits. */
+/** A started process whose exit the caller awaits. */
 export type Started = ResultPromise<{ reject: false; all: true; extendEnv: false; buffer: true }>;
 
 export interface Sandbox {
-  /** A directory of this file's own, removed at its end. */
+  /** A directory for this file, removed at its end. */
   readonly dir: string;
   /** Runs `infer` to its end. */
   run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
   /**
-   * The same in a process that is there already and has loaded it, for a small part of the time: for
-   * what sets up or looks, and for cases beside one that has a process of its own. Not for commands that
-   * take signals, start processes, or wait.
+   * The same in an existing process that has loaded it, in a fraction of the time: for set-up and reads, and for
+   * variants of a case that also has its own process. Not for commands that handle signals, start processes, or wait.
    */
   ask(args: readonly string[], options?: AskOptions): Promise<Outcome>;
-  /** Starts `infer`; it is ended at the latest with the file. */
+  /** Starts `infer`; it is ended with the file at the latest. */
   start(args: readonly string[], options?: RunOptions): Started;
-  /** Runs a module's source that may import `infer-queue`, as a program of its own. */
+  /** Runs a module's source that may import `infer-queue`, as a separate program. */
   script(source: string, options?: RunOptions): Started;
-  /** Starts `infer worker` and waits until it says that it is ready. */
+  /** Starts `infer worker` and waits for its ready line. */
   worker(args?: readonly string[], options?: RunOptions & WorkerOptions): Promise<TestWorker>;
-  /** Writes a file into the directory; answers its path. */
+  /** Writes a file into the directory; returns its path. */
   file(name: string, content: string | Uint8Array): string;
 }
 
 /**
- * The built `infer` for the tests of one file: an environment without the caller's settings, a
- * state directory of its own, and at the end the check that no process was left behind.
+ * The built `infer` for the tests of one file: an environment without the caller's settings, a separate state
+ * directory, and a check at the end that no process was left behind.
  */
 export function useInfer(redis?: { readonly url: string }): Sandbox {
   const mark = `infer-test-${randomUUID()}`;
@@ -193,7 +192,7 @@ function outcome(
   };
 }
 
-/** Live processes whose environment holds the mark: also the runners that workers started. */
+/** Live processes whose environment contains the mark, including runners started by workers. */
 function marked(mark: string): number[] {
   if (!existsSync('/proc/self/environ')) return [];
   return readdirSync('/proc')
@@ -208,7 +207,7 @@ function marked(mark: string): number[] {
     .map(Number);
 }
 
-/** Resolves when a program's standard error holds `text`, or the program has ended. */
+/** Resolves when a program's standard error contains `text`, or the program has exited. */
 export function says(program: Started, text: string): Promise<void> {
   return new Promise((resolve) => {
     let seen = '';
@@ -220,12 +219,12 @@ export function says(program: Started, text: string): Promise<void> {
   });
 }
 
-/** Calls `look` until it answers something; for states that nothing announces. */
-export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
+/** Calls `look` until it returns something; for states that nothing announces. */
+export async function until<T>(look: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();
-    if (found !== undefined) return found;
+    if (found !== undefined && found !== false) return found;
     if (performance.now() > deadline) throw new Error('what was waited for did not come');
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

@@ -14,21 +14,21 @@ export interface TestCluster {
   readonly nodes: readonly TestRedis[];
   /** The node that holds the slot of a key. */
   nodeOf(key: string): Promise<TestRedis>;
-  /** Resolves when every node calls the cluster whole. */
+  /** Resolves when every node reports the cluster as ok. */
   whole(): Promise<void>;
-  /** Resolves when a line of the node's CLUSTER INFO is there. */
+  /** Resolves when a line appears in the node's CLUSTER INFO. */
   says(node: TestRedis, line: string): Promise<void>;
-  /** INFO errorstats of all nodes: how often each kind of error was answered. */
+  /** INFO errorstats of all nodes: how often each kind of error was returned. */
   errors(): Promise<Map<string, number>>;
   stop(): Promise<void>;
 }
 
 const SLOTS = 16_384;
-/** How fast a node is given up; Redis' own default is 15 s. */
+/** How fast a node is marked as failed; Redis's default is 15 s. */
 const NODE_TIMEOUT_MS = 1000;
 const START_TRIES = 10;
 
-/** Starts masters on free loopback ports, shares the slots out evenly and joins them. */
+/** Starts masters on free loopback ports, distributes the slots evenly and joins them. */
 export async function startCluster(size = 3): Promise<TestCluster> {
   const started = await Promise.allSettled(Array.from({ length: size }, () => startNode()));
   const nodes = started.flatMap((node) => (node.status === 'fulfilled' ? [node.value] : []));
@@ -69,10 +69,10 @@ async function startNode(): Promise<TestRedis> {
   const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
   for (let attempt = 1; ; attempt++) {
     try {
-      // Append-only, so that a node that is killed comes back with its jobs.
+      // Append-only, so that a killed node comes back with its jobs.
       return await startRedis({ port: true, args: [...args, '--appendonly', 'yes'] });
     } catch (error) {
-      // The nodes' own bus listens 10,000 ports higher: too high, or taken.
+      // The nodes' bus listens 10,000 ports higher, which may be out of range or taken.
       if (attempt === START_TRIES) throw error;
     }
   }
@@ -102,7 +102,7 @@ async function whole(nodes: readonly TestRedis[]): Promise<void> {
   });
 }
 
-/** One command on a connection of its own: those of before a restart are of no use. */
+/** Each command on a new connection: those from before a restart are useless. */
 async function ask(node: TestRedis, command: string, ...args: (string | number)[]): Promise<string> {
   const client = await node.client();
   try {
@@ -115,14 +115,14 @@ async function ask(node: TestRedis, command: string, ...args: (string | number)[
 export interface TestSentinel {
   /** `redis-sentinel://` with the master's name. */
   readonly url: string;
-  /** Starts a failover; it is over when `master` answers another port. */
+  /** Starts a failover; it is over when `master` returns another port. */
   failover(): Promise<void>;
   /** The master's port, as the sentinel sees it. */
   master(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** One sentinel that alone decides, over a master whose replica is connected already. */
+/** A single deciding sentinel over a master whose replica is already connected. */
 export async function startSentinel(masterPort: number): Promise<TestSentinel> {
   const dir = mkdtempSync(path.join(tmpdir(), 'infer-sentinel-'));
   const port = await freePort();
@@ -151,7 +151,7 @@ sentinel failover-timeout main 10000
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    // It asks the master for its replicas when it has just started.
+    // It asks the master for its replicas right after its start.
     await until(async () => {
       const replicas = (await client.call('SENTINEL', 'REPLICAS', 'main')) as unknown[];
       return replicas.length === 1 || undefined;
@@ -163,7 +163,7 @@ sentinel failover-timeout main 10000
   return {
     url: `redis-sentinel://127.0.0.1:${port}/main`,
     failover: async () => {
-      // NOGOODSLAVE until it has heard of the replica's state.
+      // NOGOODSLAVE until it knows the replica's state.
       await until(() => client.call('SENTINEL', 'FAILOVER', 'main').catch(() => undefined));
     },
     master: async () => {

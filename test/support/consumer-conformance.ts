@@ -2,25 +2,25 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { QueueConsumer } from '../../src/lib/queue/broker/consumer-port.js';
 import type { JobRecord, JobSpec, ResultMeta, Settlement, TakenJob } from '../../src/lib/queue/types.js';
 
-/** A queue of its own, and the means of a client, an operator and time. */
+/** A queue for one test, and the means of a client, an operator and time. */
 export interface ConformanceQueue {
-  /** Another worker's hold on the queue; a job that lost three workers is poison. */
+  /** Another worker's consumer of the queue; a job that lost three workers is poison. */
   consumer(): Promise<QueueConsumer>;
-  /** Adds jobs in this order, each of one row of model `m` and priority 0 where it does not say; answers their ids. */
+  /** Adds jobs in this order, each of one row of model `m` and priority 0 by default; returns their ids. */
   submit(...jobs: (Partial<JobSpec> & { input?: Uint8Array })[]): Promise<string[]>;
   cancel(id: string): Promise<unknown>;
   setPaused(paused: boolean): Promise<void>;
   record(id: string): Promise<JobRecord>;
   /** The result of a job; undefined where none is stored. */
   result(id: string): Promise<Uint8Array | undefined>;
-  /** The lock of a held job lapses now, instead of in its time. */
+  /** The lock of a held job expires now. */
   loseLock(id: string): Promise<void>;
-  /** Delayed jobs and deadlines are due so much sooner. */
+  /** Delayed jobs and deadlines are due this much sooner. */
   passTime(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A wait that no test outlives: who is not woken has not passed it. */
+/** A wait that no test outlasts: a consumer that is not woken does not return from it. */
 const LONG_MS = 600_000;
 const HOUR_MS = 3_600_000;
 const META: ResultMeta = { worker: 'w', device: 'cpu', attempts: 1, queueMs: 1, runMs: 2, totalMs: 3 };
@@ -37,7 +37,8 @@ const completed = (job: TakenJob, result = 'result'): Settlement => ({
 const released = (job: TakenJob): Settlement => ({ kind: 'release', job });
 
 /**
- * What any `QueueConsumer` must hold, whatever stores its jobs: a worker relies on all of it and on nothing else.
+ * What any `QueueConsumer` must guarantee, wherever it stores its jobs: a worker relies on all of it and on nothing
+ * else.
  * @param open a queue that no other test uses
  */
 export function consumerConformance(name: string, open: () => Promise<ConformanceQueue>): void {
@@ -62,7 +63,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     afterEach(() => queue.close());
 
     describe('take', () => {
-      it('gives the most urgent first, and of one priority the one that came first', async () => {
+      it('returns the most urgent job first, and the earliest of one priority', async () => {
         const [low, a, high, b] = await queue.submit(
           { priority: 1 },
           { priority: 5 },
@@ -73,13 +74,13 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(await one.take(10)).toEqual([]);
       });
 
-      it('gives each job once, whoever asks', async () => {
+      it('returns each job once, however many consumers ask', async () => {
         const all = await queue.submit({}, {}, {}, {});
         const taken = await Promise.all([one.take(2), other.take(2), one.take(2)]);
         expect(ids(taken.flat()).sort()).toEqual([...all].sort());
       });
 
-      it('stops at the rows asked for, gives one job at least, and tells whether it left some', async () => {
+      it('stops at the requested rows, returns at least one job, and tells whether more are left', async () => {
         const [large, small] = await queue.submit({ rows: 40 }, { rows: 2 });
         expect(ids(await one.take(8))).toEqual([large]);
         expect(one.more).toBe(true);
@@ -87,7 +88,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(one.more).toBe(false);
       });
 
-      it('holds ahead what is soon done, and leaves what is not where any worker can take it', async () => {
+      it('prefetches quick jobs, and leaves slow ones for any worker', async () => {
         one.serve(['quick', 'slow']);
         const [quick, slow] = await queue.submit({ model: 'quick' }, { model: 'slow' });
         const runs = new Map([
@@ -100,13 +101,13 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(ids(await one.take({ ...room, idle: 1, ahead: 0 }))).toEqual([slow]);
       });
 
-      it('with a floor gives only what is more urgent', async () => {
+      it('with a floor returns only more urgent jobs', async () => {
         const [, high] = await queue.submit({ priority: 5 }, { priority: 6 });
         expect(ids(await one.take(10, 5))).toEqual([high]);
         expect(await one.take(10, 5)).toEqual([]);
       });
 
-      it('brings what was submitted, and when and for the how manieth time it runs', async () => {
+      it('returns what was submitted, with its time and attempt number', async () => {
         const input = Uint8Array.from({ length: 100_000 }, (_, at) => at % 256);
         const id = await submitOne({ priority: 7, rows: 3, input, attempts: 2 });
         const job = await takeOne();
@@ -124,7 +125,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(await queue.record(id)).toMatchObject({ state: 'active', attempts: 1 });
       });
 
-      it('gives nothing of a paused queue, which waits for no one', async () => {
+      it('returns nothing from a paused queue, which counts no job as waiting', async () => {
         const id = await submitOne();
         await queue.setPaused(true);
         expect([await one.take(10), await one.waiting()]).toEqual([[], 0]);
@@ -133,7 +134,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(ids(await one.take(10))).toEqual([id]);
       });
 
-      it('gives a delayed job when it is due, and not before', async () => {
+      it('returns a delayed job when it is due, and not earlier', async () => {
         const id = await submitOne({ notBefore: Date.now() + HOUR_MS });
         expect(await one.take(10)).toEqual([]);
         await queue.passTime(HOUR_MS);
@@ -142,7 +143,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('serve', () => {
-      it('leaves jobs of other models to who serves them', async () => {
+      it('leaves jobs of other models to the consumers that serve them', async () => {
         one.serve(['m']);
         other.serve(['n', 'n@2']);
         const [m, n, pinned] = await queue.submit({}, { model: 'n' }, { model: 'n', version: 2 });
@@ -152,7 +153,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(ids(await other.take(10))).toEqual([n, pinned]);
       });
 
-      it('ends a wait: what waits may be of the models served now', async () => {
+      it('ends a wait, since waiting jobs may be of the models served now', async () => {
         one.serve(['m']);
         const id = await submitOne({ model: 'n' });
         expect(await one.take(10)).toEqual([]);
@@ -177,7 +178,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect([await state(id), await queue.result(id)]).toEqual(['completed', undefined]);
       });
 
-      it('ends each job as it is told, and answers for each by itself', async () => {
+      it('ends each job with its own outcome, and answers for each separately', async () => {
         const all = await queue.submit({}, {}, {}, {});
         const [a, b, c, d] = (await one.take(4)) as [TakenJob, TakenJob, TakenJob, TakenJob];
         const stranger = { ...d, token: 'another' };
@@ -202,7 +203,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(await queue.record(id)).toEqual(before);
       });
 
-      it('refuses the outcome of a hold that was lost: the later one counts', async () => {
+      it('refuses the outcome of a lost hold: the later one counts', async () => {
         const id = await submitOne();
         const late = await takeOne();
         await queue.loseLock(id);
@@ -216,7 +217,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(String(Buffer.from((await queue.result(id)) ?? []))).toBe('good');
       });
 
-      it('takes the outcome of a lock that lapsed, as long as no one has noticed', async () => {
+      it('accepts the outcome of an expired lock, as long as no one has recovered the job', async () => {
         const id = await submitOne();
         const job = await takeOne();
         await queue.loseLock(id);
@@ -226,7 +227,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('a release', () => {
-      it('puts a job back in its place, and counts no attempt', async () => {
+      it('returns a job to its place, and counts no attempt', async () => {
         const [first, second] = await queue.submit({ priority: 5 }, { priority: 5 });
         const job = await takeOne();
         const urgent = await submitOne({ priority: 9 });
@@ -239,7 +240,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('a retry', () => {
-      it('waits its delay, and then comes with its failure counted', async () => {
+      it('waits its delay, and then delivers the job with its failure counted', async () => {
         const id = await submitOne();
         const job = await takeOne();
         const retry: Settlement = { kind: 'retry', job, failure: FAILURE, delayMs: HOUR_MS };
@@ -251,7 +252,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('renew', () => {
-      it('answers which holds are lost, and which jobs are to be cancelled', async () => {
+      it('reports which holds are lost, and which jobs are to be cancelled', async () => {
         const [kept, lost, unwanted] = (await queue.submit({}, {}, {})) as [string, string, string];
         const jobs = await one.take(3);
         await queue.loseLock(lost);
@@ -263,7 +264,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(await one.renew([])).toEqual({ lost: [], cancelled: [] });
       });
 
-      it('makes a lock last again that lapsed and that no one has noticed', async () => {
+      it('extends an expired lock if no one has recovered the job', async () => {
         const id = await submitOne();
         const job = await takeOne();
         await queue.loseLock(id);
@@ -273,7 +274,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('recover', () => {
-      it('puts a lost job in front of its own priority, and leaves others alone', async () => {
+      it('returns a lost job to the front of its own priority, and leaves others alone', async () => {
         const [lost, same] = await queue.submit({ priority: 5 }, { priority: 5 });
         await takeOne();
         const urgent = await submitOne({ priority: 9 });
@@ -298,7 +299,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('a cancelled job', () => {
-      it('is not given any more while it waits', async () => {
+      it('is no longer delivered when it was waiting', async () => {
         const [unwanted, wanted] = (await queue.submit({}, {})) as [string, string];
         await queue.cancel(unwanted);
         expect(await state(unwanted)).toBe('cancelled');
@@ -318,7 +319,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('waitForWork', () => {
-      it('ends when a job comes', async () => {
+      it('ends when a job arrives', async () => {
         expect(await one.take(1)).toEqual([]);
         const woken = one.waitForWork(LONG_MS, NEVER);
         await submitOne();
@@ -326,7 +327,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(await one.take(1)).toHaveLength(1);
       });
 
-      it('ends when a job is put back, or a paused queue goes on', async () => {
+      it('ends when a job is returned, or a paused queue is resumed', async () => {
         const id = await submitOne();
         const job = await takeOne();
         expect(await other.take(1)).toEqual([]);
@@ -341,19 +342,29 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(ids(await other.take(1))).toEqual([id]);
       });
 
-      it('ends with its time, its signal and its consumer', async () => {
+      it('ends on its timeout, its signal and the close of its consumer', async () => {
+        const from = performance.now();
         await one.waitForWork(20, NEVER);
+        // It waited at all: a timer of the store may be a few milliseconds early.
+        expect(performance.now() - from).toBeGreaterThan(10);
+        const ends: string[] = [];
         const stop = new AbortController();
-        const waiting = one.waitForWork(LONG_MS, stop.signal);
+        const waiting = one.waitForWork(LONG_MS, stop.signal).then(() => ends.push('signal'));
+        // An answer of the store that comes later than one to the wait would.
+        expect(await other.take(1)).toEqual([]);
+        expect(ends).toEqual([]);
         stop.abort();
         await waiting;
-        const closing = one.waitForWork(LONG_MS, NEVER);
+        const closing = one.waitForWork(LONG_MS, NEVER).then(() => ends.push('close'));
+        expect(await other.take(1)).toEqual([]);
+        expect(ends).toEqual(['signal']);
         await one.close();
         await closing;
+        expect(ends).toEqual(['signal', 'close']);
         await one.close();
       });
 
-      it('wakes the next worker for what the one that was woken leaves', async () => {
+      it('wakes the next worker for what the woken one leaves', async () => {
         const both = [one.waitForWork(LONG_MS, NEVER), other.waitForWork(LONG_MS, NEVER)];
         await queue.submit({}, {});
         await Promise.race(both);
@@ -364,7 +375,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('passOn', () => {
-      it('wakes another for what waits, and tells whether anything does', async () => {
+      it('wakes another worker for waiting jobs, and reports whether there are any', async () => {
         await one.passOn();
         expect(one.more).toBe(false);
         const id = await submitOne();
@@ -376,7 +387,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
         expect(ids(await other.take(1))).toEqual([id]);
       });
 
-      it('happens by itself when a woken worker closes', async () => {
+      it('happens automatically when a woken worker closes', async () => {
         await submitOne();
         await one.waitForWork(LONG_MS, NEVER);
         await one.close();
@@ -386,7 +397,7 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
     });
 
     describe('housekeeping', () => {
-      it('of a queue in order changes nothing', async () => {
+      it('of a healthy queue changes nothing', async () => {
         const [waits, held] = (await queue.submit({ priority: 1 }, { priority: 9 })) as [string, string];
         await takeOne();
         await one.reroute();

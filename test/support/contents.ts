@@ -1,8 +1,8 @@
 import type { RedisClient } from '../../src/lib/redis/types.js';
 
 /**
- * Everything in Redis by key, but for times to live and keys that `skip` matches. Not by DUMP: reading a
- * hash may change the order of its fields there.
+ * Everything in Redis by key, except for TTLs and keys that `skip` matches. Not by DUMP: reading a hash may change the
+ * order of its fields there.
  */
 export async function contents(client: RedisClient, skip: RegExp): Promise<Record<string, unknown>> {
   const keys = ((await client.call('KEYS', '*')) as string[]).filter((key) => !skip.test(key)).sort();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from './cli.js';
 
-/** Test rows of the digits model, as they come with the package. */
+/** Test rows of the digits model, as shipped with the package. */
 export const DIGITS_FILE = path.join(ROOT, 'examples/digits.ndjson');
 export const ONE_DIGIT = path.join(ROOT, 'examples/one-digit.json');
 
@@ -11,7 +11,7 @@ export interface Digit {
   label: number;
 }
 
-/** What the model answers for a row. */
+/** The model's answer for a row. */
 export interface DigitAnswer {
   class: number;
   confidence: number;
@@ -24,7 +24,7 @@ export const DIGIT_ROWS: readonly Digit[] = readFileSync(DIGITS_FILE, 'utf8')
   .split('\n')
   .map((line) => JSON.parse(line) as Digit);
 
-/** `count` rows as NDJSON: the test digits over and over. */
+/** `count` rows as NDJSON: the test digits, repeated. */
 export function digitLines(count: number): string {
   const lines = DIGIT_ROWS.map((row) => JSON.stringify({ pixels: row.pixels }));
   return `${Array.from({ length: count }, (_, at) => lines[at % lines.length]).join('\n')}\n`;

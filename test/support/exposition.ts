@@ -1,4 +1,4 @@
-/** One line of Prometheus' text format that holds a value. */
+/** One line with a value in Prometheus' text format. */
 export interface ExposedSample {
   name: string;
   labels: Record<string, string>;
@@ -17,8 +17,8 @@ const LINE = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /^([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/;
 
 /**
- * Reads Prometheus' text format strictly: HELP, then TYPE, then samples of that metric and no other,
- * no series twice, counters named `_total` and not negative, buckets that only grow and end with the count.
+ * Parses Prometheus' text format strictly: HELP, then TYPE, then samples of that metric and no other, no series twice,
+ * counters named `_total` and not negative, buckets that only grow and end with the count.
  * @throws Error naming the line.
  */
 export function parseExposition(text: string): Map<string, ExposedMetric> {

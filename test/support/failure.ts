@@ -16,8 +16,8 @@ interface FailureJson {
 }
 
 /**
- * Runs a command that must fail, as text and with --json, and holds both against what is expected:
- * the same words, the exit code, nothing on the stream that is not for them, and no stack trace.
+ * Runs a command that must fail, as text and with --json, and checks both: the same words, the exit code, nothing on
+ * the wrong stream, and no stack trace.
  */
 export async function expectFailure(
   infer: Sandbox,
@@ -40,7 +40,7 @@ export async function expectFailure(
   });
 }
 
-/** Beside the process that shows the text this needs none of its own, unless it is about the process. */
+/** Another process shows the text, so this needs none of its own, unless the case is about the process. */
 function inJson(infer: Sandbox, args: readonly string[], options: RunOptions): Promise<Outcome> {
   const { through, stdin, ...plain } = options;
   const words = [...args, '--json'];

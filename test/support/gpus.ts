@@ -7,19 +7,19 @@ export interface PosingGpu {
   free?: number;
 }
 
-/** A program that poses as nvidia-smi, so that a host without GPUs has some. */
+/** A program that stands in for nvidia-smi, so that a host without GPUs seems to have some. */
 export interface PosingGpus {
   /** Directory of the program, for the front of PATH. */
   readonly dir: string;
-  /** From now on these GPUs are there, numbered in this order. */
+  /** From now on these GPUs exist, numbered in this order. */
   set(gpus: readonly PosingGpu[]): void;
-  /** From now on it prints this, whatever is asked. */
+  /** From now on it prints this for any query. */
   say(text: string, exitCode?: number): void;
   /** Answers to a query and to `-L`. */
   answer(query: string, listing?: string): void;
-  /** From now on it is of a driver that has not heard of MIG. */
+  /** From now on it behaves like an old driver without MIG. */
   old(query: string): void;
-  /** From now on it never answers; its processes hold this in their arguments. */
+  /** From now on it never answers; its processes have this in their arguments. */
   hang(): void;
 }
 
@@ -29,12 +29,12 @@ export function posingUuid(n: number): string {
   return `GPU-${String(n).padStart(8, '0')}-aaaa-bbbb-cccc-0123456789ab`;
 }
 
-/** Makes the program in `<dir>/bin`, with no GPU at first. */
+/** Creates the program in `<dir>/bin`, with no GPU at first. */
 export function posingGpus(dir: string): PosingGpus {
   const bin = join(dir, 'bin');
   const place = (name: string) => join(dir, name);
   mkdirSync(bin, { recursive: true });
-  // `-i <uuid>` narrows the answer, as the real one does.
+  // `-i <uuid>` limits the answer, as in the real program.
   writeFileSync(
     join(bin, 'nvidia-smi'),
     `#!/bin/sh

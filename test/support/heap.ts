@@ -5,9 +5,9 @@ import { runInNewContext } from 'node:vm';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Bytes that this process still refers to, typed arrays and buffers included, after a full collection. */
+/** Bytes that this process still references, typed arrays and buffers included, after a full collection. */
 export async function retainedBytes(): Promise<number> {
-  // Memory of buffers is freed beside the collection, and counted by the next one.
+  // Buffer memory is freed outside the collection, and counted by the next one.
   for (let i = 0; i < 3; i++) {
     collect();
     await nextTurn();

@@ -7,7 +7,7 @@ export interface LogLine {
   [field: string]: unknown;
 }
 
-/** A worker's log, kept. */
+/** A worker's log, kept in memory. */
 export interface LogLines {
   readonly log: Logger;
   readonly text: string;

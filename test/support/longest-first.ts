@@ -1,12 +1,12 @@
 import { relative } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Folders of test/ by how long their files take; files of an unknown folder come last. */
+/** Folders of test/ by the duration of their files; files of an unknown folder come last. */
 const SLOWEST_FIRST = ['bench', 'soak', 'chaos', 'cli', 'integration', 'contract', 'unit'];
 
 /**
- * Starts the files of slow folders first, so that a run does not end with one long file alone. Within a
- * folder Vitest's own order holds: longest first where it has seen them before, else largest first.
+ * Starts the files of slow folders first, so that a run does not end with one long file alone. Within a folder Vitest's
+ * own order applies: longest first if known, otherwise largest first.
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -2,7 +2,7 @@ import { createServer, type Socket, connect as tcp } from 'node:net';
 
 export interface OldRedis {
   readonly url: string;
-  /** Settings that came in a CONFIG SET, in order. */
+  /** Settings received in CONFIG SET, in order. */
   readonly sets: string[];
   /** Called at each CONFIG SET that reaches the server; it is passed on when this resolves. */
   onSet: (name: string) => Promise<void> | void;
@@ -10,8 +10,8 @@ export interface OldRedis {
 }
 
 /**
- * A server before 7.0 in front of a newer one: CONFIG SET takes one setting, and says what 6.2 says
- * of several. All else passes.
+ * A server before 7.0 in front of a newer one: CONFIG SET accepts one setting, and answers several as 6.2 does.
+ * Everything else passes.
  */
 export async function oldRedis(port: number): Promise<OldRedis> {
   const sockets = new Set<Socket>();

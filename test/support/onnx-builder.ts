@@ -2,8 +2,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /**
- * Small ONNX files for tests, written by hand as protobuf: no exporter, no dependency. `graph` takes a
- * description; the functions below it are ready-made models, each for one behaviour of a runner.
+ * Small ONNX files for tests, written directly as protobuf: no exporter, no dependency. `graph` takes a description;
+ * the functions below it are ready-made models, each for one behaviour of a runner.
  */
 
 export type Dim = number | string;
@@ -12,9 +12,9 @@ export type ElementType = keyof typeof ELEMENT_TYPES;
 export interface ValueInfo {
   name: string;
   type: ElementType;
-  /** `undeclared`: the file says nothing of the shape, not even its rank. */
+  /** `undeclared`: the file states neither shape nor rank. */
   dims: Dim[] | 'undeclared';
-  /** A list of such tensors, or of maps from labels to floats: no tensor. */
+  /** A list of such tensors, or of maps from labels to floats: not a tensor. */
   as?: 'tensor' | 'sequence' | 'maps';
 }
 
@@ -22,7 +22,7 @@ export interface Node {
   op: string;
   inputs: string[];
   outputs: string[];
-  /** Operators of ONNX itself when left out. */
+  /** ONNX's own operators by default. */
   domain?: 'ai.onnx.ml';
   /** Numbers become ints when whole (write `{float: 1}` for a float), arrays ints, objects with `nodes` graphs. */
   attributes?: Record<string, number | number[] | string | { float: number } | Graph>;
@@ -33,9 +33,9 @@ export interface Initializer {
   type: 'float32' | 'int64' | 'bool';
   dims: number[];
   data: number[];
-  /** Takes the data from this file instead, as large models do; relative to model.onnx. */
+  /** Reads the data from this file instead, as large models do; relative to model.onnx. */
   external?: string;
-  /** How many bytes of it. */
+  /** The number of its bytes. */
   length?: number;
 }
 
@@ -271,7 +271,7 @@ export function meanOverRows(): Graph {
   };
 }
 
-/** Softmax along the batch: shapes batch, values do not. */
+/** Softmax along the batch: the shapes allow batching, the values do not. */
 export function mixesRows(): Graph {
   return {
     nodes: [{ op: 'Softmax', inputs: ['x'], outputs: ['y'], attributes: { axis: 0 } }],
@@ -290,8 +290,8 @@ export function stringEcho(): Graph {
 }
 
 /**
- * `y = x`, float32 [batch, 2], after `turns[0]` rounds of a 512x512 matrix product (about 5 ms each on
- * one core). `turns` int64 [1] is shared: the caller scales the time, and 0 keeps loading quick.
+ * `y = x`, float32 [batch, 2], after `turns[0]` rounds of a 512x512 matrix product (about 5 ms each on one core).
+ * `turns` int64 [1] is shared: the caller scales the time, and 0 keeps loading fast.
  */
 export function slow(): Graph {
   const side = 512;
@@ -353,7 +353,7 @@ export function openImage(): Graph {
   };
 }
 
-/** `y = x + w`, float32 [batch, 2]; w is two float32 in the file `location` beside model.onnx. */
+/** `y = x + w`, float32 [batch, 2]; w is two float32 in the file `location` next to model.onnx. */
 export function externalWeights(location: string, length?: number): Graph {
   return {
     nodes: [{ op: 'Add', inputs: ['x', 'w'], outputs: ['y'] }],
@@ -365,14 +365,14 @@ export function externalWeights(location: string, length?: number): Graph {
   };
 }
 
-/** `y = factor * x`, float32 [batch, width]: versions whose answers differ. */
+/** `y = factor * x`, float32 [batch, width]: versions with different answers. */
 export function times(factor: number, width = 4): Graph {
   const graph = doubler(width);
   return { ...graph, initializers: [floats('two', [1], [factor]), floats('one', [1], [0])] };
 }
 
-/** Scores as scikit-learn's exporters leave them: a list of maps from label to probability; `sum` beside it if wanted. */
-export function zipMapped(beside = false): Graph {
+/** Scores as exported by scikit-learn: a list of maps from label to probability, and optionally `sum`. */
+export function zipMapped(withSum = false): Graph {
   const sum = { op: 'ReduceMean', inputs: ['x'], outputs: ['mean'], attributes: { axes: [1], keepdims: 0 } };
   return {
     nodes: [
@@ -384,14 +384,14 @@ export function zipMapped(beside = false): Graph {
         outputs: ['probabilities'],
         attributes: { classlabels_int64s: [3, 5, 8] },
       },
-      ...(beside ? [sum] : []),
+      ...(withSum ? [sum] : []),
     ],
     inputs: [f32('x', 'batch', 3)],
-    outputs: [{ ...f32('probabilities'), as: 'maps' }, ...(beside ? [f32('mean', 'batch')] : [])],
+    outputs: [{ ...f32('probabilities'), as: 'maps' }, ...(withSum ? [f32('mean', 'batch')] : [])],
   };
 }
 
-/** The rows as a list of tensors: nothing that could be served. With `y`, one output is a tensor. */
+/** The rows as a list of tensors, which cannot be served. With `y`, one output is a tensor. */
 export function sequenceOnly(withTensor = false): Graph {
   const keep: Node[] = withTensor ? [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }] : [];
   return {
@@ -453,7 +453,7 @@ export function blocks(block: number): Graph {
   };
 }
 
-/** Places of the elements that are not 0, x float32 [width] to int64 [1, hits]: as many as there are. */
+/** Positions of the elements that are not 0, x float32 [width] to int64 [1, hits]: as many as there are. */
 export function hits(width = 8): Graph {
   return {
     nodes: [{ op: 'NonZero', inputs: ['x'], outputs: ['places'] }],

@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** In no list of users. */
+/** In no user list. */
 export const ORDINARY_UID = 12_345;
 
-/** Runs work of this very process without root's rights over files; as it is where there are none. */
+/** Runs work in this process without root's file permissions; unchanged for other users. */
 export async function withoutRoot<T>(work: () => Promise<T>): Promise<T> {
   if (process.geteuid?.() !== 0) return work();
   process.seteuid?.(ORDINARY_UID);
@@ -19,9 +19,9 @@ export async function withoutRoot<T>(work: () => Promise<T>): Promise<T> {
 const BINARY = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
 /**
- * Words that run a program as an ordinary user without an entry in the user list; none where the tests
- * are run by one already. Undefined where root cannot do that: no setpriv, or a repository that others
- * may not read. Tests of permissions are skipped then, and counted as skipped.
+ * Words that run a program as an ordinary user without an entry in the user list; none if the tests already run as one.
+ * Undefined where root cannot do that: no setpriv, or a repository that others may not read. Tests of permissions are
+ * then skipped, and counted as skipped.
  */
 export function asOrdinaryUser(): string[] | undefined {
   if (process.getuid?.() !== 0) return [];

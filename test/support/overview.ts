@@ -1,6 +1,6 @@
 import type { Sandbox } from './cli.js';
 
-/** What `infer inspect --json` says, as far as tests look at it. */
+/** The part of `infer inspect --json` that tests look at. */
 export interface Overview {
   redis: Record<string, unknown>;
   queues: QueueRow[];
@@ -33,7 +33,7 @@ export async function inspect(infer: Sandbox): Promise<Overview> {
   return (await infer.ask(['inspect', '--json'])).json<Overview>();
 }
 
-/** One queue's numbers; zeros when nothing was ever sent to it. */
+/** One queue's figures; zeros when nothing was ever sent to it. */
 export async function inspectQueue(infer: Sandbox, name: string): Promise<Partial<QueueRow>> {
   const { queues } = await inspect(infer);
   return queues.find((queue) => queue.name === name) ?? { waiting: 0, active: 0, delayed: 0, failed: 0 };

@@ -4,9 +4,9 @@ export interface ProcessRow {
   pid: number;
   parent: number;
   group: number;
-  /** Short name, as the kernel has it. */
+  /** Short name, as in the kernel. */
   name: string;
-  /** Arguments and environment, joined: for looking for a path or a mark. */
+  /** Arguments and environment, joined, to search for a path or a mark. */
   text: string;
 }
 
@@ -32,13 +32,15 @@ export function processTable(): ProcessRow[] {
           },
         ];
       } catch {
-        // It ended while we looked, or is another user's.
+        // It exited meanwhile, or belongs to another user.
         return [];
       }
     });
 }
 
-/** The kernel's letter for what a process does: `T` is stopped, `Z` dead and not yet reaped; undefined when it is gone. */
+/**
+ * The kernel's letter for a process's state: `T` is stopped, `Z` dead and not yet reaped; undefined once it has exited.
+ */
 export function stateOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

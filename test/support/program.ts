@@ -7,7 +7,7 @@ export interface Program {
   remove(): void;
 }
 
-/** A program in TypeScript as plain JavaScript, below node_modules so that it finds its packages. */
+/** A TypeScript program as plain JavaScript, below node_modules so that it finds its packages. */
 export async function buildProgram(root: string, entry: string): Promise<Program> {
   const cache = join(root, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });

@@ -5,22 +5,25 @@ import { echo, parseRequest, type Request, requestEnd } from './requests.js';
 interface Link {
   client: Socket;
   server: Socket;
-  /** Of a request, what has not come yet. */
+  /** The missing part of a request. */
   begun: Buffer;
-  /** What the server says when it has run the request after which this link is cut. */
+  /** What the server answers once it has run the request after which this link is cut. */
   cutAt: Buffer | undefined;
+  /** Bytes of the answers that are passed on before the cut. */
+  passing: number;
   heard: Buffer;
 }
 
 interface Cut {
   matches: (request: Request) => boolean;
   times: number;
+  passing: number;
   done: () => void;
 }
 
 const EMPTY = Buffer.alloc(0);
 
-/** Requests that run a script, with any arguments or with one that is this. */
+/** Requests that run a script, with any arguments or with this one. */
 export function runs(lua: string, argument?: string): (request: Request) => boolean {
   const sha = createHash('sha1').update(lua).digest('hex');
   return (request) =>
@@ -52,7 +55,7 @@ export class FaultyNetwork {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Nothing gets through and nothing is closed, on connections old and new; what was sent arrives after. */
+  /** Nothing gets through and nothing is closed, on old and new connections; what was sent arrives afterwards. */
   silence(): void {
     this.set('silent');
   }
@@ -66,7 +69,7 @@ export class FaultyNetwork {
     this.set('pass');
   }
 
-  /** Today's connections never carry another byte, as when a firewall forgets them; new ones work. */
+  /** Current connections never carry another byte, as when a firewall forgets them; new ones work. */
   strand(): void {
     for (const link of this.links) {
       link.client.pause();
@@ -84,11 +87,12 @@ export class FaultyNetwork {
   }
 
   /**
-   * Ends connections with an RST after the server has run a request and before its answer is passed on,
-   * so many times; resolves when that is done.
+   * Ends connections with an RST after the server has run a request and before its answer is passed on, this many
+   * times; resolves when that is done.
+   * @param passing bytes of the withheld answers that arrive before the connection ends
    */
-  cutAfter(matches: (request: Request) => boolean, times = 1): Promise<void> {
-    return new Promise((done) => this.cuts.push({ matches, times, done }));
+  cutAfter(matches: (request: Request) => boolean, times = 1, passing = 0): Promise<void> {
+    return new Promise((done) => this.cuts.push({ matches, times, passing, done }));
   }
 
   async close(): Promise<void> {
@@ -103,7 +107,7 @@ export class FaultyNetwork {
 
   private accept(client: Socket, targetPort: number): void {
     const server = tcp({ port: targetPort, host: '127.0.0.1' });
-    const link: Link = { client, server, begun: EMPTY, cutAt: undefined, heard: EMPTY };
+    const link: Link = { client, server, begun: EMPTY, cutAt: undefined, passing: 0, heard: EMPTY };
     this.links.add(link);
     const drop = (): void => {
       this.links.delete(link);
@@ -120,7 +124,7 @@ export class FaultyNetwork {
   private forward(link: Link, piece: Buffer): void {
     if (link.cutAt !== undefined) return;
     if (this.cuts.length === 0 && link.begun.length === 0) {
-      // Only whole requests can be told apart; what is under way when a cut is asked for has come whole.
+      // Only whole requests can be distinguished; requests in flight when a cut is requested arrived whole.
       link.server.write(piece);
       return;
     }
@@ -134,9 +138,10 @@ export class FaultyNetwork {
       if (cut === undefined) continue;
       cut.times -= 1;
       if (cut.times === 0) this.cuts = this.cuts.filter((other) => other !== cut);
-      // Answers come in order: with this one, the request before it has been run.
+      // Answers come in order, so this one shows that the previous request has been run.
       const token = randomUUID();
       link.cutAt = Buffer.from(token);
+      link.passing = cut.passing;
       link.server.write(echo(token));
       link.server.once('close', () => cut.times === 0 && cut.done());
       return;
@@ -150,7 +155,9 @@ export class FaultyNetwork {
     }
     link.heard = Buffer.concat([link.heard, piece]);
     if (!link.heard.includes(link.cutAt)) return;
-    link.client.resetAndDestroy();
+    // An RST would discard what was just passed on.
+    if (link.passing > 0) link.client.end(link.heard.subarray(0, link.passing), () => link.client.destroy());
+    else link.client.resetAndDestroy();
     link.server.resetAndDestroy();
   }
 

@@ -3,10 +3,10 @@ import type { Redis } from 'ioredis';
 /** Text where it is UTF-8, else base64. */
 type Bytes = string | { base64: string };
 
-/** One key with all that it holds, as JSON; scores as Redis words them. */
+/** One key with all its content, as JSON; scores in Redis's notation. */
 export type DumpedKey = {
   key: string;
-  /** Milliseconds that it is kept; absent: without an end. */
+  /** Remaining TTL in milliseconds; absent for none. */
   ttlMs?: number;
 } & (
   | { type: 'string'; value: Bytes }
@@ -17,7 +17,7 @@ export type DumpedKey = {
   | { type: 'stream'; value: [id: string, fields: Bytes[]][] }
 );
 
-/** What a dump and its load need of a client, ours or a plain one. */
+/** What a dump and its load need from a client, ours or a plain one. */
 type Client = Pick<Redis, 'call' | 'callBuffer'>;
 
 /** Every key of a server, by name. JSON and not DUMP, whose form depends on the version of Redis. */
@@ -29,7 +29,7 @@ export async function dumpRedis(client: Client): Promise<DumpedKey[]> {
 async function dumpKey(client: Client, key: string): Promise<DumpedKey> {
   const [type, ttl] = await Promise.all([client.call('TYPE', key), client.call('PTTL', key)]);
   const head = { key, ...(Number(ttl) > 0 ? { ttlMs: Number(ttl) } : {}) };
-  // Pairs come nested with RESP3.
+  // RESP3 returns nested pairs.
   const read = async (command: string, ...args: string[]): Promise<Buffer[]> =>
     ((await client.callBuffer(command, key, ...args)) as Buffer[]).flat() as Buffer[];
   switch (type) {
@@ -54,7 +54,7 @@ async function dumpKey(client: Client, key: string): Promise<DumpedKey> {
   }
 }
 
-/** Writes the keys of a dump; lives begin again with their full time. */
+/** Writes the keys of a dump; TTLs restart in full. */
 export async function loadRedis(client: Client, keys: readonly DumpedKey[]): Promise<void> {
   for (const dumped of keys) {
     for (const [command, ...args] of writes(dumped)) await client.call(command, dumped.key, ...args);
@@ -67,8 +67,8 @@ const NEAR_MS = 3_600_000;
 const DELAYED_UNIT = 4096;
 
 /**
- * A dump as if it had been made at another time: moments within an hour of `from` are as far from `to`, both ms
- * since the epoch. Else what was due soon would be due never on a host whose clock is behind.
+ * A dump as if it had been made at another time: times within an hour of `from` are shifted by the same distance to
+ * `to`, both ms since the epoch. Otherwise what was due soon would never be due on a host whose clock is behind.
  */
 export function movedInTime(keys: readonly DumpedKey[], from: number, to: number): DumpedKey[] {
   const isNear = (ms: number): boolean => Math.abs(ms - from) < NEAR_MS;

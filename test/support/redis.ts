@@ -14,7 +14,7 @@ export interface TestRedisOptions {
   /** More server arguments, such as `['--maxmemory', '1mb']`. */
   args?: string[];
   password?: string;
-  /** A configuration file; the arguments here count over what it says. */
+  /** A configuration file; the arguments here override it. */
   configFile?: string;
   /** Listen on a free port of 127.0.0.1 instead of a unix socket. */
   port?: boolean;
@@ -27,11 +27,11 @@ export interface TestRedis {
   readonly port: number | undefined;
   readonly dir: string;
   readonly pid: number;
-  /** Ends the server and removes its directory and every client that `client` made. */
+  /** Stops the server and removes its directory and every client that `client` created. */
   stop(): Promise<void>;
-  /** SIGKILL; the address and directory stay for `restart`. */
+  /** SIGKILL; the address and directory remain for `restart`. */
   kill(): Promise<void>;
-  /** Ends it gracefully if it runs, and starts it again at the same address. */
+  /** Stops it gracefully if it runs, and starts it again at the same address. */
   restart(): Promise<void>;
   /** A connection that `stop` closes. */
   client(role?: ConnectionRole): Promise<RedisClient>;

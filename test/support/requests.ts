@@ -1,12 +1,12 @@
-/** A request of a client: its command in lower case and its arguments, as they were sent. */
+/** A client's request: its command in lower case and its arguments, as sent. */
 export type Request = readonly string[];
 
-/** A request that the server answers with `token`, after it has run all requests before it. */
+/** A request that the server answers with `token`, after it has run all earlier requests. */
 export function echo(token: string): string {
   return `*2\r\n$4\r\nECHO\r\n$${token.length}\r\n${token}\r\n`;
 }
 
-/** Where the first request of `bytes` ends; undefined when it has not come whole. */
+/** The end of the first request in `bytes`; undefined when it is incomplete. */
 export function requestEnd(bytes: Buffer): number | undefined {
   const head = lineAt(bytes, 0);
   if (head === undefined) return undefined;
@@ -19,7 +19,7 @@ export function requestEnd(bytes: Buffer): number | undefined {
   return at <= bytes.length ? at : undefined;
 }
 
-/** A request that has come whole. */
+/** A complete request. */
 export function parseRequest(bytes: Buffer): Request {
   const parts: string[] = [];
   let at = lineAt(bytes, 0)?.next ?? 0;

@@ -1,8 +1,8 @@
 import type { Dim, ElementType, Graph, Initializer, Node, ValueInfo } from './onnx-builder.js';
 
 /**
- * Models whose rows are independent, models whose rows are not, and some that look like the other kind.
- * Each is as small as shows its one behaviour.
+ * Models with independent rows, models whose rows affect each other, and some that resemble the other kind. Each is as
+ * small as its one behaviour allows.
  */
 
 const value = (type: ElementType, name: string, ...dims: Dim[]): ValueInfo => ({ name, type, dims });
@@ -75,7 +75,7 @@ export function batchNorm(): Graph {
 /** Logarithm: NaN for what is negative. */
 export const logarithm = () => rowwise([op('Log')]);
 
-/** A wide product, whose sums come out otherwise rounded for another number of rows. */
+/** A wide product, whose sums are rounded differently for another number of rows. */
 export function wideProduct(width = 1024): Graph {
   return {
     nodes: [
@@ -88,7 +88,7 @@ export function wideProduct(width = 1024): Graph {
   };
 }
 
-/** Which of scores that come in equal pairs is the highest: any rounding turns it over. */
+/** The highest of scores in equal pairs: any rounding flips it. */
 export function tiedArgMax(): Graph {
   const half = Array.from({ length: 512 }, (_, i) => Math.sin(i * 7.7));
   return {
@@ -151,7 +151,7 @@ export function embedding(): Graph {
   };
 }
 
-/** The number that each text stands for: text [batch, 1] to float32. Any other text fails the run, an empty one too. */
+/** The number that each text contains: text [batch, 1] to float32. Any other text fails the run, an empty one too. */
 export function parsedNumbers(): Graph {
   return {
     nodes: [op('Cast', { to: 1 })],
@@ -179,7 +179,7 @@ export function constantOutput(): Graph {
   };
 }
 
-// Rows that mix.
+// Rows that affect each other.
 
 /** A running sum along the rows; `reverse`: from the last one. */
 export const runningSum = (reverse = false) =>
@@ -211,7 +211,7 @@ export const byCount = () =>
     [floats('zero', [], [0]), ints('first', [], [0])],
   );
 
-/** The number of rows beside each, as an integer. */
+/** The number of rows next to each, as an integer. */
 export function rowCount(): Graph {
   return {
     nodes: [
@@ -266,7 +266,7 @@ export function integerSum(): Graph {
   };
 }
 
-/** x minus the mean over all rows, in halves. */
+/** x minus the mean over all rows, in float16. */
 export function centredHalves(): Graph {
   return {
     nodes: [
@@ -278,7 +278,7 @@ export function centredHalves(): Graph {
   };
 }
 
-/** Each row has the one twelve places before it added, as along a dilated sequence. */
+/** Each row plus the row twelve places before it, as in a dilated sequence. */
 export function farAway(): Graph {
   return {
     nodes: [
@@ -297,7 +297,7 @@ export function farAway(): Graph {
   };
 }
 
-/** Which row is the highest in each column: int64 [4], as many rows as there may be. */
+/** The index of the highest row in each column: int64 [4], with any number of rows. */
 export function bestRow(): Graph {
   return {
     nodes: [
@@ -339,8 +339,8 @@ export function tagger(): Graph {
 }
 
 /**
- * Minus x, while no value of the run is above `limit`; the mean over all rows is taken off beyond. No
- * trial can know the limit.
+ * Minus x, while no value of the run is above `limit`; beyond it the mean over all rows is subtracted. No trial can
+ * know the limit.
  */
 export function mixesAbove(limit: number): Graph {
   return rowwise(
@@ -357,7 +357,7 @@ export function mixesAbove(limit: number): Graph {
   );
 }
 
-/** Minus x, and the places of all values above `limit`: none of them in a trial. */
+/** Minus x, and the positions of all values above `limit`: none of them in a trial. */
 export function rareHits(limit: number): Graph {
   return {
     nodes: [
@@ -372,7 +372,7 @@ export function rareHits(limit: number): Graph {
   };
 }
 
-// Random.
+// Random models.
 
 /** x plus noise. */
 export const noisy = () =>
@@ -397,7 +397,7 @@ export function drawn(): Graph {
   };
 }
 
-/** `y` is `x` plus the place of the row in its run, whole numbers [batch, 4]: what a position in a sequence adds. */
+/** `y` is `x` plus the row's position in its run, whole numbers [batch, 4]: what a position in a sequence adds. */
 export function byPlace(): Graph {
   return {
     nodes: [

@@ -6,8 +6,8 @@ import { build } from 'esbuild';
 const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');
 
 /**
- * Runs a suite that is written in TypeScript, and ends with the exit code its `main(root, argv)` answers.
- * The bundle lies below node_modules, where it finds its packages, and goes when the run does.
+ * Runs a suite written in TypeScript, and exits with the code that its `main(root, argv)` returns. The bundle lies
+ * below node_modules, where it finds its packages, and is removed with the run.
  * @param {URL} entry
  */
 export async function runBundled(entry) {

@@ -1,6 +1,6 @@
 /**
- * Environment of a process whose host's clock is off by `ms` (positive: ahead), from its first instant on:
- * `Date` and the time that `performance` counts from are moved in it and in its children.
+ * Environment of a process whose host's clock is off by `ms` (positive: ahead) from its first instant: `Date` and the
+ * origin of `performance` are shifted in it and in its children.
  */
 export function shiftedClock(ms: number): Record<string, string> {
   const source = `

@@ -4,20 +4,20 @@ import path from 'node:path';
 import { ROOT, type Sandbox } from './cli.js';
 import { lives } from './worker.js';
 
-/** A pseudo terminal with `infer` in it, and what it shows. */
+/** A pseudo terminal running `infer`, and its screen. */
 export interface Terminal {
   readonly screen: Screen;
   /** Types characters. */
   type(keys: string): void;
   resize(columns: number, rows: number): void;
   signal(name: NodeJS.Signals): void;
-  /** Resolves when the screen shows something that matches; the lines it shows then. */
+  /** Resolves when the screen shows a match, with the lines it shows then. */
   shows(text: RegExp): Promise<string[]>;
-  /** Resolves with the exit code and the terminal's modes after, as `stty -a` says them. */
+  /** Resolves with the exit code and the terminal's modes afterwards, in the format of `stty -a`. */
   readonly ended: Promise<{ exitCode: number; modes: string }>;
-  /** Id of the process of `infer`. */
+  /** Process id of `infer`. */
   pid(): number;
-  /** The terminal is gone, as when its window is closed or its connection breaks; resolves when it is. */
+  /** The terminal disappears, as when its window is closed or its connection breaks; resolves when it has. */
   vanish(): Promise<void>;
   /** Ends it, for a test that failed before. */
   close(): Promise<void>;
@@ -38,7 +38,7 @@ export function openTerminal(
   const words = [process.execPath, path.join(ROOT, 'bin/run.js'), ...args]
     .map((word) => `'${word}'`)
     .join(' ');
-  // The process of `infer` writes its own id: the shell becomes it.
+  // The process of `infer` writes its own id: the shell execs it.
   const command = [
     `tty > '${place}'; stty cols ${size.columns} rows ${size.rows}`,
     `sh -c 'echo $$ > "${pidFile}"; exec "$@"' sh ${words}`,
@@ -106,7 +106,7 @@ export function openTerminal(
       }),
     ended,
     close: async () => {
-      // Of one that has vanished, `infer` may be over or not.
+      // If the terminal has vanished, `infer` may have exited or not.
       if (child.exitCode === null && lives(pid())) signal('SIGKILL');
       await gone;
     },
@@ -117,18 +117,18 @@ export function openTerminal(
 const SEQUENCE = /\u001b\[(\??[\d;]*)([A-Za-z])/y;
 
 /**
- * As much of a terminal as a live view may use: home, erase to the end of the line, and modes. What
- * else it is sent (clearing the screen, say, which flickers) is an error.
+ * The subset of a terminal that a live view may use: home, erase to the end of the line, and modes. Anything else
+ * (clearing the screen, say, which flickers) is an error.
  */
 export class Screen {
-  /** Everything that was written while not on the alternate screen. */
+  /** Everything that was written outside the alternate screen. */
   all = '';
   alternate = false;
   cursor = true;
   wrap = true;
-  /** False within a picture that is to be shown at once. */
+  /** False inside a frame that is to be shown at once. */
   whole = true;
-  /** Pictures drawn so far. */
+  /** Frames drawn so far. */
   pictures = 0;
   private cells: string[] = [];
   private row = 0;
@@ -157,7 +157,7 @@ export class Screen {
     }
   }
 
-  /** A terminal that becomes narrower forgets what was beyond. */
+  /** A terminal that becomes narrower drops what was beyond. */
   cut(columns: number): void {
     this.columns = columns;
     this.cells = this.cells.map((line) => [...line].slice(0, columns).join(''));
@@ -187,13 +187,13 @@ export class Screen {
         break;
       case '?2026h':
         this.whole = false;
-        // One that was drawn for a wider terminal may have come after the cut.
+        // A frame drawn for a wider terminal may arrive after the resize.
         this.cut(this.columns);
         break;
       case '?2026l':
         this.whole = true;
         this.pictures += 1;
-        // A smaller screen has no more lines than it was given now.
+        // A smaller screen has no more lines than its new height.
         this.cells.length = this.row + 1;
         break;
       case 'H':

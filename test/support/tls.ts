@@ -3,23 +3,23 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 export interface Certificates {
-  /** PEM files: the authority, and the server's certificate and key. */
+  /** PEM files: the CA, and the server's certificate and key. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-  /** A client's certificate by the same authority and its key, that key under `KEY_PASSWORD`, and both in one file. */
+  /** A client's certificate by the same CA and its key, that key under `KEY_PASSWORD`, and both in one file. */
   readonly clientCert: string;
   readonly clientKey: string;
   readonly encryptedKey: string;
   readonly clientBoth: string;
-  /** A client's certificate by nobody that the server knows, and its key. */
+  /** A client's certificate by a CA unknown to the server, and its key. */
   readonly strangerCert: string;
   readonly strangerKey: string;
 }
 
 export const KEY_PASSWORD = 'p@ss word';
 
-/** Whether `openssl` can be run; node:crypto makes keys but no certificates. */
+/** Whether `openssl` is available; node:crypto makes keys but no certificates. */
 export function hasOpenssl(): boolean {
   try {
     execFileSync('openssl', ['version'], { stdio: 'ignore' });
@@ -41,7 +41,7 @@ keyUsage = keyCertSign
 subjectAltName = IP:127.0.0.1, DNS:localhost
 `;
 
-/** A throw-away authority and a certificate for 127.0.0.1 that it signed, valid for a day. */
+/** A temporary CA and a certificate for 127.0.0.1 that it signed, valid for a day. */
 export function makeCertificates(dir: string): Certificates {
   const at = (name: string): string => path.join(dir, name);
   const openssl = (command: string, ...more: string[]): void => {

@@ -1,11 +1,11 @@
-// Runs one command line of the built `infer` after the other, as bin/run.js would, and sends what each wrote
-// and its exit code. See warm.ts.
+// Runs command lines of the built `infer` one after another, as bin/run.js would, and sends the output and exit code of
+// each. See warm.ts.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const [binary, entry] = process.argv.slice(2);
-/** Time for what a command has closed to be gone: where a process would wait for it, and where it would not. */
+/** Time for what a command has closed to disappear: for handles that a process would wait for, and for others. */
 const CLOSE_MS = { ended: 20_000, exited: 100 };
 
 const request = new AsyncLocalStorage();
@@ -16,7 +16,7 @@ process.on('message', async ({ args, env, cwd, stdin }) => {
   process.send(await run(args, env, cwd, stdin));
 });
 
-/** What a process holds that keeps it alive. */
+/** Handles that keep a process alive. */
 const held = () => process.getActiveResourcesInfo().length;
 const listeners = () =>
   new Map(process.eventNames().map((event) => [event, new Set(process.rawListeners(event))]));

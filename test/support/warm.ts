@@ -17,18 +17,18 @@ export interface WarmRequest {
 
 export interface WarmAnswer {
   exitCode: number;
-  /** By itself, when nothing was left to do, or by process.exit. */
+  /** On its own, when nothing was left to do, or by process.exit. */
   how: 'ended' | 'exited';
   stdout: string;
   stderr: string;
-  /** What it left behind. A process of its own would never have ended, if it was to end by itself. */
+  /** What it left behind. A process of its own would never have exited, if it was to exit on its own. */
   left: string[];
 }
 
 /**
- * Processes that have loaded `infer` and run one command each at a time: a hundredth of a second instead
- * of a third. All that a command leaves in its process stays there for the next, so what is tested about
- * a process (its start, end, signals and streams) needs one of its own.
+ * Processes that have loaded `infer` and run one command at a time: a hundredth of a second instead of a third.
+ * Everything that a command leaves in its process stays there for the next, so tests about a process (its start, exit,
+ * signals and streams) need a separate one.
  */
 export class WarmProcesses {
   readonly #binary: string;

@@ -9,14 +9,14 @@ export interface WorkerOptions {
 
 export interface TestWorker {
   readonly pid: number;
-  /** All it has said on standard error so far. */
+  /** Its standard error so far. */
   readonly stderr: string;
   /** Resolves with its exit code. */
   readonly exited: Promise<number | undefined>;
   signal(name: NodeJS.Signals): void;
   /** Resolves when a line of standard error matches. */
   said(line: RegExp): Promise<void>;
-  /** SIGTERM, and SIGKILL when that takes too long; answers the exit code. */
+  /** SIGTERM, then SIGKILL when that takes too long; returns the exit code. */
   stop(): Promise<number | undefined>;
 }
 
@@ -24,7 +24,7 @@ const READY = /^ready\b/m;
 const START_MS = 100_000;
 const STOP_MS = 30_000;
 
-/** Waits for the ready line of a worker process; ends it when that does not come. */
+/** Waits for the ready line of a worker process; ends it if that does not come. */
 export async function startWorker(child: Started, options: WorkerOptions = {}): Promise<TestWorker> {
   let stderr = '';
   let over = false;
@@ -83,7 +83,7 @@ export async function startWorker(child: Started, options: WorkerOptions = {}): 
   };
 }
 
-/** Processes that a process has started; of a worker, its runners. Empty where there is no /proc. */
+/** Child processes of a process; of a worker, its runners. Empty where there is no /proc. */
 export function childrenOf(pid: number): number[] {
   try {
     const pids = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
@@ -93,7 +93,7 @@ export function childrenOf(pid: number): number[] {
   }
 }
 
-/** Whether a process is there, a dead one that nobody has waited for not counted. */
+/** Whether a process exists; one that is dead but not reaped does not count. */
 export function lives(pid: number): boolean {
   try {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -9,17 +9,17 @@ import { interruptible } from '../../lib/cli/signals.js';
 import { benchView, bestRateText, errorText, missedText } from '../../lib/cli/views/bench-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 
-/** Puts load on a set-up and says what it takes. */
+/** Runs load against a setup and reports what it can take. */
 export default class Bench extends BaseCommand<typeof Bench> {
-  static override summary = 'measure latency and throughput of workers, or of a private set-up';
+  static override summary = 'measure latency and throughput of workers, or of a private setup';
   static override description =
-    `Loads the configured Redis and its workers. When no worker there serves the model, or with --private, it starts a Redis and a worker of its own, and leaves nothing of them.
+    `Puts load on the configured Redis and its workers. When no worker there serves the model, or with --private, it starts its own Redis and worker, and removes them afterwards.
 
-idle: one row at a time (or as many as --concurrency says), each sent when the one before is answered
-drain: single rows queued, then worked off
+idle: one row at a time (or as many as --concurrency says), each sent when the previous one has been answered
+drain: single rows queued, then processed
 bulk: rows queued as one group
-mixed: rows of priority 9, one at a time, while a batch of priority 0 is worked off
-sweep: rows at rising rates that do not wait for answers, until they are not kept up or p99 leaves --latency-threshold
+mixed: rows of priority 9, one at a time, while a batch of priority 0 is processed
+sweep: rows sent at rising rates without waiting for answers, until a rate is not kept up or p99 exceeds --latency-threshold
 
 Exits 1 when a request failed, or p99 of idle or mixed is over --latency-threshold.`;
   static override examples = [
@@ -48,13 +48,13 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
     }),
     concurrency: rangeFlag({
       helpValue: '<from:to:step>',
-      description: 'requests under way at a time, of idle: 4, 1:8 or 2:16:2',
+      description: 'concurrent requests of idle: 4, 1:8 or 2:16:2',
       example: '--concurrency 1:8',
       whole: true,
     }),
     rate: rangeFlag({
       helpValue: '<from:to:step>',
-      description: 'requests a second, of sweep [default: doubling from 50]',
+      description: 'requests per second of sweep [default: doubling from 50]',
       example: '--rate 50:500:50',
       whole: false,
     }),
@@ -63,7 +63,11 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
       helpValue: '<file>',
       description: 'file of input rows [default: generated from --seed; the digits that come with infer]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of generated rows and arrivals [default: 1]' }),
+    seed: wholeFlag({
+      min: 0,
+      max: 2 ** 31,
+      description: 'seed of generated rows and arrivals [default: 1]',
+    }),
   };
 
   async run(): Promise<BenchJson> {

@@ -9,11 +9,11 @@ import { adviceText, benchModelView } from '../../lib/cli/views/bench-view.js';
 const DURATION_MS = 300;
 const SEED = 1;
 
-/** How long a model takes by rows a run: whether batching pays. */
+/** Measures a model's run time by rows per run: whether batching pays. */
 export default class BenchModel extends BaseCommand<typeof BenchModel> {
   static override summary = 'measure a model by batch size and threads, and advise --max-batch';
   static override description =
-    `Runs the model in a process of its own, as a worker does, without Redis. Shows the median time of a run and rows a second for each size, and advises the largest size that still pays: at least 10 % more rows a second than the size before, within --latency-target, since an urgent row may have to wait for one run.
+    `Runs the model in its own process, as a worker does, without Redis. Shows the median time of a run and rows per second for each size, and recommends the largest size that still pays: at least 10 % more rows per second than the previous size, within --latency-target, since an urgent row may have to wait for one run.
 A worker without --max-batch learns the same from its own runs.`;
   static override examples = [
     '<%= config.bin %> bench model digits',
@@ -49,7 +49,7 @@ A worker without --max-batch learns the same from its own runs.`;
       helpValue: '<name=shape>',
       description: 'row shape of an input of generated rows, image=3x224x224 [default: one that ran at load]',
     }),
-    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'of generated rows [default: 1]' }),
+    seed: wholeFlag({ min: 0, max: 2 ** 31, description: 'seed of generated rows [default: 1]' }),
   };
 
   async run(): Promise<BenchModelJson> {
@@ -72,7 +72,7 @@ A worker without --max-batch learns the same from its own runs.`;
       }),
     );
     const { layout } = this;
-    // Without a GPU asked for, running on the CPU is what was wanted, not news.
+    // If no GPU was requested, running on the CPU is expected, not news.
     const asked = this.settings.gpu !== undefined || !['auto', 'cpu'].includes(this.settings.provider);
     if (bench.fallback !== null && asked) this.warn(`not on the device asked for: ${bench.fallback}`);
     await this.print(benchModelView(bench, layout));

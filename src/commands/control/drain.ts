@@ -1,11 +1,11 @@
 import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 import { waitFlag } from '../../lib/cli/flags.js';
 
-/** Lets workers finish and end. */
+/** Lets workers finish their jobs and exit. */
 export default class Drain extends WorkerCommand<typeof Drain> {
   static override summary = 'let workers finish their running jobs, then exit';
   static override description =
-    `What a worker has not started goes back to its queue at once; what it has started may take as long as its --drain-timeout.
+    `Jobs that a worker has not started return to their queue at once; started ones may take as long as its --drain-timeout.
 Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`;
   static override examples = [
     '<%= config.bin %> control drain gpu-1',

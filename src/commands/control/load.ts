@@ -1,12 +1,12 @@
 import { Args } from '@oclif/core';
 import { modelArg, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 
-/** Serves a new version of a model, or a model more, without a pause. */
+/** Loads a new version of a model, or another model, without downtime. */
 export default class Load extends WorkerCommand<typeof Load> {
   static override summary = 'load a model, or a new version of it, into running workers';
   static override description =
-    `Each runner loads the version next to the one it has, and switches when all runners of the worker have it; jobs taken before run on the version they were checked against. One that does not load changes nothing, and the worker says why.
-The highest version of the worker's own models directory, unless MODEL names one: digits@2. For a short time both versions need memory.
+    `Each runner loads the version next to the one it has, and switches when all runners of the worker have it; jobs taken before run on the version they were checked against. If it does not load, nothing changes and the worker says why.
+Loads the highest version in the worker's own models directory, unless MODEL names one: digits@2. For a short time both versions need memory.
 Exits 69 when no worker answers, 3 when some do not, 1 when they refuse.`;
   static override examples = [
     "<%= config.bin %> control load 'gpu-*' digits",

@@ -3,7 +3,7 @@ import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/contro
 import { moveView } from '../../lib/cli/views/operations/job-rows-view.js';
 import { moveJobs } from '../../lib/operations/move-jobs.js';
 
-/** Lets jobs wait in another queue. */
+/** Moves waiting jobs to another queue. */
 export default class Move extends ControlCommand<typeof Move> {
   static override summary = 'move waiting jobs to another queue';
   static override description =

@@ -8,8 +8,8 @@ import { prioritiseJobs } from '../../lib/operations/set-priority.js';
 export default class PriorityCommand extends ControlCommand<typeof PriorityCommand> {
   static override summary = 'give waiting jobs another priority';
   static override description =
-    `Jobs are named by their ids, or by that of their group. Each goes behind those that wait at the priority already; what runs or has ended is left alone.
-Exits 3 when some of them wait no longer, 1 when none does.`;
+    `Jobs are named by their ids, or by that of their group. Each goes behind the jobs already waiting at that priority; running and ended jobs are left alone.
+Exits 3 when some of them are no longer waiting, 1 when none is.`;
   static override examples = [
     '<%= config.bin %> control priority ID --priority 9',
     '<%= config.bin %> control priority GROUP -p 0',

@@ -7,7 +7,7 @@ import { PURGE_STATES, purgeQueue } from '../../lib/operations/purge-queue.js';
 export default class Purge extends ControlCommand<typeof Purge> {
   static override summary = 'cancel all jobs of a queue that have not started, or delete ended ones';
   static override description =
-    `Waiting and delayed jobs end as cancelled: clients that wait for them are told, their groups count them, and their input is deleted. Their records stay for an hour. With --state, ended jobs are deleted with their results. Running jobs, and jobs submitted meanwhile, are not touched.
+    `Waiting and delayed jobs end as cancelled: waiting clients are notified, their groups count them, and their input is deleted. Their records stay for an hour. With --state, ended jobs are deleted with their results. Running jobs, and jobs submitted meanwhile, are not touched.
 Works in small steps, so that Redis serves others between them. Asks first; in a pipe it needs --yes, or --confirm with the name of the queue.`;
   static override examples = [
     '<%= config.bin %> control purge batch',

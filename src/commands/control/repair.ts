@@ -7,8 +7,8 @@ import { repairQueue } from '../../lib/operations/repair-queue.js';
 export default class Repair extends ControlCommand<typeof Repair> {
   static override summary = 'repair a queue whose keys in Redis were overwritten or deleted';
   static override description =
-    `Takes keys out of use that hold another type of value than they must, and puts jobs that are in no list back into line, at their priority and in the order of their submits. Keys taken out of use are kept for seven days under another name. A pause is lost with the key that held it.
-Reads every key of the server, in small steps. Workers may go on meanwhile, and it can be stopped and repeated. Asks first if keys are damaged; in a pipe it needs --yes, or --confirm with the name of the queue.
+    `Takes keys with the wrong type out of use, and puts jobs that are in no list back in their queue, by priority and in order of submission. Keys taken out of use are kept for seven days under another name. A pause is lost with the key that held it.
+Reads every key of the server, in small steps. Workers can continue meanwhile, and it can be stopped and repeated. Asks first if keys are damaged; in a pipe it needs --yes, or --confirm with the name of the queue.
 Jobs that are damaged themselves are set aside by workers: infer retry repairs them where possible, infer cancel deletes them.`;
   static override examples = [
     '<%= config.bin %> control repair batch --dry-run',

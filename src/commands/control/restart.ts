@@ -6,8 +6,8 @@ import { waitFlag } from '../../lib/cli/flags.js';
 export default class Restart extends WorkerCommand<typeof Restart> {
   static override summary = 'drain workers, then reopen them with models and configuration reloaded';
   static override description =
-    `The process stays the same, so a supervisor notices nothing. Flags it was started with and its environment stay too; configuration files and the models directory are read again, and checked before anything ends.
-Asks first; in a pipe it needs --yes, or --confirm with the worker as it was named.
+    `The process stays the same, so a supervisor notices nothing. It keeps its flags and environment; configuration files and the models directory are read again, and checked before anything is stopped.
+Asks first; in a pipe it needs --yes, or --confirm with the worker as given.
 Exits 69 when no worker answers, 3 when some do not, 75 when --wait ends first.`;
   static override examples = [
     '<%= config.bin %> control restart gpu-1 --wait',

@@ -24,7 +24,7 @@ Asks first; in a pipe it needs --yes.`;
     id: Flags.string({
       ...SEVERAL,
       helpValue: '<ids>',
-      description: 'these jobs or groups; no filter then',
+      description: 'cancel these jobs or groups; excludes filters',
     }),
     ...JOB_FLAGS,
     state: STATE_FLAG({ description: 'waiting, delayed, active [default: all three]' }),

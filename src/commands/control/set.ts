@@ -2,12 +2,12 @@ import { Args } from '@oclif/core';
 import { WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 import { settableOrder } from '../../lib/operations/settable-order.js';
 
-/** Changes a setting of working workers. */
+/** Changes a setting of running workers. */
 export default class SetOption extends WorkerCommand<typeof SetOption> {
   static override summary = 'change concurrency, autoscale, max-batch or log-level of running workers';
   static override description =
-    `concurrency: more runner processes start in addition; surplus ones end when their run is over. Their threads stay as they are.
-autoscale: other bounds, MAX,MIN, of a worker that was started with --autoscale; its concurrency cannot be set.
+    `concurrency: starts additional runner processes, or ends surplus ones after their run. The threads per runner do not change.
+autoscale: new bounds, MAX,MIN, for a worker started with --autoscale, whose concurrency cannot be set.
 max-batch: rows of one run, or auto to learn them from run times.
 The change lasts until the worker ends. Exits 69 when no worker answers, 3 when some do not, 1 when they refuse.`;
   static override examples = [

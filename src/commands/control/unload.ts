@@ -2,12 +2,12 @@ import { Args, Flags } from '@oclif/core';
 import { consentFlags } from '../../lib/cli/control/control-command.js';
 import { named, WorkerCommand, workerArg, workerFlags } from '../../lib/cli/control/worker-command.js';
 
-/** Takes a model out of working workers. */
+/** Unloads a model from running workers. */
 export default class Unload extends WorkerCommand<typeof Unload> {
   static override summary = 'unload a model from running workers';
   static override description =
-    `Jobs of the model that a worker has taken are finished first. Those it meets later fail as they do with a worker that never had it: give each set of models queues of its own.
-Asks first; in a pipe it needs --yes, or --confirm with the worker as it was named. The last model stays unless --force is given.
+    `Jobs of the model that a worker has taken are finished first. Later ones wait for a worker that serves it.
+Asks first; in a pipe it needs --yes, or --confirm with the worker as given. The last model stays unless --force is given.
 Exits 69 when no worker answers, 3 when some do not, 1 when they refuse.`;
   static override examples = ['<%= config.bin %> control unload gpu-1 digits'];
   static override args = {
@@ -27,7 +27,8 @@ Exits 69 when no worker answers, 3 when some do not, 1 when they refuse.`;
       { verb: 'unload', model, force: this.flags.force },
       {
         detail: model,
-        danger: (workers) => `unloads ${model} from ${named(workers)}, whose later jobs for it fail`,
+        danger: (workers) =>
+          `unloads ${model} from ${named(workers)}, whose later jobs for it wait for another worker`,
       },
     );
   }

@@ -3,7 +3,7 @@ import { exitCodesView } from '../../lib/cli/views/help-view.js';
 import { type LoadedSettings, type LoadOptions, surveySettings } from '../../lib/config/load.js';
 import { EXIT_CODES, type ExitCodeFacts } from '../../lib/core/exit-codes.js';
 
-/** What a script can tell from how a command ended. */
+/** What an exit code tells a script. */
 export default class HelpExitCodes extends BaseCommand<typeof HelpExitCodes> {
   static override summary = 'exit codes of every command, what they mean, an example of each';
   static override description = 'Each code has one meaning, whatever the command.';
@@ -12,7 +12,7 @@ export default class HelpExitCodes extends BaseCommand<typeof HelpExitCodes> {
     '<%= config.bin %> help exit-codes --json',
   ];
 
-  /** A wrong variable is no reason to show no help. */
+  /** An invalid variable is no reason to withhold help. */
   protected override async load(options: LoadOptions): Promise<LoadedSettings> {
     return (await surveySettings(options)).loaded;
   }

@@ -1,8 +1,6 @@
 import { Args, Command, Flags, loadHelpClass } from '@oclif/core';
 
-/**
- * Help on a command or topic. Reads no settings: with a variable that is wrong, help is what is needed.
- */
+/** Help on a command or topic. Reads no settings: a user with an invalid variable needs help most. */
 export default class HelpCommand extends Command {
   static override summary = 'show help on a command or topic';
   static override examples = [

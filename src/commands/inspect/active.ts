@@ -8,15 +8,15 @@ import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface ActiveListJson {
   active: unknown[];
-  /** Jobs that run, whatever the filter. */
+  /** Running jobs, regardless of the filter. */
   total: number;
 }
 
-/** Lists what runs right now. */
+/** Lists running jobs. */
 export default class InspectActive extends BaseCommand<typeof InspectActive> {
   static override summary = 'list the running jobs, with worker and device';
   static override description =
-    `The longest running first. LOCK is the time its lock still lives unless the worker renews it, which it does every second; "lost" means that its worker died or fell silent: another will take the job over.`;
+    `The longest-running first. LOCK is the time until the lock expires, which the worker renews every second; "lost" means that the worker died or fell silent: another will take over the job.`;
   static override examples = [
     '<%= config.bin %> inspect active',
     '<%= config.bin %> inspect active --older-than 1m',
@@ -24,7 +24,13 @@ export default class InspectActive extends BaseCommand<typeof InspectActive> {
   ];
   static override flags = {
     ...JOB_FLAGS,
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 200, description: 'most jobs to show' }),
+    limit: wholeFlag({
+      min: 1,
+      max: 10_000,
+      char: 'n',
+      default: 200,
+      description: 'maximum number of jobs to show',
+    }),
     output: outputFlag(),
   };
 

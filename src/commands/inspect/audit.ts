@@ -6,14 +6,14 @@ import { auditList } from '../../lib/cli/views/audit-list.js';
 import { refuseUnheardOf } from '../../lib/deployment/audit-filter.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
-/** Most entries the log keeps, about. */
+/** Approximate maximum number of entries in the log. */
 const MOST = 10_000;
 
 /** Shows what operators did. */
 export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
   static override summary = 'show who did what, when, and with what outcome; newest first';
   static override description =
-    'Every infer control, cancel, retry and redis-tune apply, rollback and acl --apply leaves one entry, also those that failed. About the last 10,000 are kept, and as many again of jobs that were cancelled or retried by id.';
+    'Every infer control, cancel, retry and redis-tune apply, rollback and acl --apply leaves one entry, even if it failed. About the last 10,000 are kept, and separately as many for jobs cancelled or retried by id.';
   static override examples = [
     '<%= config.bin %> inspect audit',
     '<%= config.bin %> inspect audit --since 24h --action purge,revoke',
@@ -35,7 +35,13 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
       helpValue: '<names>',
       description: 'only what these people did',
     }),
-    limit: wholeFlag({ min: 1, max: MOST, char: 'n', default: 50, description: 'most actions to show' }),
+    limit: wholeFlag({
+      min: 1,
+      max: MOST,
+      char: 'n',
+      default: 50,
+      description: 'maximum number of actions to show',
+    }),
     output: outputFlag(),
   };
 
@@ -44,7 +50,7 @@ export default class InspectAudit extends BaseCommand<typeof InspectAudit> {
     const { readAudit } = await import('../../lib/queue/audit.js');
     const { since, action, who } = this.flags;
     const limit = this.flags.limit ?? 50;
-    // A filter may have to go through the whole log, which is bounded.
+    // A filter may have to read the whole log, which is bounded.
     const filtered = since !== undefined || action !== undefined || who !== undefined;
     const all = await withRedis(this.loaded, (client, prefix) =>
       readAudit(client, prefix, filtered ? 2 * MOST : limit),

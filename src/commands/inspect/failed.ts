@@ -9,20 +9,20 @@ import type { FailureGroup } from '../../lib/deployment/failures.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface FailedJson {
-  /** By error code, among the last `summaryOf` that failed and match. */
+  /** By error code, among the `summaryOf` most recent matching failures. */
   summary: FailureGroup[];
   summaryOf: number;
   jobs: unknown[];
-  /** Failed jobs of the queues, whatever else is filtered. */
+  /** Failed jobs of the queues, regardless of other filters. */
   total: number;
   next: string | null;
 }
 
-/** Shows why jobs fail, and which. */
+/** Shows which jobs failed, and why. */
 export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
   static override summary = 'show why jobs failed, and which: a summary by error, then the list';
   static override description =
-    `The failed set is the dead-letter queue: jobs and their input are kept for a week unless their worker was started with another --failed-ttl. The summary, on a terminal and in JSON, is of the last 2,000 that failed. In a pipe there is only the list.`;
+    `The failed set is the dead-letter queue: jobs and their input are kept for a week unless their worker was started with another --failed-ttl. The summary, on a terminal and in JSON, covers the last 2,000 failures. In a pipe there is only the list.`;
   static override examples = [
     '<%= config.bin %> inspect failed',
     '<%= config.bin %> inspect failed -Q batch --error OUT_OF_MEMORY',
@@ -31,8 +31,17 @@ export default class InspectFailed extends BaseCommand<typeof InspectFailed> {
   static override flags = {
     ...JOB_FLAGS,
     reverse: Flags.boolean({ char: 'r', description: 'oldest failures first' }),
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to list' }),
-    cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
+    limit: wholeFlag({
+      min: 1,
+      max: 10_000,
+      char: 'n',
+      default: 50,
+      description: 'maximum number of jobs to list',
+    }),
+    cursor: Flags.string({
+      helpValue: '<cursor>',
+      description: 'cursor for the next page, printed with the previous one',
+    }),
     output: outputFlag(),
   };
 

@@ -4,7 +4,7 @@ import { inspectedGroupView } from '../../lib/cli/views/inspected-group.js';
 import type { GroupDetail } from '../../lib/queue/read/group-detail.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
-/** Shows how far a bulk submission is. */
+/** Shows the progress of a bulk submission. */
 export default class InspectGroup extends BaseCommand<typeof InspectGroup> {
   static override summary = 'show a group: progress, rate, its chunks by state, and what failed';
   static override description =

@@ -2,7 +2,7 @@ import { manyQueuesFlag } from '../../lib/cli/flags.js';
 import { InspectCommand } from '../../lib/cli/inspect/inspect-command.js';
 import { overviewScreen } from '../../lib/cli/inspect/screens.js';
 
-/** Shows queues and workers as they stand. */
+/** Shows the current state of queues and workers. */
 export default class Inspect extends InspectCommand<typeof Inspect> {
   static override summary = 'show queues, workers and Redis, and what is wrong right now';
   static override description =

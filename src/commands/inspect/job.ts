@@ -2,11 +2,13 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { jobView } from '../../lib/cli/views/job-view.js';
 import type { TensorPreview } from '../../lib/deployment/payload-preview.js';
+import { modelJson } from '../../lib/queue/job-record.js';
 import type { PlacedJob } from '../../lib/deployment/read-job.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
-type JobDetailJson = Omit<PlacedJob, 'endedBy'> & {
-  /** With --payload: the input's tensors, the first values of each; null when it is not kept any more. */
+type JobDetailJson = Omit<PlacedJob, 'endedBy' | 'model'> & {
+  model: string;
+  /** With --payload: the input's tensors, the first values of each; null when it is no longer kept. */
   payload?: TensorPreview[] | null;
 };
 
@@ -16,7 +18,7 @@ const VALUES_SHOWN = 16;
 export default class InspectJob extends BaseCommand<typeof InspectJob> {
   static override summary = 'show one job: its state and everything that happened to it';
   static override description =
-    `Its timeline has every start, retry and lost worker; its position, ETA and the reason while it waits; what is kept of it and how long. The input is not shown unless --payload asks for it, and then cut to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
+    `Shows its timeline with every start, retry and lost worker, its position, ETA and the reason while it waits, and what is kept of it and for how long. The input is shown only with --payload, limited to ${VALUES_SHOWN} values of each tensor. Exits 66 when the id is unknown or its record has expired.`;
   static override examples = [
     '<%= config.bin %> inspect job ID',
     '<%= config.bin %> inspect job ID --payload',
@@ -35,7 +37,8 @@ export default class InspectJob extends BaseCommand<typeof InspectJob> {
     const { job, payload } = await readInspectedJob(this.loaded, this.args.id, values);
     await this.print(jobView(job, payload, this.layout, serverTime()));
     if (job.state === 'failed') this.next(`infer retry ${job.id}`);
-    const { endedBy: _token, ...shown } = job;
+    const { endedBy: _token, ...rest } = job;
+    const shown = { ...rest, model: modelJson(job) };
     return payload === undefined ? shown : { ...shown, payload };
   }
 }

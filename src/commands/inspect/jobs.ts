@@ -10,25 +10,25 @@ import { serverTime } from '../../lib/redis/server-clock.js';
 
 interface JobsJson {
   jobs: unknown[];
-  /** Jobs that the filter may mean, by the sizes of the indexes; all of them are meant if `exact`. */
+  /** Jobs that the filter may select, by the sizes of the indexes; it selects all of them if `exact`. */
   total: number;
   exact: boolean;
   /** Records that were looked at. */
   looked: number;
-  /** What --cursor takes for the next page; null when there is none. */
+  /** Value of --cursor for the next page; null when there is none. */
   next: string | null;
 }
 
-/** Without --state, ended jobs are not looked at: that there is none would not be true. */
+/** Without --state, ended jobs are not looked at, so "there are none" would not be true. */
 const NOTHING_LEFT =
-  'nothing found that waits or runs; ended jobs: --state completed,failed,expired,cancelled';
+  'no waiting or running jobs found; ended jobs: --state completed,failed,expired,cancelled';
 
 /** Lists jobs of any state, page by page. */
 export default class InspectJobs extends BaseCommand<typeof InspectJobs> {
   static override summary = 'list jobs by state, queue, model, priority, age, error or worker';
   static override description =
-    `Shows what runs, what waits in the order it will run, and what has ended, last first. AGE is the time in that state.
-A page looks at 10,000 jobs at most, so it is as quick with a million of them; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that does not exist.`;
+    `Shows running jobs, waiting jobs in the order in which they will run, and ended jobs, the latest first. AGE is the time in that state.
+A page looks at 10,000 jobs at most, so it is just as fast with a million; the cursor of the next page is on standard error, or "next" in JSON. With --sort there is one page. Exits 66 when nothing is found for a queue, model or worker that does not exist.`;
   static override examples = [
     '<%= config.bin %> inspect jobs',
     '<%= config.bin %> inspect jobs -s failed,delayed --error TIME_LIMIT -o wide',
@@ -46,8 +46,17 @@ A page looks at 10,000 jobs at most, so it is as quick with a million of them; t
       description: 'oldest, most urgent, largest, longest run or most tried first',
     })(),
     reverse: Flags.boolean({ char: 'r', description: 'reverse the order' }),
-    limit: wholeFlag({ min: 1, max: 10_000, char: 'n', default: 50, description: 'most jobs to show' }),
-    cursor: Flags.string({ helpValue: '<cursor>', description: 'the next page, as the one before named it' }),
+    limit: wholeFlag({
+      min: 1,
+      max: 10_000,
+      char: 'n',
+      default: 50,
+      description: 'maximum number of jobs to show',
+    }),
+    cursor: Flags.string({
+      helpValue: '<cursor>',
+      description: 'cursor for the next page, printed with the previous one',
+    }),
     output: outputFlag(),
   };
 

@@ -7,11 +7,11 @@ import type { Pong } from '../../lib/deployment/ping.js';
 
 const DEFAULT_TIMEOUT_MS = 3000;
 
-/** Asks workers for a sign of life. */
+/** Checks whether workers respond. */
 export default class InspectPing extends BaseCommand<typeof InspectPing> {
   static override summary = "wait for every worker's next heartbeat";
   static override description =
-    `Workers report every second, by themselves: nothing is sent to them, so a read-only Redis user is
+    `Workers report every second: nothing is sent to them, so a read-only Redis user is
 enough. Exits 0 when all answered, 3 when some did, 69 when none did.`;
   static override examples = [
     '<%= config.bin %> inspect ping',
@@ -33,7 +33,7 @@ enough. Exits 0 when all answered, 3 when some did, 69 when none did.`;
     const heard = async function* (pongs: AsyncIterable<Pong>): AsyncGenerator<Pong> {
       for await (const pong of pongs) {
         workers.push(pong);
-        // Names are for other commands to act on: those of workers that are there.
+        // Names are for use in other commands: only those of workers that responded.
         if (pong.answered || format !== 'name') yield pong;
       }
     };

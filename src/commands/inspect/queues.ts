@@ -8,9 +8,9 @@ export default class InspectQueues extends InspectCommand<typeof InspectQueues> 
   static override summary =
     'show how deep each queue is, how fast it fills and drains, and how long jobs take';
   static override description =
-    `Rates and latency are of the last minute, or of the time since work began in it. DRAINED IN is the
-backlog over the rate of completions less what arrives now; 'growing' where more arrives than is done.
-Percentiles are right to 1 %, of all workers together.`;
+    `Rates and latency cover the last minute, or the time since work began in it. DRAINED IN is the
+backlog divided by the completion rate less arrivals; 'growing': more arrives than is completed.
+Percentiles are accurate to 1 % and cover all workers.`;
   static override examples = [
     '<%= config.bin %> inspect queues',
     '<%= config.bin %> inspect queues -Q realtime -o wide',

@@ -9,7 +9,7 @@ export default class InspectStats extends InspectCommand<typeof InspectStats> {
   static override summary = 'show throughput, failures and latency percentiles, by queue and worker or model';
   static override description =
     `Each queue over the last minute and since its workers started, then the share of each worker, or with --by model of each model. Percentiles of
-several workers come from their merged sketches, right to 1 %, and are no averages.`;
+several workers are computed from their merged sketches, accurate to 1 %, not averaged.`;
   static override examples = [
     '<%= config.bin %> inspect stats',
     '<%= config.bin %> inspect stats -Q realtime -d gpu-1',

@@ -3,13 +3,13 @@ import { InspectCommand } from '../../lib/cli/inspect/inspect-command.js';
 import { workerScreen } from '../../lib/cli/inspect/screens.js';
 import { outputFlag, printList } from '../../lib/cli/output/list-format.js';
 
-/** Shows what each worker is and does. */
+/** Shows each worker's configuration and state. */
 export default class InspectWorkers extends InspectCommand<typeof InspectWorkers> {
   static override summary = 'show what each worker does: throughput, latency, micro-batches, memory';
   static override description =
-    `Rates, latency and micro-batches are of the last minute. digits@1×128: version 1, of which 128 rows run
-together now. CLOSED says why micro-batches went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window (its time
-was over), retry (cut after a failure). LAG is how late the worker's event loop was.`;
+    `Rates, latency and micro-batches cover the last minute. digits@1×128: version 1, of which 128 rows run
+together now. CLOSED says why micro-batches were closed: full, idle (no more jobs waiting), urgent (the rest was of a less urgent queue), window (its time
+was up), retry (split after a failure). LAG is how late the worker's event loop was.`;
   static override examples = [
     '<%= config.bin %> inspect workers',
     '<%= config.bin %> inspect workers -d gpu-1 -o wide',

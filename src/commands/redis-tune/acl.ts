@@ -8,11 +8,11 @@ import { printable } from '../../lib/core/job.js';
 import type { AclJson, UserWish } from '../../lib/operations/create-user.js';
 import { ACL_ROLES } from '../../lib/redis/acl.js';
 
-/** Redis users with exactly the rights of one role. */
+/** Creates Redis users with exactly the rights of one role. */
 export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
   static override summary = 'print or create a Redis user with the rights of one role and no others';
   static override description =
-    `Prints the line for redis-cli, with the password's hash in it. The password itself is made once and shown on a terminal, or with --show, and nowhere else. Without either the line has CHANGE-ME in its place.
+    `Prints the line for redis-cli, with the password's hash in it. The password is generated once and shown only on a terminal or with --show; otherwise the line has CHANGE-ME in its place.
 --apply creates the user on every server. Users are lost when Redis restarts unless --persist saves them, in the ACL file or with CONFIG REWRITE. Exits 1 when the user exists already, 3 when it could not be saved.`;
   static override examples = [
     '<%= config.bin %> redis-tune acl --role producer',
@@ -30,7 +30,7 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
     })(),
     apply: Flags.boolean({ description: 'create the user on the server' }),
     replace: Flags.boolean({ dependsOn: ['apply'], description: 'replace an existing user of this name' }),
-    persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it outlive a restart' }),
+    persist: Flags.boolean({ dependsOn: ['apply'], description: 'make it survive a restart' }),
     show: Flags.boolean({ description: 'show the password in a pipe and in JSON too' }),
     ...operatorFlags,
     'password-stdin': Flags.boolean({
@@ -48,7 +48,7 @@ export default class RedisTuneAcl extends TuneCommand<typeof RedisTuneAcl> {
         hint: 'add --show, or give one with --password-stdin',
       });
     }
-    const { readPassword } = await import('../../lib/cli/tune/password.js');
+    const { readPassword } = await import('../../lib/tune/read-password.js');
     const { describeUser } = await import('../../lib/operations/create-user.js');
     const { newPassword } = await import('../../lib/tune/acl-user.js');
     const password = given ? await readPassword(process.stdin) : shown ? newPassword() : undefined;

@@ -10,14 +10,14 @@ import { isOwnServer, REWRITE_WARNING } from '../../lib/tune/persist.js';
 import { type NodePlan, parseMaxmemory } from '../../lib/tune/plan.js';
 import { AUDITED, POLICIES } from '../../lib/tune/rules.js';
 
-/** Puts right what the audit found wrong. */
+/** Fixes the problems found by the audit. */
 export default class RedisTuneApply extends TuneCommand<typeof RedisTuneApply> {
   static override summary =
     'fix what the audit found, after showing the changes; infer redis-tune rollback undoes them';
   static override description =
-    `Sets everything the audit warns of, with your --maxmemory and --policy in place of its own; on every master of a Cluster, or on none. What was is noted first, the change is made as one, and then the server is asked again.
+    `Sets everything the audit warns about, with your --maxmemory and --policy if given; on every master of a Cluster, or on none. The old values are saved first, the change is applied as a whole, and the new values are read back.
 Where CONFIG is refused it prints what to type at the provider, or to write into redis.conf, and exits 77.
-With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 when the server reports other values than were set.`;
+With --persist: exits 3 when it was set but will not survive a restart. Exits 1 when the server reports other values than were set.`;
   static override examples = [
     '<%= config.bin %> redis-tune apply --dry-run',
     '<%= config.bin %> redis-tune apply --maxmemory 60% --persist',
@@ -43,7 +43,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       helpValue: '<names>',
       description: 'only these settings',
     })(),
-    persist: Flags.boolean({ description: 'make it outlive a restart: CONFIG REWRITE' }),
+    persist: Flags.boolean({ description: 'make it survive a restart: CONFIG REWRITE' }),
     force: Flags.boolean({ description: 'make changes that are refused as harmful' }),
     service: serviceFlag,
     ...changeFlags,
@@ -84,7 +84,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
       await this.print(diffView(plans, this.layout));
       return untouched(plans);
     }
-    // The result is the data; what would be set is for the person who confirms.
+    // The result is the data; the planned changes are for the user who confirms.
     for (const line of diffView(plans, this.layout)) this.say(line);
     const own = isOwnServer(open.target, this.settings.stateDir);
     if (this.flags.persist && !own) this.warn(REWRITE_WARNING);
@@ -103,12 +103,12 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
     return done;
   }
 
-  /** For people: under --json the document says it. */
+  /** For people: under --json, the document contains it. */
   private say(text: string): void {
     if (!this.jsonEnabled()) this.note(text);
   }
 
-  /** Says how persisting went, and sets the exit code. */
+  /** Reports whether the settings were persisted, and sets the exit code. */
   private told(done: ChangeJson): ChangeJson {
     for (const { ok, lines } of persistedLines(done)) {
       if (ok) this.say(lines.join('\n'));
@@ -127,7 +127,7 @@ With --persist: exits 3 when it was set but will not outlive a restart. Exits 1 
         ? 'In redis-cli as its administrator, or in redis.conf:'
         : `At ${provider.name}:`,
     );
-    await this.print(result.instead.length === 0 ? ['(this service cannot be set so)'] : result.instead);
+    await this.print(result.instead.length === 0 ? ['(this service does not allow it)'] : result.instead);
     for (const note of provider?.notes ?? []) this.say(note);
     this.endWith(ExitCode.NotPermitted);
     return result;

@@ -4,14 +4,14 @@ import { auditView } from '../../lib/cli/views/tune-view.js';
 import type { ExitCode } from '../../lib/core/exit-codes.js';
 import type { TuneReport } from '../../lib/tune/read-report.js';
 
-/** As in every command 1 is a bad answer, and as in doctor a warning is none. */
+/** As in every command, 1 means a negative answer; as in doctor, a warning is not one. */
 const AUDIT_EXIT: Record<TuneReport['worst'], ExitCode> = { ok: 0, warning: 0, critical: 1 };
 
-/** The audit: looks at the Redis server and what jobs cost there; changes nothing. */
+/** The audit: checks the Redis server and the cost of jobs there; changes nothing. */
 export default class RedisTune extends BaseCommand<typeof RedisTune> {
   static override summary = 'audit the Redis server: settings, memory, what jobs cost, what was lost';
   static override description =
-    `Reads only, and works with what the server lets be seen: INFO alone is enough. Settings that are as they should be are shown with --verbose.
+    `Reads only, and works with whatever the server allows: INFO alone is enough. Correct settings are shown with --verbose.
 Exits 1 when data was lost or will be at the next shortage; warnings and advice do not count. infer redis-tune apply fixes what is wrong.`;
   static override examples = [
     '<%= config.bin %> redis-tune',

@@ -7,11 +7,11 @@ import { InferError } from '../../lib/core/errors.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
 import type { ChangeJson } from '../../lib/operations/change-settings.js';
 
-/** Puts back what `apply` changed. */
+/** Restores what `apply` changed. */
 export default class RedisTuneRollback extends TuneCommand<typeof RedisTuneRollback> {
   static override summary = 'undo what infer redis-tune apply changed';
   static override description =
-    `Takes the newest change of this server that is noted in the state directory, or the file of one. What apply persisted is persisted again with its old values.
+    `Undoes the latest change of this server recorded in the state directory, or the one in the given file. What apply persisted is persisted again with its old values.
 Refuses when someone has changed a setting since (exit 1), unless --force. Exits 66 when no change is recorded.`;
   static override examples = [
     '<%= config.bin %> redis-tune rollback --dry-run',
@@ -40,16 +40,16 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
       const plans = planBack(open, snapshot, force);
       const unchanged = untouched(plans);
       const when = new Date(snapshot.at).toISOString().replace('T', ' ').slice(0, 16);
-      this.say(`as it was before ${when} UTC (${snapshot.file})`);
+      this.say(`settings from before ${when} UTC (${snapshot.file})`);
       if (this.flags['dry-run']) {
         await this.print(diffView(plans, this.layout));
         return unchanged;
       }
       for (const line of diffView(plans, this.layout)) this.say(line);
       const nothing = plans.every(({ changes }) => changes.length === 0);
-      if (nothing) this.say('all of it is as it was already');
+      if (nothing) this.say('nothing to undo: every setting already has its old value');
       const operation = rollbackChange(open, plans, this.loaded, snapshot);
-      const done = await this.change(open, operation, role, 'Put these back?');
+      const done = await this.change(open, operation, role, 'Restore these?');
       if (done === undefined) {
         this.say('nothing was changed');
         return unchanged;
@@ -62,7 +62,7 @@ Refuses when someone has changed a setting since (exit 1), unless --force. Exits
     });
   }
 
-  /** For people: under --json the document says it. */
+  /** For people: under --json, the document contains it. */
   private say(text: string): void {
     if (!this.jsonEnabled()) this.note(text);
   }

@@ -8,12 +8,12 @@ export interface RedisStartJson {
   alreadyRunning: boolean;
 }
 
-/** Starts infer's own Redis; other commands do so by themselves, this one does only that. */
+/** Starts infer's own Redis; other commands start it automatically, this one does nothing else. */
 export default class RedisStart extends BaseCommand<typeof RedisStart> {
   static override summary = "start infer's own private Redis server";
   static override description =
     `Starts a redis-server of your own: a unix socket in a private directory, data kept on disk, nothing ever evicted.
-Commands start it by themselves when no Redis is named and none answers at 127.0.0.1:6379. It keeps running until infer redis stop.`;
+Commands start it automatically when no Redis is configured and none answers at 127.0.0.1:6379. It keeps running until infer redis stop.`;
   static override examples = ['<%= config.bin %> redis start', '<%= config.bin %> redis start --json'];
 
   async run(): Promise<RedisStartJson> {
@@ -25,7 +25,7 @@ Commands start it by themselves when no Redis is named and none answers at 127.0
     try {
       const { socket, pid, alreadyRunning } = await startEmbedded(this.settings.stateDir);
       spinner.succeed(
-        alreadyRunning ? `Redis was running already (pid ${pid})` : `Redis started (pid ${pid})`,
+        alreadyRunning ? `Redis is already running (pid ${pid})` : `Redis started (pid ${pid})`,
       );
       await this.print(socketUrl(socket));
       if (this.settings.redisUrl !== undefined) {

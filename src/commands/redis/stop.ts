@@ -6,11 +6,11 @@ export interface RedisStopJson {
   pid: number | null;
 }
 
-/** Stops infer's own Redis; nothing to stop is a success too. */
+/** Stops infer's own Redis; having nothing to stop is a success too. */
 export default class RedisStop extends BaseCommand<typeof RedisStop> {
   static override summary = "stop infer's own private Redis server";
   static override description =
-    'Writes everything to disk and ends the server; jobs and results are there again after the next start.';
+    'Writes everything to disk and ends the server; jobs and results are available again after the next start.';
   static override examples = ['<%= config.bin %> redis stop'];
 
   async run(): Promise<RedisStopJson> {

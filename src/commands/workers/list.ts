@@ -2,7 +2,7 @@ import { BaseCommand } from '../../lib/cli/base-command.js';
 import { workersView } from '../../lib/cli/views/workers-view.js';
 import type { WorkerStatus } from '../../lib/scale/stop-workers.js';
 
-/** Shows the detached workers of this host, dead ones too. */
+/** Shows the detached workers of this host, including dead ones. */
 export default class WorkersList extends BaseCommand<typeof WorkersList> {
   static override summary = 'show the background workers of this host';
   static override description =

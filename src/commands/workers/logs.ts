@@ -10,7 +10,7 @@ const LINES = 50;
 export default class WorkersLogs extends BaseCommand<typeof WorkersLogs> {
   static override summary = "show a background worker's log";
   static override description =
-    `The last lines of its log, also of a worker that has died or was stopped. With -f further lines as they are written, until Ctrl-C.
+    `The last lines of its log, even if the worker has died or was stopped. With -f, further lines as they are written, until Ctrl-C.
 NAME is a worker, or the name that several were started under; each line then begins with its worker.`;
   static override examples = [
     '<%= config.bin %> workers logs rt-1',

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../../lib/cli/base-command.js';
 import { durationFlag } from '../../lib/cli/flags.js';
+import { OperatorCommand, operatorFlags } from '../../lib/cli/operator-command.js';
 import { interruptible } from '../../lib/cli/signals.js';
 import { startedLine } from '../../lib/cli/views/workers-view.js';
 import { ExitCode } from '../../lib/core/exit-codes.js';
@@ -8,17 +8,17 @@ import { printable } from '../../lib/core/job.js';
 import type { StartOutcome } from '../../lib/scale/start-workers.js';
 
 const READY_MS = 120_000;
-/** As with `stop`: a little after the worker's own drain time. */
+/** As for `stop`: a little more than the worker's own drain time. */
 const AFTER_DRAIN_MS = 5000;
 
 /** Restarts background workers with their flags. */
-export default class WorkersRestart extends BaseCommand<typeof WorkersRestart> {
+export default class WorkersRestart extends OperatorCommand<typeof WorkersRestart> {
   static override summary = 'restart background workers, with the flags they were started with';
   static override description =
     `Restarts one worker after the other, each when it has finished its jobs, so that the others keep working: for a new version of infer, of a model, or of settings.
 NAME is a worker, or the name that several were started under. Redis and settings are those of this command. A worker that has died is started again.
-A worker that does not start ends the restart, and the remaining workers are left as they are: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.
-Ctrl-C stops the restart when the worker at hand runs again.`;
+A worker that does not start ends the restart, and the remaining workers are not restarted: exits 69, or 3 when some were restarted. Those of autoscalers are left alone.
+Ctrl-C stops the restart once the current worker runs again.`;
   static override usage = 'workers restart NAME… | --all [FLAGS]';
   static override examples = [
     '<%= config.bin %> workers restart rt',
@@ -32,6 +32,7 @@ Ctrl-C stops the restart when the worker at hand runs again.`;
       description: 'how long jobs may take to finish [default: the drain time and 5s]',
     }),
     'start-timeout': durationFlag({ description: 'how long each may take until it is ready [default: 2m]' }),
+    ...operatorFlags,
   };
 
   async run(): Promise<{ workers: StartOutcome[] }> {
@@ -40,18 +41,24 @@ Ctrl-C stops the restart when the worker at hand runs again.`;
     const files = new WorkerFiles(this.settings.stateDir);
     const chosen = toRestart(files, this.words, this.flags.all === true);
     if (chosen.length === 0) this.note('no background worker runs on this host');
-    const onOutcome = (outcome: StartOutcome) => {
-      for (const line of startedLine(outcome, this.paintError)) this.note(line);
-    };
-    const workers = await interruptible((signal) =>
+    const restart = (signal: AbortSignal, onWorker: (worker: StartOutcome) => void) =>
       restartDetached(this.loaded, chosen, {
         drainMs: this.flags.timeout ?? this.settings.drainTimeout + AFTER_DRAIN_MS,
         readyMs: this.flags['start-timeout'] ?? READY_MS,
         signal,
-        onOutcome,
+        onOutcome: (outcome) => {
+          onWorker(outcome);
+          for (const line of startedLine(outcome, this.paintError)) this.note(line);
+        },
         onStopping: (name) =>
           this.note(`stopping once ${printable(name)} runs again; a second Ctrl-C leaves at once`),
-      }),
+      });
+    const target = this.flags.all ? 'all' : this.words.join(' ');
+    const workers = await interruptible((signal) =>
+      this.performOnHost<StartOutcome>(
+        { action: 'workers restart', target, run: (onWorker) => restart(signal, onWorker) },
+        signal,
+      ),
     );
     const failed = workers.some((worker) => worker.outcome === 'failed');
     if (failed) this.endWith(workers.length === 1 ? ExitCode.Unavailable : ExitCode.Partial);

@@ -8,7 +8,7 @@ import type { StartOutcome } from '../../lib/scale/start-workers.js';
 
 const READY_MS = 120_000;
 
-/** Starts workers that run on by themselves. */
+/** Starts workers that keep running in the background. */
 export default class WorkersStart extends BaseCommand<typeof WorkersStart> {
   static override summary = 'start workers in the background';
   static override description =
@@ -48,7 +48,7 @@ Everything after -- is passed to every worker: see infer worker --help. Exits 3 
     };
     const configured = this.settings.workers;
     const { flags, again } = ranBefore(typed, configured, new WorkerFiles(this.settings.stateDir));
-    // Only workers of before: the configuration's others were not asked for.
+    // Only earlier workers: no others of the configuration were requested.
     const groups = again.length > 0 && flags.names.length === 0 ? [] : groupsOf(flags, configured);
     const timeoutMs = this.flags.timeout ?? READY_MS;
     const onOutcome = (outcome: StartOutcome) => {
@@ -59,7 +59,7 @@ Everything after -- is passed to every worker: see infer worker --help. Exits 3 
     );
     const failed = workers.filter((worker) => worker.outcome === 'failed').length;
     if (failed > 0) this.endWith(failed === workers.length ? ExitCode.Unavailable : ExitCode.Partial);
-    // On a terminal the lines of the outcomes have said it.
+    // On a terminal, the outcome lines have already said it.
     if (!this.layout.tty || this.flags.quiet)
       await this.print(workers.flatMap(({ name, pid }) => (pid === null ? [] : [`${name}\t${pid}`])));
     if (failed < workers.length) this.next('infer workers list');

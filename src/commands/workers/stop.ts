@@ -1,14 +1,14 @@
 import { Args, Flags } from '@oclif/core';
-import { BaseCommand } from '../../lib/cli/base-command.js';
 import { durationFlag } from '../../lib/cli/flags.js';
+import { OperatorCommand, operatorFlags } from '../../lib/cli/operator-command.js';
 import { nothingToStop, stoppedLine } from '../../lib/cli/views/workers-view.js';
 import type { StopOutcome } from '../../lib/scale/stop-workers.js';
 
-/** The worker itself hands back at the end of its own drain time; this is a little after. */
+/** The worker itself requeues its jobs at the end of its own drain time; this is a little later. */
 const AFTER_DRAIN_MS = 5000;
 
-/** Ends detached workers; nothing to stop is a success too. */
-export default class WorkersStop extends BaseCommand<typeof WorkersStop> {
+/** Stops detached workers; having nothing to stop is a success too. */
+export default class WorkersStop extends OperatorCommand<typeof WorkersStop> {
   static override summary = 'stop background workers';
   static override description =
     `Lets them finish their jobs. After --timeout they hand back running jobs, which does not count as an attempt; a worker that does not respond even to that is killed.
@@ -27,6 +27,7 @@ NAME is a worker, or the name that several were started under. Without a name: a
       description: 'how long jobs may take to finish [default: the drain time and 5s]',
     }),
     force: Flags.boolean({ description: 'do not wait: hand running jobs back now' }),
+    ...operatorFlags,
   };
 
   async run(): Promise<{ workers: StopOutcome[] }> {
@@ -40,10 +41,17 @@ NAME is a worker, or the name that several were started under. Without a name: a
       ? 0
       : (this.flags.timeout ?? this.settings.drainTimeout + AFTER_DRAIN_MS);
     if (chosen.length === 0) this.note(nothingToStop(this.words, files.list()));
-    const workers = await stopWorkers(files, chosen, timeoutMs, (outcome) =>
-      this.note(stoppedLine(outcome, this.paintError)),
-    );
-    // On a terminal the lines of the outcomes have said it.
+    const action = {
+      action: 'workers stop',
+      target: this.words.length === 0 ? 'all' : this.words.join(' '),
+      run: (onWorker: (worker: StopOutcome) => void) =>
+        stopWorkers(files, chosen, timeoutMs, (outcome) => {
+          onWorker(outcome);
+          this.note(stoppedLine(outcome, this.paintError));
+        }),
+    } as const;
+    const workers = await this.performOnHost(action, new AbortController().signal);
+    // On a terminal, the outcome lines have already said it.
     if (!this.layout.tty || this.flags.quiet) await this.print(workers.map(({ name }) => name));
     return { workers };
   }

@@ -1,17 +1,17 @@
 import { byUrgency, holdFor, type MicroBatch, planMicroBatch, type Unit } from './planner.js';
 
-/** A unit the batcher may count down as its rows are planned. */
+/** A unit that the batcher may update as its rows are planned. */
 export type MutableUnit = { -readonly [K in keyof Unit]: Unit[K] };
 
 /**
- * Holds waiting units and hands out micro-batches. States of a unit's rows:
+ * Holds waiting units and returns micro-batches. States of a unit's rows:
  *
  *   waiting   in `units`, sorted by urgency
- *   planned   in a micro-batch that was handed out; the caller runs it
- *   cut       in `retries` after a failed run of several rows; goes out again as that piece alone
+ *   planned   in a returned micro-batch; the caller runs it
+ *   cut       in `retries` after a failed run of several rows; returned again as a separate piece
  *
- * Work-conserving: without a window, `next` always answers while anything waits. It has no clock
- * and no timer: the caller says what time it is and comes back when told.
+ * Work-conserving: without a window, `next` always returns a batch while anything waits. It has no clock and
+ * no timer: the caller passes the time and comes back when told.
  */
 export class Batcher<U extends MutableUnit> {
   private readonly units: U[] = [];
@@ -20,13 +20,13 @@ export class Batcher<U extends MutableUnit> {
   constructor(private readonly windowMs: number) {}
 
   add(unit: U): void {
-    // Arrivals are mostly the least urgent, so the search starts at the end.
+    // Most arrivals are among the least urgent, so the search starts at the end.
     let at = this.units.length;
     while (at > 0 && byUrgency(unit, this.units[at - 1] as U) < 0) at -= 1;
     this.units.splice(at, 0, unit);
   }
 
-  /** Takes units out (cancelled, expired, lost or handed back) and answers them. */
+  /** Removes units (cancelled, expired, lost or handed back) and returns them. */
   remove(matches: (unit: U) => boolean): U[] {
     const removed: U[] = [];
     for (let i = this.units.length - 1; i >= 0; i--) {
@@ -43,8 +43,8 @@ export class Batcher<U extends MutableUnit> {
   }
 
   /**
-   * Takes one unit out. Called for every job that ends, most of which have nothing waiting here: only
-   * then are the others looked through.
+   * Removes one unit. Called for every job that ends, most of which have nothing waiting here: the others are
+   * searched only if this one does.
    */
   drop(unit: U): void {
     if (unit.remaining > 0 || this.retries.length > 0) this.remove((other) => other === unit);
@@ -64,7 +64,10 @@ export class Batcher<U extends MutableUnit> {
     return rows;
   }
 
-  /** Full runs that the rows waiting in lanes up to `lane` make; parts of runs add up. Pieces of failed runs go out one by one. */
+  /**
+   * Full runs that the rows waiting in lanes up to `lane` make up; parts of runs add up. Pieces of failed
+   * runs count as one run each.
+   */
   runsUpTo(lane: number): number {
     let runs = 0;
     for (const unit of this.units) if (unit.lane <= lane) runs += unit.remaining / Math.max(1, unit.cap);
@@ -72,7 +75,7 @@ export class Batcher<U extends MutableUnit> {
     return runs;
   }
 
-  /** The least urgent unit of the micro-batch that would go out now: what urgent work must beat. */
+  /** The least urgent unit of the micro-batch that would be run now, for comparison with urgent work. */
   leastUrgentOfNext(accepts?: (unit: U) => boolean): U | undefined {
     const batch = this.peek(accepts);
     return batch?.parts.reduce(
@@ -82,9 +85,9 @@ export class Batcher<U extends MutableUnit> {
   }
 
   /**
-   * The micro-batch to run now; or how long to hold it for the window; or undefined when nothing
-   * waits. Rows handed out are counted down, and a unit without rows left is forgotten.
-   * @param accepts what can be run where it is for; all when left out.
+   * The micro-batch to run now; or how long to hold it for the window; or undefined when nothing waits.
+   * Returned rows are subtracted, and a unit without remaining rows is dropped.
+   * @param accepts what can be run in the intended place; default: everything.
    */
   next(
     now: number,
@@ -106,14 +109,17 @@ export class Batcher<U extends MutableUnit> {
     return { batch };
   }
 
-  /** After a failed run: its pieces go out again, each in a run of its own, the last one first. */
+  /** After a failed run: its pieces are returned again, each for a run of its own, the last one first. */
   retry(...batches: MicroBatch<U>[]): void {
     for (const batch of batches) {
       if (batch.parts.length > 0) this.retries.push({ ...batch, reason: 'retry' });
     }
   }
 
-  /** A piece of a failed run goes first, the last one that was added, unless something more urgent waits. */
+  /**
+   * A piece of a failed run comes first, the most recently added one, unless something more urgent is
+   * waiting.
+   */
   private peek(accepts?: (unit: U) => boolean): MicroBatch<U> | undefined {
     let best = planMicroBatch(accepts === undefined ? this.units : this.units.filter(accepts));
     for (const retry of this.retries) {

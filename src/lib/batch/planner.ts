@@ -1,24 +1,24 @@
 import type { Priority } from '../core/job.js';
 
-/** Work waiting in the worker, in the planner's eyes: some rows of one job. */
+/** Work waiting in the worker, as seen by the planner: some rows of one job. */
 export interface Unit {
-  /** Place of its queue in `-Q`: 0 is the most urgent lane. */
+  /** Index of its queue in `-Q`: 0 is the most urgent lane. */
   readonly lane: number;
   readonly priority: Priority;
   /** Arrival number; first come, first served within lane and priority. */
   readonly order: number;
-  /** Model and shape key: only equal ones share a run. */
+  /** Model and shape key: only units with the same key share a run. */
   readonly key: string;
-  /** Most rows its model takes in one run. */
+  /** Maximum rows its model takes in one run. */
   readonly cap: number;
-  /** All rows of the job, and how many of them (the last ones) were not yet in a run. */
+  /** All rows of the job, and how many of them (the last ones) have not been in a run yet. */
   readonly rows: number;
   readonly remaining: number;
   /** When it was submitted, ms since the epoch: the batch window counts from here. */
   readonly enqueuedAt: number;
 }
 
-/** Why a micro-batch was closed, for people who ask whether batching works. */
+/** Why a micro-batch was closed, for checking whether batching works. */
 export type CloseReason = 'full' | 'idle' | 'urgent' | 'window' | 'retry';
 
 /** Rows `from..from + rows` of a unit. */
@@ -43,11 +43,11 @@ export function byUrgency(
 }
 
 /**
- * The next micro-batch of units sorted by urgency: the most urgent unit chooses the key, and units
- * of that key and lane join in order of urgency until the cap. A unit of another key is passed over, not
- * a reason to stop, so mixed shapes do not degrade to batches of one. One of a less urgent lane waits for
- * the next run: a realtime row that shared one with a thousand batch rows took as long as they, 7 ms for
- * digits where alone it takes 0.2. Pure.
+ * The next micro-batch of units sorted by urgency: the most urgent unit determines the key, and units of that
+ * key and lane join in order of urgency until the cap. A unit with another key is skipped instead of ending
+ * the batch, so mixed shapes do not degrade to batches of one. A unit of a less urgent lane waits for the
+ * next run: a realtime row that shared a run with a thousand batch rows took as long as they did, 7 ms for
+ * digits instead of 0.2 alone. Pure.
  */
 export function planMicroBatch<U extends Unit>(units: readonly U[]): MicroBatch<U> | undefined {
   const first = units[0];
@@ -85,8 +85,8 @@ function retryOf<U extends Unit>(parts: Part<U>[]): MicroBatch<U> {
 }
 
 /**
- * A failed micro-batch in two halves, each to run apart: by jobs while there are several, then by
- * rows of the one job. The culprit ends up alone after log2(rows) steps.
+ * Splits a failed micro-batch into two halves, each to be run separately: by jobs while there are several,
+ * then by rows of the one job. The culprit is isolated after log2(rows) steps.
  */
 export function bisect<U extends Unit>(batch: MicroBatch<U>): [MicroBatch<U>, MicroBatch<U>] {
   const [only] = batch.parts;
@@ -99,7 +99,7 @@ export function bisect<U extends Unit>(batch: MicroBatch<U>): [MicroBatch<U>, Mi
   return [retryOf(batch.parts.slice(0, middle)), retryOf(batch.parts.slice(middle))];
 }
 
-/** Every row of a micro-batch in a run of its own. */
+/** Every row of a micro-batch for a run of its own. */
 export function singleRows<U extends Unit>(batch: MicroBatch<U>): MicroBatch<U>[] {
   return batch.parts.flatMap(({ unit, from, rows }) =>
     Array.from({ length: rows }, (_, at) => retryOf([{ unit, from: from + at, rows: 1 }])),

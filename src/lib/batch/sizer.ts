@@ -5,24 +5,27 @@ const SAMPLES = 3;
 /** Weight of the newest run in the moving average. */
 const NEWEST = 0.3;
 /**
- * Time a micro-batch costs besides its run, before it was measured: taking and settling jobs, the look
- * for urgent work, the pipe. It is what larger batches save with a model that gains nothing itself.
+ * Initial estimate of a micro-batch's time besides its run: taking and settling jobs, the check for urgent
+ * work, the pipe. Larger batches save this even if the model itself gains nothing.
  */
 const OVERHEAD_MS = 1;
-/** A doubled batch must carry this much more a second to be worth the wait it adds to urgent work. */
+/**
+ * A doubled batch must process this many times more rows per second to be worth the wait it adds to urgent
+ * work.
+ */
 const WORTH = 1.1;
-/** A half batch that takes this share of the whole one's time says that rows cost next to nothing. */
+/** If half a batch takes this share of the whole one's time, rows cost next to nothing. */
 const FREE = 0.8;
-/** Above a run that cannot be shortened, the budget leaves this much room. */
+/** Margin of the budget above a run that cannot be shortened. */
 const LENIENT = 1.2;
-/** Judged runs after which a size that did not pay is tried again: machines and inputs change. */
+/** Number of judged runs after which a size that did not pay is tried again: machines and inputs change. */
 const FORGET_AFTER = 200;
 
 /**
- * Finds how many rows of one model to run together, from the run times seen: doubles while that
- * carries at least 10 % more rows a second and a run stays within the latency budget, since an urgent
- * row may have to wait for one run; halves when a run leaves the budget, unless halving does not
- * shorten it. Only full runs count. No clock, no IO.
+ * Determines how many rows of one model to run together, from observed run times: doubles as long as that
+ * processes at least 10 % more rows per second and a run stays within the latency budget, since an urgent row
+ * may have to wait for one run; halves when a run exceeds the budget, unless halving does not shorten it.
+ * Only full runs count. No clock, no IO.
  */
 export class BatchSizer {
   private rows: number;
@@ -32,13 +35,13 @@ export class BatchSizer {
   /** Sizes from here on did not pay or took too long. */
   private ceiling = Number.POSITIVE_INFINITY;
   private judged = 0;
-  /** The budget in force: more than was asked where no size can keep that. */
+  /** The budget in force: more than requested if no size can meet that. */
   private budget: number;
   private overheadMs = OVERHEAD_MS;
 
   /**
-   * @param max rows a run may have at most.
-   * @param budgetMs longest run that is wanted.
+   * @param max maximum rows per run.
+   * @param budgetMs longest desired run.
    */
   constructor(
     private readonly max: number,
@@ -52,7 +55,7 @@ export class BatchSizer {
     return this.rows;
   }
 
-  /** A run of `rows` rows took `ms`, and what it cost besides (where that was seen) `overheadMs`. */
+  /** Records a run of `rows` rows that took `ms` and, if measured, its `overheadMs`. */
   record(rows: number, ms: number, overheadMs?: number): void {
     if (overheadMs !== undefined) this.overheadMs += NEWEST * (overheadMs - this.overheadMs);
     if (rows !== this.rows) return;
@@ -88,13 +91,13 @@ export class BatchSizer {
       halfMs !== undefined && half < rows && this.perMs(rows, ms) < WORTH * this.perMs(half, halfMs);
     if ((tooLong || idle) && rows > 1) {
       this.ceiling = rows;
-      // Longer than it was: what was measured of smaller sizes is out of date too.
+      // Longer than before: measurements of smaller sizes are out of date too.
       if (tooLong) for (const size of this.times.keys()) if (size < rows) this.times.delete(size);
       this.rows = half;
       return;
     }
     if (double === rows || double >= this.ceiling) return;
-    // By what the last doubling cost; without one, twice the rows take twice the time at most.
+    // Based on the cost of the last doubling; without one, twice the rows take at most twice the time.
     const perRow = halfMs === undefined ? ms / rows : Math.max(0, ms - halfMs) / (rows - half || 1);
     if (ms + perRow * (double - rows) <= this.budget) this.move(double);
   }

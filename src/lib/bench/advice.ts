@@ -1,4 +1,4 @@
-/** What a run of so many rows takes. */
+/** The time of a run with a given number of rows. */
 export interface BatchTime {
   batch: number;
   /** Median ms of a run, inside the model's process. */
@@ -6,22 +6,25 @@ export interface BatchTime {
 }
 
 /**
- * Time a micro-batch costs besides its run (taking and settling jobs, the pipe), as the worker's own
- * sizing counts it: what larger batches save with a model that gains nothing itself.
+ * Time of a micro-batch besides its run (taking and settling jobs, the pipe), as assumed by the worker's own
+ * sizing: what larger batches save even if the model itself gains nothing.
  */
 const OVERHEAD_MS = 1;
-/** A larger batch must carry this much more a second to be worth the wait it adds to urgent work. */
+/**
+ * A larger batch must process this many times more rows per second to be worth the wait it adds to urgent
+ * work.
+ */
 const WORTH = 1.1;
 
 export interface Advice {
   maxBatch: number;
-  /** Why no larger one: it would not pay, it would take too long, or none was measured. */
+  /** Why the size is not larger: it would not pay, it would take too long, or none was measured. */
   because: 'pays-no-more' | 'too-slow' | 'largest-measured';
 }
 
 /**
- * The largest size that still pays, going up size by size: 10 % more rows a second than the one
- * before, and within the latency target. Undefined when nothing was measured.
+ * The largest size that still pays, going up size by size: 10 % more rows per second than the previous one,
+ * and within the latency target. Undefined when nothing was measured.
  */
 export function adviseBatch(times: readonly BatchTime[], latencyTargetMs: number): Advice | undefined {
   const [first, ...larger] = [...times].sort((a, b) => a.batch - b.batch);

@@ -13,28 +13,31 @@ import { exampleOf, openInputs, parseShapes } from './row-shapes.js';
 
 export interface ModelBenchPlan {
   name: string;
-  /** Threads of a run, each measured with a runner of its own; without them, as a worker would. */
+  /** Thread counts to measure, each with its own runner; if omitted, the worker's default. */
   threads: readonly number[] | undefined;
-  /** Rows a run; without them, doubling while that is of use. */
+  /** Rows per run to measure; if omitted, doubling as long as that is useful. */
   batches: readonly number[] | undefined;
-  /** ms that each size is measured for. */
+  /** Duration of each measurement in ms. */
   durationMs: number;
   file: string | undefined;
-  /** Row shapes of made-up rows, such as `image=3x224x224`; open dimensions that are not named are as in the trial at load. */
+  /**
+   * Row shapes for generated rows, such as `image=3x224x224`; open dimensions that are not given are as in
+   * the trial at load.
+   */
   shapes: readonly string[];
   seed: number;
   signal: AbortSignal;
   step(text: string): void;
 }
 
-/** What a worker's learned size never exceeds either. */
+/** The maximum of a worker's learned size, too. */
 const MOST_ROWS = 1024;
-/** Sizes whose input is larger are left out, in bytes. */
+/** Sizes with a larger input are skipped, in bytes. */
 const MOST_BYTES = 16 * 1024 * 1024;
-/** Sizes that take this many latency targets are of no use to anybody. */
+/** Sizes that take this many latency targets are useless. */
 const ENOUGH_TARGETS = 4;
 
-/** Runs the model by itself, without Redis or worker, at growing sizes of micro-batch. */
+/** Runs the model alone, without Redis or worker, at growing micro-batch sizes. */
 export async function benchModel(settings: Settings, plan: ModelBenchPlan): Promise<BenchModelJson> {
   const { modelsDir, latencyTarget } = settings;
   findModel(modelsDir, plan.name);
@@ -129,7 +132,7 @@ async function measureOn(
   return { times, openShapes };
 }
 
-/** Rows that were made up are no fault of the model's. */
+/** Failures caused by generated rows are not the model's fault. */
 function doesNotRun(
   { message, cause }: InferError,
   signature: LoadedModel['signature'],
@@ -157,7 +160,7 @@ function checkBatches(
   });
 }
 
-/** Rows that can run together: those of the first row's shape. */
+/** Rows that can run together: those with the first row's shape. */
 function alike(chunks: readonly Payload[]): Payload {
   const key = shapeKey(chunks[0] as Payload);
   return concatRows(chunks.filter((chunk) => shapeKey(chunk) === key));

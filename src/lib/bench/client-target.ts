@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { JobResult } from '../client/types.js';
 import { chunkId, newId } from '../core/job.js';
+import { pollUntil } from '../core/poll.js';
 import type { Payload } from '../model/tensor.js';
 import { Producer } from '../queue/broker/producer.js';
 import { readJob } from '../queue/read/reader.js';
@@ -11,18 +11,18 @@ import { BENCH_RESULT_TTL_S, type Setup } from './setup.js';
 import type { Backlog, Outcome, Target, Work } from './target.js';
 
 const URGENT = 9;
-/** Nothing is waited for longer than this: a worker that is gone must not hang the bench. */
+/** Maximum wait for anything: a worker that has exited must not hang the bench. */
 const ANSWER_WITHIN_MS = 120_000;
-/** Submits under way at a time, and records read at a time. */
+/** Concurrent submits, and concurrent reads of records. */
 const UNDER_WAY = 256;
 /** Workers beat every second. */
 const BEAT_WITHIN_MS = 2500;
 const LOOK_MS = 50;
 
-/** The load generator's view of a real set-up, by way of the client that programs use. */
+/** The load generator's access to a real setup, through the same client that programs use. */
 export class ClientTarget implements Target {
   readonly hold: Target['hold'];
-  /** What may be left behind when stopped half-way. */
+  /** Jobs that may be left behind if stopped half way. */
   private readonly unended = new Set<string>();
   private readonly groups = new Set<string>();
   private queueing: Promise<unknown> | undefined;
@@ -32,7 +32,7 @@ export class ClientTarget implements Target {
     private readonly setup: Setup,
     private readonly pool: RowPool,
   ) {
-    // Where others use the queues nothing may be held up.
+    // If others use the queues, nothing may be held up.
     this.hold = setup.isPrivate ? () => this.pause() : undefined;
   }
 
@@ -63,23 +63,22 @@ export class ClientTarget implements Target {
     const clock = serverClock(client.redis);
     const asked = clock.now();
     const ids = new Set(workers.map((worker) => worker.id));
-    while (clock.now() - asked < BEAT_WITHIN_MS) {
+    const look = async () => {
       const records = (await listWorkers(client.redis, prefix)).filter(({ id }) => ids.has(id));
-      if (records.length < ids.size && !this.setup.isPrivate) return undefined;
-      if (records.length === ids.size && records.every((record) => record.beatAt > asked)) {
-        const sum = (field: 'rowsDone' | 'batches') => records.reduce((all, one) => all + one[field], 0);
-        return { rows: sum('rowsDone'), batches: sum('batches') };
-      }
-      await delay(LOOK_MS);
-    }
-    return undefined;
+      if (records.length < ids.size && !this.setup.isPrivate) return { work: undefined };
+      if (records.length < ids.size || records.some((record) => record.beatAt <= asked)) return undefined;
+      const sum = (field: 'rowsDone' | 'batches') => records.reduce((all, one) => all + one[field], 0);
+      return { work: { rows: sum('rowsDone'), batches: sum('batches') } };
+    };
+    const limits = { everyMs: LOOK_MS, timeoutMs: BEAT_WITHIN_MS };
+    return (await pollUntil(look, limits, () => ({ work: undefined }))).work;
   }
 
-  /** Cancels what still waits; a running set-up must not do work that is not read. */
+  /** Cancels the jobs still waiting; a setup in use must not do work whose results are not read. */
   async abandon(): Promise<void> {
     this.stopped = true;
     if (this.setup.isPrivate) return;
-    // What was being sent must have arrived before it can be cancelled.
+    // Jobs being sent must have arrived before they can be cancelled.
     await this.queueing?.catch(() => undefined);
     const ids = [...this.groups, ...this.unended];
     await inTurns(ids.length, async (at) => {
@@ -105,7 +104,7 @@ export class ClientTarget implements Target {
       this.unended.add(options.id);
       await client.submitPayload(this.single(at), signature, options);
     });
-    // All of one priority, so the last is among the last to end.
+    // All have the same priority, so the last is among the last to end.
     const ended = client.wait(ids.at(-1) as string).then(() => undefined);
     return { jobs: rows, ended, outcomes: () => this.outcomesOf(queues.single, ids) };
   }
@@ -132,7 +131,7 @@ export class ClientTarget implements Target {
     return { jobs, ended, outcomes: () => this.outcomesOf(queues.group, ids) };
   }
 
-  /** Read from the jobs' records once all is over, so that reading costs the load nothing. */
+  /** Read from the jobs' records at the end, so that reading does not disturb the load. */
   private async outcomesOf(queue: string, ids: readonly string[]): Promise<Outcome[]> {
     const outcomes: Outcome[] = [];
     await inTurns(ids.length, async (at) => {
@@ -178,7 +177,7 @@ function outcomeOf(result: JobResult, totalMs: number): Outcome {
   return { ok, ...(ok ? {} : { error: result.error?.code ?? result.state }), queueMs, runMs, totalMs };
 }
 
-/** Does something `count` times, a few hundred of them under way at a time. */
+/** Does something `count` times, a few hundred of them concurrently. */
 async function inTurns(count: number, work: (at: number) => Promise<void>): Promise<void> {
   let next = 0;
   const lane = async () => {

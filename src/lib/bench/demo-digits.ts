@@ -5,7 +5,7 @@ import { packageRoot } from '../model/package-root.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 
-/** The test digits that come with infer: pixels, and what each really is. */
+/** The test digits bundled with infer: pixels and labels. */
 export interface Digits {
   pixels: number[][];
   labels: number[];
@@ -21,7 +21,7 @@ export function readDigits(): Digits {
   return { file, pixels: rows.map((row) => row.pixels), labels: rows.map((row) => row.label) };
 }
 
-/** The file as `infer submit` reads it, `rounds` times over; a chunk at a time. */
+/** The file as read by `infer submit`, `rounds` times over; one chunk at a time. */
 export async function* repeated(
   digits: Digits,
   rounds: number,

@@ -1,7 +1,7 @@
 import type { GroupChunk, JobResult } from '../client/types.js';
 import type { Kept } from './stage.js';
 
-/** Milliseconds that half, nine tenths and 99 of 100 samples stayed within. */
+/** Milliseconds that half, nine tenths and 99 of 100 samples did not exceed. */
 export interface Percentiles {
   p50: number;
   p90: number;
@@ -11,7 +11,7 @@ export interface Percentiles {
 /** One kind of request: how many were measured, and where their time went. */
 export interface Latency {
   samples: number;
-  /** As the caller sees it, from before the submit to the answer in hand. */
+  /** As seen by the caller, from before the submit until the answer has arrived. */
   totalMs: Percentiles;
   queueMs: Percentiles;
   runMs: Percentiles;
@@ -27,7 +27,7 @@ export interface Accuracy {
   right: number;
   of: number;
   share: number;
-  /** Rows of later rounds that were answered otherwise than in the first; 0 unless something is broken. */
+  /** Rows of later rounds with another answer than in the first; 0 unless something is broken. */
   differing: number;
 }
 
@@ -43,7 +43,7 @@ export interface DemoJson {
   kept: Kept | null;
 }
 
-/** Nearest rank: always a value that was measured. */
+/** Nearest rank: always a measured value. */
 export function percentiles(values: readonly number[]): Percentiles {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => {
@@ -66,7 +66,7 @@ export function sampleOf(result: JobResult, totalMs: number): Sample {
   return { totalMs, queueMs: result.timing?.queueMs ?? 0, runMs: result.timing?.runMs ?? 0 };
 }
 
-/** Holds the group's results, the labelled rows over and over, against their labels. */
+/** Compares the group's results, the labelled rows repeated, with their labels. */
 export async function accuracyOf(
   chunks: AsyncIterable<GroupChunk>,
   labels: readonly number[],

@@ -13,19 +13,19 @@ import { type Sample, sampleOf } from './demo-figures.js';
 export const MODEL = 'digits';
 const URGENT = 9;
 const ANSWER_WITHIN_MS = 60_000;
-/** Between two urgent requests: a person or a web page, not a second flood. */
+/** Pause between two urgent requests: a user or a web page, not a second flood. */
 const PAUSE_MS = 5;
-/** The first answers open connections; they are shown, not measured. */
+/** The first answers include opening connections; they are shown, but not measured. */
 const WARM_UP = 3;
 
 /** Queues and workers at one moment. */
-export interface Moment {
+export interface LiveState {
   at: number;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
 }
 
-/** Asks for one digit as an API server would: priority 9, and waits for the answer. */
+/** Requests one digit like an API server: priority 9, waiting for the answer. */
 export async function ask(
   client: InferClient,
   pixels: readonly number[] | undefined,
@@ -47,7 +47,7 @@ export async function ask(
   return { result, sample: sampleOf(result, performance.now() - started) };
 }
 
-/** Some digits one at a time to a worker that has nothing else to do. */
+/** Some digits, one at a time, to an otherwise idle worker. */
 export async function askAlone(
   client: InferClient,
   digits: Digits,
@@ -63,7 +63,7 @@ export async function askAlone(
   return samples;
 }
 
-/** Streams the digits, again and again, into the queue `batch` as one group. */
+/** Streams the digits repeatedly into the queue `batch` as one group. */
 export async function submitBatch(
   client: InferClient,
   digits: Digits,
@@ -85,8 +85,8 @@ export async function submitBatch(
   }
 }
 
-/** Urgent digits one at a time for as long as the batch is worked off. */
-export async function askBeside(
+/** Urgent digits, one at a time, as long as the batch is being processed. */
+export async function askDuringBatch(
   client: InferClient,
   digits: Digits,
   group: string,
@@ -100,7 +100,7 @@ export async function askBeside(
   const urgent = async () => {
     for (let at = 0; !over; at++) {
       const { sample } = await ask(client, digits.pixels[at % digits.pixels.length], how.signal);
-      // One that was answered after the batch had ended was alone.
+      // A request answered after the batch had ended ran alone.
       if (!over) samples.push(sample);
       await delay(PAUSE_MS, undefined, { signal: how.signal });
     }
@@ -114,8 +114,8 @@ export async function askBeside(
 
 const NO_FLOW = { ratePerSecond: null, arrivalsPerSecond: null, etaMs: null, growing: false };
 
-/** What `infer inspect` shows, less the rates: averages of a minute say nothing after a second. */
-export async function look(client: InferClient, prefix: string): Promise<Moment> {
+/** The figures of `infer inspect` without the rates: averages over a minute say nothing after a second. */
+export async function look(client: InferClient, prefix: string): Promise<LiveState> {
   const at = await serverNow(client.redis);
   const [queues, workers] = await Promise.all([
     snapshotQueues(client.redis, prefix, at, undefined),

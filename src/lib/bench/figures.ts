@@ -4,32 +4,32 @@ import type { Outcome, Work } from './target.js';
 export const SCENARIOS = ['idle', 'drain', 'bulk', 'mixed', 'sweep'] as const;
 export type ScenarioName = (typeof SCENARIOS)[number];
 
-/** One line of the report: one load and what came of it. */
+/** One line of the report: a load and its results. */
 export interface Figures {
   scenario: ScenarioName;
-  /** In words: `1 at a time`, `20,000 single rows`. */
+  /** As text: `1 at a time`, `20,000 single rows`. */
   load: string;
-  /** Requests under way at a time, of a closed loop. */
+  /** Concurrent requests of a closed loop. */
   concurrency?: number;
-  /** Requests a second that were asked for, of an open loop. */
+  /** Target requests per second of an open loop. */
   rate?: number;
-  /** Of an open loop: whether answers came as fast as requests. */
+  /** For an open loop: whether answers came as fast as requests. */
   keptUp?: boolean;
   seconds: number;
   rows: number;
   rowsPerSecond: number;
-  /** What the percentiles are of: requests of one row, or chunks of a group. */
+  /** What the percentiles refer to: requests of one row, or chunks of a group. */
   samples: { of: 'rows' | 'chunks'; count: number };
   queueMs: Percentiles | null;
   runMs: Percentiles | null;
   totalMs: Percentiles | null;
-  /** Rows of an average run of the model, all workers together; null when they did not tell. */
+  /** Mean rows per run of the model, over all workers; null when they did not report it. */
   meanBatch: number | null;
   errors: number;
   errorCodes: Record<string, number>;
 }
 
-/** Gathers outcomes of one load. */
+/** Collects outcomes of one load. */
 export class Tally {
   private readonly queue = new Series();
   private readonly run = new Series();
@@ -37,7 +37,7 @@ export class Tally {
   private readonly codes = new Map<string, number>();
   errors = 0;
 
-  /** A request that failed counts as an error, and its latency with the others. */
+  /** A failed request counts as an error, and its latency like the others. */
   add(outcome: Outcome): void {
     this.queue.add(outcome.queueMs);
     this.run.add(outcome.runMs);
@@ -72,7 +72,7 @@ export class Tally {
   }
 }
 
-/** Rows of an average run between two counts; null when a worker came, went or told nothing. */
+/** Mean rows per run between two counts; null when a worker appeared, disappeared or did not report. */
 export function meanBatch(before: Work | undefined, after: Work | undefined): number | null {
   if (before === undefined || after === undefined) return null;
   const [rows, batches] = [after.rows - before.rows, after.batches - before.batches];

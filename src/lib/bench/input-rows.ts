@@ -8,13 +8,13 @@ import type { Payload } from '../model/tensor.js';
 import type { ShapesByInput } from './row-shapes.js';
 import { poolOf, type RowPool, randomRows } from './rows.js';
 
-/** Kept of a file: enough variety, little memory. */
+/** Rows kept from a file: enough variety, little memory. */
 const MOST_ROWS = 8192;
 const MOST_BYTES = 32 * 1024 * 1024;
-/** The model whose test rows come with infer. */
+/** The model whose test rows are bundled with infer. */
 const SHIPPED = 'digits';
 
-/** Rows of a file; else the digits that come with infer for their model; else made up, by a seed. */
+/** Rows of a file; else, for their model, the digits bundled with infer; else generated from a seed. */
 export async function rowPool(
   signature: ModelSignature,
   options: { file: string | undefined; seed: number; shapes?: ShapesByInput | undefined },
@@ -32,7 +32,7 @@ async function shippedRows(signature: ModelSignature): Promise<Payload[] | undef
   try {
     return await rowsOf(join(packageRoot(), 'examples', 'digits.ndjson'), signature);
   } catch (error) {
-    // Another model of that name, or a package without examples.
+    // Another model with that name, or a package without examples.
     if (error instanceof InferError) return undefined;
     throw error;
   }

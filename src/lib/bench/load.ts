@@ -5,18 +5,18 @@ import { type Figures, meanBatch, type ScenarioName, Tally } from './figures.js'
 import type { Outcome, Target } from './target.js';
 
 /**
- * As near to its moment as a timer can send, early or late: an arrival sent within it counts from
- * its sending, a later one from when it should have been sent.
+ * Accuracy of a timer, early or late: an arrival sent within it counts from its sending, a later one from
+ * when it should have been sent.
  */
 const TIMER_MS = 1;
-/** After an open loop's last arrival, answers are waited for this long at least. */
+/** Minimum wait for answers after an open loop's last arrival. */
 const GRACE_MS = 2000;
-/** Answers may come this much slower than requests before a rate counts as not kept up. */
+/** If answers are slower than this share of the requests, the rate was not kept up. */
 const KEPT_UP = 0.95;
-/** Between two urgent requests during a batch: a web page, not a second flood. */
+/** Pause between two urgent requests during a batch: a web page, not a second flood. */
 const PAUSE_MS = 5;
 
-/** `concurrency` requests under way at all times, for `durationMs`. */
+/** Keeps `concurrency` requests in progress for `durationMs`. */
 export async function closedLoop(
   target: Target,
   options: { concurrency: number; durationMs: number; signal: AbortSignal },
@@ -30,7 +30,7 @@ export async function closedLoop(
     do {
       signal.throwIfAborted();
       tally.add(await target.run(row++, false));
-      // Each runs once at least: on a machine that stands still for long there would else be fewer at a time.
+      // Each runs at least once: otherwise there would be fewer at a time on a machine that stalls.
     } while (performance.now() - started < durationMs);
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
@@ -44,8 +44,8 @@ export async function closedLoop(
 }
 
 /**
- * Rows queued and then worked off. Where work can be held, nothing starts before the last is queued
- * and time runs from there; else from the first, queueing included.
+ * Rows queued and then processed. If work can be held, nothing starts before the last is queued and time runs
+ * from there; otherwise from the first, including queueing.
  */
 export async function backlog(
   target: Target,
@@ -71,8 +71,8 @@ export async function backlog(
   );
 }
 
-/** Urgent rows, one at a time, for as long as a batch of `rows` rows is worked off: both figures. */
-export async function besideBatch(
+/** Urgent rows, one at a time, as long as a batch of `rows` rows is being processed: both figures. */
+export async function duringBatch(
   target: Target,
   options: { rows: number; signal: AbortSignal },
 ): Promise<[urgent: Figures, batch: Figures]> {
@@ -94,7 +94,7 @@ export async function besideBatch(
     for (let row = 0; !over; row++) {
       signal.throwIfAborted();
       const outcome = await target.run(row, true);
-      // One that was answered after the batch had ended was alone.
+      // A request answered after the batch had ended ran alone.
       if (!over) urgent.add(outcome);
       await delay(PAUSE_MS, undefined, { signal });
     }
@@ -114,7 +114,7 @@ export async function besideBatch(
   ];
 }
 
-/** Outcomes less the time they were held back for. @param releasedAt ms since the epoch. */
+/** Outcomes minus the time they were held. @param releasedAt ms since the epoch. */
 function tallyOf(outcomes: readonly Outcome[], releasedAt: number | undefined): Tally {
   const tally = new Tally();
   for (const outcome of outcomes) {
@@ -170,7 +170,7 @@ export async function openLoop(
   if (broken !== undefined) throw broken.error;
   const answers = tally.count;
   const now = performance.now();
-  // Still without an answer: at least this slow, and counted so.
+  // Still unanswered: counted as at least this slow.
   for (const { dueAt } of underWay.values()) {
     tally.add({ ok: false, error: 'UNANSWERED', queueMs: now - dueAt, runMs: 0, totalMs: now - dueAt });
   }
@@ -186,7 +186,7 @@ export async function openLoop(
   );
 }
 
-/** Sleeps until within a timer's accuracy of `at`; always lets answers in, also when it is late. */
+/** Sleeps until within a timer's accuracy of `at`; always lets answers in, even when late. */
 async function until(at: number): Promise<void> {
   const waitMs = at - performance.now();
   if (waitMs >= TIMER_MS) await delay(Math.floor(waitMs));

@@ -2,41 +2,41 @@ import type { Runner } from '../model/runner.js';
 import { concatRows, type Payload, sliceRows } from '../model/tensor.js';
 import { roundMs } from './percentiles.js';
 
-/** One size of micro-batch on one number of threads. */
+/** One micro-batch size with one number of threads. */
 export interface ModelTime {
   threads: number;
   batch: number;
-  /** Runs measured. */
+  /** Number of runs measured. */
   runs: number;
   /** Median ms inside the model's process. */
   runMs: number;
-  /** Median ms as the worker sees it: with the way there and back. */
+  /** Median ms as seen by the worker, including the round trip. */
   callMs: number;
-  /** Rows a second at `callMs`. */
+  /** Rows per second at `callMs`. */
   rowsPerSecond: number;
-  /** Rows a second against those of the smallest size on the same threads. */
+  /** Rows per second relative to the smallest size with the same threads. */
   speedUp: number;
 }
 
 export interface MeasureOptions {
   model: string;
   threads: number;
-  /** Rows a run, smallest first. */
+  /** Rows per run, smallest first. */
   batches: readonly number[];
-  /** Rows to run, over and over. */
+  /** Rows to run, repeated as needed. */
   rows: Payload;
-  /** A size is measured for this long, and for 5 runs at least, unless a run takes seconds. */
+  /** Each size is measured this long, and for at least 5 runs unless a run takes seconds. */
   durationMs: number;
-  /** A run slower than this ends the series: larger ones only take longer. */
+  /** A slower run ends the series: larger ones only take longer. */
   enoughMs: number;
   signal: AbortSignal;
 }
 
 const LEAST_RUNS = 5;
-/** However slow a model is, a size is measured no longer than this. */
+/** Maximum time per size, however slow the model. */
 const PATIENCE_MS = 10_000;
 
-/** Measures one size after the other on a runner that has the model loaded. */
+/** Measures one size after the other on a runner with the model loaded. */
 export async function* measureModel(runner: Runner, options: MeasureOptions): AsyncGenerator<ModelTime> {
   let smallest: number | undefined;
   for (const batch of options.batches) {
@@ -61,7 +61,7 @@ async function measureBatch(runner: Runner, options: MeasureOptions, batch: numb
   const parts = [rowsOf(options.rows, batch)];
   const run: number[] = [];
   const call: number[] = [];
-  // The first size also pays for the compilers of both processes, which take their time.
+  // The first size also includes JIT compilation in both processes, which takes time.
   const warmUpMs = first ? durationMs : durationMs / 5;
   const began = performance.now();
   let from: number | undefined;
@@ -72,7 +72,7 @@ async function measureBatch(runner: Runner, options: MeasureOptions, batch: numb
     const [bad] = reply.failed;
     if (bad !== undefined) throw bad.error;
     const now = performance.now();
-    // A run that tries all patience needs no warm-up: it was its own.
+    // A run that exhausts the limit needs no warm-up: it was its own.
     const tired = now - began >= PATIENCE_MS;
     if (from !== undefined || tired) {
       run.push(reply.runMs);
@@ -83,7 +83,7 @@ async function measureBatch(runner: Runner, options: MeasureOptions, batch: numb
   return { runs: run.length, runMs: median(run), callMs: median(call) };
 }
 
-/** So many rows: the given ones over and over. */
+/** This many rows: the given ones, repeated. */
 function rowsOf(rows: Payload, count: number): Payload {
   const times = Math.ceil(count / rows.rows);
   return sliceRows(concatRows(Array.from({ length: times }, () => rows)), 0, count);
@@ -96,7 +96,7 @@ export function median(values: readonly number[]): number {
   return ((sorted[middle - 1] ?? Number.NaN) + (sorted[middle] ?? Number.NaN)) / 2;
 }
 
-/** Sizes worth measuring when none are named: doubling up to `most`, and `most` itself. */
+/** Default sizes to measure: doubling up to `most`, and `most` itself. */
 export function doublings(most: number): number[] {
   const sizes: number[] = [];
   for (let size = 1; size < most; size *= 2) sizes.push(size);

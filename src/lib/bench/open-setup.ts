@@ -4,24 +4,26 @@ import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { parseModel } from '../core/names.js';
 import { listWorkers } from '../queue/registry.js';
+import { isServing, servingWorkers } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
+import type { RedisClient } from '../redis/types.js';
 import { openPrivate } from './private-setup.js';
 import { BENCH_RESULT_TTL_S, type BenchQueues, type Setup, severalModels } from './setup.js';
 
 const NEVER = new Promise<never>(() => undefined);
 
 export interface OpenOptions {
-  /** Start a private set-up whatever runs. */
+  /** Start a private setup in any case. */
   alone: boolean;
   signal: AbortSignal;
-  /** Tells the person at the terminal what happens. */
+  /** Tells the user at the terminal what is happening. */
   step(text: string): void;
 }
 
 /**
- * The configured Redis with its workers; or, when none of them serves the model or `alone` is given,
- * a private set-up. A Redis that was named and does not answer is an error.
+ * The configured Redis with its workers; or, when none of them serves the model or `alone` is given, a
+ * private setup. A configured Redis that does not answer is an error.
  */
 export async function openSetup(loaded: LoadedSettings, options: OpenOptions): Promise<Setup> {
   const { queue } = loaded.values;
@@ -35,7 +37,7 @@ export async function openSetup(loaded: LoadedSettings, options: OpenOptions): P
   return openPrivate(loaded, queues, options.signal);
 }
 
-/** The set-up that runs, or in words why there is none to use. */
+/** The running setup, or a text saying why it cannot be used. */
 async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise<Setup | string> {
   const { prefix, modelsDir } = loaded.values;
   let client: InferClient;
@@ -54,7 +56,7 @@ async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise
     throw error;
   }
   try {
-    const found = await serving(client, prefix, queues, wantedModel(loaded.values.model));
+    const found = await findServing(client.redis, prefix, queues, wantedModel(loaded.values.model));
     if (typeof found !== 'string') {
       const signature = await client.signatures.find(found.model);
       const { label } = client.target;
@@ -70,22 +72,21 @@ async function openRunning(loaded: LoadedSettings, queues: BenchQueues): Promise
   }
 }
 
-/** Figures are of what workers serve now, whatever its version. */
+/** Figures apply to what workers currently serve, whatever its version. */
 function wantedModel(named: string | undefined): string | undefined {
   return named === undefined ? undefined : parseModel(named).model;
 }
 
-async function serving(
-  client: InferClient,
+/** The model that live workers serve in both queues, with these workers; or a text saying why there is none. */
+export async function findServing(
+  redis: RedisClient,
   prefix: string,
   queues: BenchQueues,
   wanted: string | undefined,
 ): Promise<{ model: string; workers: WorkerRecord[] } | string> {
-  const all = await listWorkers(client.redis, prefix);
+  const all = (await listWorkers(redis, prefix)).filter(isServing);
   const models = (queue: string) =>
-    all
-      .filter((worker) => worker.queues.includes(queue))
-      .flatMap(({ models }) => models.map(({ name }) => name));
+    servingWorkers(all, queue).flatMap(({ models }) => models.map(({ name }) => name));
   const both = new Set(models(queues.single).filter((name) => models(queues.group).includes(name)));
   const names = [...new Set([queues.single, queues.group])].join(' and ');
   if (both.size === 0) return `No worker serves ${names}`;

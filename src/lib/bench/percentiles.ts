@@ -1,4 +1,4 @@
-/** Milliseconds that 50, 90, 99 and 99.9 of 100 samples stayed within. */
+/** Milliseconds that 50, 90, 99 and 99.9 of 100 samples did not exceed. */
 export interface Percentiles {
   p50: number;
   p90: number;
@@ -26,7 +26,7 @@ export class Series {
     this.values[this.used++] = ms;
   }
 
-  /** Nearest rank: always a value that was measured. Null when nothing was. */
+  /** Nearest rank: always a measured value. Null when nothing was measured. */
   percentiles(): Percentiles | null {
     if (this.used === 0) return null;
     const sorted = this.values.slice(0, this.used).sort();
@@ -35,12 +35,12 @@ export class Series {
   }
 }
 
-/** Index of the nearest rank; the small subtrahend keeps 0.999 x 1000 from counting as 999.0000001. */
+/** Index of the nearest rank; subtracting a little keeps 0.999 x 1000 from counting as 999.0000001. */
 function rank(share: number, count: number): number {
   return Math.max(0, Math.ceil(share * count - 1e-9) - 1);
 }
 
-/** To whole microseconds, which is what the clocks are good for. */
+/** Rounds to whole microseconds, the accuracy of the clocks. */
 export function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

@@ -7,7 +7,7 @@ const SEED = 1;
 const DEFAULT_SCENARIOS: readonly ScenarioName[] = ['idle', 'drain', 'bulk', 'mixed'];
 const MOST_AT_A_TIME = 10_000;
 
-/** What was typed. */
+/** The flags as typed. */
 export interface BenchFlags {
   scenario?: ScenarioName[] | undefined;
   duration?: number | undefined;
@@ -19,13 +19,13 @@ export interface BenchFlags {
 }
 
 /**
- * What to measure. A flag of one scenario chooses that scenario when none is named.
- * @throws InferError USAGE (2) for flags that nothing chosen would look at.
+ * What to measure. A flag that applies to one scenario selects it when none is given.
+ * @throws InferError USAGE (2) for flags that no selected scenario uses.
  */
 export function benchPlan(flags: BenchFlags): Plan {
   const { scenario, concurrency, rate, rows, 'latency-threshold': thresholdMs } = flags;
   const durationMs = flags.duration ?? DURATION_MS;
-  if (durationMs < 1) throw usage('--duration is above 0', '--duration 5s');
+  if (durationMs < 1) throw usage('--duration must be above 0', '--duration 5s');
   const scenarios = scenario ?? chosenBy(concurrency, rate);
   const has = (...names: ScenarioName[]) => names.some((name) => scenarios.includes(name));
   if (concurrency !== undefined && !has('idle')) throw idleFlag('--concurrency', 'idle');

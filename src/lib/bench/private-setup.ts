@@ -10,14 +10,14 @@ import { type BenchQueues, type Setup, severalModels } from './setup.js';
 import { Stage } from './stage.js';
 import { startWorker, type WorkerProcess } from './worker-process.js';
 
-/** The worker's start includes loading ONNX Runtime from a cold disk and the model. */
+/** The worker's start includes loading ONNX Runtime and the model from a cold disk. */
 const WORKER_START_MS = 120_000;
 const LOOK_MS = 25;
 const PREFIX = 'infer';
 
 /**
- * A Redis in a throw-away directory and one worker, both gone after `close` and however else the
- * process ends (short of SIGKILL). The worker takes its settings from environment and files as any.
+ * A Redis in a temporary directory and one worker, both removed by `close` and however else the process ends
+ * (except by SIGKILL). The worker takes its settings from environment and files as usual.
  */
 export async function openPrivate(
   loaded: LoadedSettings,
@@ -54,7 +54,9 @@ export async function openPrivate(
     pollUntil(
       async () => (await listWorkers(redis.value.redis, PREFIX)).at(0),
       { everyMs: LOOK_MS, timeoutMs: WORKER_START_MS, signal: unwanted, failed: worker.value.failed },
-      notReady,
+      () => {
+        throw notReady();
+      },
     ),
   );
   const signature = part('signature', () => redis.value.signatures.find(model));
@@ -74,7 +76,7 @@ export async function openPrivate(
 }
 
 function notReady(): InferError {
-  return new InferError('BENCH_WORKER', 'the worker did not get ready within two minutes', {
+  return new InferError('BENCH_WORKER', 'the worker was not ready within two minutes', {
     hint: 'infer worker, to see what it waits for',
   });
 }
@@ -89,7 +91,7 @@ function onlyModel(modelsDir: string): string {
   });
 }
 
-/** The stage has a Redis of its own when none was named. */
+/** The stage has its own Redis if none was configured. */
 function withoutRedis(loaded: LoadedSettings): LoadedSettings {
   const { redisUrl: _named, ...values } = loaded.values;
   return {

@@ -10,7 +10,7 @@ export async function removeKeys(client: RedisClient, prefix: string): Promise<v
       let cursor = '0';
       do {
         const [next, keys] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-        // One by one: in a cluster the keys of one command must share a slot.
+        // One by one: in a Cluster the keys of one command must share a slot.
         await Promise.all(keys.map((key) => node.unlink(key)));
         cursor = next;
       } while (cursor !== '0');

@@ -16,7 +16,7 @@ export interface BenchJson {
   durationMs: number;
   thresholdMs: number | null;
   results: Figures[];
-  /** Of a sweep: highest rate that was kept up within the threshold. */
+  /** Of a sweep: the highest rate that was kept up within the threshold. */
   bestRate?: number | null;
 }
 
@@ -25,19 +25,19 @@ export interface BenchModelJson {
   model: string;
   version: number;
   device: string;
-  /** Why the device is not the one asked for. */
+  /** Why it is not the requested device. */
   fallback: string | null;
   batchable: boolean;
   latencyTargetMs: number;
-  /** Row shapes measured, by name, of inputs whose shape may vary. */
+  /** Measured row shapes, by name, of inputs whose shape may vary. */
   openShapes: Record<string, number[]>;
   times: ModelTime[];
   advice: (Advice & { threads: number })[];
-  /** The advice that carries most rows a second. */
+  /** The advice with the highest rows per second. */
   best: Advice & { threads: number };
 }
 
-/** ` of image[3,224,224]`; nothing where all shapes are fixed. */
+/** ` of image[3,224,224]`; empty if all shapes are fixed. */
 export function shapesText(openShapes: Record<string, number[]>): string {
   const shapes = Object.entries(openShapes).map(([name, shape]) => `${printable(name)}[${shape.join(',')}]`);
   return shapes.length === 0 ? '' : ` of ${shapes.join(', ')}`;

@@ -2,7 +2,7 @@ import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 
-/** Size of an open dimension where nothing is known of it. */
+/** Size of an open dimension about which nothing is known. */
 const OPEN_DIM = 8;
 const SHAPE = /^\d+(?:x\d+)*$/;
 
@@ -11,7 +11,7 @@ export type ShapesByInput = ReadonlyMap<string, readonly number[]>;
 
 /**
  * Shapes such as `image=3x224x224` for the inputs of a model.
- * @throws InferError BENCH_SHAPE (2) for one that is malformed or that the model does not take.
+ * @throws InferError BENCH_SHAPE (2) for one that is malformed or does not fit the model.
  */
 export function parseShapes(texts: readonly string[], signature: ModelSignature): ShapesByInput {
   return new Map(
@@ -46,12 +46,12 @@ function fits(shape: readonly number[], input: TensorSignature): boolean {
   );
 }
 
-/** `--shape image=3x224x224`, with what the model leaves open filled in. */
+/** `--shape image=3x224x224`, with example values for the model's open dimensions. */
 export function exampleOf({ name, shape }: TensorSignature): string {
   return `--shape ${name}=${shape.map((dim) => dim ?? 224).join('x')}`;
 }
 
-/** One row's shape of an input: as given, else as the trial at load ran it, else 8 wherever it is open. */
+/** One row's shape of an input: as given, else as in the trial at load, else 8 for each open dimension. */
 export function rowShapeOf(
   input: TensorSignature,
   signature: ModelSignature,
@@ -61,7 +61,7 @@ export function rowShapeOf(
   return known === undefined ? input.shape.map((dim) => dim ?? OPEN_DIM) : [...known];
 }
 
-/** Names of the inputs with a dimension that may vary: a measurement says nothing without their shapes. */
+/** Names of the inputs with a dimension that may vary: a measurement is meaningless without their shapes. */
 export function openInputs({ inputs }: ModelSignature): string[] {
   return inputs.flatMap((input) => (input.shape.includes(null) ? [input.name] : []));
 }

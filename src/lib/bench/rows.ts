@@ -16,19 +16,19 @@ import {
 import { makeShared } from '../model/trial-rows.js';
 import { rowShapeOf, type ShapesByInput } from './row-shapes.js';
 
-/** Rows to send over and over. */
+/** Rows to be sent repeatedly. */
 export interface RowPool {
-  /** Where they come from, in words. */
+  /** Their source, for display. */
   source: string;
-  /** Each row as a payload of its own. */
+  /** Each row as a separate payload. */
   singles: Payload[];
-  /** The same rows in chunks, as a group has them. */
+  /** The same rows in chunks, as in a group. */
   chunks: Payload[];
 }
 
 const POOL_ROWS = 256;
 const POOL_BYTES = 1024 * 1024;
-/** Integers stay below this where the type can hold more: token and category ids usually start small. */
+/** Integers stay below this if the type allows more: token and category ids usually start small. */
 const INTEGER_END = 100;
 const WORD_LETTERS = 8;
 
@@ -39,7 +39,7 @@ export function poolOf(source: string, chunks: readonly Payload[]): RowPool {
   return { source, singles, chunks: [...chunks] };
 }
 
-/** `rows` rows of the pool's chunks, over and over; the last chunk is cut to fit. */
+/** `rows` rows of the pool's chunks, repeated; the last chunk is cut to fit. */
 export function* chunksOf(pool: RowPool, rows: number): Generator<Payload> {
   for (let left = rows, at = 0; left > 0; at++) {
     const chunk = pool.chunks[at % pool.chunks.length] as Payload;
@@ -49,10 +49,10 @@ export function* chunksOf(pool: RowPool, rows: number): Generator<Payload> {
 }
 
 /**
- * Random rows of the types and shapes that a model takes: numbers in [0, 1), integers below 100,
- * words of eight letters. Open dimensions are of the given sizes, else those of the trial at load. An input
- * that all rows share, a rate or a number of steps, is as in that trial. At most 256 rows and 1 MiB.
- * @throws InferError BENCH_DATA (2) for a model that takes JSON, whose fields no one can guess.
+ * Random rows with a model's types and shapes: numbers in [0, 1), integers below 100, words of eight letters.
+ * Open dimensions have the given sizes, else those of the trial at load. An input shared by all rows, a rate
+ * or a number of steps, is as in that trial. At most 256 rows and 1 MiB.
+ * @throws InferError BENCH_DATA (2) for a model that takes JSON, whose fields cannot be guessed.
  */
 export function randomRows(
   signature: ModelSignature,
@@ -75,7 +75,9 @@ export function randomRows(
   return { rows: fitting, tensors: inputs.map(({ input, shape }) => rowsOf(input, shape, fitting, random)) };
 }
 
-/** Random rows; the default where there is one, since of a rate or an index only that is known to be right. */
+/**
+ * Random rows; the default if there is one, because for a rate or an index only that is known to be valid.
+ */
 function rowsOf(input: TensorSignature, shape: number[], rows: number, random: Random): RowTensor {
   const { name, type } = input;
   if (input.default !== undefined) return defaultTensor(input, rows);

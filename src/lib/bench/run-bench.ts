@@ -6,7 +6,7 @@ import { openSetup } from './open-setup.js';
 import type { BenchJson } from './reports.js';
 import { type Plan, runScenarios } from './scenarios.js';
 
-/** Opens a set-up, loads it as planned and leaves nothing of it behind, however it ends. */
+/** Opens a setup, runs the planned load and leaves nothing behind, however it ends. */
 export async function runBench(
   loaded: LoadedSettings,
   plan: Plan,
@@ -25,7 +25,7 @@ export async function runBench(
     );
     target = new ClientTarget(setup, pool);
     const work = runScenarios(target, plan, { signal, step });
-    // The loser of the race fails when the set-up is closed, and nothing listens any more.
+    // The loser of the race fails when the setup is closed, when nothing listens any more.
     work.catch(() => undefined);
     const report = await bounded(
       () => Promise.race([work, setup.failed]),

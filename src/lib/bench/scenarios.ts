@@ -1,21 +1,21 @@
 import { count } from '../core/counts.js';
 import type { Figures, ScenarioName } from './figures.js';
-import { backlog, besideBatch, closedLoop } from './load.js';
+import { backlog, closedLoop, duringBatch } from './load.js';
 import { bestRate, sweep } from './sweep.js';
 import type { Target } from './target.js';
 
 export interface Plan {
   scenarios: readonly ScenarioName[];
-  /** Requests under way at a time, one closed loop each. */
+  /** Concurrent requests, one closed loop for each number. */
   concurrencies: readonly number[];
-  /** Requests a second of the sweep; without them, doubling from 50. */
+  /** Requests per second of the sweep; if omitted, doubling from 50. */
   rates: readonly number[] | undefined;
-  /** Of each closed loop and each step of the sweep. */
+  /** Duration of each closed loop and each step of the sweep. */
   durationMs: number;
-  /** Of a backlog; without it, what is worked off in about `durationMs`, within bounds. */
+  /** Rows of a backlog; if omitted, what is processed in about `durationMs`, within bounds. */
   rows: number | undefined;
   seed: number;
-  /** ms of p99. */
+  /** Limit for p99, ms. */
   thresholdMs: number | undefined;
 }
 
@@ -25,9 +25,11 @@ export interface Report {
   bestRate?: number | null;
 }
 
-/** Without `--rows`: enough for a steady state, and the most that the figures gain from. */
+/** Without `--rows`: the minimum for a steady state, and the maximum from which the figures benefit. */
 const ROWS = { singles: [32, 20_000], group: [64, 200_000], mixed: [64, 100_000] } as const;
-/** Rows of the first trial group, which tells how fast the model is, and about how long one may take. */
+/**
+ * Rows of the first trial group, which shows how fast the model is, and the approximate time limit for one.
+ */
 const TRIAL_ROWS = [16, 2048] as const;
 const TRIAL_MS = 1200;
 const TRIAL_GROWTH = 4;
@@ -65,7 +67,7 @@ export async function runScenarios(
     } else if (name === 'mixed') {
       const rows = rowsFor('mixed');
       step(`mixed: priority-9 rows during a batch of ${count(rows)} ...`);
-      report.results.push(...(await besideBatch(target, { rows, signal })));
+      report.results.push(...(await duringBatch(target, { rows, signal })));
     } else {
       const onStep = (rate: number) => step(`sweep: ${rate.toLocaleString('en-US')} requests a second ...`);
       const steps = await sweep(target, { ...plan, signal, onStep });
@@ -76,7 +78,7 @@ export async function runScenarios(
   return report;
 }
 
-/** Results whose p99 a threshold judges: those where one row's latency is what was asked for. */
+/** Results whose p99 is judged by a threshold: those that measure one row's latency. */
 export function missed(results: readonly Figures[], thresholdMs: number | undefined): Figures[] {
   if (thresholdMs === undefined) return [];
   return results.filter(
@@ -87,7 +89,7 @@ export function missed(results: readonly Figures[], thresholdMs: number | undefi
   );
 }
 
-/** Opens connections, loads what is lazy, lets the worker learn a batch size; answers rows a second. */
+/** Opens connections, loads lazy modules, lets the worker learn a batch size; returns rows per second. */
 async function warmUp(target: Target, signal: AbortSignal): Promise<number> {
   const started = performance.now();
   let rows = 0;

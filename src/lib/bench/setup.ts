@@ -4,7 +4,7 @@ import { printable } from '../core/job.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { WorkerRecord } from '../queue/types.js';
 
-/** Queues that the load goes to: of single rows and of groups. */
+/** Queues that receive the load: for single rows and for groups. */
 export interface BenchQueues {
   single: string;
   group: string;
@@ -16,17 +16,17 @@ export interface Setup {
   prefix: string;
   queues: BenchQueues;
   signature: ModelSignature;
-  /** True when all of it was started for this bench, and no one else uses it. */
+  /** True when all of it was started for this bench and is used by nothing else. */
   isPrivate: boolean;
   /** Redis without credentials. */
   label: string;
   workers: WorkerRecord[];
-  /** Rejects when the set-up breaks down under the load. */
+  /** Rejects when the setup fails under the load. */
   failed: Promise<never>;
   close(): Promise<void>;
 }
 
-/** Results of a bench are no one's: they go soon. Seconds. */
+/** Results of a bench are not needed later, so they expire soon. Seconds. */
 export const BENCH_RESULT_TTL_S = 300;
 
 /** @returns MODEL_NEEDED (2). */

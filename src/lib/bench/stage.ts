@@ -16,14 +16,14 @@ import { connectionSettings } from '../redis/from-settings.js';
 import { removeKeys } from './remove-keys.js';
 import { startWorker, type WorkerProcess } from './worker-process.js';
 
-/** What stays when a demo ends with `--keep`. */
+/** What is kept when a demo ends with `--keep`. */
 export interface Kept {
   redis: string;
   prefix: string;
   workerPid: number;
-  /** The throw-away directory, with worker.log in it. */
+  /** The temporary directory, containing worker.log. */
   dir: string;
-  /** Directory of the private Redis; null when the demo was given one. */
+  /** Directory of the private Redis; null when the demo used a given one. */
   stateDir: string | null;
 }
 
@@ -33,13 +33,13 @@ const LOOK_MS = 25;
 const RESULT_TTL_S = 3600;
 
 /**
- * Redis, a worker and a client for one demo, and their end. Without a Redis in the settings it has
- * one of its own in a throw-away directory; with one it works under a prefix of its own there.
- * However the process ends (short of SIGKILL), nothing of it stays.
+ * Redis, a worker and a client for one demo, and their shutdown. Without a Redis in the settings it uses its
+ * own in a temporary directory; otherwise it uses its own key prefix in the given one. However the process
+ * ends (except by SIGKILL), nothing is left behind.
  */
 export class Stage {
   readonly dir = throwAwayDir();
-  /** True when the demo has a Redis of its own. */
+  /** True when the demo has its own Redis. */
   readonly isPrivate: boolean;
   readonly prefix: string;
   private readonly redis: ConnectionSettings;
@@ -49,7 +49,7 @@ export class Stage {
     () => this.openClient(),
     (client) => this.closeClient(client),
   );
-  /** In the order of opening; with `keep` only the client is closed. */
+  /** In opening order; with `keep` only the client is closed. */
   private readonly all = new Services('stage', [
     part(
       'end of the process',
@@ -114,10 +114,11 @@ export class Stage {
     return pollUntil(
       async () => (await listWorkers(client.redis, prefix)).at(0),
       { everyMs: LOOK_MS, timeoutMs: WORKER_START_MS, signal, failed: worker.failed },
-      () =>
-        new InferError('DEMO_WORKER', 'the worker did not get ready within a minute', {
+      () => {
+        throw new InferError('DEMO_WORKER', 'the worker was not ready within a minute', {
           hint: 'infer worker, to see what it waits for',
-        }),
+        });
+      },
     );
   }
 
@@ -126,7 +127,7 @@ export class Stage {
     return this.worker === undefined ? work : Promise.race([work, this.worker.failed]);
   }
 
-  /** From now on `strike` closes the client and nothing else. */
+  /** From now on `strike` only closes the client. */
   keep(): Kept {
     this.kept = true;
     this.worker?.release();
@@ -139,7 +140,7 @@ export class Stage {
     };
   }
 
-  /** Ends everything in order: the worker, the client, the keys, Redis, the directory. */
+  /** Shuts down everything in order: the worker, the client, the keys, Redis, the directory. */
   strike(): Promise<void> {
     return this.all.stop();
   }
@@ -151,7 +152,7 @@ export class Stage {
   private async closeClient(client: InferClient): Promise<void> {
     await client.close();
     if (this.kept || this.isPrivate) return;
-    // It counts what it has submitted until it is closed, so its keys are removed after that.
+    // The client counts its submits until it is closed, so its keys are removed afterwards.
     const broom = await connectLike(client.redis, 'command');
     await removeKeys(broom, this.prefix);
     await closeClient(broom);
@@ -166,7 +167,7 @@ export class Stage {
     return join(this.dir, 'worker.log');
   }
 
-  /** The same without waiting: a second Ctrl-C, a failure no one caught. */
+  /** The same without waiting: for a second Ctrl-C, or an uncaught failure. */
   private strikeNow(): void {
     if (this.kept) return;
     this.worker?.kill();
@@ -174,20 +175,20 @@ export class Stage {
       const pid = Number(readFileSync(embeddedPaths(this.dir).pidFile, 'utf8'));
       if (pid > 1) process.kill(pid, 'SIGKILL');
     } catch {
-      // No server of ours runs.
+      // No server of ours is running.
     }
     this.removeDirs();
   }
 
   private removeDirs(): void {
     const { dir, socket } = embeddedPaths(this.dir);
-    // A long path has its socket in a directory elsewhere.
+    // If the path is too long, the socket is in another directory.
     if (dirname(socket) !== dir) rmSync(dirname(socket), { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
-/** @throws InferError TMP_DIR (exit 69), as in a container whose file system is read-only. */
+/** @throws InferError TMP_DIR (exit 69), for example in a container with a read-only file system. */
 function throwAwayDir(): string {
   try {
     return mkdtempSync(join(tmpdir(), 'infer-demo-'));

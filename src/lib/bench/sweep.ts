@@ -3,12 +3,12 @@ import type { Figures } from './figures.js';
 import { openLoop } from './load.js';
 import type { Target } from './target.js';
 
-/** Without a range: from here on, doubling. */
+/** Without a range: start here and double. */
 const FIRST_RATE = 50;
 const LAST_RATE = 102_400;
 
 export interface SweepOptions {
-  /** Requests a second of each step; without them, doubling from 50. */
+  /** Requests per second of each step; if omitted, doubling from 50. */
   rates: readonly number[] | undefined;
   durationMs: number;
   seed: number;
@@ -18,7 +18,7 @@ export interface SweepOptions {
   onStep: (rate: number) => void;
 }
 
-/** Rising rates until one is not kept up or its p99 leaves the threshold; that one is the last. */
+/** Rising rates until one is not kept up or its p99 exceeds the threshold; that one is the last. */
 export async function sweep(target: Target, options: SweepOptions): Promise<Figures[]> {
   const { durationMs, seed, thresholdMs, signal } = options;
   const steps: Figures[] = [];
@@ -36,7 +36,7 @@ export async function sweep(target: Target, options: SweepOptions): Promise<Figu
   return steps;
 }
 
-/** Whether a step was kept up, within the threshold and without an error. */
+/** Whether a step was kept up, within the threshold and without errors. */
 function holds(step: Figures, thresholdMs: number | undefined): boolean {
   if (step.keptUp === false || step.errors > 0) return false;
   return thresholdMs === undefined || (step.totalMs?.p99 ?? 0) <= thresholdMs;

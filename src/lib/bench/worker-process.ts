@@ -8,29 +8,29 @@ import { packageRoot } from '../model/package-root.js';
 
 export interface WorkerProcess {
   readonly pid: number;
-  /** Rejects if it ends before it was told to. */
+  /** Rejects if it exits before it was told to. */
   readonly failed: Promise<never>;
-  /** Lets it finish what it runs, and kills it if that takes too long. */
+  /** Lets it finish its run, and kills it if that takes too long. */
   stop(): Promise<void>;
-  /** Kills it and its runner at once; for the very end of this process, where nothing can wait. */
+  /** Kills it and its runner immediately; for the very end of this process, when nothing can wait. */
   kill(): void;
-  /** Lets it live on after this process. */
+  /** Lets it outlive this process. */
   release(): void;
 }
 
 const STOP_GRACE_MS = 5000;
 const LAST_LINES = 3;
 
-/** The real `infer worker` as a process of its own; what it says goes to `log`. */
+/** Starts the real `infer worker` as a separate process; its output goes to `log`. */
 export function startWorker(options: { args: string[]; redisUrl: string; log: string }): WorkerProcess {
   const log = openSync(options.log, 'a', 0o600);
   let child: ChildProcess;
   try {
     child = spawn(process.execPath, [join(packageRoot(), 'bin', 'run.js'), 'worker', ...options.args], {
-      // In a session of its own: Ctrl-C reaches the demo alone, which then stops the worker in order.
+      // In its own session: Ctrl-C reaches only the demo, which then stops the worker properly.
       detached: true,
       stdio: ['ignore', log, log],
-      // The URL may hold a password, which has no place in a list of processes.
+      // The URL may contain a password, which must not appear in a list of processes.
       env: { ...process.env, INFER_REDIS_URL: options.redisUrl },
     });
   } finally {
@@ -59,7 +59,7 @@ export function startWorker(options: { args: string[]; redisUrl: string; log: st
     try {
       process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It ended just now.
+      // It has just exited.
     }
   };
   return {

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { printable } from '../core/job.js';
 
-/** Where a person can be asked. */
+/** Where a user can be asked. */
 export interface Asked {
   input: NodeJS.ReadableStream;
   output: NodeJS.WritableStream;
@@ -16,13 +16,13 @@ export async function askYes(
   { input, output }: Asked,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  // Not in raw mode: Ctrl-C is then a signal as anywhere else.
+  // Not in raw mode: Ctrl-C is then a signal, as usual.
   const lines = createInterface({ input, output, terminal: false });
   try {
-    // The end of the input (Ctrl-D) is no answer, and no promise of readline settles at it.
+    // At the end of the input (Ctrl-D) there is no answer, and readline's promise never settles.
     const ended = new Promise<string>((resolve) => {
       lines.once('close', () => resolve(''));
-      // A terminal that is gone says nothing either.
+      // A closed terminal gives no answer either.
       input.once('error', () => resolve(''));
     });
     const asked = lines.question(`${printable(question)} [y/N] `, signal === undefined ? {} : { signal });

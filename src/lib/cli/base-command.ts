@@ -2,8 +2,9 @@ import { Command, Errors, Flags, type Interfaces } from '@oclif/core';
 import { debugWanted } from '../config/debug.js';
 import { type LoadedSettings, type LoadOptions, loadSettings } from '../config/load.js';
 import type { Settings } from '../config/settings.js';
+import { hasTrait } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
+import type { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalText } from '../core/printable.js';
 import { completeOptionalValues, misreadTime, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
@@ -27,9 +28,9 @@ type FlagsOf<T extends typeof Command> = Interfaces.InferredFlags<
 type ArgsOf<T extends typeof Command> = Interfaces.InferredArgs<T['args']>;
 
 /**
- * What every command shares: settings, the streams' contract (stdout is data, stderr the rest),
- * errors with their exit codes in text and JSON. A command parses nothing itself: it reads
- * `this.flags`, `this.args` and `this.settings`, prints through a view, and returns its JSON.
+ * What every command shares: settings, the contract of the streams (stdout is data, stderr the rest), errors
+ * with their exit codes in text and JSON. A command parses nothing itself: it reads `this.flags`, `this.args`
+ * and `this.settings`, prints through a view, and returns its JSON.
  */
 export abstract class BaseCommand<T extends typeof Command> extends Command {
   static override enableJsonFlag = true;
@@ -45,12 +46,15 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   protected flags!: FlagsOf<T>;
   protected args!: ArgsOf<T>;
-  /** All arguments, for a command that takes any number (`strict = false`), and what follows `--`, which it may hand on. */
+  /**
+   * All arguments, for a command that takes any number (`strict = false`), and everything after `--`, which
+   * it may pass on.
+   */
   protected words!: string[];
   protected passedOn: readonly string[] = [];
-  /** The line as it was typed: oclif puts what it parsed in `argv`. */
+  /** The command line as typed: oclif puts the parsed words in `argv`. */
   private typed: readonly string[] = [];
-  /** Values and where each came from; `this.settings` is the short way to the values. */
+  /** Values and the source of each; `this.settings` is a shortcut to the values. */
   protected loaded!: LoadedSettings;
 
   protected get settings(): Settings {
@@ -76,7 +80,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       completeOptionalValues(typed, definitions),
     );
     const { args, argv, flags } = await parsing.catch((error: Error & { args?: unknown }) => {
-      // An argument too many: one of them stands where a time may.
+      // Too many arguments: one of them is where a duration may be.
       const meant = Array.isArray(error.args) ? misreadTime(typed, definitions) : undefined;
       throw meant ?? error;
     });
@@ -88,33 +92,33 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     this.loaded = await this.freshSettings();
   }
 
-  /** The settings with the files as they are now. */
+  /** Rereads the settings from the files. */
   protected freshSettings(): Promise<LoadedSettings> {
     const flags = settingsFromFlags(this.flags as Record<string, unknown>);
     return this.load({ flags, packageRoot: this.config.root });
   }
 
-  /** `-o json` of a list is `--json`, for errors too. */
+  /** `-o json` of a list means `--json`, for errors too. */
   override jsonEnabled(): boolean {
     return super.jsonEnabled() || asksForJson(this.argv, this.ctor.flags ?? {});
   }
 
-  /** How settings are read; a command that must run with bad ones does it in another way. */
+  /** Reads the settings; overridden by commands that must run even with invalid ones. */
   protected load(options: LoadOptions): Promise<LoadedSettings> {
     return loadSettings(options);
   }
 
-  /** Says something to the person at the terminal; silent under `--quiet`. */
+  /** Prints a message for the user at the terminal; silent under `--quiet`. */
   protected note(text: string): void {
     if (!this.quiet) this.printToStderr([text]);
   }
 
-  /** Lines to standard error, also under `--quiet`. */
+  /** Prints lines to standard error, also under `--quiet`. */
   protected printToStderr(lines: readonly string[]): void {
     for (const line of lines) process.stderr.write(`${terminalText(line)}\n`);
   }
 
-  /** A warning on standard error, also under `--json` and `--quiet`: it may change what to do next. */
+  /** Prints a warning to standard error, also under `--json` and `--quiet`: it may change what to do next. */
   override warn(input: Error | string): Error | string {
     const text = typeof input === 'string' ? input : input.message;
     const { paint, width } = this.errorLayout;
@@ -122,17 +126,17 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return input;
   }
 
-  /** The hint after a success, `Next: infer result … --wait`; only where a person reads. */
+  /** The hint after a success, `Next: infer result … --wait`; only on a terminal. */
   protected next(command: string): void {
     if (this.quiet || this.jsonEnabled()) return;
-    // From a clone, `infer` alone would not be found.
+    // In a clone, `infer` alone would not be found.
     const typed = command.replace(/^infer(?= )/, invocation().infer);
     this.note(nextCommand(typed, this.paintError));
   }
 
   /**
-   * A wait for a job or group. A signal ends the wait and not the work, which is said also under
-   * `--quiet`: without the id no one finds it again.
+   * Waits for a job or group. A signal ends the wait but not the work, and the id is printed even under
+   * `--quiet`: without it, the work cannot be found again.
    */
   protected async whileWaiting<T>(
     wait: Promise<T>,
@@ -146,28 +150,30 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       if (signal.aborted && what !== undefined) {
         const { infer } = invocation();
         this.printToStderr([
-          `${what} goes on. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}`,
+          `${what} continues. Fetch it: ${infer} result ${what} --wait; cancel it: ${infer} cancel ${what}`,
         ]);
       }
       throw error;
     }
   }
 
-  /** Lines of a view to standard output; nothing under `--json`, where `run` returns the data. */
+  /** Prints lines of a view to standard output; nothing under `--json`, where `run` returns the data. */
   protected async print(lines: readonly string[] | string): Promise<void> {
     if (this.jsonEnabled()) return;
     const text = typeof lines === 'string' ? lines : lines.join('\n');
     if (text !== '' || typeof lines === 'string') await writeText(process.stdout, `${terminalText(text)}\n`);
   }
 
-  /** Text of a format that programs read: to the byte, but for a terminal, which gets it safe to show. */
+  /**
+   * Prints text in a machine-readable format: byte for byte, except that a terminal gets a printable form.
+   */
   protected async printExact(text: string): Promise<void> {
     if (this.jsonEnabled()) return;
     const shown = this.layout.tty ? text.split('\n').map(printable).join('\n') : text;
     await writeText(process.stdout, `${shown}\n`);
   }
 
-  /** Sets the exit code of a command that worked and has bad news, such as a job that failed. */
+  /** Sets the exit code of a command that worked but has a negative result, such as a failed job. */
   protected endWith(code: ExitCode): void {
     process.exitCode = code;
   }
@@ -185,7 +191,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return (this.flags as { verbose?: boolean } | undefined)?.verbose === true;
   }
 
-  /** How views draw on standard output. */
+  /** How views are drawn on standard output. */
   protected get layout(): Layout {
     return layoutOf(process.stdout, this.color);
   }
@@ -197,7 +203,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     return { format, layout: this.layout, stream: process.stdout };
   }
 
-  /** The same on standard error. */
+  /** The same for standard error. */
   protected get errorLayout(): Layout {
     return layoutOf(process.stderr, this.color);
   }
@@ -207,7 +213,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   private get color(): boolean {
-    // Before settings are loaded (a usage error) the words themselves are all there is.
+    // Before settings are loaded (a usage error), only the words are available.
     return this.loaded === undefined ? !this.argv.includes('--no-color') : !this.settings.noColor;
   }
 
@@ -234,8 +240,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 
   private shown(error: unknown): ShownError {
     const shown = describeError(error, this.errorContext());
-    if (shown.exitCode !== ExitCode.NoInput) return shown;
-    // `--wait abc` alone: the plain word that names nothing may have been meant as the time.
+    if (!hasTrait(shown.code, 'names-nothing')) return shown;
+    // `--wait abc` alone: the unrecognised word may have been meant as the time.
     const meant = misreadTime(this.typed, this.ctor.flags ?? {}, /^[a-z]+$/i);
     if (meant?.hint === undefined) return shown;
     return { ...shown, message: `${shown.message}; ${meant.message}`, hint: meant.hint };
@@ -250,8 +256,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   }
 
   /**
-   * Tells of the failure here, in our own form, and hands oclif nothing but the exit code: its own
-   * rendering dumps help, and in JSON mode its internals, with exit code 1 whatever happened.
+   * Reports the failure here, in our own form, and passes only the exit code to oclif, whose own rendering
+   * prints the help or, in JSON mode, its internals, and always exits with 1.
    */
   protected override async catch(error: Error): Promise<void> {
     const shown = this.shown(error);
@@ -265,15 +271,15 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
 }
 
 /**
- * oclif takes piped input for the first argument that is missing, if it comes within 10 ms. No
- * command wants that: input is read where `-` asks for it.
+ * oclif takes piped input as the first missing argument if it arrives within 10 ms. No command wants that:
+ * input is read only where `-` is given.
  */
 function argumentsOnly<A extends Interfaces.ArgInput>(args: A): A {
   for (const arg of Object.values(args)) arg.ignoreStdin = true;
   return args;
 }
 
-/** Without oclif's strictness a flag that does not exist is a word like others. */
+/** Without oclif's strictness, an unknown flag is a word like any other. */
 function refuseFlags(words: readonly string[]): void {
   const flag = words.find((word) => word.startsWith('-') && word !== '-');
   if (flag === undefined) return;

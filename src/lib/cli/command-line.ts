@@ -2,7 +2,7 @@ import type { Interfaces } from '@oclif/core';
 import { BaseCommand } from './base-command.js';
 import type { CommandLine } from './unknown-command.js';
 
-/** The command line of this program, hidden commands left out. */
+/** The command line of this program, without hidden commands. */
 export function commandLineOf({ bin, commands }: Interfaces.Config): CommandLine {
   return {
     bin,

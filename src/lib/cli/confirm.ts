@@ -2,20 +2,20 @@ import { InferError } from '../core/errors.js';
 import { askYes } from './ask.js';
 
 export interface Confirmation {
-  /** What `y` agrees to, such as `Set these?`. */
+  /** What `y` confirms, such as `Set these?`. */
   question: string;
   /** `--yes` was given. */
   yes: boolean;
-  /** Whether a person is there to ask: not in a pipe, not under `--json`. */
+  /** Whether a user can be asked: not in a pipe, not under `--json`. */
   interactive: boolean;
-  /** Ends the wait for an answer. */
+  /** Aborts waiting for an answer. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * True when the person agreed, on the terminal or beforehand. Ctrl-C ends the command there and
- * then; an empty answer and Ctrl-D mean no.
- * @throws InferError CONFIRM (exit 2) where no one can be asked and `--yes` is missing.
+ * True when the user agreed, on the terminal or with a flag. Ctrl-C ends the command immediately; an empty
+ * answer and Ctrl-D mean no.
+ * @throws InferError CONFIRM (exit 2) when no user can be asked and `--yes` is missing.
  */
 export async function confirm({ question, yes, interactive, signal }: Confirmation): Promise<boolean> {
   if (yes) return true;

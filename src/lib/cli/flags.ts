@@ -6,8 +6,8 @@ import { checkPriority, checkQueueName, type Priority, printable } from '../core
 import { parseBytes, parseDuration, parseMoment } from '../core/units.js';
 
 /**
- * Flags of settings. Their values are read from `this.settings`, which also knows the environment,
- * the files and the defaults; that is why these flags add nothing to the type of `this.flags`.
+ * Flags for settings. Their values are read from `this.settings`, which also covers the environment, the
+ * files and the defaults; therefore these flags add nothing to the type of `this.flags`.
  */
 export function settingFlags(...names: SettingName[]): Record<never, never> {
   return Object.fromEntries(names.map((name) => [flagName(name), settingFlag(name)]));
@@ -19,7 +19,7 @@ function flagName(name: SettingName): string {
   return flag;
 }
 
-/** One flag of the table; `overrides` may change its words, never what it accepts. */
+/** One flag from the table; `overrides` may change its texts, never what it accepts. */
 export function settingFlag(
   name: SettingName,
   overrides: { char?: string; description?: string; helpGroup?: string; aliases?: string[] } = {},
@@ -44,7 +44,7 @@ export function settingFlag(
   return Flags.string(valued) as Interfaces.Flag<unknown>;
 }
 
-/** oclif's own `env` is not used: the environment is read in one place, `config/load.ts`. */
+/** Does not use oclif's own `env`: the environment is read in one place, `config/load.ts`. */
 function origin(name: SettingName): string {
   const setting = settingOf(name);
   const value = setting.defaultText ?? (setting.default === undefined ? undefined : String(setting.default));
@@ -52,7 +52,7 @@ function origin(name: SettingName): string {
   return `[${shown}env: ${setting.env}]`;
 }
 
-/** The settings that were given as flags, as typed, by setting name. */
+/** The settings given as flags, as typed, by setting name. */
 export function settingsFromFlags(flags: Record<string, unknown>): Partial<Record<SettingName, unknown>> {
   const given: Partial<Record<SettingName, unknown>> = {};
   for (const name of SETTING_NAMES) {
@@ -66,7 +66,7 @@ export function settingsFromFlags(flags: Record<string, unknown>): Partial<Recor
   return given;
 }
 
-/** Repeated or comma separated, and never eating the argument that follows (oclif's `multiple` does). */
+/** Repeated or comma separated, without consuming the argument that follows (as oclif's `multiple` does). */
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 export const priorityFlag = Flags.custom<Priority>({
@@ -81,7 +81,7 @@ export const priorityFlag = Flags.custom<Priority>({
   },
 });
 
-/** Queues to act on, such as `-Q realtime,batch`. Not a setting: nothing is assumed when absent. */
+/** Queues to act on, such as `-Q realtime,batch`. Not a setting: there is no default. */
 const queuesFlag = Flags.custom<string>({
   char: 'Q',
   aliases: ['queue', 'queues'],
@@ -94,13 +94,13 @@ export function manyQueuesFlag(description: string): Interfaces.OptionFlag<strin
   return queuesFlag({ ...SEVERAL, description }) as Interfaces.OptionFlag<string[] | undefined>;
 }
 
-/** Milliseconds of `500ms`, `30s`, `2h`; `maxMs` is what a timer takes unless said otherwise. */
+/** Milliseconds of `500ms`, `30s`, `2h`; the default for `maxMs` is the maximum of a timer. */
 export const durationFlag = Flags.custom<number, { maxMs?: number }>({
   helpValue: '<time>',
   parse: async (input, _context, { maxMs }) => parseDuration(input, maxMs ?? TIMER_MAX_MS),
 });
 
-/** A duration that looks back, such as `--since 30d`. */
+/** A duration into the past, such as `--since 30d`. */
 export function sinceFlag(description: string) {
   return durationFlag({ description, maxMs: DURATION_MAX_MS });
 }
@@ -111,7 +111,7 @@ const momentFlag = Flags.custom<number>({
   parse: async (input) => parseMoment(input),
 });
 
-/** When a job may start, and how late. */
+/** When a job may start, and its deadline. */
 export function startFlags() {
   return {
     delay: durationFlag({
@@ -127,7 +127,7 @@ export function startFlags() {
   };
 }
 
-/** What `startFlags` say, for a client. */
+/** The values of `startFlags`, for a client. */
 export function startOptions({ delay, at, expires }: Record<'delay' | 'at' | 'expires', number | undefined>) {
   return { delayMs: delay, startAt: at, expiresMs: expires };
 }
@@ -138,7 +138,7 @@ export const bytesFlag = Flags.custom<number>({
   parse: async (input) => parseBytes(input),
 });
 
-/** A whole number within bounds; oclif shows `<value>`, this shows the range. */
+/** An integer within bounds; oclif shows `<value>`, this shows the range. */
 export function wholeFlag(options: {
   min: number;
   max?: number;
@@ -157,14 +157,14 @@ export function wholeFlag(options: {
   }) as Interfaces.OptionFlag<number | undefined>;
 }
 
-/** Flags whose value may be left out, and what stands for it then. */
+/** Flags with an optional value, and the value used if it is omitted. */
 const optionalValues = new WeakMap<object, string>();
 
 const DEFAULT_WAIT = '30s';
 
 /**
- * `--wait`, `--wait 30s`, `--wait=30s`, and `--wait data.json` where the file stays an argument:
- * the next word is the value only when it is a duration. In milliseconds, undefined when absent.
+ * `--wait`, `--wait 30s`, `--wait=30s`, and `--wait data.json` where the file is an argument: the next word
+ * is the value only if it is a duration. In milliseconds, undefined when absent.
  */
 export function waitFlag(
   options: { description?: string; fallback?: string; char?: string } = {},
@@ -199,7 +199,7 @@ export function watchFlag(): Interfaces.OptionFlag<number | undefined> {
   return flag as Interfaces.OptionFlag<number | undefined>;
 }
 
-/** Workers to look at: `-d gpu-1 -d gpu-2`, `-d 'gpu-*'`. */
+/** Workers to show: `-d gpu-1 -d gpu-2`, `-d 'gpu-*'`. */
 export function destinationFlag(): Interfaces.OptionFlag<string[] | undefined> {
   const flag = Flags.string({
     ...SEVERAL,
@@ -243,17 +243,17 @@ export function completeOptionalValues(
 }
 
 /**
- * `30s`, and also `30sec`, `5 minutes` and what is too long: no file or id looks like that, and an error
- * should be about the time.
+ * `30s`, and also `30sec`, `5 minutes` and durations that are too long: no file or id looks like that, so the
+ * error should be about the time.
  */
 const LIKE_DURATION =
   /^\s*\d+(?:[.,]\d+)?\s*(?:ms|msecs?|millis\w*|s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?|w|weeks?)?\s*$/i;
 
 /**
- * What to say of the word behind `--wait` that is no time, where it cannot be an argument either: the line
- * has more than the command takes (`--wait abc rows.json`), or there is no such file. Undefined when there
- * is none.
- * @param like words that may be meant as one
+ * The error for the word after `--wait` that is not a duration, if it cannot be an argument either: the line
+ * has more words than the command takes (`--wait abc rows.json`), or there is no such file. Undefined when
+ * there is none.
+ * @param like words that may be meant as a duration
  */
 export function misreadTime(
   argv: readonly string[],

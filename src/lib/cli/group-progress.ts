@@ -27,7 +27,7 @@ export async function submitGroup(
   }
 }
 
-/** Shows the rows of a group that are done for as long as it is waited for. */
+/** Shows a bar of a group's completed rows during a wait. */
 export async function withRowsBar<T>(
   target: ProgressTarget,
   wait: (onProgress: (group: GroupRecord) => void) => Promise<T>,
@@ -43,7 +43,7 @@ export async function withRowsBar<T>(
   }
 }
 
-/** Waits for a group with a bar of the rows done. */
+/** Waits for a group with a bar of its completed rows. */
 export function waitForGroup(
   client: InferClient,
   id: string,

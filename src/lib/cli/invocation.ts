@@ -3,13 +3,13 @@ import { basename, isAbsolute, join, relative, sep } from 'node:path';
 import { quoteWord } from '../core/quote-word.js';
 import { packageRoot } from '../model/package-root.js';
 
-/** How this person can call infer and name its files, from where they are. */
+/** How the user can call infer and refer to its files from the current directory. */
 export interface Invocation {
   infer: string;
   oneDigit: string;
 }
 
-/** `infer` where it is installed; from a clone the path of bin/run.js, which needs no installation. */
+/** `infer` if it is installed; in a clone the path of bin/run.js, which needs no installation. */
 export function invocation(script: string | undefined = process.argv[1], cwd = process.cwd()): Invocation {
   const root = packageRoot();
   return { infer: callOf(script, root, cwd), oneDigit: near(join(root, 'examples', 'one-digit.json'), cwd) };
@@ -29,7 +29,7 @@ function callOf(script: string | undefined, root: string, cwd: string): string {
   }
 }
 
-/** Relative where the file is below, else in full; quoted where a shell would split it. */
+/** Relative if the file is below, else absolute; quoted if a shell would split it. */
 function near(file: string, cwd: string): string {
   const path = relative(cwd, file);
   return quoteWord(path.startsWith('..') ? file : path);

@@ -4,8 +4,8 @@ import { evictionWarning } from '../redis/eviction.js';
 import { connectionSettings, type PatienceMs, resultSettings } from '../redis/from-settings.js';
 
 /**
- * A client by the command's settings. `autostart` brings up infer's own Redis when there is no
- * other: for commands that put work in, not for those that only look.
+ * A client with the command's settings. `autostart` starts infer's own Redis when there is no other: for
+ * commands that submit work, not for read-only ones.
  */
 async function openClient(
   loaded: LoadedSettings,
@@ -18,16 +18,16 @@ async function openClient(
   return InferClient.open({ prefix, modelsDir, resultTtl, redis, resultRedis, values: 'json' });
 }
 
-/** A command, as far as it can warn. */
+/** The part of a command that prints warnings. */
 interface Warner {
   warn(text: string): unknown;
 }
 
 /**
- * Runs `work` with a client and closes it, however that ends.
- * @param submitter the command, if it puts work in: infer's own Redis is started for it when there is
- * no other, and it is told of what may lose its work. False for commands that only look or take out.
- * @param patience for a command that was told how long it may take (`--wait 2s`)
+ * Runs `work` with a client and closes it in every case.
+ * @param submitter the command, if it submits work: infer's own Redis is started for it when there is no
+ *   other, and it warns of anything that may lose its work. False for commands that only read or remove.
+ * @param patience for a command with a time limit of its own (`--wait 2s`)
  */
 export async function withClient<T>(
   loaded: LoadedSettings,
@@ -36,7 +36,7 @@ export async function withClient<T>(
   patience: PatienceMs = {},
 ): Promise<T> {
   const client = await openClient(loaded, submitter !== false, patience);
-  // Asked along with the first thing the work asks: no round trip of its own.
+  // Sent along with the first command of the work: no extra round trip.
   const warned = submitter === false ? undefined : warnOfEviction(client, submitter);
   try {
     const done = await work(client);

@@ -2,17 +2,17 @@ import { plural } from '../core/counts.js';
 import type { Progress } from '../operations/operation.js';
 import { ProgressBar, type ProgressTarget, type Spinner, startSpinner } from './output/progress.js';
 
-/** Jobs below which a bar would be gone before it is read. */
+/** With fewer jobs, a bar would disappear before it is read. */
 const WORTH_SHOWING = 200;
 
-/** Shows how far an operation has come: a bar for many jobs, a spinner while workers are asked. */
+/** Shows the progress of an operation: a bar for many jobs, a spinner while workers are asked. */
 export class OperationProgress {
   private bar: ProgressBar | undefined;
   private spinner: Promise<Spinner> | undefined;
 
   constructor(
     private readonly target: ProgressTarget,
-    /** Of the bar: `purging`. */
+    /** Label of the bar: `purging`. */
     private readonly label: string,
   ) {}
 
@@ -35,7 +35,7 @@ export class OperationProgress {
     }
   };
 
-  /** Gone before anything is printed. */
+  /** Removed before anything is printed. */
   async stop(): Promise<void> {
     this.bar?.finish();
     (await this.spinner)?.stop();

@@ -2,7 +2,8 @@ import { hostname } from 'node:os';
 import type { Command } from '@oclif/core';
 import { messageOf } from '../core/errors.js';
 import { systemUser } from '../core/system-user.js';
-import type { Actor, Hands, Operation } from '../operations/operation.js';
+import { type HostAction, type HostWorker, performOnHost } from '../operations/host-workers.js';
+import type { Actor, Operation, OperationContext } from '../operations/operation.js';
 import { type Caller, perform } from '../operations/run.js';
 import type { PatienceMs } from '../redis/from-settings.js';
 import { withRedis } from '../redis/with-redis.js';
@@ -11,41 +12,65 @@ import { settingFlags } from './flags.js';
 import { OperationProgress } from './operation-progress.js';
 import { interruptible } from './signals.js';
 
-/** The flag of every command that changes a deployment: who is named in the audit log. */
+/** The flag of every command that changes a deployment: the name for the audit log. */
 export const operatorFlags = settingFlags('operator');
 
-/** What commands share that change a deployment. */
+/** How long the audit log may take for an action that needs no Redis itself, ms. */
+const ENTRY_MS = 2000;
+
+/** Shared by commands that change a deployment. */
 export abstract class OperatorCommand<T extends typeof Command> extends BaseCommand<T> {
-  /** Who types: `--as`, INFER_OPERATOR, or the user of this system. */
+  /** The user: `--as`, INFER_OPERATOR, or the operating-system user. */
   protected get actor(): Actor {
     return { who: this.settings.operator ?? systemUser(), host: hostname(), channel: 'cli' };
   }
 
-  /** Runs `work` on a connection of its own, until it is done or a signal stops it. */
-  protected withHands<R>(work: (hands: Hands) => Promise<R>, patience: PatienceMs = {}): Promise<R> {
+  /** Runs `work` on its own connection, until it is done or a signal stops it. */
+  protected withContext<R>(
+    work: (context: OperationContext) => Promise<R>,
+    patience: PatienceMs = {},
+  ): Promise<R> {
     const { actor } = this;
     return interruptible((signal) =>
       withRedis(this.loaded, (client, prefix) => work({ client, prefix, signal, actor }), patience),
     );
   }
 
-  /** Does it, with its entry in the audit log, and shows how far it has come. @param label of the bar */
+  /** Ends or restarts background workers of this host, and writes the audit log entry if Redis answers. */
+  protected performOnHost<Worker extends HostWorker>(
+    action: HostAction<Worker>,
+    signal: AbortSignal,
+  ): Promise<Worker[]> {
+    return performOnHost(action, {
+      prefix: this.settings.prefix,
+      actor: this.actor,
+      signal,
+      withAuditLog: (write) => withRedis(this.loaded, write, { patienceMs: ENTRY_MS }),
+      onUnaudited: this.onUnaudited,
+    });
+  }
+
+  private readonly onUnaudited = (error: unknown): void => {
+    this.warn(`the audit log has no entry of this: ${messageOf(error)}`);
+  };
+
+  /** Performs an operation, writes its audit log entry, and shows its progress. @param label of the bar */
   protected async perform<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
-    hands: Hands,
+    context: OperationContext,
     label: string,
     more: Partial<Caller<Plan>> = {},
   ): Promise<Outcome> {
     const progress = new OperationProgress(this.progress, label);
     const caller: Caller<Plan> = {
-      // Operations that need consent are given one.
+      // Operations that need consent are given it explicitly.
       consent: () => Promise.reject(new Error(`${operation.action} needs consent`)),
       ...more,
       report: progress.report,
-      onUnaudited: (error) => void this.warn(`the audit log has no entry of this: ${messageOf(error)}`),
+      onUnaudited: this.onUnaudited,
     };
     try {
-      return await perform(operation, hands, caller);
+      return await perform(operation, context, caller);
     } finally {
       await progress.stop();
     }

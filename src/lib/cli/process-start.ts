@@ -8,9 +8,9 @@ import { ignoreHangupWithoutTerminal } from './signals.js';
 import { guardStreams } from './standard-streams.js';
 
 /**
- * Makes the process fit to run in, before anything else is loaded: what it does about signals and
- * streams that fail, a home directory and shell for libraries that need them, a current directory that exists.
- * @returns false when it cannot run; the reason has been said and the exit code is set.
+ * Prepares the process before anything else is loaded: handling of signals and failing streams, a home
+ * directory and shell for libraries that need them, an existing current directory.
+ * @returns false when it cannot run; the reason has been printed and the exit code is set.
  */
 export function startProcess(argv: readonly string[]): boolean {
   ignoreHangupWithoutTerminal();

@@ -1,11 +1,11 @@
 import { Flags, type Interfaces } from '@oclif/core';
 import { parseRange, parseWholeNumbers } from '../bench/range.js';
 
-/** Numbers of `4`, `1:8` or `50:500:50`; whole ones also as `1,2,4`. */
+/** Numbers from `4`, `1:8` or `50:500:50`; integers also as `1,2,4`. */
 export function rangeFlag(options: {
   helpValue: string;
   description: string;
-  /** How to write it, for those who wrote it otherwise. */
+  /** The correct form, for the error message. */
   example: string;
   whole: boolean;
 }): Interfaces.OptionFlag<number[] | undefined> {

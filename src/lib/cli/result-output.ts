@@ -7,8 +7,8 @@ import type { Sink } from '../output/sink.js';
 import { writeText } from './output/json.js';
 
 /**
- * Writes one line of JSON per row, in order, a piece at a time: memory stays flat. `-` is standard
- * output; see `openSink` for what becomes of files, links, pipes and devices.
+ * Writes one line of JSON per row, in order and in pieces, so that memory stays flat. `-` is standard output;
+ * `openSink` describes the handling of files, links, pipes and devices.
  * @throws InferError OUTPUT_FILE (exit 78) when it cannot be written; the signal's reason.
  */
 export async function writeRows(
@@ -37,7 +37,7 @@ export async function writeRows(
   }
 }
 
-/** RESULT_EXPIRED (66): a job has completed, and its result is not there to be written. */
+/** RESULT_EXPIRED (66): a job has completed, but its result no longer exists. */
 export function noResult(id: string): InferError {
   return new InferError('RESULT_EXPIRED', `the result of ${printable(id)} was not kept, or has expired`, {
     hint: 'submit it again; --result-ttl says how long a result is kept',
@@ -68,7 +68,7 @@ async function writeLines(
     signal?.throwIfAborted();
     const values = rowsOf(chunk);
     rows += values.length;
-    // Whatever it is written to may be a terminal (`/dev/tty`) or be shown on one; to JSON it is the same text.
+    // The target may be a terminal (`/dev/tty`) or be shown on one; for JSON it is the same text.
     if (values.length > 0)
       await write(terminalJson(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`));
   }

@@ -7,8 +7,8 @@ import { filterOf, type GivenJobFlags, JOB_FLAGS } from './inspect/filter-flags.
 const FILTERS = Object.keys(JOB_FLAGS) as (keyof typeof JOB_FLAGS)[];
 
 /**
- * Which failed jobs the words mean.
- * @throws InferError RETRY_WHAT, RETRY_QUEUES (2) when they name none, or both a job and a filter.
+ * Which failed jobs the arguments and flags select.
+ * @throws InferError RETRY_WHAT, RETRY_QUEUES (2) when they select none, or both a job and a filter.
  */
 export function retryWish(id: string | undefined, flags: GivenJobFlags & { failed: boolean }): RetryWish {
   const { failed } = flags;

@@ -10,53 +10,55 @@ const CODES = {
   SIGTERM: 'TERMINATED',
 } as const satisfies Record<StopSignal, ErrorCode>;
 
-/** Standard streams that nohup takes off the terminal: on BSD and macOS it leaves standard input there. */
+/**
+ * Standard streams that nohup detaches from the terminal: on BSD and macOS it leaves standard input attached.
+ */
 const NOHUP_FDS = process.platform === 'linux' ? [0, 1, 2] : [1, 2];
 
 /**
- * Whether this process was started on a terminal. SIGHUP says that the terminal was closed; a process
- * without one ignores it. nohup asks for exactly that, and cannot be told in another way: Node resets
- * the signals that it was started with, those to be ignored too. Asked once, since a terminal that is
- * gone is none.
+ * Whether this process was started on a terminal. SIGHUP means that the terminal was closed; a process
+ * without one ignores it. nohup asks for exactly that, and cannot be detected otherwise: Node resets the
+ * signal dispositions it was started with, ignored ones included. Checked once, since a closed terminal no
+ * longer counts as one.
  */
 const ON_TERMINAL = NOHUP_FDS.some((fd) => isatty(fd));
 
-/** With SIGHUP also where there is no terminal: for what makes sense only as long as a person looks. */
+/** Includes SIGHUP even without a terminal: for commands that make sense only while a user is watching. */
 export const EVERY_STOP_SIGNAL: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const STOP_SIGNALS: readonly StopSignal[] = ON_TERMINAL ? EVERY_STOP_SIGNAL : ['SIGINT', 'SIGTERM'];
 
-/** Called first of all in a process: from here on SIGHUP ends only a process that has a terminal. */
+/** Called first in a process: from here on, SIGHUP ends only a process that has a terminal. */
 export function ignoreHangupWithoutTerminal(): void {
   if (!ON_TERMINAL) process.on('SIGHUP', () => undefined);
 }
 
-/** The part of `process` that is needed; tests hand in an emitter. */
+/** The used part of `process`; tests pass in an emitter. */
 export interface SignalSource {
   on(signal: StopSignal, listener: () => void): unknown;
   off(signal: StopSignal, listener: () => void): unknown;
 }
 
 export interface ShutdownHandlers {
-  /** First signal: stop taking work, finish what is held. */
+  /** First signal: stop taking work, finish the held jobs. */
   drain(signal: StopSignal): void;
-  /** Second signal: go now. Called once; later signals do nothing. */
+  /** Second signal: leave now. Called once; later signals do nothing. */
   leave(signal: StopSignal): void;
 }
 
 export interface ShutdownListener {
-  /** The first signal that came, if one has. */
+  /** The first signal received, if any. */
   readonly signal: StopSignal | undefined;
   /** Removes the listeners; Ctrl-C then ends the process as usual. */
   dispose(): void;
 }
 
-/** A repeat of this soon is one key press seen twice: npm and some shells pass Ctrl-C on again. */
+/** A repeat within this time is the same key press: npm and some shells forward Ctrl-C. */
 const SAME_PRESS_MS = 250;
 
 /**
- * Two-step shutdown: the first SIGINT, SIGTERM or (on a terminal) SIGHUP drains, the second leaves. A
- * SIGHUP is never the second: a closed terminal sends several, the kernel's and each shell's.
+ * Two-step shutdown: the first SIGINT, SIGTERM or (on a terminal) SIGHUP drains, the second leaves. A SIGHUP
+ * is never the second: closing a terminal sends several, from the kernel and from each shell.
  */
 export function onShutdown(
   handlers: ShutdownHandlers,
@@ -91,7 +93,7 @@ export function onShutdown(
   };
 }
 
-/** Thrown by a command that a signal stopped: ends with 129, 130 or 143 and says nothing. */
+/** Thrown by a command that was stopped by a signal: ends with 129, 130 or 143 and prints nothing. */
 export class Interrupted extends Error {
   override readonly name = 'Interrupted';
   readonly code: ErrorCode;
@@ -105,8 +107,8 @@ export class Interrupted extends Error {
 }
 
 /**
- * Runs work that a signal may stop: the first aborts `signal` (the work closes what it holds, and
- * this rejects with Interrupted), the second ends the process at once.
+ * Runs work that a signal may stop: the first aborts `signal` (the work closes its resources, and this
+ * rejects with Interrupted), the second ends the process immediately.
  */
 export async function interruptible<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -136,18 +138,19 @@ export async function interruptible<T>(
   }
 }
 
-/** Time for what was written to reach a slow reader. */
+/** Time for written output to reach a slow reader. */
 const LAST_WORDS_MS = 2000;
 
 /**
- * Ends the process although something that cannot be called off, such as a look at a network disk
- * that is gone, would hold it forever. It takes effect only then: the timer itself holds nothing.
+ * Ends the process even if something that cannot be cancelled, such as a request to a network disk that no
+ * longer exists, would keep it alive forever. It has an effect only then: the timer itself does not keep the
+ * process alive.
  */
 export function leaveEvenIfHeld(): void {
   setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
 }
 
-/** Resolves at the first SIGINT or SIGTERM: nothing is under way that would need a second. */
+/** Resolves at the first SIGINT or SIGTERM: nothing in progress would need a second one. */
 export function firstSignal(): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -3,16 +3,16 @@ import { InferError } from '../core/errors.js';
 import { ExitCode } from '../core/exit-codes.js';
 import { describeError, errorLines } from './output/error.js';
 
-/** The reader of a pipe or socket is gone: `infer … | head`. */
+/** The reader of a pipe or socket has exited: `infer … | head`. */
 const READER_GONE: readonly (string | undefined)[] = ['EPIPE', 'ECONNRESET'];
 
 let runOn: ((problem: string) => void) | undefined;
 let told = false;
 
 /**
- * Called once, before anything is written. Standard output that cannot be written ends the process: in
- * silence when its reader is gone, else with one sentence and exit code 74. Standard error is only for
- * people: without it the process runs on. A failure that nothing has caught is one sentence as well.
+ * Called once, before anything is written. A failure of standard output ends the process: silently when its
+ * reader has exited, else with one sentence and exit code 74. Standard error is only for people: without it
+ * the process runs on. An uncaught failure is reported in one sentence as well.
  */
 export function guardStreams(): void {
   ownOutputErrors();
@@ -23,21 +23,21 @@ export function guardStreams(): void {
   });
 }
 
-/** Again after oclif is loaded: it listens too, and throws. */
+/** Again after oclif is loaded, because it listens too, and throws. */
 export function ownOutputErrors(): void {
   process.stdout.removeAllListeners('error');
   process.stdout.on('error', outputFailed);
 }
 
 /**
- * For a command whose work is not its output, such as an autoscaler: it runs on without standard
- * output, and the problem is said once.
+ * For a command whose work is not its output, such as an autoscaler: it runs on without standard output, and
+ * the problem is reported once.
  */
 export function runOnWithoutOutput(say: (problem: string) => void): void {
   runOn = say;
 }
 
-/** What a failed write to standard output means for this process. */
+/** Handles a failed write to standard output. */
 export function outputFailed(error: NodeJS.ErrnoException): void {
   if (told) return;
   told = true;

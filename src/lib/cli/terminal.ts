@@ -1,7 +1,7 @@
 import { terminalText } from '../core/printable.js';
 import { visibleWidth } from './output/width.js';
 
-/** The part of `process.stdin` that is needed. */
+/** The used part of `process.stdin`. */
 interface KeyStream {
   readonly isTTY?: boolean | undefined;
   setRawMode?(on: boolean): unknown;
@@ -12,7 +12,7 @@ interface KeyStream {
   off(event: 'data' | 'end' | 'error', listener: (text: string) => void): unknown;
 }
 
-/** The part of `process.stdout` that is needed. */
+/** The used part of `process.stdout`. */
 interface ScreenStream {
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
@@ -27,19 +27,19 @@ export interface TerminalStreams {
 }
 
 export interface TerminalEvents {
-  /** A key by its character; Ctrl-C and Ctrl-Z are dealt with here. */
+  /** A key as its character; Ctrl-C and Ctrl-Z are handled here. */
   onKey(key: string): void;
-  /** The size changed, or it is shown again after it was suspended. */
+  /** The size changed, or the process was resumed after being suspended. */
   onRedraw(): void;
-  /** No one is at the other end any more. */
+  /** The terminal was closed. */
   onGone(): void;
 }
 
 const ESC = '\u001b';
-/** The alternate screen, without a cursor and without wrapping: what was on the screen comes back after. */
+/** The alternate screen, without cursor and wrapping: the previous content reappears afterwards. */
 const ENTER = `${ESC}[?1049h${ESC}[?25l${ESC}[?7l`;
 const LEAVE = `${ESC}[?7h${ESC}[?25h${ESC}[?1049l`;
-/** Terminals that know this show a picture when it is whole; others ignore it. */
+/** Terminals that support this show a frame only when it is complete; others ignore it. */
 const BEGIN = `${ESC}[?2026h`;
 const END = `${ESC}[?2026l`;
 const HOME = `${ESC}[H`;
@@ -50,8 +50,8 @@ const DEFAULT_ROWS = 24;
 const DEFAULT_COLUMNS = 80;
 
 /**
- * A screen that is redrawn in place, each picture in one write over the one before: nothing is
- * cleared first, so nothing flickers. Whatever ends the process, the terminal is left as it was.
+ * A screen redrawn in place, each frame in one write over the previous one: nothing is cleared first, so
+ * nothing flickers. However the process ends, the terminal is restored.
  */
 export class LiveTerminal {
   private shown = false;
@@ -91,7 +91,8 @@ export class LiveTerminal {
     screen.write(ENTER);
     screen.on('resize', this.onResize);
     if (!this.keys) return;
-    // Stays: a terminal that is gone fails again when it is given back. Without a listener that would throw.
+    // Stays registered: a closed terminal fails again when it is restored, which would throw without a
+    // listener.
     if (!this.guarded) keys.on('error', this.onEnd);
     this.guarded = true;
     keys.setRawMode?.(true);
@@ -116,18 +117,18 @@ export class LiveTerminal {
     screen.write(LEAVE);
   }
 
-  /** Draws as many lines as the terminal has over what is there. */
+  /** Draws as many lines as the terminal has, over the existing content. */
   show(lines: readonly string[]): void {
     if (!this.shown) return;
     const { columns } = this;
-    // At the last column, erasing to the end of the line would take the character just written.
+    // At the last column, erasing to the end of the line would delete the character just written.
     const drawn = lines
       .map(terminalText)
       .map((line) => (visibleWidth(line) < columns ? line + TO_LINE_END : line));
     this.streams.screen.write(`${BEGIN}${HOME}${drawn.join('\r\n')}${END}`);
   }
 
-  /** In raw mode these come as characters; they mean what they always mean. */
+  /** In raw mode these arrive as characters; they keep their usual meaning. */
   private onText(text: string): void {
     for (const key of text) {
       if (key === CTRL_C) process.kill(process.pid, 'SIGINT');

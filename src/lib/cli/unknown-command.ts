@@ -2,7 +2,7 @@ import { closestWord } from '../config/suggest.js';
 import { ERRORS } from '../core/error-table.js';
 import type { ShownError } from './output/error.js';
 
-/** What is known of the command line, for the words that are not. */
+/** Facts about the command line, for handling unknown words. */
 export interface CommandLine {
   /** `infer`. */
   readonly bin: string;
@@ -12,9 +12,9 @@ export interface CommandLine {
   readonly globalFlags: readonly string[];
 }
 
-/** Words that stand alone, without a command. */
+/** Words that may stand alone, without a command. */
 const ALONE = ['--help', '--version'];
-/** More than these are no suggestion but a list. */
+/** With more than these, it is a list, not a suggestion. */
 const MOST_MEANT = 3;
 
 function usage(message: string, hint: string): ShownError {
@@ -24,7 +24,7 @@ function usage(message: string, hint: string): ShownError {
 const didYouMean = (...commands: string[]): string =>
   `did you mean ${commands.map((command) => `'${command}'`).join(' or ')}?`;
 
-/** The longest run of first words that is near a command: `redis stat` is near `redis start`. */
+/** The longest run of first words that resembles a command: `redis stat` resembles `redis start`. */
 export function unknownCommand(words: readonly string[], line: CommandLine): ShownError {
   const { bin, commands } = line;
   const names = commands.map(spaced);
@@ -54,7 +54,7 @@ export function unknownCommand(words: readonly string[], line: CommandLine): Sho
   );
 }
 
-/** Help was asked on something that there is none on: `infer help exitcodes`, `infer sbumit --help`. */
+/** Help was requested for an unknown topic: `infer help exitcodes`, `infer sbumit --help`. */
 export function unknownHelp(words: readonly string[], { bin, commands }: CommandLine): ShownError {
   const names = commands.map(spaced);
   const typed = words.join(' ');
@@ -64,7 +64,7 @@ export function unknownHelp(words: readonly string[], { bin, commands }: Command
   return usage(`there is no help on '${typed}'`, meant.length === 0 ? `${bin} --help` : didYouMean(...meant));
 }
 
-/** Commands that these words may stand for, the likeliest; none when nothing is near. */
+/** Commands that these words may mean, the likeliest; none when nothing is similar. */
 function meantBy(words: readonly string[], names: readonly string[]): string[] {
   const [first = '', second] = words;
   const below = names.filter((name) => name.endsWith(` ${first}`));
@@ -79,14 +79,14 @@ function meantBy(words: readonly string[], names: readonly string[]): string[] {
   return near === undefined ? [] : [near];
 }
 
-/** A flag where a command should be: a misspelt `--version`, or `--json inspect` in the wrong order. */
+/** A flag in place of a command: a misspelt `--version`, or `--json inspect` in the wrong order. */
 function flagFirst(words: readonly string[], names: readonly string[], line: CommandLine): ShownError {
   const { bin, globalFlags } = line;
   const [flag = '', ...rest] = words;
   const name = flag.replace(/=.*$/s, '');
   if (!globalFlags.includes(name)) {
     const long = [...ALONE, ...globalFlags].filter((one) => one.startsWith('--'));
-    // One letter is near every other.
+    // A single letter resembles every other one.
     const near = bare(name).length < 2 ? undefined : closestWord(bare(name), long.map(bare));
     const meant = long.find((one) => near !== undefined && bare(one) === near);
     const hint =
@@ -128,7 +128,7 @@ function closestTopic(
   return closestSubcommand(topic, second, names) ?? topic;
 }
 
-/** `exitcodes` for `help exit-codes`: near the name of one command below a topic. */
+/** `exitcodes` for `help exit-codes`: resembles the name of one command below a topic. */
 function closestBelow(word: string, names: readonly string[]): string | undefined {
   const below = names.filter((name) => name.includes(' '));
   const near = closestWord(

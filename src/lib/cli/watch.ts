@@ -5,7 +5,7 @@ import type { Layout, Paint } from './output/text.js';
 import { LiveTerminal, type TerminalStreams } from './terminal.js';
 import { type ChartRow, drawFrame } from './views/watch-view.js';
 
-/** One figure of one queue or worker at one moment, for its chart. */
+/** One figure of one queue or worker at one time, for its chart. */
 export interface Point {
   name: string;
   label: string;
@@ -17,9 +17,9 @@ export interface Point {
 export interface Watched<S> {
   /** `infer inspect`, shown on top. */
   readonly title: string;
-  /** Ways to sort, the first at the beginning; `s` goes to the next. */
+  /** Sort orders, starting with the first; `s` switches to the next. */
   readonly sorts: readonly string[];
-  /** Looks once. A failure is shown and tried again, but for the first. */
+  /** Reads once. A failure is shown and retried, except on the first read. */
   read(): Promise<S>;
   body(sample: S, sort: string, layout: Layout): string[];
   points(sample: S): Point[];
@@ -29,8 +29,8 @@ export interface Watched<S> {
 const HISTORY = 60;
 
 /**
- * Draws what is watched until `q` is pressed or `signal` fires. The first look fails like any
- * command's; a later failure (Redis away) is said on the screen and tried again until it works.
+ * Redraws until `q` is pressed or `signal` fires. The first read fails like any command; a later failure
+ * (Redis unreachable) is shown on the screen and retried until it succeeds.
  */
 export async function watchLive<S>(
   watched: Watched<S>,
@@ -58,7 +58,7 @@ export async function watchLive<S>(
     while (!quit.signal.aborted) {
       draw();
       await delay(everyMs, undefined, { signal: quit.signal }).catch(() => undefined);
-      // What is still being read when someone quits is not waited for.
+      // A read still in progress when the user quits is not waited for.
       if (!quit.signal.aborted && !screen.paused)
         await settledWithin(Number.POSITIVE_INFINITY, screen.look(), quit.signal);
     }
@@ -68,7 +68,7 @@ export async function watchLive<S>(
   }
 }
 
-/** What is on the screen: the newest sample, the courses so far, and how people want to see it. */
+/** The state of the screen: the newest sample, the histories so far, and the chosen view. */
 class WatchScreen<S> {
   paused = false;
   private sortAt = 0;
@@ -138,7 +138,7 @@ class WatchScreen<S> {
 
   private keep(sample: S): void {
     const before = this.courses;
-    // Made again each time: in the sample's order, and without what is gone.
+    // Rebuilt each time: in the sample's order, and without entries that no longer exist.
     this.courses = new Map();
     for (const { name, label, value, shown } of this.watched.points(sample)) {
       const known = before.get(name)?.get(label)?.values ?? [];

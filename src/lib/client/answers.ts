@@ -15,25 +15,28 @@ import type { GroupRecord, JobRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { isEnded } from './ended.js';
+import type { JobLocations } from './job-locations.js';
 import type { Call } from './limited.js';
-import type { Places } from './places.js';
 import type { Render } from './render.js';
 import type { Signatures } from './signatures.js';
 import type { Found } from './types.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
 
-/** What answers are read with. */
+/** Dependencies for reading answers. */
 export interface AnswerParts {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
   waiter: Waiter;
-  places: Places;
+  locations: JobLocations;
   signatures: Signatures;
   results: ResultSource;
 }
 
-/** How jobs and groups stand and end: one look, or a wait. Limits of time are the caller's (`limited`). */
+/**
+ * Reads the state and the end of jobs and groups: one look, or a wait. Time limits are enforced by the caller
+ * (`limited`).
+ */
 export class Answers {
   readonly etaErrors = new EtaErrors();
   private readonly standings: PlaceReader;
@@ -42,7 +45,9 @@ export class Answers {
     this.standings = new PlaceReader(parts.redis, parts.prefix);
   }
 
-  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * The current state of a job, with its result if it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   */
   async read<T>(id: string, render: Render<T>): Promise<T> {
     const { record, stored } = await this.job(id);
     // The record outlives a short-lived result: without it there is nothing to answer with.
@@ -53,7 +58,7 @@ export class Answers {
   /** Where a job stands that has not started; undefined when it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async place(id: string, call: Call): Promise<JobPlace | undefined> {
     for (;;) {
-      const { queue } = await this.parts.places.of(id, 'job');
+      const { queue } = await this.parts.locations.of(id, 'job');
       const read = await this.guard(this.standings.read(queue, id));
       if (read === null) return undefined;
       if (read !== undefined) {
@@ -61,22 +66,22 @@ export class Answers {
         if (place.eta !== null) this.etaErrors.told(id, { queue, eta: place.eta, at, submittedAt });
         return place;
       }
-      if (!(await this.parts.places.moved(id, queue))) throw await this.missing(id, queue, call);
+      if (!(await this.parts.locations.moved(id, queue))) throw await this.missing(id, queue, call);
     }
   }
 
   /** What an id names, as it stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async look(id: string): Promise<Found> {
-    const { places } = this.parts;
+    const { locations } = this.parts;
     const look = async (kind: 'job' | 'group'): Promise<Found> =>
       kind === 'job' ? { kind, ...(await this.job(id)) } : { kind, group: await this.group(id) };
-    const remembered = places.knows(id);
+    const remembered = locations.knows(id);
     try {
-      return await look((await places.named(id)).kind);
+      return await look((await locations.named(id)).kind);
     } catch (error) {
       // What was remembered may be gone, and the id in use for something else.
       if (!remembered || !(error instanceof InferError) || error.facts.httpStatus !== 404) throw error;
-      return look((await places.find(id)).kind);
+      return look((await locations.find(id)).kind);
     }
   }
 
@@ -98,12 +103,12 @@ export class Answers {
     call.waitsFor(id);
     const { signal } = call;
     for (;;) {
-      const { queue } = await this.parts.places.of(id, 'job');
+      const { queue } = await this.parts.locations.of(id, 'job');
       const heard = this.parts.waiter.next(queue, id);
       await this.guard(this.parts.producer.expireDue(queue, id));
       const standing = await this.watch(queue, id, 'job');
       if (standing !== 'pending') this.parts.waiter.forget(id);
-      if (standing === 'unknown' && (await this.parts.places.moved(id, queue))) continue;
+      if (standing === 'unknown' && (await this.parts.locations.moved(id, queue))) continue;
       if (standing === 'unknown') throw await this.missing(id, queue, call);
       if (standing !== 'pending') return this.read(id, render);
       noteUse(this.parts.redis, queue);
@@ -123,7 +128,7 @@ export class Answers {
     call.waitsFor(id);
     const tickMs = onProgress === undefined ? undefined : PROGRESS_MS;
     for (;;) {
-      const { queue } = await this.parts.places.of(id, 'group');
+      const { queue } = await this.parts.locations.of(id, 'group');
       const heard = this.parts.waiter.next(queue, id);
       await this.watch(queue, id, 'group');
       const group = await this.readGroup(queue, id);
@@ -139,9 +144,9 @@ export class Answers {
     }
   }
 
-  /** How a group stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /** The current state of a group. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
   async group(id: string): Promise<GroupRecord> {
-    const { queue } = await this.parts.places.of(id, 'group');
+    const { queue } = await this.parts.locations.of(id, 'group');
     const group = await this.readGroup(queue, id);
     if (group === undefined) throw await this.missing(id, queue);
     return group;
@@ -152,17 +157,17 @@ export class Answers {
     return this.guard(readGroup(this.parts.redis, this.parts.prefix, queue, id));
   }
 
-  /** The result that a notice brings along, or names. */
+  /** The result that a notice contains or refers to. */
   async fromNotice<T>(queue: string, heard: Heard, render: Render<T>): Promise<T> {
     const { notice, result } = heard;
-    // Too large to ride along, or none: the record and the stored result say it.
+    // Too large to be included, or none: read the record and the stored result.
     if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
       return this.read(notice.id, render);
     this.parts.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
     const { meta } = notice;
     this.etaErrors.ended({ id: notice.id, attempts: meta.attempts, timing: meta });
-    return render({ ...ending, model: notice.model ?? '', rows: notice.rows ?? 1 }, result);
+    return render({ ...ending, model: notice.model, rows: notice.rows ?? 1 }, result);
   }
 
   private watch(queue: string, id: string, kind: 'job' | 'group') {
@@ -171,13 +176,13 @@ export class Answers {
   }
 
   private async record(id: string): Promise<JobRecord> {
-    const { queue } = await this.parts.places.of(id, 'job');
-    // With no worker about, no one else ends it at its deadline.
+    const { queue } = await this.parts.locations.of(id, 'job');
+    // Without a live worker, no one else ends it at its deadline.
     await this.guard(this.parts.producer.expireDue(queue, id));
     const record = await this.guard(readJob(this.parts.redis, this.parts.prefix, queue, id));
     if (record?.newer !== undefined) throw layoutNewer(`job ${printable(id)}`, record.newer);
     if (record !== undefined) return record;
-    if (await this.parts.places.moved(id, queue)) return this.record(id);
+    if (await this.parts.locations.moved(id, queue)) return this.record(id);
     throw await this.missing(id, queue);
   }
 

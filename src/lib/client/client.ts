@@ -20,12 +20,12 @@ import { groupChunks } from './group-reader.js';
 import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
 import { refuseOthers, refuseTaken, type WantedId } from './id-taken.js';
+import { JobLocations } from './job-locations.js';
 import { type Call, limited } from './limited.js';
-import { Places } from './places.js';
 import { type Render, toJobResult, toJobTensors } from './render.js';
 import { Signatures } from './signatures.js';
 import { nextId, specOf } from './spec.js';
-import { cancelWork, type Hands, retryQueue, retryWork } from './steering.js';
+import { cancelById, retryById, retryQueue, type SteeringParts } from './steering.js';
 import { type Awaited, submitAndWait } from './submit-and-wait.js';
 import { submitRows } from './submit-rows.js';
 import type {
@@ -44,8 +44,8 @@ import { deadlineOf, type GroupProgress, type WaitOptions, withLastLook } from '
 import { Watcher } from './watcher.js';
 
 /**
- * Submits work and fetches results: what the commands use, and an API server instead of the shell.
- * One connection for commands, and one blocking connection for any number of waits.
+ * Submits work and fetches results: used by the commands, and meant for API servers. One connection for
+ * commands, and one blocking connection for any number of waits.
  */
 export class InferClient {
   readonly signatures: Signatures;
@@ -53,19 +53,19 @@ export class InferClient {
   readonly etaErrors: EtaErrors;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
-  readonly places: Places;
+  readonly locations: JobLocations;
   private readonly answers: Answers;
-  private readonly hands: Hands;
+  private readonly steering: SteeringParts;
   private readonly groups: GroupSender;
   /** How values that JSON has no number for come back. */
   readonly form: ValueForm;
   private readonly asValues: Render<JobResult> = (ending, stored) => toJobResult(ending, stored, this.form);
   /** Tells how jobs and groups stand, to any number of listeners. */
   readonly watcher: Watcher;
-  /** The last call was given up. */
+  /** The last call timed out. */
   private silent = false;
 
-  /** For tools that look closer than this class does. */
+  /** For tools that need more than this class offers. */
   readonly redis: RedisClient;
   readonly target: RedisTarget;
   readonly results: ResultSource;
@@ -79,32 +79,34 @@ export class InferClient {
     this.target = target;
     this.results = connections.results;
     this.producer = new Producer(redis, config.prefix, clock);
-    this.places = new Places(redis, config.prefix);
+    this.locations = new JobLocations(redis, config.prefix);
     this.form = config.values ?? 'exact';
     this.signatures = new Signatures(redis, config.prefix, config.modelsDir);
     const openBlocking = (signal: AbortSignal) => connectLike(redis, 'blocking', { signal });
-    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) => this.places.set(id, to));
+    this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) =>
+      this.locations.set(id, to),
+    );
     this.answers = new Answers({
       redis,
       prefix: config.prefix,
       producer: this.producer,
       waiter: this.waiter,
-      places: this.places,
+      locations: this.locations,
       signatures: this.signatures,
       results: connections.results,
     });
     this.etaErrors = this.answers.etaErrors;
     const parts = { redis, prefix: config.prefix, producer: this.producer };
     const defaults = () => this.defaults();
-    this.groups = new GroupSender({ ...parts, places: this.places, answers: this.answers, defaults });
-    const { places, answers } = this;
-    this.hands = { ...parts, places, answers, operator: config.operator };
-    this.watcher = new Watcher({ ...parts, places, waiter: this.waiter });
+    this.groups = new GroupSender({ ...parts, locations: this.locations, answers: this.answers, defaults });
+    const { locations, answers } = this;
+    this.steering = { ...parts, locations, answers, operator: config.operator };
+    this.watcher = new Watcher({ ...parts, locations, waiter: this.waiter });
   }
 
   /**
-   * A client by the settings of the environment and configuration file, which `options` overrule;
-   * with no Redis named and none on the default address, infer's own private server is started.
+   * A client configured by the environment and the configuration file, which `options` override; if no Redis
+   * is configured and none runs on the default address, infer's own private server is started.
    */
   static async connect(options: ConnectOptions = {}): Promise<InferClient> {
     return InferClient.open(await configOf(options), 'worker');
@@ -123,7 +125,7 @@ export class InferClient {
     });
   }
 
-  /** The same for an input that was read already. */
+  /** The same for an input that has already been read. */
   async submitPayload(
     payload: Payload,
     signature: ModelSignature,
@@ -139,7 +141,7 @@ export class InferClient {
     call: Call,
     waited: { id?: string; reply?: string } = {},
   ): Promise<SubmittedJob> {
-    const checkId = options.id !== undefined; // Only an id of the caller's own may be there already.
+    const checkId = options.id !== undefined; // Only an id chosen by the caller may already exist.
     const id = waited.id ?? options.id;
     const defaults = await this.guard(this.defaults(waited.reply));
     const spec = specOf(payload.rows, signature, { ...options, id }, defaults);
@@ -155,7 +157,7 @@ export class InferClient {
       ]),
     );
     if (checkId) await this.guard(refuseOthers(this.redis, this.config.prefix, spec.id, wanted));
-    this.places.set(spec.id, spec.queue, 'job');
+    this.locations.set(spec.id, spec.queue, 'job');
     const { queue, priority, model, rows } = spec;
     return { id: spec.id, queue, priority, model, rows, ...(added?.duplicate ? { duplicate: true } : {}) };
   }
@@ -164,7 +166,9 @@ export class InferClient {
     return { resultTtl: this.config.resultTtl, reply, now: await this.connections.clock.settled() };
   }
 
-  /** Submits one job and waits for its end, which its worker tells us of: the quickest way to an answer. */
+  /**
+   * Submits one job and waits for its end, of which its worker notifies us: the fastest way to get an answer.
+   */
   async run(input: unknown, options: SubmitOptions & WaitOptions = {}): Promise<JobResult> {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
@@ -205,17 +209,17 @@ export class InferClient {
     return submitAndWait({ waiter, answers, producer, add }, job, call);
   }
 
-  /** A group to write chunks to: rows in any number, streamed. */
+  /** Opens a group to write chunks to: any number of rows, streamed. */
   openGroup(signature: ModelSignature, options: SubmitOptions & WaitOptions): Promise<GroupWriter> {
     return this.limited(options, (call) => this.groups.open(signature, options, call));
   }
 
-  /** A group that was submitted before, as its submit answered. */
+  /** A group that was submitted before, in the form its submit returned. */
   duplicateGroup(id: string, limits: WaitOptions = {}): Promise<SubmittedGroup> {
     return this.limited(limits, () => this.groups.duplicate(id));
   }
 
-  /** Submits many rows as a group of chunk jobs; a chunk that fails takes those before it back. */
+  /** Submits many rows as a group of chunk jobs; if a chunk fails, the earlier ones are cancelled. */
   submitMany(
     chunks: AsyncIterable<Chunk>,
     signature: ModelSignature,
@@ -224,12 +228,12 @@ export class InferClient {
     return this.limited(options, (call) => this.groups.send(chunks, signature, options, call));
   }
 
-  /** Submits any number of plain rows as one group; its `results()` come in input order. */
+  /** Submits any number of plain rows as one group; its `results()` are in input order. */
   submitRows(rows: Iterable<unknown> | AsyncIterable<unknown>, options: SubmitOptions & WaitOptions = {}) {
     return this.limited(options, (call) => submitRows(this, this.groups, rows, options, call));
   }
 
-  /** How a job stands, with its result when it has one. @throws InferError JOB_UNKNOWN (66). */
+  /** The current state of a job, with its result if it has one. @throws InferError JOB_UNKNOWN (66). */
   result(id: string, limits: WaitOptions = {}): Promise<JobResult> {
     return this.limited(limits, () => this.answers.read(id, this.asValues));
   }
@@ -240,7 +244,7 @@ export class InferClient {
   }
 
   /**
-   * Waits until a job ends. The worker tells; every two seconds its state is looked at as well, so
+   * Waits until a job ends. Its worker sends a notice; the state is also checked every two seconds, so that
    * no end is missed. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
    */
   wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
@@ -267,44 +271,44 @@ export class InferClient {
     return this.limited(limits, () => this.answers.group(id));
   }
 
-  /** Chunks of a group in input order, fetched as they are read; limits hold for each fetch. */
+  /** Chunks of a group in input order, fetched as they are read; limits apply to each fetch. */
   groupChunks(group: GroupRecord, limits: WaitOptions = {}): AsyncGenerator<GroupChunk> {
     const step = <T>(work: Promise<T>) => this.limited(limits, () => work);
     return groupChunks(this.redis, this.config.prefix, group, this.connections.results, this.form, step);
   }
 
-  /** What an id names, and where. @throws InferError JOB_UNKNOWN (66). */
+  /** Whether an id belongs to a job or a group, and in which queue. @throws InferError JOB_UNKNOWN (66). */
   find(id: string, limits: WaitOptions = {}): Promise<{ queue: string; kind: 'job' | 'group' }> {
-    return this.limited(limits, () => this.places.find(id));
+    return this.limited(limits, () => this.locations.find(id));
   }
 
   /**
-   * Cancels a job or a whole group. A waiting one is `cancelled` at once; an active one when its
-   * runner has let go of it. Answers the state after. Leaves an entry in the audit log when `as` says who asks.
+   * Cancels a job or a whole group. A waiting one is `cancelled` immediately, an active one when its runner
+   * has stopped it. Returns the resulting state. Writes an entry to the audit log if `as` names the caller.
    */
   cancel(id: string, options: SteerOptions & WaitOptions = {}): Promise<string> {
-    return this.limited(options, (call) => cancelWork(this.hands, id, options.as, call));
+    return this.limited(options, (call) => cancelById(this.steering, id, options.as, call));
   }
 
-  /** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. Audited as `cancel` is. */
+  /** Requeues a failed job, or the failed jobs of a group; returns how many. Audited like `cancel`. */
   retry(id: string, options: RetryOptions & WaitOptions = {}): Promise<{ queue: string; count: number }> {
-    return this.limited(options, (call) => retryWork(this.hands, id, options, call));
+    return this.limited(options, (call) => retryById(this.steering, id, options, call));
   }
 
-  /** Puts every failed job of a queue back to waiting; answers how many. Always leaves an entry in the audit log. */
+  /** Requeues every failed job of a queue; returns how many. Always writes an entry to the audit log. */
   async retryFailed(queue: string, options: RetryOptions & WaitOptions = {}): Promise<number> {
     checkQueueName(queue);
-    return this.limited(options, (call) => retryQueue(this.hands, queue, options, call));
+    return this.limited(options, (call) => retryQueue(this.steering, queue, options, call));
   }
 
-  /** True when some live worker serves the queue, and the model (`name` or `name@version`) if one is named. */
+  /** True when a live worker serves the queue and, if given, the model (`name` or `name@version`). */
   async hasWorker(queue: string, options: WaitOptions & { model?: string } = {}): Promise<boolean> {
     const { redis, config } = this;
     return this.limited(options, () => this.guard(isServed(redis, config.prefix, queue, options.model)));
   }
 
   async close(): Promise<void> {
-    // Farewells to a server that says nothing would only cost the caller more time.
+    // Closing handshakes with a server that does not answer would only cost the caller more time.
     const patienceMs = this.silent ? 0 : undefined;
     this.watcher.close();
     await this.groups.settled(this.silent);
@@ -313,7 +317,7 @@ export class InferClient {
     await this.connections.close(patienceMs);
   }
 
-  /** Every public method goes through here: the limits of a call hold for all of it, whatever hangs. */
+  /** Every public method goes through here: the limits of a call apply to all of it, whatever hangs. */
   private async limited<T>(limits: WaitOptions, work: (call: Call) => Promise<T>): Promise<T> {
     const done = await limited(this.redis, limits, work, () => {
       this.silent = true;

@@ -14,18 +14,18 @@ import type { ConnectOptions } from './types.js';
 
 export interface ClientConfig {
   prefix: string;
-  /** Where to look for a model no worker has published; undefined = nowhere. */
+  /** Where to look for a model that no worker has published; undefined = nowhere. */
   modelsDir: string | undefined;
-  /** Seconds a result is kept unless a submit says otherwise. */
+  /** Seconds a result is kept unless a submit specifies otherwise. */
   resultTtl: number;
   redis: ConnectionSettings;
-  /** Named in the audit log by calls that name no one [the system's user]. */
+  /** Name used in the audit log for calls without `as` [the system's user]. */
   operator?: string | undefined;
-  /** How values that JSON has no number for come back [exact]. */
+  /** How values without a JSON number are returned [exact]. */
   values?: ValueForm | undefined;
-  /** A Redis for results alone. */
+  /** A separate Redis for results. */
   resultRedis?: ConnectionSettings | undefined;
-  /** Told of each loss of Redis's data that shows while a client lives [a warning of the process]. */
+  /** Called for each loss of Redis's data seen while a client lives [a process warning]. */
   onDataLost?: ((loss: DataLoss) => void) | undefined;
 }
 
@@ -38,21 +38,21 @@ export async function configOf(options: ConnectOptions): Promise<ClientConfig> {
   return { ...options, prefix, modelsDir, resultTtl, operator, redis, resultRedis: resultSettings(loaded) };
 }
 
-/** What a client talks to. */
+/** The connections of a client. */
 export interface Connections {
   redis: RedisClient;
-  /** Redis's: deadlines, delays and ids count by it, whatever this host's clock says. */
+  /** Redis's clock: deadlines, delays and ids use it, whatever this host's clock says. */
   clock: ServerClock;
   target: RedisTarget;
   results: ResultSource;
-  /** @param patienceMs how long each server may take to say farewell [1000] */
+  /** @param patienceMs how long each server may take to close its connection [1000] */
   close(patienceMs?: number): Promise<void>;
 }
 
-/** Longest wait for Redis's time; without it this host's is used until Redis has told it. */
+/** Longest wait for Redis's time; until it arrives, this host's time is used. */
 const CLOCK_MS = 1000;
 
-/** @throws InferError REDIS_… (69, 77) naming the server and the fix; nothing is left open then. */
+/** @throws InferError REDIS_… (69, 77) naming the server and the fix; then nothing is left open. */
 export async function openConnections(
   config: ClientConfig,
   role: 'command' | 'worker',
@@ -62,9 +62,9 @@ export async function openConnections(
   const redis = await connect(target, role, config.redis);
   const clock = serverClock(redis);
   const data = new DataWatch(redis, prefix);
-  // A command ends with what became of its own work.
+  // A command ends with the outcome of its own work.
   if (role === 'worker') data.onLoss(config.onDataLost ?? warnOfLoss);
-  // A Redis that falls silent now is the next call's to report, within its own limit.
+  // If Redis falls silent now, the next call reports it, within its own limit.
   await settledWithin(CLOCK_MS, clock.settled());
   if (resultRedis === undefined) {
     return {

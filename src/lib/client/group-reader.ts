@@ -10,13 +10,13 @@ import { resultValues } from './render.js';
 import { EXPIRED, NOT_SENT, type ReadChunk, RowMerge } from './row-merge.js';
 import type { GroupChunk } from './types.js';
 
-/** Chunks fetched ahead of the one being read: hides the round trip, holds a few MB at most. */
+/** Chunks fetched ahead of the one being read: hides the round trip and takes a few MB at most. */
 const AHEAD = 16;
 
 /**
- * The rows of a group in input order; each chunk is fetched shortly before it is read. Chunks whose
- * rows lie between those of others are held until it is their turn. Of a group that has not ended, rows
- * without a result have the error NOT_ENDED.
+ * The rows of a group in input order; each chunk is fetched shortly before it is read. Chunks whose rows lie
+ * between those of others are held until their turn. In a group that has not ended, rows without a result
+ * have the error NOT_ENDED.
  */
 export async function* groupChunks(
   client: RedisClient,
@@ -33,7 +33,7 @@ export async function* groupChunks(
   for (let index = 0; index < group.jobs; index++) {
     while (next < group.jobs && next < index + AHEAD) {
       const chunk = readChunk(client, prefix, group, results, next++, form);
-      // Awaited in its turn; a failure before that must not count as unhandled.
+      // Awaited in order; an earlier failure must not count as unhandled.
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
@@ -62,7 +62,7 @@ async function readChunk(
       return { index, rows, place, values, failed: new Set(failedRows) };
     }
   } catch (error) {
-    // A result that cannot be read costs the rows of its chunk alone.
+    // A result that cannot be read affects only the rows of its chunk.
     if (!(error instanceof InferError)) throw error;
     return { index, rows, place, error: toFailureRecord(error) };
   }

@@ -1,11 +1,11 @@
 import type { GroupChunk } from './types.js';
 
-/** One value for each row of a chunk: `{error}` for each row of one that failed as a whole. */
+/** One value for each row of a chunk; if the chunk failed as a whole, `{error}` for each row. */
 export function rowsOf(chunk: GroupChunk): unknown[] {
   return chunk.values ?? Array.from({ length: chunk.rows }, () => ({ error: chunk.error }));
 }
 
-/** Passes chunks on, and notes in `failed` which rows of the group, from 0, have no result. */
+/** Passes chunks on and records in `failed` which rows of the group, from 0, have no result. */
 export async function* notingFailed(
   chunks: AsyncIterable<GroupChunk>,
   failed: number[],

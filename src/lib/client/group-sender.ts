@@ -8,35 +8,35 @@ import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
 import { GroupWriter } from './group-writer.js';
 import { refuseTaken } from './id-taken.js';
+import type { JobLocations } from './job-locations.js';
 import type { Call } from './limited.js';
-import type { Places } from './places.js';
 import { nextId, specOf } from './spec.js';
 import type { SubmitOptions, SubmittedGroup } from './types.js';
 
-/** Longest wait at the end for groups that are being cancelled: each of their chunks is a round trip. */
+/** Longest wait at the end for groups that are being cancelled: each of their chunks takes a round trip. */
 const ABANDON_MS = 10_000;
 
-/** What groups are sent with. */
+/** Dependencies for sending groups. */
 interface GroupParts {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
-  places: Places;
+  locations: JobLocations;
   answers: Answers;
-  /** What a job has where its submit does not say. */
+  /** Defaults for what a submit leaves out. */
   defaults(): Promise<Parameters<typeof specOf>[3]>;
 }
 
 /**
- * Submits groups. One whose submit ends early, by an error or its caller's limits, is abandoned: what was
- * sent of it is cancelled, and no writer is left that says it is still being sent.
+ * Submits groups. A group whose submit ends early, because of an error or its caller's limits, is abandoned:
+ * the chunks sent are cancelled, and no writer keeps reporting that it is still being sent.
  */
 export class GroupSender {
   private readonly leaving = new Set<Promise<unknown>>();
 
   constructor(private readonly parts: GroupParts) {}
 
-  /** A writer for the caller; one that comes too late for it is abandoned. */
+  /** A writer for the caller; if it opens too late, it is abandoned. */
   async open(signature: ModelSignature, options: SubmitOptions, call: Call): Promise<GroupWriter> {
     const writer = await this.opened(signature, options, call);
     if (call.signal.aborted) {
@@ -69,19 +69,19 @@ export class GroupSender {
     }
   }
 
-  /** A group that was submitted before, as its submit answered. */
+  /** A group that was submitted before, in the form its submit returned. */
   async duplicate(id: string): Promise<SubmittedGroup> {
     const { queue, priority, model, rows, jobs } = await this.parts.answers.group(id);
     return { group: id, queue, priority, model, rows, jobs, duplicate: true };
   }
 
-  /** Waits for groups that are being abandoned; `silent`: Redis says nothing, so it would be in vain. */
+  /** Waits for groups that are being abandoned; `silent`: Redis does not answer, so do not wait. */
   async settled(silent: boolean): Promise<void> {
     if (!silent && this.leaving.size > 0) await settledWithin(ABANDON_MS, Promise.all(this.leaving));
   }
 
   private async opened(signature: ModelSignature, options: SubmitOptions, call: Call): Promise<GroupWriter> {
-    const { redis, prefix, producer, places } = this.parts;
+    const { redis, prefix, producer, locations } = this.parts;
     const id = options.id ?? nextId('g');
     const queue = options.queue ?? 'batch';
     const defaults = await this.guard(this.parts.defaults());
@@ -90,19 +90,19 @@ export class GroupSender {
     const wanted = { queue, kind: 'group', owner, digest } as const;
     if (options.id !== undefined) await this.guard(refuseTaken(redis, prefix, id, wanted));
     call.sends(id);
-    places.set(id, template.queue, 'group');
+    locations.set(id, template.queue, 'group');
     const opening = GroupWriter.open(producer, template);
     try {
       const [writer] = await this.guard(Promise.all([opening, producer.registerQueue(template.queue)]));
       return writer;
     } catch (error) {
-      // Where only the second failed, there is a group that no one sends.
+      // If only the second failed, there is a group without a sender.
       void opening.then((writer) => this.abandon(writer)).catch(() => undefined);
       throw error;
     }
   }
 
-  /** What stands in its way is less telling than what ended the submit. */
+  /** Errors here are less telling than what ended the submit. */
   private abandon(writer: GroupWriter): Promise<void> {
     if (writer.isDuplicate) return Promise.resolve();
     const left = writer

@@ -8,11 +8,14 @@ import type { JobSpec, NewJob } from '../queue/types.js';
 import { takenByAnother, takenByOther } from './id-taken.js';
 import type { SubmittedGroup } from './types.js';
 
-/** Chunk jobs added in one round trip, and round trips under way: enough to hide the network, little to hold. */
+/**
+ * Chunk jobs added per round trip, and round trips in progress: enough to hide the network, with little
+ * memory.
+ */
 const CHUNKS_PER_ADD = 16;
 const ADDS_UNDER_WAY = 4;
 
-/** Why a group that is there cannot be sent on. */
+/** Why an existing group cannot be continued. */
 const REFUSALS: Partial<Record<GroupOpening, string>> = {
   abandoned: 'was abandoned before all its rows were sent',
   cancelled: 'was cancelled',
@@ -30,20 +33,20 @@ export class GroupWriter {
 
   private constructor(
     private readonly producer: Producer,
-    /** Every chunk's spec but for its id, rows and place; its id is the group's. */
+    /** Every chunk's spec without its id, rows and place; its id is the group's. */
     private readonly template: JobSpec,
     private readonly sender: string,
-    /** The group is there and complete: there is nothing to write. */
+    /** The group exists and is complete: there is nothing to write. */
     readonly isDuplicate: boolean,
-    /** Some chunks may be there already, from another sender that is at work or died. */
+    /** Some chunks may exist already, from another sender that is active or died. */
     private readonly resumes: boolean,
   ) {
     if (!isDuplicate) this.sayOften();
   }
 
   /**
-   * @throws InferError ID_TAKEN (2) when a group of this id was cancelled or taken back: its chunks cannot run
-   * again; or was begun by a version of infer that cuts rows into other chunks, by someone else, or by another request.
+   * @throws InferError ID_TAKEN (2) when a group of this id was cancelled or undone, so that its chunks
+   *   cannot run again; or was begun by a version of infer that cuts rows into different chunks, by someone else, or by another request.
    */
   static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
     const sender = newId('j');
@@ -67,7 +70,7 @@ export class GroupWriter {
     return this.rows;
   }
 
-  /** Queues a chunk; waits when enough is under way. */
+  /** Queues a chunk; waits when enough are in progress. */
   async write(payload: Chunk): Promise<void> {
     const { id } = this.template;
     const { index } = this;
@@ -85,7 +88,7 @@ export class GroupWriter {
     if (this.pending.length >= CHUNKS_PER_ADD) await this.flush();
   }
 
-  /** Everything is written; the group is final. @param content digest of the rows as they came */
+  /** Everything has been written: makes the group final. @param content digest of the rows as they came */
   async close(content?: string): Promise<SubmittedGroup> {
     await this.flush();
     await Promise.all(this.underWay);
@@ -97,10 +100,9 @@ export class GroupWriter {
   }
 
   /**
-   * Gives up. Where another sender goes on with the group, or has completed it, it is theirs and stays
-   * as it is. Else it is taken back: chunks that have not ended are cancelled. If none has run, the group is
-   * forgotten, and may be sent again under its id; else it ends with what has run.
-   * Answers true when it was taken back.
+   * Stops. If another sender continues the group or has completed it, the group is left unchanged. Otherwise
+   * it is undone: chunks that have not ended are cancelled. If none has run, the group is deleted and may be
+   * sent again under its id; otherwise it ends with the chunks that ran. Returns true when it was undone.
    */
   async abandon(): Promise<boolean> {
     this.pending = [];
@@ -124,11 +126,11 @@ export class GroupWriter {
     return { rows: this.rows, jobs: this.index };
   }
 
-  /** While it waits for rows it says that it is at work: a group whose senders fell silent may be ended. */
+  /** While waiting for rows it reports that it is active: a group without active senders may be ended. */
   private sayOften(): void {
     const { id, queue } = this.template;
     this.saying = setInterval(() => {
-      // What is wrong with the group comes to light with the next chunk.
+      // A problem with the group will surface with the next chunk.
       this.producer.groups.note(queue, id, this.sender, this.sent).catch(() => undefined);
     }, SENDER_LEASE_MS / 3);
     this.saying.unref();

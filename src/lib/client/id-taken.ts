@@ -11,8 +11,8 @@ import { ifReadable } from '../redis/wrong-type.js';
 export type WantedId = Pick<JobSpec, 'owner' | 'digest'> & { queue: string; kind: 'job' | 'group' };
 
 /**
- * A caller's id names one thing. In its own queue, sending it again is the same job; elsewhere, or
- * as a group where it was a job, it would be a second thing of that name. Nor is it the same when someone else
+ * A caller's id identifies one thing. In its own queue, sending it again means the same job; in another
+ * queue, or as a group instead of a job, it would create a second thing with that id. Nor is it the same when someone else
  * submitted it, of which no more is told, or when the request was another one, where both have a digest.
  * @throws InferError ID_TAKEN (2)
  */

@@ -6,14 +6,14 @@ import { explain } from '../redis/connect.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 
-/** A look at what a model takes, of one call or several. */
+/** A lookup of a model's signature, for one call or several. */
 export interface ModelLookup {
   readonly model: string;
-  /** The model's files are being read by this process; else Redis is asked. */
+  /** Whether this process is reading the model's files; otherwise it asks Redis. */
   readonly reading: boolean;
 }
 
-/** How far a call has come and what it waits for, for the error of one that takes too long. */
+/** Tracks the progress of a call and what it waits for, for the error if it takes too long. */
 export class Call {
   private sent: string | undefined;
   private accepted: string | undefined;
@@ -23,13 +23,16 @@ export class Call {
 
   constructor(readonly signal: AbortSignal) {}
 
-  /** The job or group `id` is written to Redis now. @throws when the caller has left: nothing is written then. */
+  /**
+   * The job or group `id` is about to be written to Redis. @throws when the caller has left: then nothing is
+   * written.
+   */
   sends(id: string): void {
     this.signal.throwIfAborted();
     this.sent = id;
   }
 
-  /** Redis has it: what follows is a wait. */
+  /** Redis has it: from now on the call waits. */
   waitsFor(id: string): void {
     this.accepted = id;
   }
@@ -39,22 +42,22 @@ export class Call {
     if (this.seen?.id !== id) this.seen = { id, at: serverTime() };
   }
 
-  /** When it was there first, ms since the epoch by Redis's clock; undefined when this call never saw it. */
+  /** When it was first seen, ms since the epoch by Redis's clock; undefined when this call never saw it. */
   thereAt(id: string): number | undefined {
     return this.seen?.id === id ? this.seen.at : undefined;
   }
 
-  /** A look at a model begins, or is joined. */
+  /** A model lookup begins, or is joined. */
   readonly looksAt = (look: ModelLookup): void => {
     this.look = look;
   };
 
-  /** The caller's own source of rows is waited for from now on, or (false) no longer. */
+  /** From now on the caller's own source of rows is waited for, or (false) no longer. */
   waitsForRows(waits: boolean): void {
     this.rows = waits;
   }
 
-  /** The error of a call that did not come to Redis in time: what it waits for is another's. */
+  /** The error for a call that timed out before it reached Redis, because of something else. */
   lateElsewhere(timeoutMs: number): InferError | undefined {
     const given = `(given up after ${formatDuration(timeoutMs)})`;
     if (this.rows) {
@@ -76,7 +79,7 @@ export class Call {
   }
 
   /**
-   * The error of a call that Redis kept waiting.
+   * The error for a call that timed out on Redis.
    * @param reason what Redis does, in words
    */
   late(reason: InferError, timeoutMs: number): InferError {
@@ -97,11 +100,12 @@ export class Call {
 }
 
 /**
- * A call within the caller's limits, whatever hangs: the connection to Redis may be open and the
- * server silent, or both away for hours; a model may take long to read, and a source of rows may say nothing.
- * @param onSilent told when the time is up and it is Redis that was waited for
- * @throws InferError REDIS_TIMEOUT or REDIS_UNREACHABLE (69), WAIT_TIMEOUT (75) of a job that Redis
- * has, MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not to blame; the signal's reason.
+ * Runs a call within the caller's limits, whatever hangs: the connection to Redis may be open and the server
+ * silent, or both unreachable for hours; a model may take long to read, and a source of rows may deliver
+ * nothing.
+ * @param onSilent called when the time is up and the call was waiting for Redis
+ * @throws InferError REDIS_TIMEOUT or REDIS_UNREACHABLE (69), WAIT_TIMEOUT (75) for a job that Redis has,
+ *   MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not the cause; the signal's reason.
  */
 export async function limited<T>(
   redis: RedisClient,
@@ -118,7 +122,7 @@ export async function limited<T>(
     const elsewhere = call?.lateElsewhere(limits.timeoutMs ?? 0);
     if (elsewhere !== undefined) return elsewhere;
     onSilent();
-    // A connection that is down has its reason; one that is up has none, the server just says nothing.
+    // A lost connection has its own reason; an open one has none, since the server just does not answer.
     const why = redis.status === 'ready' ? 'Command timed out' : 'Connection is closed.';
     return call?.late(explain(redis, new Error(why)), limits.timeoutMs ?? 0);
   });

@@ -1,6 +1,9 @@
 import { type DataLoss, lossFix, lossText } from '../queue/data-mark.js';
 
-/** Tells of a loss as Node.js does of what a program should know and is no error of a call: on standard error, unless it listens for warnings. */
+/**
+ * Reports a loss the way Node.js reports what a program should know but is not the error of a call: on standard
+ * error, unless the program listens for warnings.
+ */
 export function warnOfLoss(loss: DataLoss): void {
   process.emitWarning(lossText(loss), {
     type: 'InferWarning',

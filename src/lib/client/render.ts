@@ -2,10 +2,11 @@ import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
+import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult, JobTensors } from './types.js';
 
-/** What is known of an ended job, from its record or from the notice of its end. */
+/** What is known of an ended job, from its record or its end notice. */
 export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
   attempts: number;
   failure?: FailureRecord | undefined;
@@ -17,7 +18,7 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
 /** Makes an answer of a job and its stored result. */
 export type Render<T> = (ending: Ending, stored: Buffer | undefined) => T;
 
-/** A job and its stored result as the documented `JobResult`. */
+/** A job and its stored result in the documented form `JobResult`. */
 export function toJobResult(ending: Ending, stored: Buffer | undefined, form: ValueForm): JobResult {
   const { meta, failure } = ending;
   const rowsDone =
@@ -38,7 +39,7 @@ function jobFields<Outcome extends object>(ending: Ending, rowsDone: number, out
   return {
     id: ending.id,
     queue: ending.queue,
-    model: ending.model,
+    model: modelJson(ending),
     state: ending.state,
     rows: ending.rows,
     ...outcome,
@@ -60,15 +61,15 @@ function valueFields({ values, task, failedRows }: ResultValues, rows: number): 
 
 export interface ResultValues {
   values: unknown[];
-  /** What the values are: never told from the names in them, which models and handlers choose. */
+  /** The kind of the values: never guessed from the names in them, which models and handlers choose. */
   task: Task;
-  /** Places in `values`, from 0, of the rows without an output. */
+  /** Indexes in `values`, from 0, of the rows without an output. */
   failedRows: number[];
 }
 
 /**
- * Row values of a stored result; a classification row also says which device decided. Of a partial
- * result: every row of the job, those without an output as `{error}`.
+ * Row values of a stored result; a classification row also names the deciding device. For a partial result:
+ * every row of the job, those without an output as `{error}`.
  */
 export function resultValues(
   stored: Buffer,

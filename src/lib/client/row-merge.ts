@@ -2,32 +2,32 @@ import type { FailureRecord, OwnFailure } from '../core/errors.js';
 import { REORDER_ROWS, type RowPlace, rowNumbers } from '../core/row-place.js';
 import type { GroupChunk } from './types.js';
 
-/** A chunk as it was read. */
+/** A chunk after reading. */
 export interface ReadChunk {
   index: number;
   rows: number;
-  /** Undefined when its record has expired: which rows it held is not known any more. */
+  /** Undefined when its record has expired: then it is unknown which rows it contained. */
   place: RowPlace | undefined;
   values?: unknown[] | undefined;
-  /** Places in `values` of rows that failed. */
+  /** Indexes in `values` of rows that failed. */
   failed?: ReadonlySet<number> | undefined;
   error?: FailureRecord | undefined;
 }
 
-/** Rows of a piece that is put together from several chunks. */
+/** Rows of a piece combined from several chunks. */
 const PIECE_ROWS = 256;
-/** A row that is further back than this behind one that was read will not come any more. */
+/** A row that is missing this far behind one that was read will not come any more. */
 const LOST_ROWS = 2 * REORDER_ROWS;
 
 export const EXPIRED: OwnFailure = { code: 'RESULT_EXPIRED', message: 'its result has expired' };
-/** Of a row of a group that is still open, or ended without all its rows. */
+/** For a row of a group that is still open, or ended without all its rows. */
 export const NOT_SENT: OwnFailure = { code: 'NOT_ENDED', message: 'it is not in the queue' };
 const NOT_QUEUED: OwnFailure = { code: 'CANCELLED', message: 'it was cancelled before it was queued' };
 
 /**
- * Brings the rows of chunks, which are read one after the other, into input order. A row waits here
- * until those before it were read: `REORDER_ROWS` of them at most, since the submitter ended
- * each before more rows than that lay between (`ChunkBuilder`).
+ * Puts the rows of chunks, which are read one after the other, into input order. A row waits here until those
+ * before it have been read: at most `REORDER_ROWS` of them, because the submitter closed each chunk before
+ * more rows than that lay in between (`ChunkBuilder`).
  */
 export class RowMerge {
   private next = 0;
@@ -35,15 +35,15 @@ export class RowMerge {
   private missing = false;
   private readonly waiting = new Map<number, { chunk: ReadChunk; at: number }>();
 
-  /** @param lost why a row has no result whose chunk has no record */
+  /** @param lost why a row has no result if its chunk has no record */
   constructor(private readonly lost: FailureRecord = EXPIRED) {}
 
-  /** Rows that wait for others: what this holds. */
+  /** Number of rows held back because they wait for others. */
   get held(): number {
     return this.waiting.size;
   }
 
-  /** Takes the next chunk; answers the rows whose turn has come. */
+  /** Takes the next chunk; returns the rows whose turn has come. */
   *add(chunk: ReadChunk): Generator<GroupChunk> {
     const { place, rows } = chunk;
     if (place === undefined) {
@@ -68,7 +68,7 @@ export class RowMerge {
     }
   }
 
-  /** The rows that are left, when every chunk was read; `total` is the number of rows of the group. */
+  /** The remaining rows, after all chunks have been read; `total` is the number of rows of the group. */
   *end(total: number): Generator<GroupChunk> {
     const last = this.missing ? total : this.highest + 1;
     while (this.next < last) {
@@ -77,7 +77,7 @@ export class RowMerge {
     }
   }
 
-  /** Pieces of rows that follow one another and have all a value, or all the same error. */
+  /** Pieces of consecutive rows that all have a value, or all have the same error. */
   private *inOrder(): Generator<GroupChunk> {
     for (let first = this.take(); first !== undefined; ) {
       const { chunk } = first;
@@ -99,7 +99,7 @@ export class RowMerge {
     }
   }
 
-  /** The row whose turn it is. */
+  /** The next row in input order. */
   private take(): { chunk: ReadChunk; at: number } | undefined {
     const found = this.waiting.get(this.next);
     if (found === undefined) return undefined;
@@ -108,7 +108,7 @@ export class RowMerge {
     return found;
   }
 
-  /** Rows that no chunk has, up to the next that one has. */
+  /** Rows that no chunk has, up to the next row that one has. */
   private gap(end: number): GroupChunk {
     const firstRow = this.next;
     const last = Math.min(end, firstRow + PIECE_ROWS);

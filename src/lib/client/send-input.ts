@@ -4,22 +4,23 @@ import type { ModelSignature } from '../model/signature.js';
 import type { InferClient } from './client.js';
 import type { SubmitOptions, SubmittedGroup } from './types.js';
 
-/** How rows on their way are sent. */
+/** How rows are sent as they arrive. */
 export interface SendOptions {
   submit: SubmitOptions;
   signal: AbortSignal;
-  /** So many more rows are in the queue. */
+  /** Called with the number of additional rows in the queue. */
   onRows(rows: number): void;
-  /** What was sent before a failure that has no sentence of its own was taken back. */
+  /** Called when rows sent before a failure without a message of its own were cancelled. */
   onTakenBack(rows: number): void;
   /** Digest of the rows as they came, asked for when all have come; kept with the group. */
   content?: (() => string) | undefined;
 }
 
 /**
- * Submits chunks as a group as they are read. What was queued before a bad row (or a signal) is
- * cancelled, so that a corrected file can be sent whole.
- * @throws InferError of the input or the broker, with what became of the rows sent before; the signal's reason.
+ * Submits chunks as a group as they are read. Rows queued before a bad row (or a signal) are cancelled, so
+ * that a corrected file can be sent as a whole.
+ * @throws InferError of the input or the broker, saying what happened to the rows sent before; the signal's
+ *   reason.
  */
 export async function sendInput(
   client: InferClient,
@@ -44,7 +45,7 @@ export async function sendInput(
     }
     return await writer.close(options.content?.());
   } catch (error) {
-    // Whatever stops this too is less telling than what stopped the submit.
+    // An error here is less telling than what stopped the submit.
     const takenBack = await writer.abandon().catch(() => false);
     const rows = writer.rowsWritten;
     if (!takenBack || rows === 0) throw error;
@@ -54,7 +55,7 @@ export async function sendInput(
   }
 }
 
-/** What stopped a submit, with what became of the rows that went in before. */
+/** The error that stopped a submit, extended by what happened to the rows sent before. */
 function withTakenBack(error: InferError, rows: number): InferError {
   return error.reworded(`${error.message}; the ${rows} rows sent before that were cancelled`);
 }

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { closest } from 'fastest-levenshtein';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { parseModel } from '../core/names.js';
+import { pollUntil } from '../core/poll.js';
 import { payloadFromValue } from '../input/value.js';
 import type { FileMark } from '../model/fingerprint.js';
 import type { ModelSignature } from '../model/signature.js';
@@ -21,11 +21,13 @@ import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { ModelLookup } from './limited.js';
 
-/** Milliseconds a looked-up signature is used without a further look: a worker may load a new version meanwhile. */
+/**
+ * Milliseconds that a signature is used without another lookup: a worker may load a new version meanwhile.
+ */
 const FRESH_MS = 1000;
-/** After this, the next look is waited for; before, the caller goes on with what is known meanwhile. */
+/** After this, callers wait for the next lookup; before, they continue with the known signature meanwhile. */
 const STALE_MS = 30_000;
-/** How long a submit waits for a worker that loads its model and starts, ms, and how often it looks. */
+/** How long a submit waits for a starting worker that is loading its model, ms, and how often it checks. */
 const LOADING_MS = 30_000;
 const LOOK_AGAIN_MS = 100;
 
@@ -35,17 +37,17 @@ type LookUnderWay = { model: string; reading: boolean };
 interface Known {
   signature: ModelSignature;
   at: number;
-  /** Read from the local directory: files and what told that they had not changed. */
+  /** Read from the local directory: its files, and the marks that show whether they changed. */
   local?: readonly FileMark[] | undefined;
 }
 
 /**
- * Finds what a model takes: as workers published it, else read from the local models directory
- * (about half a second, once), so that the first submit works before the first worker.
+ * Finds a model's signature: as published by workers, else read from the local models directory (about half a
+ * second, once), so that the first submit works before the first worker.
  */
 export class Signatures {
   private readonly known = new Map<string, Known>();
-  /** Looks under way, by model: a burst of submits asks once. */
+  /** Lookups in progress, by model: a burst of submits asks once. */
   private readonly looks = new Map<string, { look: ModelLookup; found: Promise<ModelSignature> }>();
 
   constructor(
@@ -55,21 +57,24 @@ export class Signatures {
   ) {}
 
   /**
-   * @param onLook told of the look that is waited for, if one is
+   * @param onLook called with the lookup that is being waited for, if any
    * @throws InferError MODEL_UNKNOWN (66), MODEL_LOADING (75), MODEL_NEEDED (2) when there are several and none was named.
    */
   find(name: string | undefined, onLook?: OnLookup): Promise<ModelSignature> {
     return worded(this.client, this.look(name, onLook));
   }
 
-  /** What a model takes as of now, whatever was known before. @throws as `find`. */
+  /** The current signature of a model, ignoring what was known before. @throws as `find`. */
   refresh(name: string, onLook?: OnLookup): Promise<ModelSignature> {
     return worded(this.client, this.lookNow(name, onLook));
   }
 
-  /** Takes note of a job: an input that fitted the signature known here and did not fit the model means another is served. */
-  heed<T extends { model?: string; failure?: { code: string } }>(job: T): T {
-    if (job.failure?.code === 'INPUT_MISMATCH') this.known.delete(job.model ?? '');
+  /**
+   * Inspects a job: an input that fitted the known signature but not the model means that another version is
+   * served.
+   */
+  heed<T extends { model?: string | undefined; failure?: { code: string } }>(job: T): T {
+    if (job.failure?.code === 'INPUT_MISMATCH' && job.model !== undefined) this.known.delete(job.model);
     return job;
   }
 
@@ -82,9 +87,9 @@ export class Signatures {
   }
 
   /**
-   * What `read` makes of an input for a model. Where it is refused, it is tried once more with the signature of now: the
-   * refusal may be that of a version that is no longer served.
-   * @throws InferError as `find`, and what is wrong with the input for the newest signature.
+   * What `read` makes of an input for a model. If it is refused, it is tried once more with the current signature: the
+   * refusal may be based on a version that is no longer served.
+   * @throws InferError as `find`, and for an input that does not fit the newest signature.
    */
   async fitBy<T>(
     read: (signature: ModelSignature) => T,
@@ -108,7 +113,7 @@ export class Signatures {
     if (known !== undefined && age < FRESH_MS) return known.signature;
     if (known === undefined || age >= STALE_MS) return this.lookNow(wanted, onLook);
     const look = this.lookNow(wanted);
-    // No one waits for it, and a Redis that is away is reported to the next caller.
+    // No one waits for it, and the next caller gets the error if Redis is unreachable.
     look.catch(() => undefined);
     return known.signature;
   }
@@ -138,7 +143,7 @@ export class Signatures {
     return local.signature;
   }
 
-  /** One version, as a worker that loaded it published it, or the highest one that is here. */
+  /** One version, as published by a worker that loaded it, or the highest local one if it is this version. */
   private async readVersion(look: LookUnderWay, name: string, version: number): Promise<ModelSignature> {
     const published = await publishedVersion(this.client, this.prefix, name, version);
     const signature = published ?? (await this.localVersion(look, name, version));
@@ -147,7 +152,7 @@ export class Signatures {
     return pinned;
   }
 
-  /** @throws InferError MODEL_UNKNOWN (66) unless the highest version that is here is this one. */
+  /** @throws InferError MODEL_UNKNOWN (66) unless the highest local version is this one. */
   private async localVersion(look: LookUnderWay, name: string, version: number): Promise<ModelSignature> {
     const versions = await publishedVersions(this.client, this.prefix, name);
     const here = await this.readHere(look, name).catch((error: unknown) => {
@@ -167,7 +172,7 @@ export class Signatures {
     );
   }
 
-  /** The one model that live workers serve; else the only one that is here or was ever published. */
+  /** The only model that live workers serve; else the only one found locally or ever published. */
   private async onlyModel(): Promise<string> {
     const workers = await listWorkers(this.client, this.prefix);
     const served = [...new Set(workers.flatMap((worker) => worker.models.map((model) => model.name)))];
@@ -199,7 +204,9 @@ export class Signatures {
     });
   }
 
-  /** Half a second, so not again while the files are those of the last time. Undefined: it is not here. */
+  /**
+   * Takes half a second, so it is not repeated while the files are unchanged. Undefined: not found locally.
+   */
   private async readLocal(name: string, known: Known | undefined): Promise<Omit<Known, 'at'> | undefined> {
     if (known?.local !== undefined) {
       const { changedSince } = await import('../model/fingerprint.js');
@@ -233,32 +240,34 @@ export class Signatures {
   }
 
   /**
-   * What a model takes, once a worker that starts now has loaded it; undefined where none does.
-   * @throws InferError MODEL_LOADING (75) when that takes long.
+   * The model's signature, once a starting worker has loaded it; undefined when none is loading it.
+   * @throws InferError MODEL_LOADING (75) when that takes too long.
    */
   private async whenLoaded(name: string): Promise<ModelSignature | undefined> {
-    const until = performance.now() + LOADING_MS;
-    for (;;) {
+    let loader = '';
+    const look = async () => {
       const loading = (await this.starting()).find(({ models }) => models.includes(name));
-      // In this order: a worker publishes what it has loaded before it is no longer said to start.
+      // In this order: a worker publishes what it has loaded before it is removed from the starting ones.
       const published = await publishedModel(this.client, this.prefix, name);
-      if (published !== undefined || loading === undefined) return published;
-      if (performance.now() > until) {
-        throw new InferError(
-          'MODEL_LOADING',
-          `worker ${printable(loading.name)} is still loading model ${printable(name)}: its inputs are not known yet`,
-          { hint: 'try again when the worker is ready (infer inspect)' },
-        );
-      }
-      await delay(LOOK_AGAIN_MS);
-    }
+      if (published !== undefined || loading === undefined) return { published };
+      loader = loading.name;
+      return undefined;
+    };
+    const found = await pollUntil(look, { everyMs: LOOK_AGAIN_MS, timeoutMs: LOADING_MS }, () => {
+      throw new InferError(
+        'MODEL_LOADING',
+        `worker ${printable(loader)} is still loading model ${printable(name)}: its inputs are not known yet`,
+        { hint: 'try again when the worker is ready (infer inspect)' },
+      );
+    });
+    return found.published;
   }
 
   private async starting(): Promise<StartingWorker[]> {
     return listStarting(this.client, this.prefix, await serverNow(this.client));
   }
 
-  /** Imports late: what reads manifests costs a light command 50 ms, and a published model needs none of it. */
+  /** Imported late: reading manifests costs a light command 50 ms, and a published model does not need it. */
   private async localNames(): Promise<string[]> {
     if (this.modelsDir === undefined) return [];
     try {

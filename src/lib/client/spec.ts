@@ -6,19 +6,20 @@ import type { JobSpec } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { SubmitOptions } from './types.js';
 
-/** A new id that tells Redis's time, so that its age is the same on every host. */
+/** A new id that contains Redis's time, so that its age is the same on every host. */
 export function nextId(kind: 'j' | 'g'): string {
   return newId(kind, serverTime());
 }
 
-/** Queue of a submission: the one asked for, else `realtime` for one row and `batch` for many. */
+/** Queue of a submission: the requested one, else `realtime` for one row and `batch` for many. */
 export function queueFor(rows: number, options: SubmitOptions): string {
   return checkQueueName(options.queue ?? (rows === 1 ? 'realtime' : 'batch'));
 }
 
 /**
- * What a job will carry, checked.
- * @param defaults `now`: Redis's time, ms since the epoch. `reply`: list for the notice of its end, when someone listens already.
+ * The checked spec of a job.
+ * @param defaults `now`: Redis's time, ms since the epoch. `reply`: list for the notice of its end, if the
+ *   client is already listening.
  * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY, RESULT_TTL_RANGE, EXPIRES_RANGE,
  *   RETRIES_RANGE, RETRY_DELAY_RANGE, TIME_LIMIT_RANGE (2).
  */
@@ -56,7 +57,7 @@ export function specOf(
   };
 }
 
-/** The numbers of a submission, within their bounds. */
+/** The numbers of a submission, checked against their bounds. */
 function checkNumbers(options: SubmitOptions): SubmitOptions {
   const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = options;
   const given = <T>(value: number | undefined, check: (value: number) => T) =>
@@ -72,7 +73,7 @@ function checkNumbers(options: SubmitOptions): SubmitOptions {
   };
 }
 
-/** When a job may start, ms since the epoch; undefined for at once. @throws InferError DELAY (2). */
+/** When a job may start, ms since the epoch; undefined for immediately. @throws InferError DELAY (2). */
 function startOf({ delayMs, startAt }: SubmitOptions, now: number): number | undefined {
   if (delayMs === undefined && startAt === undefined) return undefined;
   const delay = delayMs ?? (startAt as number) - now;

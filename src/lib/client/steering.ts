@@ -1,96 +1,131 @@
 import { hostname } from 'node:os';
-import { plural } from '../core/counts.js';
-import { InferError, messageOf } from '../core/errors.js';
+import { messageOf } from '../core/errors.js';
 import { systemUser } from '../core/system-user.js';
 import { type AuditLog, type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import {
+  type AuditSummary,
+  cancelSummary,
+  failureSummary,
+  isOpen,
+  openJobs,
+  retrySummary,
+} from '../queue/audit-summary.js';
 import type { Producer } from '../queue/broker/producer.js';
+import type { Paging } from '../queue/broker/steer-jobs.js';
+import { readJob } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
+import type { JobLocations } from './job-locations.js';
 import type { Call } from './limited.js';
-import type { Places } from './places.js';
 
-/** What steering works with. */
-export interface Hands {
+/** Dependencies for cancelling and retrying. */
+export interface SteeringParts {
   redis: RedisClient;
   prefix: string;
   producer: Producer;
-  places: Places;
+  locations: JobLocations;
   answers: Answers;
-  /** Named in the audit log when a call names no one: INFER_OPERATOR. */
+  /** Name for the audit log when a call gives none: INFER_OPERATOR. */
   operator: string | undefined;
 }
 
-/** What an entry says of a call. */
+/** The answer to a call, and what the audit log says about it. */
 interface Acted<T> {
   answer: T;
-  count: number;
-  result: string;
+  summary: AuditSummary;
+}
+
+/** The course of a call, for the entry of one that fails. */
+class Course {
+  /** Jobs changed so far. */
+  changed = 0;
+  /** Whether anything may have been changed. */
+  begun = false;
+
+  constructor(private readonly call: Call) {}
+
+  /** Nothing is written for a caller that has left. */
+  begin(): Paging {
+    const { signal } = this.call;
+    signal.throwIfAborted();
+    this.begun = true;
+    const onPage = (_: number, changed: number): void => {
+      this.changed = changed;
+    };
+    return { signal, onPage };
+  }
 }
 
 /**
- * Cancels a job or all of a group; answers the state after. Nothing is written for a caller that has left.
- * @param as who asks, for the audit log; a program that cancels its own work leaves no entry
+ * Cancels a job or all of a group; returns the resulting state. Nothing is written for a caller that has
+ * left.
+ * @param as name for the audit log; a program that cancels its own work leaves no entry
  */
-export function cancelWork(
-  hands: Hands,
+export function cancelById(
+  parts: SteeringParts,
   id: string,
   as: string | undefined,
-  { signal }: Call,
+  call: Call,
 ): Promise<string> {
-  const { redis, producer, places, answers } = hands;
-  return audited(hands, { action: 'cancel', target: id, who: as, log: 'jobs' }, async () => {
-    const place = await places.find(id);
-    const group = place.kind === 'group' ? await answers.group(id) : undefined;
-    signal.throwIfAborted();
-    if (group !== undefined) {
-      const { cancelled = 0, active = 0 } = await worded(redis, producer.cancelGroup(group, { signal }));
+  const { redis, prefix, producer, locations, answers } = parts;
+  return audited(parts, { action: 'cancel', target: id, who: as, log: 'jobs' }, call, async (course) => {
+    const location = await locations.find(id);
+    if (location.kind === 'group') {
+      const group = await answers.group(id);
+      const open = openJobs(group);
+      const { cancelled = 0, active = 0 } = await worded(redis, producer.cancelGroup(group, course.begin()));
       const { state } = await answers.group(id);
-      return { answer: state, count: cancelled + active, result: state };
+      const jobs = Math.min(open, cancelled + active);
+      return { answer: state, summary: cancelSummary({ kind: 'group', state, jobs }) };
     }
-    const state = await worded(redis, producer.cancel(place.queue, id));
-    if (state === undefined) throw await answers.missing(id, place.queue);
-    const count = state === 'cancelled' || state === 'active' ? 1 : 0;
-    return { answer: state, count, result: state };
+    // Whether it had ended before only matters for the entry.
+    const before =
+      as === undefined ? undefined : await worded(redis, readJob(redis, prefix, location.queue, id));
+    course.begin();
+    const state = await worded(redis, producer.cancel(location.queue, id));
+    if (state === undefined) throw await answers.missing(id, location.queue);
+    const changed =
+      (state === 'cancelled' || state === 'active') && (before === undefined || isOpen(before.state));
+    return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs: changed ? 1 : 0 }) };
   });
 }
 
-/** Puts a failed job, or the failed jobs of a group, back to waiting; answers how many. */
-export function retryWork(
-  hands: Hands,
+/** Requeues a failed job, or the failed jobs of a group; returns how many. */
+export function retryById(
+  parts: SteeringParts,
   id: string,
   { timeLimitMs, as }: { timeLimitMs?: number | undefined; as?: string | undefined },
-  { signal }: Call,
+  call: Call,
 ): Promise<{ queue: string; count: number }> {
-  const { redis, producer, places, answers } = hands;
-  return audited(hands, { action: 'retry', target: id, who: as, log: 'jobs' }, async () => {
-    const { queue, kind } = await places.find(id);
+  const { redis, producer, locations, answers } = parts;
+  return audited(parts, { action: 'retry', target: id, who: as, log: 'jobs' }, call, async (course) => {
+    const { queue, kind } = await locations.find(id);
     const group = kind === 'group' ? await answers.group(id) : undefined;
-    signal.throwIfAborted();
+    const paging = course.begin();
     const retried =
       group === undefined
         ? producer.retry(queue, [id], timeLimitMs)
-        : producer.retryGroup(group, timeLimitMs, { signal });
+        : producer.retryGroup(group, timeLimitMs, paging);
     const count = await worded(redis, retried);
-    return { answer: { queue, count }, count, result: waitingAgain(count) };
+    return { answer: { queue, count }, summary: retrySummary(count, true) };
   });
 }
 
-/** Puts every failed job of a queue back to waiting, whoever submitted it, so the audit log always tells it. */
+/** Requeues every failed job of a queue, regardless of its submitter, so it is always audited. */
 export function retryQueue(
-  hands: Hands,
+  parts: SteeringParts,
   queue: string,
   { timeLimitMs, as }: { timeLimitMs?: number | undefined; as?: string | undefined },
-  { signal }: Call,
+  call: Call,
 ): Promise<number> {
-  const who = as ?? hands.operator ?? systemUser();
-  return audited(hands, { action: 'retry', target: queue, who, log: 'operators' }, async () => {
-    const count = await worded(hands.redis, hands.producer.retryFailed(queue, timeLimitMs, { signal }));
-    return { answer: count, count, result: waitingAgain(count) };
+  const who = as ?? parts.operator ?? systemUser();
+  const subject = { action: 'retry', target: queue, who, log: 'operators' } as const;
+  return audited(parts, subject, call, async (course) => {
+    const count = await worded(parts.redis, parts.producer.retryFailed(queue, timeLimitMs, course.begin()));
+    return { answer: count, summary: retrySummary(count, false) };
   });
 }
-
-const waitingAgain = (jobs: number): string => `${plural(jobs, 'job')} waiting again`;
 
 interface Subject {
   action: string;
@@ -100,23 +135,31 @@ interface Subject {
   log: AuditLog;
 }
 
-async function audited<T>(hands: Hands, subject: Subject, work: () => Promise<Acted<T>>): Promise<T> {
+async function audited<T>(
+  parts: SteeringParts,
+  subject: Subject,
+  call: Call,
+  work: (course: Course) => Promise<Acted<T>>,
+): Promise<T> {
   const { who } = subject;
-  if (who === undefined) return (await work()).answer;
+  const course = new Course(call);
+  if (who === undefined) return (await work(course)).answer;
+  let acted: Acted<T>;
   try {
-    const { answer, count, result } = await work();
-    await note(hands, { ...subject, who }, { count, result, outcome: 'ok', code: null });
-    return answer;
+    acted = await work(course);
   } catch (error) {
-    const code = error instanceof InferError ? error.code : 'INTERNAL';
-    await note(hands, { ...subject, who }, { count: 0, result: messageOf(error), outcome: 'failed', code });
+    const said = failureSummary(error, call.signal, course.changed);
+    if (said !== undefined) await note(parts, { ...subject, who }, said);
+    else if (course.begun) warnUnaudited(subject, error);
     throw error;
   }
+  await note(parts, { ...subject, who }, { ...acted.summary, code: null });
+  return acted.answer;
 }
 
-/** What was done stays done when its entry cannot be written; the process is warned. */
+/** The action stays done even if its entry cannot be written; the process emits a warning. */
 async function note(
-  { redis, prefix }: Hands,
+  { redis, prefix }: SteeringParts,
   { action, target, who, log }: Subject & { who: string },
   result: Pick<NewAuditEntry, 'count' | 'result' | 'outcome' | 'code'>,
 ): Promise<void> {
@@ -124,9 +167,13 @@ async function note(
   try {
     await worded(redis, writeAudit(redis, prefix, { ...from, action, target, detail: '', ...result }, log));
   } catch (error) {
-    process.emitWarning(`the audit log has no entry of ${action} ${target}: ${messageOf(error)}`, {
-      type: 'InferWarning',
-      code: 'AUDIT_LOST',
-    });
+    warnUnaudited({ action, target }, error);
   }
+}
+
+function warnUnaudited({ action, target }: Pick<Subject, 'action' | 'target'>, error: unknown): void {
+  process.emitWarning(`the audit log has no entry of ${action} ${target}: ${messageOf(error)}`, {
+    type: 'InferWarning',
+    code: 'AUDIT_LOST',
+  });
 }

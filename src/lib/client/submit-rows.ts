@@ -14,14 +14,14 @@ import type { Signatures } from './signatures.js';
 import type { GroupChunk, SubmitOptions, SubmittedGroup } from './types.js';
 import type { WaitOptions } from './waiting.js';
 
-/** What of a client is needed to submit rows and to read them. */
+/** The client's parts needed to submit rows and to read them. */
 interface RowsClient {
   readonly signatures: Signatures;
   waitGroup(id: string, options: WaitOptions): Promise<GroupRecord>;
   groupChunks(group: GroupRecord, limits: WaitOptions): AsyncGenerator<GroupChunk>;
 }
 
-/** What became of one row: its value, or why it has none. */
+/** The outcome of one row: its value, or why it has none. */
 export interface RowResult {
   /** Its number in the input, from 0. */
   row: number;
@@ -29,13 +29,16 @@ export interface RowResult {
   error?: FailureRecord;
 }
 
-/** Rows that were submitted as one group. */
+/** Rows submitted as one group. */
 export interface SubmittedRows extends SubmittedGroup {
-  /** Waits until the group has ended, and then reads its rows in input order, some at a time. */
+  /** Waits until the group has ended, then reads its rows in input order, a few at a time. */
   results(options?: WaitOptions): AsyncGenerator<RowResult>;
 }
 
-/** Submits plain rows, packed into chunks as they come. @throws InferError INPUT_* naming `row N`; nothing stays queued. */
+/**
+ * Submits plain rows, packed into chunks as they arrive. @throws InferError INPUT_* naming `row N`; in that
+ * case, nothing stays queued.
+ */
 export async function submitRows(
   client: RowsClient,
   groups: GroupSender,
@@ -43,10 +46,11 @@ export async function submitRows(
   options: SubmitOptions,
   call: Call,
 ): Promise<SubmittedRows> {
-  // Of a version that is no longer served, row 100,000 might be refused: one look costs nothing compared with a group.
+  // With the signature of a version that is no longer served, row 100,000 might be refused: one lookup costs
+  // nothing compared with a group.
   const known = await client.signatures.find(options.model, call.looksAt);
   const signature = await client.signatures.refresh(routeTo(known), call.looksAt);
-  // The rows themselves, too: the generator around them hears of the end only after its next row.
+  // Applies to the rows as well: the surrounding generator notices the abort only after its next row.
   const chunks = chunksOf(untilAborted(rows, call.signal), signature);
   const group = await groups.send(chunks, signature, options, call);
   return { ...group, results: (wait) => resultsOf(client, group.group, wait) };
@@ -54,7 +58,7 @@ export async function submitRows(
 
 async function* chunksOf(rows: AsyncIterable<unknown>, signature: ModelSignature): AsyncGenerator<Chunk> {
   const where = (row: number) => `row ${row}`;
-  // A caller may fill one array again and again.
+  // A caller may refill the same array.
   const builder = new ChunkBuilder(signature, DEFAULT_CHUNKS, where, { copies: true, exact: true });
   const json = takesJson(signature);
   let count = 0;

@@ -6,7 +6,7 @@ import type { Payload } from '../model/tensor.js';
 import type { DataLoss } from '../queue/data-mark.js';
 import type { GroupRecord, JobRecord } from '../queue/types.js';
 
-/** How to submit; what is left out falls to the defaults in brackets. */
+/** How to submit; omitted options have the defaults in brackets. */
 export interface SubmitOptions {
   /** Model to run [the only one there is]. */
   model?: string | undefined;
@@ -14,23 +14,26 @@ export interface SubmitOptions {
   queue?: string | undefined;
   /** 0..9, 9 is most urgent [0]. */
   priority?: Priority | undefined;
-  /** Your own id for the job: sent again, it is the same job [a new one]. */
+  /** Your own id for the job: submitting it again refers to the same job [a new one]. */
   id?: string | undefined;
-  /** Seconds the result is kept; 0 keeps none [3600]. */
+  /** Seconds the result is kept; 0: it is not stored [3600]. */
   resultTtl?: number | undefined;
   /** Milliseconds from now before which it does not start; a year at most [0]. */
   delayMs?: number | undefined;
-  /** The same as a moment, ms since the epoch; one that has passed is now. Not with `delayMs`. */
+  /** The same as a point in time, ms since the epoch; one in the past means now. Not with `delayMs`. */
   startAt?: number | undefined;
-  /** Milliseconds after which a job that has not started expires, from when it may start. */
+  /** Milliseconds after which an unstarted job expires, counted from when it may start. */
   expiresMs?: number | undefined;
-  /** Tries after the first, for failures that may go away [2]; a bad input is never tried again. */
+  /** Retries after the first attempt, for failures that may be temporary [2]; bad input is never retried. */
   retries?: number | undefined;
-  /** Milliseconds before the first retry; doubles each time [5000]. */
+  /** Milliseconds before the first retry; doubles with each retry [5000]. */
   retryDelayMs?: number | undefined;
   /** Milliseconds of run time after which the run is killed and the job fails [the worker's]. */
   timeLimitMs?: number | undefined;
-  /** Milliseconds of run time after which a job stops between two runs, its rows so far kept [the worker's]. */
+  /**
+   * Milliseconds of run time after which a job stops between two runs, keeping the rows done so far [the
+   * worker's].
+   */
   softTimeLimitMs?: number | undefined;
   /** Name of who submits it, for a program that submits for others. An id means another job for each of them [no one]. */
   owner?: string | undefined;
@@ -41,18 +44,19 @@ export interface SubmitOptions {
   digest?: string | undefined;
 }
 
-/** Who steers, for the audit log. */
+/** The caller of an action, for the audit log. */
 export interface SteerOptions {
   /**
-   * Person or program that asked for it. `cancel` and `retry` leave an entry in the audit log only with a name, since a
-   * program that cancels its own jobs would fill it; `retryFailed` always does [INFER_OPERATOR, else the system's user].
+   * Person or program that requested the action. `cancel` and `retry` write an entry to the audit log only
+   * with a name, since a program that cancels its own jobs would fill it; `retryFailed` always does
+   * [INFER_OPERATOR, else the system's user].
    */
   as?: string | undefined;
 }
 
 /** How to run failed jobs again. */
 export interface RetryOptions extends SteerOptions {
-  /** Milliseconds of run time that they may take from now on; a worker's own limit still holds [as submitted]. */
+  /** Their new run time limit in ms; a worker's own limit still applies [as submitted]. */
   timeLimitMs?: number | undefined;
 }
 
@@ -62,7 +66,7 @@ export interface SubmittedJob {
   priority: Priority;
   model: string;
   rows: number;
-  /** True when a job of this id was there already: nothing was added. */
+  /** True when a job with this id already existed: nothing was added. */
   duplicate?: true;
 }
 
@@ -73,29 +77,29 @@ export interface SubmittedGroup {
   model: string;
   rows: number;
   jobs: number;
-  /** True when a group of this id was there already, complete: nothing was added. */
+  /** True when a complete group with this id already existed: nothing was added. */
   duplicate?: true;
 }
 
 /**
- * How a job stands or ended. `result` is one row's value, or an array in input order; a row of it that
- * failed is `{error}` and listed in `failedRows`, since a handler may answer `{error}` too.
+ * The state or outcome of a job. `result` is one row's value, or an array in input order; a failed row in it
+ * is `{error}` and listed in `failedRows`, since a handler may return `{error}` too.
  */
 export interface JobResult {
   id: string;
   queue: string;
   model: string;
   state: JobState;
-  /** With 1, `result` is that row's value; with more, a list of values. */
+  /** With 1, `result` is that row's value; otherwise an array of values. */
   rows: number;
   result?: unknown;
-  /** Of what kind `result` is: classes, the model's outputs by name, or what a handler answered. */
+  /** The kind of `result`: classes, the model's outputs by name, or what a handler returned. */
   task?: Task;
-  /** Of a job that failed: how many of its rows have a result nonetheless; absent when none has. */
+  /** For a failed job: how many of its rows have a result nonetheless; absent when none has. */
   rowsDone?: number;
-  /** Places in `result`, from 0, of the rows that have none. */
+  /** Indexes in `result`, from 0, of the rows without one. */
   failedRows?: number[];
-  /** Why it failed; of a job that will be tried again, why it failed last. */
+  /** Why it failed; for a job that will be retried, why the last attempt failed. */
   error?: FailureRecord;
   /** When a delayed job will be tried (again), ms since the epoch. */
   nextRunAt?: number;
@@ -118,19 +122,19 @@ export interface JobTensors extends Omit<JobResult, 'result' | 'task' | 'failedR
   outputs?: Payload;
 }
 
-/** Rows of a group that follow one another, in input order: their values, or why they have none. */
+/** Consecutive rows of a group, in input order: their values, or why they have none. */
 export interface GroupChunk {
   /** Number of the chunk job of the first row; -1 when its record has expired. */
   index: number;
   firstRow: number;
   rows: number;
   values?: unknown[];
-  /** Places in `values`, from 0, of rows that failed. */
+  /** Indexes in `values`, from 0, of rows that failed. */
   failedRows?: number[];
   error?: FailureRecord;
 }
 
-/** Data that Redis has lost. Times in ms since the epoch, by Redis's clock. */
+/** Data that Redis lost. Times in ms since the epoch, by Redis's clock. */
 export type { DataLoss } from '../queue/data-mark.js';
 
 export interface ConnectOptions {
@@ -141,12 +145,12 @@ export interface ConnectOptions {
   /** Seconds results are kept [3600]. */
   resultTtl?: number | undefined;
   /**
-   * Told when Redis has lost data while this client lives: all of it, or what was written last. Work that was accepted
+   * Called when Redis has lost data while this client lives: all of it, or the latest writes. Work accepted
    * before may have to be submitted again [process.emitWarning].
    */
   onDataLost?: ((loss: DataLoss) => void) | undefined;
   /**
-   * How results hold what JSON has no number for [exact]: NaN, infinities and bigints as they are, or
+   * How results represent values without a JSON number [exact]: NaN, infinities and bigints unchanged, or
    * (`json`) as text, so that JSON.stringify loses nothing.
    */
   values?: ValueForm | undefined;

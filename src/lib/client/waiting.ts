@@ -7,23 +7,26 @@ import type { GroupRecord } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { SubmitOptions } from './types.js';
 
-/** Limits of a whole call, whatever hangs. A job that was queued goes on. */
+/** Limits of a whole call, whatever hangs. A queued job is not affected. */
 export interface WaitOptions {
-  /** Give up after this many ms: WAIT_TIMEOUT of a job that was queued, MODEL_TIMEOUT, ROWS_TIMEOUT, else REDIS_… [forever]. */
+  /**
+   * Time out after this many ms: WAIT_TIMEOUT for a queued job, MODEL_TIMEOUT, ROWS_TIMEOUT, else REDIS_…
+   * [forever].
+   */
   timeoutMs?: number | undefined;
-  /** Ends the call; it then rejects with the signal's reason. */
+  /** Ends the call, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /** `run` alone: the job is cancelled when `signal` fires, since no one else knows of it [it goes on]. */
   cancelOnAbort?: boolean | undefined;
 }
 
 /**
- * Milliseconds that a wait may take beyond its time for a last look at the job's state: it may have
- * ended at that moment. A Redis that is silent costs these as well.
+ * Milliseconds that a wait may exceed its limit for a last check of the job's state: it may have ended at
+ * that moment. A silent Redis costs this time as well.
  */
 const LAST_LOOK_MS = 250;
 
-/** The limits of a wait that looks once more when its time is up. */
+/** The limits of a wait that checks once more when its time is up. */
 export function withLastLook({ timeoutMs, signal }: WaitOptions): WaitOptions {
   return { signal, timeoutMs: timeoutMs === undefined ? undefined : Math.max(0, timeoutMs) + LAST_LOOK_MS };
 }
@@ -39,14 +42,14 @@ export function deadlineOf(timeoutMs: number | undefined): number | undefined {
   return timeoutMs === undefined ? undefined : Date.now() + timeoutMs;
 }
 
-/** Milliseconds until a job is past its deadline, if it has one: from when it may start. */
+/** Milliseconds until a job's deadline, if it has one, counted from when it may start. */
 export function tickOf({ expiresMs, delayMs, startAt }: SubmitOptions): number | undefined {
   if (expiresMs === undefined) return undefined;
   return Math.max(0, delayMs ?? (startAt ?? 0) - serverTime()) + expiresMs;
 }
 
 /**
- * A notice, or undefined when it is time to look at the job's state again.
+ * A notice, or undefined when it is time to check the job's state again.
  * @throws InferError WAIT_TIMEOUT (75) past the deadline; the signal's reason when it fired.
  */
 export async function waitFor(
@@ -66,12 +69,12 @@ export async function waitFor(
   const look = (): undefined => {
     signal?.throwIfAborted();
   };
-  // What is beyond a timer is looked at in between.
+  // A time beyond the maximum of a timer is waited for in steps.
   return answerWithin(Number.isFinite(sleep) ? Math.min(sleep, TIMER_MAX_MS) : sleep, heard, look, signal);
 }
 
 function timedOut(id: string): InferError {
-  return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it goes on`, {
+  return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it continues`, {
     hint: `infer result ${printable(id)} --wait`,
   });
 }

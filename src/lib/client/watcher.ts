@@ -6,7 +6,7 @@ import { readGroup } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { isEnded } from './ended.js';
-import type { Places } from './places.js';
+import type { JobLocations } from './job-locations.js';
 
 /** How something that is watched stands: a job, a group, or (`gone`) nothing any more. */
 export type Sight =
@@ -19,7 +19,7 @@ export interface WatchParts {
   prefix: string;
   producer: Producer;
   waiter: Waiter;
-  places: Places;
+  locations: JobLocations;
 }
 
 interface Watched {
@@ -166,8 +166,8 @@ export class Watcher {
 
   private async tell(one: Watched, sight: Sight | undefined): Promise<void> {
     if (this.isOver(one)) return;
-    if (sight === undefined && (await this.parts.places.moved(one.id, one.queue))) {
-      const { queue } = await this.parts.places.named(one.id);
+    if (sight === undefined && (await this.parts.locations.moved(one.id, one.queue))) {
+      const { queue } = await this.parts.locations.named(one.id);
       one.queue = queue;
       this.parts.waiter.forget(one.id);
       return;

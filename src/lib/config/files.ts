@@ -8,7 +8,7 @@ import { homeOf } from './home.js';
 import { SETTING_NAMES, type SettingName, settingOf } from './settings.js';
 import { closestWord } from './suggest.js';
 
-/** A configuration file that was found: its path and what it says, keys checked. */
+/** A configuration file that was found: its path and its checked content. */
 export interface ConfigFile {
   readonly path: string;
   readonly values: Partial<Record<SettingName, unknown>>;
@@ -43,7 +43,7 @@ async function search(places: string[], from: string, stopDir: string): Promise<
       return await searchIn(places);
     } catch (error) {
       if (error instanceof InferError) throw error;
-      // One that may not be read, or is a directory, is not ours either.
+      // A file that may not be read, or is a directory, is not ours either.
       const { code, path = 'package.json' } = error as NodeJS.ErrnoException;
       if (code === undefined || basename(path) !== 'package.json') throw error;
       return searchIn(places.filter((place) => place !== 'package.json'));
@@ -56,7 +56,7 @@ async function readGiven(path: string): Promise<ConfigFile> {
   return file ?? { path, values: {} };
 }
 
-/** JSON in which no field is there twice: the last would win without a word. */
+/** Parses JSON and rejects duplicate fields: otherwise the last would silently win. */
 function parseJson(path: string, content: string): unknown {
   const json = withoutMark(content);
   const value = jsonOf(path, json);
@@ -89,7 +89,10 @@ function unreadable(path: string | undefined, cause: unknown): InferError {
   );
 }
 
-/** A package.json usually belongs to another program: an error in it is only reported when it has settings for infer. */
+/**
+ * A package.json usually belongs to another program: errors in it are only reported when it contains settings
+ * for infer.
+ */
 function loadJson(path: string, content: string): unknown {
   if (basename(path) !== 'package.json') return parseJson(path, content);
   try {

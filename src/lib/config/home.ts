@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The user's home directory: `HOME`, else that of the user list. Undefined for a user who is in no
- * list, as with the arbitrary user ids of OpenShift. An empty `HOME` counts as none.
+ * The user's home directory: `HOME`, else that in the user database. Undefined for a user without an entry
+ * there, as with the arbitrary user ids of OpenShift. An empty `HOME` counts as none.
  */
 export function homeOf(env: Environment): string | undefined {
   if (env.HOME) return env.HOME;
@@ -22,9 +22,9 @@ export function homeOf(env: Environment): string | undefined {
 }
 
 /**
- * Where pid files, logs and the private Redis are by default: `$XDG_STATE_HOME/infer`, else
- * `~/.local/state/infer`, else, for a user without a home directory, `<tmp>/infer-<uid>`. A home that
- * exists and cannot be written to is kept: then the reason is said when something is to be written.
+ * The default location of pid files, logs and the private Redis: `$XDG_STATE_HOME/infer`, else
+ * `~/.local/state/infer`, else, for a user without a home directory, `<tmp>/infer-<uid>`. A home that exists
+ * but is not writable is kept: the error is reported when something is to be written.
  */
 export function defaultStateDir(env: Environment): string {
   if (env.XDG_STATE_HOME) return join(env.XDG_STATE_HOME, 'infer');
@@ -33,7 +33,7 @@ export function defaultStateDir(env: Environment): string {
   return join(home, '.local', 'state', 'infer');
 }
 
-/** `/` or `/nonexistent`, which containers and user lists name for users who have none. */
+/** `/` or `/nonexistent`, used by containers and user databases for users without a home. */
 function isNoHome(home: string): boolean {
   if (home !== '/' && exists(home)) return false;
   let above = home;
@@ -50,15 +50,15 @@ function exists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
-    // It cannot be looked at, but it is there.
+    // It exists, although access is denied.
     return true;
   }
 }
 
 /**
- * Names a home directory and a shell where the user has none: oclif asks the user list for both as it
- * loads, and fails where this user id is not in it. Children inherit them.
- * @param env changed in place.
+ * Sets a home directory and a shell if the user has none: oclif looks up both in the user database when it
+ * loads, and fails if this user id is missing there. Child processes inherit them.
+ * @param env modified in place.
  */
 export function settleUser(env: Record<string, string | undefined> = process.env): void {
   if (process.platform === 'win32') return;

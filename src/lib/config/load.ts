@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { currentDir } from '../core/current-dir.js';
 import { InferError } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import { printable } from '../core/job.js';
 import { type ConfigFile, type Environment, findConfigFiles } from './files.js';
 import { defaultStateDir, homeOf } from './home.js';
@@ -11,13 +10,13 @@ import { closestWord } from './suggest.js';
 
 export type SourceKind = 'flag' | 'env' | 'file' | 'default';
 
-/** Where a value came from: `--redis`, `INFER_REDIS_URL`, the path of a file, or `default`. */
+/** The source of a value: `--redis`, `INFER_REDIS_URL`, the path of a file, or `default`. */
 export interface Source {
   readonly kind: SourceKind;
   readonly label: string;
 }
 
-/** What the environment says of the terminal. */
+/** What the environment says about the terminal. */
 export interface TerminalFacts {
   readonly ci: boolean;
   readonly dumb: boolean;
@@ -28,7 +27,7 @@ export interface LoadedSettings {
   readonly sources: Readonly<Record<SettingName, Source>>;
   readonly files: readonly string[];
   readonly terminal: TerminalFacts;
-  /** Kubernetes sets a variable in its containers; others leave a file, see redis/errors. */
+  /** Kubernetes sets a variable in its containers; other systems leave a file, see redis/errors. */
   readonly kubernetes: boolean;
 }
 
@@ -37,16 +36,16 @@ export interface LoadOptions {
   flags?: Partial<Record<SettingName, unknown>>;
   env?: Environment;
   cwd?: string;
-  /** Root of the installed package: its `models/` serves when the current directory has none. */
+  /** Root of the installed package: its `models/` is used when the current directory has none. */
   packageRoot?: string;
 }
 
 const DEFAULT_SOURCE: Source = { kind: 'default', label: 'default' };
 
 /**
- * Every setting from flags, else the environment, else the project's file, else the user's file,
- * else its default. The only reader of `process.env`. `.env` files are not read: a stray one must
- * not decide which server a command talks to.
+ * Every setting from flags, else the environment, else the project's file, else the user's file, else its
+ * default. The only reader of `process.env`. `.env` files are not read: a stray one must not determine the
+ * server used by a command.
  *
  * @throws InferError CONFIG (exit 78), or USAGE (exit 2) when the bad value came from a flag.
  */
@@ -57,23 +56,23 @@ export function loadSettings(options: LoadOptions = {}): Promise<LoadedSettings>
 }
 
 /**
- * The same where something is wrong: every bad value and file, with the settings as they would be
- * without it. For who must run to say so.
+ * The same for invalid settings: returns every bad value and file, with the settings as they would be without
+ * it. For commands that must run in order to report them.
  *
- * @throws InferError USAGE (exit 2) for a bad flag, as ever.
+ * @throws InferError USAGE (exit 2) for a bad flag, as always.
  */
 export async function surveySettings(
   options: LoadOptions = {},
 ): Promise<{ loaded: LoadedSettings; problems: InferError[] }> {
   const problems: InferError[] = [];
   const loaded = await collect(options, (error) => {
-    if (error.exitCode !== ExitCode.BadConfig) throw error;
+    if (error.code !== 'CONFIG') throw error;
     problems.push(error);
   });
   return { loaded, problems };
 }
 
-/** Told of what cannot be read; if it returns, loading goes on without. */
+/** Called for values and files that cannot be read; if it returns, loading continues without them. */
 type OnBad = (error: InferError) => void;
 
 async function collect(options: LoadOptions, onBad: OnBad): Promise<LoadedSettings> {
@@ -96,7 +95,7 @@ async function collect(options: LoadOptions, onBad: OnBad): Promise<LoadedSettin
       picked.source.kind === 'default' ? defaultOf(name, env, cwd, options.packageRoot) : picked.value;
     sources[name] = picked.source;
   }
-  // https://no-color.org: present and not empty, whatever the value.
+  // https://no-color.org: set and not empty, whatever the value.
   if (values.noColor === false && (env.NO_COLOR ?? '') !== '' && sources.noColor?.kind === 'default') {
     values.noColor = true;
     sources.noColor = { kind: 'env', label: 'NO_COLOR' };
@@ -127,7 +126,7 @@ interface Origins {
   onBad: OnBad;
 }
 
-/** The first origin that has a value that can be read. */
+/** The first source with a readable value. */
 function pick(name: SettingName, origins: Origins): Picked {
   for (const { raw, source, base } of given(name, origins)) {
     const value = settingOf(name).rule.read(raw);
@@ -140,7 +139,7 @@ function pick(name: SettingName, origins: Origins): Picked {
 interface Given {
   raw: unknown;
   source: Source;
-  /** Directory that a relative path starts from. */
+  /** Base directory of a relative path. */
   base: string;
 }
 
@@ -150,7 +149,7 @@ function* given(name: SettingName, { flags, env, files, cwd }: Origins): Generat
     yield { raw: flags[name], source: { kind: 'flag', label: `--${setting.flag ?? name}` }, base: cwd };
   }
   const variable = env[setting.env];
-  // An empty variable counts as unset: that is how compose files and shells "unset" one.
+  // An empty variable counts as unset: compose files and shells unset variables that way.
   if (variable !== undefined && variable.trim() !== '') {
     yield { raw: variable, source: { kind: 'env', label: setting.env }, base: cwd };
   }
@@ -175,7 +174,7 @@ function resolvePath(path: string, base: string, env: Environment): string {
 function badValue(name: SettingName, raw: unknown, source: Source): InferError {
   const setting = settingOf(name);
   const where = source.kind === 'file' ? `${printable(source.label)}: '${name}'` : source.label;
-  // A URL may hold a password even when it is malformed, so it is never echoed.
+  // A URL may contain a password even when malformed, so it is never printed.
   const hidden = setting.secret === true || name === 'redisUrl' || name === 'resultUrl';
   const shown = hidden ? '' : ` '${printable(shorten(raw))}'`;
   const options = setting.rule.options;
@@ -221,7 +220,7 @@ function defaultOf(
   return settingOf(name).default;
 }
 
-/** Variables that oclif itself reads under our prefix. */
+/** Variables with our prefix that oclif itself reads. */
 const OCLIF_VARIABLES =
   /^INFER_(?:REDIRECTED|CONTENT_TYPE|THEME_FILE|DISABLE_THEME|SKIP_\w+|NPM_\w+|USER_AGENT)$/;
 
@@ -230,7 +229,7 @@ export interface UnknownVariable {
   suggestion?: string;
 }
 
-/** `INFER_*` variables that nothing reads: most often a typing error that silently does nothing. */
+/** `INFER_*` variables that nothing reads: usually a typo with no effect. */
 export function unknownInferVariables(env: Environment = process.env): UnknownVariable[] {
   const known = new Set<string>(SETTING_NAMES.map((name) => settingOf(name).env));
   return Object.keys(env)

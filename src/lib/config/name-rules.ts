@@ -47,7 +47,7 @@ function namesIn(raw: unknown): string[] {
   return parts.map((part) => part.trim()).filter((part) => part !== '');
 }
 
-/** Why `checkQueueName` refuses it; undefined when it does not. */
+/** Why `checkQueueName` rejects it; undefined when it does not. */
 function wrongQueue(name: string): string | undefined {
   try {
     checkQueueName(name);
@@ -62,7 +62,7 @@ function isQueueName(name: string): boolean {
   return wrongQueue(name) === undefined;
 }
 
-/** The name of a model, as directories have it, or one version of it. */
+/** The name of a model, as in directories, or one version of it. */
 export function modelName(): Rule<string> {
   return {
     text: 'a model name, or name@version',

@@ -2,20 +2,20 @@ import { BOUNDS, type Bound, TIMER_MAX_MS } from '../core/bounds.js';
 import { parseDuration, writtenDuration } from '../core/units.js';
 
 /**
- * What a setting may be. Strings come from flags and the environment, other types from files; one
+ * The rule for a setting's value. Strings come from flags and the environment, other types from files; one
  * rule reads both, so a value means the same wherever it is written.
  */
 export interface Rule<T> {
-  /** In words, for errors and documents: "a whole number of 1 or more". */
+  /** As text, for errors and documentation: "a whole number of 1 or more". */
   readonly text: string;
-  /** A value that would be accepted, for the fix in an error. */
+  /** A valid value, for the fix in an error. */
   readonly example: string;
   readonly options?: readonly string[];
   readonly boolean?: true;
   readonly list?: true;
   /**
-   * What is wrong with a value that breaks the rule, in a sentence; and one that was likely meant. Where the
-   * value may hold a password, neither repeats any of it.
+   * What is wrong with a value that breaks the rule, as a sentence; and the value that was likely meant. If
+   * the value may contain a password, neither repeats any of it.
    */
   wrong?(raw: unknown): { message: string; example: string } | undefined;
   /** The value, or undefined when it breaks the rule. */
@@ -28,7 +28,7 @@ export function textOf(raw: unknown): string | undefined {
   return typeof raw === 'number' && Number.isFinite(raw) ? String(raw) : undefined;
 }
 
-/** Any text that is not empty. */
+/** Any non-empty text. */
 export function text(what: string, example: string, pattern?: RegExp): Rule<string> {
   return {
     text: what,

@@ -1,6 +1,6 @@
 import type { Rule } from './rules.js';
 
-/** How many runner processes a worker may have: it moves between the two. */
+/** The minimum and maximum number of a worker's runner processes. */
 export interface RunnerBounds {
   readonly min: number;
   readonly max: number;
@@ -9,8 +9,7 @@ export interface RunnerBounds {
 const MOST = 256;
 
 /**
- * `8,2`: eight at most and two at least, the most first as Celery has it; `8` alone is `8,1`. Files
- * may also say `[8, 2]`.
+ * `8,2`: at most eight and at least two, in Celery's order; `8` alone is `8,1`. Files may also say `[8, 2]`.
  */
 export function runnerBounds(): Rule<RunnerBounds> {
   return {
@@ -26,7 +25,7 @@ export function runnerBounds(): Rule<RunnerBounds> {
   };
 }
 
-/** The bounds as they are written: `8,2`. */
+/** The bounds in written form: `8,2`. */
 export function boundsText({ max, min }: RunnerBounds): string {
   return `${max},${min}`;
 }

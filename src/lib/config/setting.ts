@@ -7,21 +7,21 @@ export interface Setting<T> {
   /** Long flag without dashes, where a flag exists. */
   readonly flag?: string;
   readonly char?: string;
-  /** What stands for the value in help. */
+  /** Placeholder for the value in help. */
   readonly helpValue?: string;
   readonly doc: string;
   readonly rule: Rule<T>;
-  /** In words, for help and documents, when the default is computed. */
+  /** As text, for help and documentation, when the default is computed. */
   readonly defaultText?: string;
-  /** Never shown, nor read from a flag. */
+  /** Never shown, and not available as a flag. */
   readonly secret?: true;
-  /** A path: relative to the file it is written in, else to the current directory. */
+  /** A path: relative to the file that contains it, else to the current directory. */
   readonly path?: true;
-  /** Only from the environment (or a flag): a file may not set it. */
+  /** Only from the environment (or a flag): not allowed in a file. */
   readonly notInFile?: true;
 }
 
-/** A setting with a default is always there after loading. */
+/** A setting with a default is always defined after loading. */
 export interface SettingWithDefault<T> extends Setting<T> {
   readonly default: T;
 }

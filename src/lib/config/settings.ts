@@ -1,4 +1,4 @@
-import { BOUNDS } from '../core/bounds.js';
+import { BOUNDS, LOCK_MS } from '../core/bounds.js';
 import { modelName, queueName, queueNames } from './name-rules.js';
 import { redisRule } from './redis-rule.js';
 import { boolean, duration, integer, oneOf, seconds, text } from './rules.js';
@@ -10,8 +10,8 @@ const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
 
 /**
- * THE table of settings: flags, the environment, configuration files, and `--help`
- * are all made from it. A new setting is one entry here.
+ * THE table of settings: flags, the environment, configuration files, and `--help` are all generated from it.
+ * A new setting is one entry here.
  */
 export const SETTINGS = {
   redisUrl: {
@@ -185,7 +185,7 @@ export const SETTINGS = {
     flag: 'concurrency',
     char: 'c',
     helpValue: '<n>',
-    doc: 'runs at the same time, each in a process of its own',
+    doc: 'runs at the same time, each in its own process',
     default: 1,
     rule: integer({ min: 1, max: 256 }),
   } as SettingWithDefault<number>,
@@ -273,7 +273,7 @@ export const SETTINGS = {
   lockTtl: {
     env: 'INFER_LOCK_TTL',
     doc: 'how long a worker may be silent before its jobs are given to another',
-    default: 10_000,
+    default: LOCK_MS,
     defaultText: '10s',
     rule: duration(BOUNDS.lockMs.min, '10s', BOUNDS.lockMs.max),
   } as SettingWithDefault<number>,
@@ -344,7 +344,7 @@ export type Settings = {
 
 export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[];
 
-/** A row of the table without its type, for code that walks the table. */
+/** A row of the table without its type, for code that iterates over the table. */
 export function settingOf(name: SettingName): Setting<unknown> & { readonly default?: unknown } {
   return SETTINGS[name];
 }

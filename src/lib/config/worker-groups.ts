@@ -1,26 +1,26 @@
 import { checkQueueName } from '../core/job.js';
 import type { Rule } from './rules.js';
 
-/** Workers that are started together: one entry of `workers` in a configuration file. */
+/** Workers started together: one entry of `workers` in a configuration file. */
 export interface WorkerGroup {
-  /** Of the first worker, or with a number each of all. */
+  /** Name of the first worker, or the base name, with a number each, of all. */
   name: string;
   /** In order of urgency; those of the setting `queues` when absent. */
   queues?: readonly string[] | undefined;
   /** Index, `GPU-<uuid>` or `MIG-<uuid>` for all of them. */
   gpu?: string | undefined;
-  /** How many; with `perGpu`, on each GPU. */
+  /** Number of workers; with `perGpu`, on each GPU. */
   count?: number | undefined;
   /** One for each GPU of the host. */
   perGpu?: boolean | undefined;
-  /** More arguments of `infer worker`. */
+  /** Additional arguments of `infer worker`. */
   args?: readonly string[] | undefined;
 }
 
 const GROUP_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 export const MOST_WORKERS = 256;
 
-/** A list of worker groups, in a file as it is, in a variable as JSON. */
+/** A list of worker groups: a list in a file, JSON in a variable. */
 export function workerGroups(): Rule<readonly WorkerGroup[]> {
   return {
     text: 'a list of workers: name, and perhaps queues, gpu, count, perGpu, args; names all different',

@@ -1,21 +1,22 @@
 /**
- * The one home of waits with a limit. Work that is given up goes on by itself: a promise cannot be
- * ended, so its outcome is ignored, and nothing of it counts as an unhandled rejection.
+ * Waits for one piece of work, with a limit; repeated checks with a limit are in poll.ts. Abandoned work runs
+ * on: a promise cannot be cancelled, so its outcome is ignored, and none of its errors counts as an unhandled
+ * rejection.
  */
 
 import { TIMER_MAX_MS } from './bounds.js';
 
 export interface WaitLimits {
-  /** Milliseconds; none when undefined. Beyond what a timer holds (24.8 days) it is none either. */
+  /** Milliseconds; no limit when undefined, or beyond the maximum of a timer (24.8 days). */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Does work within limits. `work` is given a signal that fires when a limit is reached: what has
- * several steps looks at it before each, so that no step is begun for a caller that has left.
- * @param late the error of a time-out; asked when it happens
- * @throws what `late` answers; the reason of `limits.signal` when that fired
+ * Runs work within limits. `work` receives a signal that fires when a limit is reached: work with several
+ * steps checks it before each, so that no step begins for a caller that has left.
+ * @param late creates the error of a timeout; called when it happens
+ * @throws the error from `late`; the reason of `limits.signal` when that fired
  */
 export async function bounded<T>(
   work: (signal: AbortSignal) => Promise<T>,
@@ -23,7 +24,7 @@ export async function bounded<T>(
   late: () => unknown,
 ): Promise<T> {
   if (timeoutMs === undefined && signal === undefined) {
-    // One of its own: a shared one would gather the listeners of all calls under way.
+    // A separate one: a shared signal would collect the listeners of all calls in progress.
     return work(new AbortController().signal);
   }
   signal?.throwIfAborted();
@@ -47,7 +48,10 @@ export async function bounded<T>(
   }
 }
 
-/** Waits until work has settled, well or not, but no longer than `ms`, nor after `signal` has fired. False: it goes on. */
+/**
+ * Waits until work has settled, successfully or not, but at most `ms`, and not beyond the firing of `signal`.
+ * False: it is still running.
+ */
 export function settledWithin(ms: number, work: Promise<unknown>, signal?: AbortSignal): Promise<boolean> {
   const settled = work.then(
     () => true,
@@ -57,8 +61,8 @@ export function settledWithin(ms: number, work: Promise<unknown>, signal?: Abort
 }
 
 /**
- * What work answers, or what `late` does when that takes longer than `ms` or `signal` fires before.
- * @param ms beyond what a timer holds (24.8 days) there is no limit of time.
+ * The result of work or, if that takes longer than `ms` or `signal` fires first, of `late`.
+ * @param ms beyond the maximum of a timer (24.8 days) there is no time limit.
  * @throws what either throws.
  */
 export async function answerWithin<T, L>(
@@ -84,9 +88,9 @@ export async function answerWithin<T, L>(
 }
 
 /**
- * The values of a source for as long as `signal` has not fired. When it fires, also while the next value is
- * still to come, this throws its reason, and the source is asked to end (`return`). That is not waited for: a
- * generator hears of it only once its own wait is over.
+ * The values of a source until `signal` fires. When it fires, even while the next value is pending, this
+ * throws its reason and asks the source to end (`return`), without waiting for it: a generator notices only
+ * once its own wait is over.
  */
 export async function* untilAborted<T>(
   source: AsyncIterable<T> | Iterable<T>,
@@ -94,7 +98,7 @@ export async function* untilAborted<T>(
 ): AsyncGenerator<T, void, undefined> {
   signal.throwIfAborted();
   const iterator = (Symbol.asyncIterator in source ? source : valuesOf(source))[Symbol.asyncIterator]();
-  // One listener for all values: a race with one promise would gather a reaction a value.
+  // One listener for all values: racing with one promise would add a reaction per value.
   let giveUp = (_reason: unknown): void => undefined;
   const onAbort = (): void => giveUp(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });

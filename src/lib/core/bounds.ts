@@ -1,7 +1,7 @@
 import type { ErrorCode } from './error-table.js';
 import { InferError } from './errors.js';
 
-/** Whole numbers from `min` to `max`, both included. */
+/** Integers from `min` to `max`, inclusive. */
 export interface Bound {
   readonly min: number;
   readonly max: number;
@@ -10,36 +10,42 @@ export interface Bound {
 const DAY_MS = 86_400_000;
 
 /**
- * Longest duration of all. Redis refuses an expiry that does not fit its clock (9999999999999999 s), and a
+ * Longest duration anywhere. Redis refuses an expiry that does not fit its clock (9999999999999999 s), and a
  * script that is refused half way has done half of its work.
  */
 export const DURATION_MAX_MS = 3650 * DAY_MS;
 
-/** Longest that anything is waited for: timers of Node.js take 2^31 - 1 ms, and run at once beyond that. */
+/** Longest wait anywhere: timers of Node.js take up to 2^31 - 1 ms, and fire immediately beyond that. */
 export const TIMER_MAX_MS = 24 * DAY_MS;
 
-/** Scores of delayed jobs hold times until 2039, so nothing starts later than in a year, or is given more than a year then. */
+/**
+ * Scores of delayed jobs can represent times until 2039, so nothing may start later than a year from now, or
+ * get more than a year from then.
+ */
 export const AHEAD_MAX_MS = 365 * DAY_MS;
 
-/** Most of anything that is only counted. */
+/** Maximum for anything that is only counted. */
 export const COUNT_MAX = 1_000_000_000;
 
-/** Most bytes of a size that is typed: 1,024 TB. */
+/** Maximum for a size given by the user: 1,024 TB. */
 export const BYTES_MAX = 2 ** 50;
 
-/** THE bounds of what a job carries and a worker is told: flags, settings, library and scripts have them from here. */
+/** Milliseconds of silence after which a worker's jobs are given to another worker, unless set otherwise. */
+export const LOCK_MS = 10_000;
+
+/** THE bounds of job and worker options, for flags, settings, library and scripts. */
 export const BOUNDS = {
-  /** Seconds a result, or a failed job, is kept; 0 keeps none. */
+  /** Seconds that a result, or a failed job, is kept; 0: not kept. */
   keepS: { min: 0, max: DURATION_MAX_MS / 1000 },
-  /** Milliseconds from now (or from its start) after which a job expires. */
+  /** Milliseconds from now (or from its earliest start) after which a job expires. */
   expiresMs: { min: 0, max: AHEAD_MAX_MS },
   /** Milliseconds before a job starts. */
   delayMs: { min: 0, max: AHEAD_MAX_MS },
   /** Milliseconds of run time. */
   timeLimitMs: { min: 1, max: TIMER_MAX_MS },
-  /** Milliseconds of silence after which a worker's jobs are given to another. */
+  /** Milliseconds of silence after which a worker's jobs are given to another worker. */
   lockMs: { min: 1000, max: DAY_MS },
-  /** Tries after the first. */
+  /** Retries after the first attempt. */
   retries: { min: 0, max: 100 },
   /** Milliseconds before the first retry. */
   retryDelayMs: { min: 0, max: TIMER_MAX_MS },
@@ -49,14 +55,14 @@ export const BOUNDS = {
   rows: { min: 1, max: COUNT_MAX },
 } as const satisfies Record<string, Bound>;
 
-/** The nearest number within the bounds; undefined for what is no number. */
+/** The nearest number within the bounds; undefined for anything that is not a number. */
 export function within(value: unknown, { min, max }: Bound): number | undefined {
   if (typeof value !== 'number' || Number.isNaN(value)) return undefined;
   return Math.round(Math.min(Math.max(value, min), max));
 }
 
 /**
- * An option of the library, held against its bounds; fractions are rounded.
+ * Checks an option of the library against its bounds; fractions are rounded.
  * @param what its name and unit, for the message.
  * @throws InferError with `code` (exit 2) unless a number within the bounds.
  */

@@ -1,10 +1,10 @@
-/** Time as the code above sees it; tests hand in a fake one. */
+/** A source of time; tests pass in a fake one. */
 export interface Clock {
-  /** Milliseconds since the epoch; of a clock for durations, since some moment. */
+  /** Milliseconds since the epoch; for a clock that measures durations, since an arbitrary moment. */
   now(): number;
 }
 
 export const systemClock: Clock = { now: () => Date.now() };
 
-/** For durations within this process: no clock that is set moves it, neither the host's nor that of Redis. */
+/** For durations within this process: not affected when the host's clock or Redis's is set. */
 export const monotonicClock: Clock = { now: () => performance.now() };

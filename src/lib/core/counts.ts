@@ -1,4 +1,4 @@
-/** Whole numbers with thousands separators: `50,000`. */
+/** Integers with thousands separators: `50,000`. */
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US');
 }
@@ -8,7 +8,7 @@ export function plural(value: number, one: string, many: string = `${one}s`): st
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** `80 %` of 0.8. */
+/** `80 %` for 0.8. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;
 }

@@ -1,15 +1,18 @@
-/** A URL up to the end of its user part. What has no user part does not match. */
+/** A URL up to the end of its user part. Does not match without a user part. */
 const USER_PART = /\b([a-z][a-z0-9+.-]*:\/\/)(\S*@)/gi;
 
-/** `<user>:<password>@`, as hints write it for a reader to fill in; nothing else has brackets on both sides. */
+/** `<user>:<password>@`, as placeholders in hints; nothing else has brackets on both sides. */
 const TO_FILL_IN = /^(?:<[a-z-]+>)?(?::<[a-z-]+>)?@$/;
 
-/** Redis URLs may hold an unescaped `@` or `/` in the password, so everything up to the last `@` is one. */
+/**
+ * Redis URLs may contain an unescaped `@` or `/` in the password, so everything up to the last `@` belongs to
+ * it.
+ */
 const OF_REDIS = /^rediss?\b/i;
 
 /**
- * The same text without the user and password of any URL in it: `redis://***@host`. Placeholders
- * such as `redis://:<password>@host` stay, since a hint without them says nothing.
+ * The same text without the user and password of any URL in it: `redis://***@host`. Placeholders such as
+ * `redis://:<password>@host` stay, since the hint would be useless without them.
  */
 export function withoutCredentials(text: string): string {
   return text.replace(USER_PART, (all: string, scheme: string, rest: string) => {
@@ -19,7 +22,7 @@ export function withoutCredentials(text: string): string {
   });
 }
 
-/** Where the user part of `user:password@host/p@th` ends; 0 where it has none. */
+/** Where the user part of `user:password@host/p@th` ends; 0 if there is none. */
 function endInAuthority(rest: string): number {
   return (rest.split('/', 1)[0] as string).lastIndexOf('@') + 1;
 }

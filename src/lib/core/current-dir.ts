@@ -16,7 +16,7 @@ export function currentDir(): string {
   }
 }
 
-/** For a child that needs no current directory of its own: this one, unless it was deleted meanwhile. */
+/** A directory for a child process that does not depend on it: this one, unless it was deleted meanwhile. */
 export function dirForChild(): string {
   const dir = currentDir();
   return existsSync(dir) ? dir : '/';

@@ -10,7 +10,7 @@ import { ExitCode } from './exit-codes.js';
 
 export type { ErrorFacts, Fault, Trait } from './error-codes/facts.js';
 
-/** Every code by topic, in the order of docs/errors.md, which is made of it. */
+/** Every code by topic, in the order of docs/errors.md, which is generated from it. */
 export const ERROR_TOPICS = {
   'Usage and configuration': USAGE_ERRORS,
   Input: INPUT_ERRORS,
@@ -39,12 +39,12 @@ export const ERRORS = {
 /** The codes of this release. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Codes of bad input data: those that end a command with 65. */
+/** Codes of invalid input data: a command exits with 65. */
 export type InputCode = {
   [Code in ErrorCode]: (typeof ERRORS)[Code]['exitCode'] extends typeof ExitCode.BadInput ? Code : never;
 }[ErrorCode];
 
-/** What holds of a code that this release does not know: another one wrote it to Redis. */
+/** Facts for a code that this release does not know: another release wrote it to Redis. */
 const UNKNOWN: ErrorFacts = {
   exitCode: ExitCode.Negative,
   httpStatus: 500,
@@ -54,12 +54,12 @@ const UNKNOWN: ErrorFacts = {
   meaning: 'A code of another release.',
 };
 
-/** Whether this release has an error of that code. */
+/** Whether this release has an error with that code. */
 export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(ERRORS, code);
 }
 
-/** The table's row; codes in records come from whatever release wrote them, so they may have none. */
+/** The table's row; codes in records come from any release, so they may have none. */
 export function errorFacts(code: string): ErrorFacts {
   return isErrorCode(code) ? ERRORS[code] : UNKNOWN;
 }

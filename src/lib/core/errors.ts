@@ -2,20 +2,20 @@ import { type ErrorCode, type ErrorFacts, errorFacts, type InputCode } from './e
 import type { ExitCode } from './exit-codes.js';
 
 export interface InferErrorInit {
-  /** What the user types or changes to get past this; shown as `Try:`. */
+  /** What the user types or changes to fix it; shown as `Try:`. */
   hint?: string | undefined;
   /** The underlying error; kept for `INFER_DEBUG=1`, never printed otherwise. */
   cause?: unknown;
 }
 
 /**
- * An expected failure: a stable code (`REDIS_UNREACHABLE`), what happened in plain words, and the
- * fix. All else that is known of it is in the row of its code: see error-table.ts and docs/errors.md.
- * Messages must hold no payload, password or driver internals: they reach terminals and logs.
+ * An expected failure: a stable code (`REDIS_UNREACHABLE`), what happened in plain words, and the fix.
+ * Everything else is in the table row of its code: see error-table.ts and docs/errors.md. Messages must not
+ * contain payloads, passwords or driver internals, because they reach terminals and logs.
  */
 export class InferError extends Error {
   override readonly name = 'InferError';
-  /** One of the table; of a record from Redis, whatever its release wrote. */
+  /** A code from the table; for a record from Redis, any code its release wrote. */
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly exitCode: ExitCode;
@@ -27,7 +27,7 @@ export class InferError extends Error {
     this.exitCode = errorFacts(code).exitCode;
   }
 
-  /** A stored failure as an error. A code that this release does not know is kept as it is: exit 1, not retryable. */
+  /** A stored failure as an error. A code that this release does not know is kept: exit 1, not retryable. */
   static of({ code, message, hint }: FailureRecord): InferError {
     return new InferError(code as ErrorCode, message, { hint });
   }
@@ -37,13 +37,13 @@ export class InferError extends Error {
     return errorFacts(this.code);
   }
 
-  /** The same error in other words, for a caller that knows more; without a hint, with its own. */
+  /** The same error with another message, for a caller that knows more; the hint is kept by default. */
   reworded(message: string, hint = this.hint): InferError {
     return new InferError(this.code, message, { hint, cause: this });
   }
 }
 
-/** Bad input data: exit 65. `where` is a place such as `line 12`, put before the message. */
+/** Invalid input data: exit 65. `where` is a place such as `line 12`, prefixed to the message. */
 export function badInput(
   code: InputCode,
   message: string,
@@ -59,8 +59,8 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * What is stored and shown of a failure that ended a job; no stack, at most 500 characters. Records that are
- * read may have a code of another release; those that are made have one of the table (`OwnFailure`).
+ * What is stored and shown of a failure that ended a job; no stack, at most 500 characters. Records that were
+ * read may have a code of another release; those created here have one from the table (`OwnFailure`).
  */
 export interface FailureRecord<Code extends string = string> {
   code: Code;
@@ -68,7 +68,7 @@ export interface FailureRecord<Code extends string = string> {
   hint?: string | undefined;
 }
 
-/** A failure that this release makes. */
+/** A failure created by this release. */
 export type OwnFailure = FailureRecord<ErrorCode>;
 
 const FAILURE_TEXT_MAX = 500;

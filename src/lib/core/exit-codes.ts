@@ -1,13 +1,13 @@
 /**
- * Exit codes of every command, one meaning each. 65..78 are the BSD `sysexits.h` numbers that fit;
- * 129, 130 and 143 are 128 + signal number, as shells report them.
+ * Exit codes of all commands, one meaning each. 65..78 are the BSD `sysexits.h` numbers that fit; 129, 130
+ * and 143 are 128 + signal number, as shells report them.
  */
 export const ExitCode = {
   Ok: 0,
-  /** It ran and the answer is bad: a job failed, a check failed. */
+  /** It ran, but the result is negative: a job failed, a check failed. */
   Negative: 1,
   Usage: 2,
-  /** Some of it worked. */
+  /** Part of it succeeded. */
   Partial: 3,
   BadInput: 65,
   NoInput: 66,
@@ -15,7 +15,7 @@ export const ExitCode = {
   Unavailable: 69,
   /** A bug in infer itself. */
   Internal: 70,
-  /** What it had to write could not be written. */
+  /** Its output could not be written. */
   Output: 74,
   /** Try again later: the queue is full, or a wait timed out. */
   TryAgain: 75,
@@ -30,39 +30,39 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export interface ExitCodeFacts {
   code: ExitCode;
-  /** What it says, in a few words. */
+  /** Its meaning in a few words. */
   meaning: string;
-  /** A command that ends with it, and when. */
+  /** A command that exits with it, and when. */
   example: string;
 }
 
-/** Every code with what it means, for `infer help exit-codes`; the type has none left out. */
+/** Every code with its meaning, for `infer help exit-codes`; the type ensures that none is missing. */
 const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>> = {
-  Ok: { meaning: 'it worked', example: 'infer submit data.json --wait: the job completed' },
+  Ok: { meaning: 'success', example: 'infer submit data.json --wait: the job completed' },
   Negative: {
-    meaning: 'it ran and the answer is bad: a job failed, a check failed',
+    meaning: 'negative answer: a job failed, a check failed',
     example: 'infer redis status: it does not run',
   },
   Usage: {
-    meaning: 'wrong usage: an unknown command or flag, a value that is not taken',
+    meaning: 'wrong usage: an unknown command or flag, an invalid value',
     example: 'infer submit data.json --priority 12',
   },
   Partial: {
-    meaning: 'part of it worked',
+    meaning: 'partial success',
     example: 'infer result GROUP: some of its rows failed',
   },
   BadInput: { meaning: 'bad input data; the message names the line', example: 'infer submit broken.json' },
   NoInput: {
-    meaning: 'something named is not there: a file, a model, an id',
+    meaning: 'not found: a file, a model, an id',
     example: 'infer submit missing.json',
   },
   Unavailable: {
-    meaning: 'Redis, or what else is needed, cannot be reached',
+    meaning: 'unreachable: Redis, or another service or device it needs',
     example: 'infer inspect --redis redis://127.0.0.1:1',
   },
   Internal: { meaning: 'a bug in infer', example: 'please report it, with INFER_DEBUG=1' },
   Output: {
-    meaning: 'standard output cannot be written: a full disk, a terminal that is gone',
+    meaning: 'standard output cannot be written: a full disk, a closed terminal',
     example: 'infer models > /dev/full',
   },
   TryAgain: {
@@ -78,7 +78,7 @@ const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>
     example: 'INFER_RETRIES=many infer inspect',
   },
   HungUp: {
-    meaning: 'its terminal was closed (SIGHUP); a worker or server that ended in order: 0',
+    meaning: 'its terminal was closed (SIGHUP); 0 for a worker or server that shut down cleanly',
     example: 'infer submit data.json --wait, and the window is closed',
   },
   Interrupted: {
@@ -86,7 +86,7 @@ const FACTS: Readonly<Record<keyof typeof ExitCode, Omit<ExitCodeFacts, 'code'>>
     example: 'infer submit data.json --wait, and Ctrl-C',
   },
   Terminated: {
-    meaning: 'stopped by SIGTERM; a worker or server that ended in order: 0',
+    meaning: 'stopped by SIGTERM; 0 for a worker or server that shut down cleanly',
     example: 'infer submit data.json --wait, and kill',
   },
 };

@@ -14,27 +14,27 @@ import { stateFileError } from './private-dir.js';
 import { markOf, type ProcessMark, stillRuns } from './process-alive.js';
 
 const POLL_MS = 25;
-/** `link` where there are no hard links: FAT, network and FUSE file systems. */
+/** Errors of `link` without hard links: FAT, network and FUSE file systems. */
 const NO_LINKS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
-/** There a lock exists for a moment before its holder's name is in it. */
+/** There, a lock briefly exists before its holder's name has been written. */
 const WRITING_MS = 2000;
 
 /** Who holds a lock file. */
 export interface LockHolder extends ProcessMark {
   /** Milliseconds since the epoch. */
   since: number;
-  /** What the holder does with it, for people. */
+  /** What the holder does with it, for display. */
   purpose?: string | undefined;
 }
 
 export interface HeldLock {
-  /** False when someone removed the file or took it over by hand. */
+  /** False when the file was removed or taken over manually. */
   stillHeld(): boolean;
   release(): void;
 }
 
 export interface LockOptions {
-  /** How long another holder is waited for; 0 looks once. */
+  /** How long to wait for another holder; 0 checks once. */
   waitMs: number;
   purpose?: string;
   /** The error to throw when the wait is over. */
@@ -42,15 +42,17 @@ export interface LockOptions {
 }
 
 /**
- * Takes an exclusive lock file that names its holder's process, and waits for another to let go. A
- * lock whose holder is dead is taken over: pids are used again, so its start time is compared too.
- * @throws what `busy` makes; InferError STATE_DIR or STATE_DIR_FAILED where the file cannot be written.
+ * Takes an exclusive lock file that names its holder's process, and waits for another holder to release it. A
+ * lock whose holder is dead is taken over: pids are reused, so the start time is compared too.
+ * @throws the error from `busy`; InferError STATE_DIR or STATE_DIR_FAILED when the file cannot be written.
  */
 export async function takeLock(file: string, options: LockOptions): Promise<HeldLock> {
   const holder = { ...markOf(process.pid), since: Date.now(), purpose: options.purpose };
-  // Two locks of one process are not the same lock.
+  // Two locks of one process are different locks.
   const content = JSON.stringify({ ...holder, token: randomUUID() });
   const deadline = performance.now() + options.waitMs;
+  // Not `pollUntil`: a stale lock that was removed is taken at once, and a holder that is still writing its
+  // name is waited for beyond the limit, since `busy` must name it.
   while (!tryLock(file, content)) {
     const other = breakStaleLock(file);
     if (other === 'being written') {
@@ -69,14 +71,14 @@ export async function takeLock(file: string, options: LockOptions): Promise<Held
   };
 }
 
-/** Who holds a lock right now; undefined when no one does. Takes nothing. */
+/** Who holds a lock at the moment; undefined if it is free. Takes nothing. */
 export function lockHolder(file: string): LockHolder | undefined {
   const content = read(file);
   return content === undefined ? undefined : liveHolder(content);
 }
 
 function tryLock(file: string, content: string): boolean {
-  // Written aside and linked: the lock never exists without its owner's name in it.
+  // Written under another name and linked: the lock never exists without its owner's name.
   const aside = `${file}.${randomUUID()}`;
   try {
     writeFileSync(aside, content, { mode: 0o600, flag: 'wx' });
@@ -90,7 +92,7 @@ function tryLock(file: string, content: string): boolean {
   }
 }
 
-/** Whole or not at all, where there are hard links. @throws EEXIST when a file is there already. */
+/** Atomic where hard links are supported. @throws EEXIST when the file exists already. */
 function putInPlace(aside: string, file: string): void {
   try {
     linkSync(aside, file);
@@ -100,7 +102,7 @@ function putInPlace(aside: string, file: string): void {
   }
 }
 
-/** Removes a lock whose holder is gone; answers the holder of one that is not. */
+/** Removes a lock whose holder has exited; returns the holder if it is alive. */
 function breakStaleLock(file: string): LockHolder | 'being written' | undefined {
   const content = read(file);
   if (content === undefined) return undefined;
@@ -109,19 +111,19 @@ function breakStaleLock(file: string): LockHolder | 'being written' | undefined 
   if (!isWhole(content) && isNew(file)) return 'being written';
   const aside = `${file}.${randomUUID()}`;
   try {
-    // Of several that find it stale, one rename wins; a second may catch the winner's new lock,
-    // sees that by its content and puts it back.
+    // Of several processes that find it stale, one rename wins; a second one may catch the winner's new lock,
+    // notices that by its content and puts it back.
     renameSync(file, aside);
     if (read(aside) !== content) putInPlace(aside, file);
   } catch {
-    // Someone else was quicker: the next round looks again.
+    // Another process was faster: check again in the next round.
   } finally {
     rmSync(aside, { force: true });
   }
   return undefined;
 }
 
-/** No one, when the text is not one of ours: a lock is never without its holder's name. */
+/** Undefined when the text is not ours: a lock always contains its holder's name. */
 function liveHolder(content: string): LockHolder | undefined {
   try {
     const holder = JSON.parse(content) as Partial<LockHolder> | null;

@@ -10,15 +10,15 @@ export { printable };
 export type TerminalState = 'completed' | 'failed' | 'expired' | 'cancelled';
 export type JobState = 'waiting' | 'delayed' | 'active' | TerminalState;
 
-/** 0..9, 9 is most urgent; what users type. BullMQ's own number is the reverse, see `toBullPriority`. */
+/** 0..9, 9 is most urgent; as typed by users. BullMQ's own numbers are reversed, see `toBullPriority`. */
 export type Priority = number;
 
 const MIN_PRIORITY = 0;
 export const MAX_PRIORITY = 9;
 
 /**
- * BullMQ serves low numbers first and treats "no priority" as more urgent than any number, so every
- * job gets 1..10 and never none: 9 becomes 1, 0 becomes 10.
+ * BullMQ serves low numbers first and treats "no priority" as more urgent than any number, so every job gets
+ * 1..10: 9 becomes 1, 0 becomes 10.
  */
 export function toBullPriority(priority: Priority): number {
   return MAX_PRIORITY + 1 - checkPriority(priority);
@@ -38,7 +38,9 @@ export function checkPriority(priority: number): Priority {
   return priority;
 }
 
-/** @throws InferError TIME_LIMIT_RANGE (exit 2) unless whole milliseconds from 1 to 24 days. */
+/**
+ * @throws InferError TIME_LIMIT_RANGE (exit 2) unless an integer number of milliseconds from 1 to 24 days.
+ */
 export function checkTimeLimit(ms: number): number {
   const { min, max } = BOUNDS.timeLimitMs;
   if (!Number.isInteger(ms) || ms < min || ms > max) {
@@ -54,8 +56,9 @@ export function checkTimeLimit(ms: number): number {
 }
 
 /**
- * Jobs of a queue `res` would have the keys of its results, and a producer, who may write `req:*`, could pause
- * a queue `req`: our own parts of a key of a queue that a word follows (`key-parts.ts`) are no queue names.
+ * Jobs of a queue `res` would share keys with the results, and a producer, who may write `req:*`, could pause
+ * a queue `req`: parts of a queue's keys that are followed by a word (`key-parts.ts`) are not allowed as
+ * queue names.
  */
 const KEY_PARTS: ReadonlySet<string> = new Set([...Object.values(QUEUE_KEY_OF), QUEUE_KEY.damaged]);
 
@@ -78,7 +81,10 @@ export function checkQueueName(name: string): string {
   return name;
 }
 
-/** The keys of a queue besides its jobs (bullmq 6.7, classes/queue-keys.js): a job of that id would take the place of one. */
+/**
+ * The keys of a queue besides its jobs (bullmq 6.7, classes/queue-keys.js): a job with such an id would
+ * overwrite one.
+ */
 const QUEUE_KEYS: ReadonlySet<string> = new Set(
   (
     'active wait waiting-children paused id delayed prioritized stalled-check completed failed stalled repeat ' +
@@ -86,14 +92,14 @@ const QUEUE_KEYS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
-/** Whether the key of this id can be that of a job, and is not one of the queue itself. */
+/** Whether the key for this id can belong to a job, and is not a key of the queue itself. */
 export function mayBeJob(id: string): boolean {
   return !QUEUE_KEYS.has(id) && !id.includes(':') && id !== '';
 }
 
 /**
- * @throws InferError JOB_ID (exit 2). BullMQ refuses ids that are integers or hold a colon
- * (bullmq 6.7, classes/job.js `validateOptions`), and chunk jobs append `-<index>`.
+ * @throws InferError JOB_ID (exit 2). BullMQ refuses ids that are integers or contain a colon (bullmq 6.7,
+ *   classes/job.js `validateOptions`), and chunk jobs append `-<index>`.
  */
 export function checkJobId(id: string): string {
   if (QUEUE_KEYS.has(id)) {
@@ -127,8 +133,8 @@ let lastIdTime = 0;
 let idSequence = 0;
 
 /**
- * A new id: `j` (job) or `g` (group), 9 characters of milliseconds, 3 of a counter within the
- * millisecond, 13 random (Crockford base 32, lower case). Ids of one process sort by creation.
+ * A new id: `j` (job) or `g` (group), 9 characters of milliseconds, 3 of a counter within the millisecond, 13
+ * random (Crockford base 32, lower case). Ids from one process sort by creation time.
  */
 export function newId(kind: 'j' | 'g', nowMs: number = Date.now()): string {
   if (nowMs > lastIdTime) {
@@ -144,7 +150,9 @@ export function newId(kind: 'j' | 'g', nowMs: number = Date.now()): string {
 
 const OWN_ID = /^[jg][0-9a-hjkmnp-tv-z]{25}(-\d+)?$/;
 
-/** Milliseconds since the epoch at which one of our own ids was made; undefined for a caller's id. */
+/**
+ * Milliseconds since the epoch at which one of infer's own ids was generated; undefined for a caller's id.
+ */
 export function idTime(id: string): number | undefined {
   if (!OWN_ID.test(id)) return undefined;
   let time = 0;

@@ -1,4 +1,4 @@
-/** A field that an object has twice, and where the second stands in the text. */
+/** A field that occurs twice in an object, and the position of the second in the text. */
 export interface DuplicateKey {
   key: string;
   at: number;
@@ -6,19 +6,19 @@ export interface DuplicateKey {
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-/** A key's end: the colon that follows its closing quote. */
+/** End of a key: the colon after its closing quote. */
 const COLON = /[ \t\r\n]*:/y;
 const STRUCTURE = /["{}]/g;
 
 /**
- * The first field that an object of `text` has twice, which `JSON.parse` takes the last of without a
- * word. `value` is what `text`, well-formed JSON, was parsed to.
- * @param section only in this field of the outermost object, and whether that itself is there twice
+ * The first field that occurs twice in an object of `text`; `JSON.parse` silently takes the last. `value` is
+ * the parsed `text`, which is well-formed JSON.
+ * @param section search only in this field of the outermost object, and whether that itself occurs twice
  */
 export function findDuplicateKey(text: string, value: unknown, section?: string): DuplicateKey | undefined {
   const first = text.indexOf('{');
   if (first < 0) return undefined;
-  // One object, as in most rows: with a colon a key, no key was lost.
+  // A single object, as in most rows: with one colon per key, no key was lost.
   if (text.indexOf('{', first + 1) < 0 && isObject(value)) {
     let colons = 0;
     for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) colons += 1;
@@ -55,7 +55,7 @@ function scan(text: string, section: string | undefined): DuplicateKey | undefin
   return undefined;
 }
 
-/** Offset after the closing quote of the string that begins at `start`. */
+/** Offset after the closing quote of the string starting at `start`. */
 function endOfString(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     const code = text.charCodeAt(i);

@@ -1,10 +1,10 @@
 /**
- * The names of our own Redis keys: what follows the hash tag of a queue or of the installation. Each is named here
- * once, for the functions of `queue/keys.ts`, the Lua scripts, the rights of Redis users and the names that queues may
- * have. What each key holds is said in `queue/keys.ts`.
+ * The names in our own Redis keys: what follows the hash tag of a queue or of the installation. Each is
+ * defined here once, for the functions of `queue/keys.ts`, the Lua scripts, the rights of Redis users and the
+ * allowed queue names. `queue/keys.ts` describes the content of each key.
  */
 
-/** Keys of a queue, `{prefix:queue}:<part>`, that stand alone. */
+/** Keys of a queue, `{prefix:queue}:<part>`, that occur once. */
 export const QUEUE_KEY = {
   filed: 'filed',
   expired: 'expired',
@@ -16,7 +16,7 @@ export const QUEUE_KEY = {
   data: 'data',
 } as const;
 
-/** Keys of a queue, `{prefix:queue}:<part>:<word>`, one for each job, group, client, request or model. */
+/** Keys of a queue, `{prefix:queue}:<part>:<word>`, one per job, group, client, request or model. */
 export const QUEUE_KEY_OF = {
   input: 'in',
   result: 'res',
@@ -32,10 +32,10 @@ export const QUEUE_KEY_OF = {
   away: 'away',
 } as const;
 
-/** Keys of a queue, `{prefix:queue}:<part>:<number>`, one for each statistics bucket. */
+/** Keys of a queue, `{prefix:queue}:<part>:<number>`, one per statistics bucket. */
 export const QUEUE_BUCKET = { stats: 'stats', work: 'work' } as const;
 
-/** Keys of the installation, `{prefix}:<part>`, that stand alone. */
+/** Keys of the installation, `{prefix}:<part>`, that occur once. */
 export const INSTALLATION_KEY = {
   queues: 'queues',
   workers: 'workers',

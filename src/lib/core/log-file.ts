@@ -35,15 +35,15 @@ export function lastLogLines(file: string, count: number): string[] {
   }
 }
 
-/** Before a program starts: a log of more than `maxBytes` becomes `<file>.old`. */
+/** Before a program starts: renames a log of more than `maxBytes` to `<file>.old`. */
 export function rotateLog(file: string, maxBytes: number): void {
   if (sizeOf(file) > maxBytes) renameSync(file, `${file}.old`);
 }
 
 /**
- * The same for a log that a program writes to, which holds the file open: the lines so far are
- * copied to `<file>.old` and the file is emptied. Lines written between the two steps are lost. The
- * program must have opened it for appending.
+ * The same for a log that a running program keeps open: the lines so far are copied to `<file>.old` and the
+ * file is truncated. Lines written between the two steps are lost. The program must have opened it for
+ * appending.
  */
 export function boundOpenLog(file: string, maxBytes: number): void {
   if (sizeOf(file) <= maxBytes) return;

@@ -6,7 +6,7 @@ const PIECE_BYTES = 64 << 10;
 const POLL_MS = 200;
 const NEWLINE = 10;
 
-/** Where in a file its last `count` lines begin, and where it ends; null when there is no file. */
+/** Where the last `count` lines of a file begin, and where it ends; null when there is no file. */
 function tailRange(file: string, count: number): { from: number; to: number } | null {
   let fd: number;
   try {
@@ -17,7 +17,7 @@ function tailRange(file: string, count: number): { from: number; to: number } | 
   try {
     const to = fstatSync(fd).size;
     const buffer = Buffer.alloc(PIECE_BYTES);
-    // The newline that ends the last line begins no other.
+    // The newline that ends the last line does not begin another.
     let left = count;
     for (let end = to; end > 0; ) {
       const begin = Math.max(0, end - PIECE_BYTES);
@@ -36,7 +36,7 @@ function tailRange(file: string, count: number): { from: number; to: number } | 
 }
 
 /**
- * The last `count` lines of a log; those before a rotation (`<file>.old`) too where the log has fewer.
+ * The last `count` lines of a log, including those before a rotation (`<file>.old`) if the log has fewer.
  * @returns the lines, and where the log ends, for `followLog`; null when there is no log.
  */
 export function tailLog(file: string, count: number): { lines: string[]; end: number } | null {
@@ -66,8 +66,8 @@ function readRange(file: string, from: number, to: number): Buffer {
 }
 
 /**
- * Lines that are added to a log after `from`, until `signal` fires. A log that became shorter was
- * emptied (`boundOpenLog`) and is read from its beginning; one that is not there is waited for.
+ * Lines appended to a log after `from`, until `signal` fires. A log that became shorter was truncated
+ * (`boundOpenLog`) and is read from its beginning; a missing one is waited for.
  */
 export async function* followLog(
   file: string,

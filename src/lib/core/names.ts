@@ -1,12 +1,12 @@
 import { printable } from './printable.js';
 
-/** What a name may be, by what it names. */
+/** The rule for names of one kind of thing. */
 interface NameRule {
   /** `is not a queue name`. */
   readonly refused: string;
   readonly pattern: RegExp;
   readonly most: number;
-  /** More that the sentence says. */
+  /** Addition to the sentence. */
   readonly also?: string;
   readonly example: string;
 }
@@ -20,7 +20,7 @@ const RULES = {
   },
   job: {
     refused: 'cannot be a job id',
-    // BullMQ takes ids that are integers for its own (bullmq 6.7, classes/job.js `validateOptions`).
+    // BullMQ uses integer ids itself (bullmq 6.7, classes/job.js `validateOptions`).
     pattern: /^(?!\d+$)[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/,
     most: 128,
     also: ', not digits alone',
@@ -34,7 +34,8 @@ const RULES = {
   },
   worker: {
     refused: 'is not a worker name',
-    // `-d` separates names with commas and takes `*` for any; an autoscaler's have an `@`.
+    // `-d` separates names with commas and treats `*` as a wildcard; names given by an autoscaler contain an
+    // `@`.
     pattern: /^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$/,
     most: 128,
     example: 'gpu-1',
@@ -43,12 +44,12 @@ const RULES = {
 
 export type Named = keyof typeof RULES;
 
-/** Whether this can be the name of one. */
+/** Whether this is a valid name of that kind. */
 export function isName(kind: Named, name: string): boolean {
   return RULES[kind].pattern.test(name);
 }
 
-/** A name like the one that was meant: `real time` is `real-time`. */
+/** A valid name similar to the given one: `real-time` for `real time`. */
 export function nameLike(kind: Named, name: string): string {
   const { most, example } = RULES[kind];
   const like = name
@@ -59,7 +60,7 @@ export function nameLike(kind: Named, name: string): string {
   return isName(kind, whole) && whole !== name ? whole : example;
 }
 
-/** Why this is no name, with the rule and a name that would do: one sentence. */
+/** Why this is not a valid name, with the rule and a valid example: one sentence. */
 export function badName(kind: Named, name: string): string {
   const { refused, most, also = '' } = RULES[kind] as NameRule;
   const shown = printable(name.length > 80 ? `${name.slice(0, 79)}…` : name);
@@ -67,7 +68,7 @@ export function badName(kind: Named, name: string): string {
   return `'${shown}' ${refused}: ${rule}, such as ${nameLike(kind, name)}`;
 }
 
-/** A model as users name it: `digits`, or `digits@2` for one version. What follows another `@` is part of the name. */
+/** A model as named by users: `digits`, or `digits@2` for one version. Any other `@` is part of the name. */
 export function parseModel(text: string): { model: string; version?: number } {
   const [, model, version] = /^(.+)@(\d{1,9})$/.exec(text) ?? [];
   return model === undefined ? { model: text } : { model, version: Number(version) };

@@ -1,11 +1,11 @@
 /**
- * Characters that a terminal obeys or hides instead of showing: controls (C0, DEL, C1), those that
- * reorder text (U+202E), zero-width and other invisible ones, the line separators U+2028 and U+2029,
- * and halves of surrogate pairs.
+ * Characters that a terminal interprets or hides instead of showing: controls (C0, DEL, C1), those that
+ * reorder text (U+202E), zero-width and other invisible ones, the line separators U+2028 and U+2029, and
+ * halves of surrogate pairs.
  */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 const ANY_UNSAFE = new RegExp(UNSAFE.source, 'u');
-/** As long as that does not follow one: U+FE0F only asks for the coloured form of an emoji. */
+/** Except after an emoji: there U+FE0F only selects the coloured form. */
 const EMOJI_FORM = /(?<=\p{Extended_Pictographic})\ufe0f/u;
 const UNSAFE_VALUE = new RegExp(`(?!${EMOJI_FORM.source})${UNSAFE.source}`, 'gu');
 // biome-ignore lint/suspicious/noControlCharactersInRegex: styles begin with ESC.
@@ -13,16 +13,16 @@ const OWN = /\u001b\[[0-9;]*m|[\n\t]/u;
 const UNSAFE_LINE = new RegExp(`(${OWN.source})|${UNSAFE_VALUE.source}`, 'gu');
 
 /**
- * A value from outside (an id, a name, a message, a label) as text that is safe to show: what a
- * terminal would obey or hide is written out, `\x1b`, `\u202e`, `\u{e0041}`. One line, always.
+ * A value from outside (an id, a name, a message, a label) as text that is safe to show: characters that a
+ * terminal would interpret or hide are escaped, `\x1b`, `\u202e`, `\u{e0041}`. Always one line.
  */
 export function printable(text: string): string {
   return ANY_UNSAFE.test(text) ? text.replace(UNSAFE_VALUE, escaped) : text;
 }
 
 /**
- * Lines that are ready to be written, with styles, newlines and tabs of our own, which stay. The last
- * check before a terminal: values should have gone through `printable` before, which keeps none of these.
+ * Complete lines with our own styles, newlines and tabs, which are kept. The last safeguard before a
+ * terminal: values should have gone through `printable` before, which keeps none of these.
  */
 export function terminalText(text: string): string {
   return ANY_UNSAFE.test(text)
@@ -30,7 +30,7 @@ export function terminalText(text: string): string {
     : text;
 }
 
-/** JSON text that a terminal shows as it is, and that still parses to the exact same value. */
+/** JSON text that is safe on a terminal and still parses to exactly the same value. */
 export function terminalJson(json: string): string {
   return ANY_UNSAFE.test(json)
     ? json.replace(UNSAFE, (char) => (/[\n\r\t]/.test(char) ? char : jsonEscapes(char)))

@@ -2,13 +2,13 @@ import { chmodSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { InferError } from './errors.js';
 
-/** Makes the error for a directory that is not safe: what is wrong with it, and a command that fixes it. */
+/** Creates the error for an unsafe directory: what is wrong with it, and a command that fixes it. */
 export type Refusal = (dir: string, reason: string, fix?: string) => Error;
 
 /**
- * A directory that is ours and that no one else can enter. One of ours that is too open is closed
- * to 0700; a stranger's, or a link, is refused.
- * @throws what `refused` makes.
+ * Creates a directory that only this user can enter. One of ours with wider access is restricted to 0700; one
+ * owned by another user, or a link, is refused.
+ * @throws the error from `refused`.
  */
 export function makePrivateDir(dir: string, refused: Refusal): void {
   try {
@@ -20,12 +20,12 @@ export function makePrivateDir(dir: string, refused: Refusal): void {
   if (!found.isDirectory()) throw refused(dir, 'is not a directory');
   const uid = process.getuid?.();
   if (uid !== undefined && found.uid !== uid) throw refused(dir, 'belongs to another user');
-  // Writable for others and not sticky (as /tmp is): anybody could put another directory in its place.
+  // Writable by others and not sticky (as /tmp is): anyone could put another directory in its place.
   const parent = statSync(dirname(dir));
   if ((parent.mode & 0o022) !== 0 && (parent.mode & 0o1000) === 0) {
     throw refused(dirname(dir), 'may be written by other users', `chmod go-w ${dirname(dir)}`);
   }
-  // In /tmp, anybody could have made the directory above.
+  // In /tmp, anyone could have created the parent directory.
   const above = statSync(dirname(dirname(dir)));
   if ((above.mode & 0o002) !== 0 && uid !== undefined && parent.uid !== uid && parent.uid !== 0) {
     throw refused(dirname(dir), 'belongs to another user');
@@ -44,7 +44,10 @@ function close(dir: string, refused: Refusal): void {
   }
 }
 
-/** Why a file of the state directory cannot be written: STATE_DIR (77), not permitted; STATE_DIR_FAILED (69), such as a full disk. */
+/**
+ * Why a file of the state directory cannot be written: STATE_DIR (77), not permitted; STATE_DIR_FAILED (69)
+ * for other reasons, such as a full disk.
+ */
 export function stateFileError(file: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string' || error instanceof InferError) return error;

@@ -1,8 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { pollUntil } from './poll.js';
 
-/** Whether a process of this id runs. A zombie (its parent has not collected it) counts as gone. */
+const EXIT_LOOK_MS = 20;
+
+/** Whether a process with this id is running. A zombie (not yet reaped by its parent) counts as exited. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -10,15 +13,27 @@ export function isAlive(pid: number): boolean {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
   try {
-    // In containers whose pid 1 collects no one, a server that ended stays a zombie forever.
+    // In containers whose pid 1 does not reap children, a server that exited stays a zombie forever.
     return statFields(pid)[STATE] !== 'Z';
   } catch {
-    // No /proc (macOS), or it ended just now: the next look tells.
+    // No /proc (macOS), or it has just exited: the next check will tell.
     return true;
   }
 }
 
-/** Fields of /proc/<pid>/stat from the third on: the second, the name, may hold spaces and brackets. */
+/**
+ * Waits until a process has exited; false when it still runs after `timeoutMs`.
+ * @param runs whether it runs: `isAlive`, or `stillRuns` where its id may have been reused
+ */
+export function untilExited(runs: () => boolean, timeoutMs: number): Promise<boolean> {
+  return pollUntil(
+    () => (runs() ? undefined : true),
+    { everyMs: EXIT_LOOK_MS, timeoutMs },
+    () => false,
+  );
+}
+
+/** Fields of /proc/<pid>/stat from the third on: the second, the name, may contain spaces and brackets. */
 const STATE = 0;
 const START_TIME = 19;
 
@@ -35,8 +50,8 @@ function bootId(): string {
 }
 
 /**
- * What tells a process from a later one that got its id: the boot and the tick in which it started.
- * Undefined when no such process runs, or when nothing here can tell.
+ * Distinguishes a process from a later one with the same id: the boot, and the tick at which it started.
+ * Undefined when no such process is running, or when it cannot be determined.
  */
 export function birthOf(pid: number): string | undefined {
   try {
@@ -53,31 +68,31 @@ export function birthOf(pid: number): string | undefined {
   }
 }
 
-/** A process as it is written down: its id, and which process of that id. */
+/** A process as recorded: its id, and which process with that id. */
 export interface ProcessMark {
   pid: number;
-  /** Absent where it could not be told: then the id alone counts. */
+  /** Absent if it could not be determined: then only the id counts. */
   birth?: string | undefined;
 }
 
-/** This process or another, so that it can be known again. */
+/** A record of a process, for recognising it later. */
 export function markOf(pid: number): ProcessMark {
   const birth = birthOf(pid);
   return birth === undefined ? { pid } : { pid, birth };
 }
 
-/** Whether that very process still runs, and not a later one that was given its id. */
+/** Whether exactly this process is still running, and not a later one with its id. */
 export function stillRuns({ pid, birth }: ProcessMark): boolean {
   if (!isAlive(pid)) return false;
   if (birth === undefined) return true;
   const now = birthOf(pid);
-  // Alive and not readable (another user's, hidden): it gets the benefit of the doubt.
+  // Alive but not readable (another user's, hidden): assume that it is the same.
   return now === undefined || now === birth;
 }
 
 /**
- * Where process ids of this process mean something: its host, and in it the container. Two with the
- * same place can see whether the other lives.
+ * The scope of this process's process ids: its host and, within it, the container. Two processes with the
+ * same place can see whether the other is alive.
  */
 export function processPlace(): string {
   try {

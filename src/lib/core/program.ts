@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { answerWithin } from './bounded.js';
 
-/** How a program ended, or why it did not. Output is cut at 1 MiB. */
+/** How a program ended, or why it could not run. Output is truncated at 1 MiB. */
 export type ProgramEnd =
   | { kind: 'ended'; code: number | null; stdout: string; stderr: string }
   | { kind: 'absent' }
@@ -10,15 +10,16 @@ export type ProgramEnd =
 
 const MAX_OUTPUT = 1 << 20;
 
-/** What programs are run with: this process' own environment unless given. */
+/** Options for running a program; default environment: that of this process. */
 export interface ProgramOptions {
   timeoutMs: number;
   env?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
- * Runs a program of the PATH to its end, at most `timeoutMs`; then it and all that it started are
- * killed. Never throws: `nvidia-smi` on a machine whose driver hangs does not come back by itself.
+ * Runs a program from the PATH to its end, for at most `timeoutMs`; then it and everything it started is
+ * killed. Never throws. The limit is needed because `nvidia-smi` never returns on a machine whose driver
+ * hangs.
  */
 export async function runProgram(
   file: string,
@@ -26,7 +27,7 @@ export async function runProgram(
   { timeoutMs, env }: ProgramOptions,
 ): Promise<ProgramEnd> {
   const output = { stdout: '', stderr: '' };
-  // In a process group of its own: a wrapper script's children would else keep the pipes open.
+  // In its own process group: otherwise a wrapper script's children would keep the pipes open.
   const child = spawn(file, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: process.platform !== 'win32',
@@ -50,7 +51,7 @@ export async function runProgram(
       return { kind: 'silent' };
     });
   } finally {
-    // In a driver's uninterruptible sleep it outlives even its kill: it is not waited for.
+    // In a driver's uninterruptible sleep it survives even SIGKILL: do not wait for it.
     for (const stream of [child.stdout, child.stderr]) stream.destroy();
     child.unref();
   }
@@ -61,6 +62,6 @@ function killGroup(pid: number | undefined): void {
   try {
     process.kill(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
   } catch {
-    // It ended at that very moment.
+    // It exited at this very moment.
   }
 }

@@ -1,10 +1,10 @@
 /**
- * What a shell leaves as it is. Not in front: `~`, which is a home directory there, and `=`, which is the path
- * of a program to zsh.
+ * Characters that a shell leaves unchanged. Not at the start: `~`, which expands to a home directory, and
+ * `=`, which zsh expands to the path of a program.
  */
 const PLAIN = /^(?![~=])[\w@%+=:,./~-]+$/;
 
-/** A word of a suggested command as a shell must see it: quoted where it would be split or expanded. */
+/** Quotes a word of a suggested command if a shell would split or expand it. */
 export function quoteWord(word: string): string {
   return PLAIN.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,7 +1,7 @@
 /** Numbers in [0, 1). */
 export type Random = () => number;
 
-/** A small generator of good enough numbers (mulberry32): the same seed gives the same sequence. */
+/** A small generator of sufficient quality (mulberry32): the same seed gives the same sequence. */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {
@@ -13,8 +13,8 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * Moments at which independent users ask, in ms from the start, in order: a Poisson process.
- * @param rate requests a second on average.
+ * Arrival times of independent requests, in ms from the start, in order: a Poisson process.
+ * @param rate mean number of requests per second.
  */
 export function* poissonArrivals(rate: number, durationMs: number, random: Random): Generator<number> {
   const meanGapMs = 1000 / rate;

@@ -1,14 +1,16 @@
-/** Rows that a chunk may reach back over; see `ChunkBuilder` and the reader of groups, which hold as many. */
+/**
+ * How many rows a chunk may reach back over; see `ChunkBuilder` and the reader of groups, which hold as many.
+ */
 export const REORDER_ROWS = 8192;
 
-/** Where the rows of a chunk stand in their input: numbers from 0, ascending. */
+/** The positions of a chunk's rows in their input: numbers from 0, ascending. */
 export interface RowPlace {
   firstRow: number;
-  /** From the second row on, how far each is from the one before; absent when all follow one another. */
+  /** From the second row on, the distance to the previous one; absent when all are consecutive. */
   steps?: number[] | undefined;
 }
 
-/** The place of rows of these numbers, one or more. */
+/** The place of rows with these numbers, at least one. */
 export function placeOf(numbers: readonly number[]): RowPlace {
   const [firstRow = 0] = numbers;
   if ((numbers.at(-1) ?? firstRow) - firstRow === numbers.length - 1) return { firstRow };

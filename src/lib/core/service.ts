@@ -5,25 +5,25 @@ export interface Service {
   /** One or two words, for messages. */
   readonly name: string;
   /**
-   * Resolves when the part is up. A start that fails leaves nothing of itself behind.
-   * @param signal fires when the start is no longer wanted; a long start then throws its reason. It never fires
-   *   after the start of what this service is part of.
+   * Resolves when the part is up. A start that fails must clean up after itself.
+   * @param signal fires when the start is no longer wanted; a long start then throws its reason. It never
+   *   fires after the start of what this service is part of.
    */
   start(signal: AbortSignal): Promise<void>;
-  /** Ends the part. Called at most once, and only after a start that succeeded. */
+  /** Stops the part. Called at most once, and only after a successful start. */
   stop(): Promise<void>;
 }
 
-/** A service that is there to hold one thing, such as an open connection. */
+/** A service whose purpose is to hold one thing, such as an open connection. */
 export interface Part<T> extends Service {
-  /** What `open` answered. @throws Error before the start has ended. */
+  /** The value that `open` returned. @throws Error before the start has ended. */
   readonly value: T;
 }
 
 /**
- * A service made of two functions. Parts that need one another read `value` when they are opened:
- * a list of them is in the order of starting, so what stands earlier is there.
- * @param close called with what `open` answered
+ * A service made of two functions. Parts that need one another read `value` in their `open`: a list of
+ * services is in starting order, so earlier ones are available.
+ * @param close called with the value from `open`
  */
 export function part<T>(
   name: string,
@@ -51,17 +51,17 @@ export function part<T>(
 
 export interface StopOptions {
   /**
-   * Longest wait for one stop, in ms; asked before each of them [no limit]. A stop that takes longer goes on
-   * by itself, and the next begins.
+   * Longest wait for each stop, in ms; called before each of them [no limit]. A stop that takes longer runs
+   * on, and the next begins.
    */
   limitMs?: (() => number) | undefined;
-  /** A stop has reached that limit. */
+  /** Called when a stop reached that limit. */
   onLate?: ((name: string) => void) | undefined;
 }
 
 /**
- * Services as one: started in order, stopped in reverse. When a start fails, those before it are stopped and
- * that failure is thrown. Every stop is tried, whatever became of the others.
+ * Services as one: started in order, stopped in reverse. When a start fails, the earlier ones are stopped and
+ * that failure is thrown. Every stop is attempted, whatever the others did.
  */
 export class Services implements Service {
   private readonly up: Service[] = [];
@@ -79,7 +79,8 @@ export class Services implements Service {
 
   /**
    * Starts all, once. @param signal ends the start, as `stop` does.
-   * @throws what the start of a service threw; the reason of `signal`; Error when it was stopped before or meanwhile.
+   * @throws the error of a service's start; the reason of `signal`; Error when it was stopped before or
+   *   meanwhile.
    */
   start(signal?: AbortSignal): Promise<void> {
     if (this.starting !== undefined) return Promise.reject(new Error(`${this.name} was started before`));
@@ -88,8 +89,9 @@ export class Services implements Service {
   }
 
   /**
-   * Stops what is up, once; called again it answers the same. During a start it ends that first.
-   * @throws what a stop threw; AggregateError when several did.
+   * Stops what has been started, once; further calls return the same promise. During a start, it ends that
+   * first.
+   * @throws the error of a stop; AggregateError for several.
    */
   stop(): Promise<void> {
     this.stopping ??= this.stopAll();
@@ -108,7 +110,7 @@ export class Services implements Service {
         this.unwanted.signal.throwIfAborted();
       }
     } catch (error) {
-      // The failure of the start is the one to tell; `stop` tells those of the undoing.
+      // Throw the failure of the start; `stop` reports those of the cleanup.
       await this.undo().catch(() => undefined);
       throw error;
     } finally {
@@ -118,7 +120,7 @@ export class Services implements Service {
   }
 
   private async stopAll(): Promise<void> {
-    // The signal is of the start: what is up learns of its end by `stop`.
+    // The signal only covers the start: running services are ended by `stop`.
     if (!this.settled) this.unwanted.abort(new Error(`${this.name} was stopped`));
     await this.starting?.catch(() => undefined);
     await this.undo();

@@ -1,14 +1,14 @@
-/** Quantiles are within this share of the true value. */
+/** Quantiles are within this relative error. */
 const ERROR = 0.01;
 const GAMMA = (1 + ERROR) / (1 - ERROR);
 const LN_GAMMA = Math.log(GAMMA);
-/** Values outside count in the last bucket at that end: 1,500 buckets at most, whatever comes. */
+/** Values outside count in the last bucket at that end, so there are at most 1,500 buckets. */
 const LEAST = 1e-3;
 const MOST = 1e10;
 const FIRST_BUCKET = indexOf(LEAST);
 const LAST_BUCKET = indexOf(MOST);
 
-/** A sketch as JSON; `b` is `[bucket, count, gap, count, …]`, each gap counted from the bucket before. */
+/** A sketch as JSON; `b` is `[bucket, count, gap, count, …]`, each gap relative to the bucket before. */
 export interface SketchJson {
   n: number;
   sum: number;
@@ -18,10 +18,10 @@ export interface SketchJson {
 }
 
 /**
- * Counts values in buckets whose bounds grow by 2 %, so that any quantile is known to 1 % and two
- * sketches can be added: percentiles of several workers come from the sum of their sketches, never
- * from a mean of percentiles. Exact to 1 % from 0.001 to 1e10 (1 µs to 115 days, in milliseconds);
- * what is outside counts as the nearer end. Adding allocates nothing once a bucket has been used.
+ * Counts values in buckets whose bounds grow by 2 %, so that any quantile is known to 1 % and two sketches
+ * can be added: percentiles of several workers come from the sum of their sketches, never from a mean of
+ * percentiles. Accurate to 1 % from 0.001 to 1e10 (1 µs to 115 days, in milliseconds); values outside count
+ * as the nearer end. Adding allocates nothing once a bucket has been used.
  */
 export class Sketch {
   private readonly buckets = new Map<number, number>();
@@ -30,27 +30,27 @@ export class Sketch {
   private least = Number.POSITIVE_INFINITY;
   private most = Number.NEGATIVE_INFINITY;
 
-  /** How many values were added. */
+  /** Number of values added. */
   get count(): number {
     return this.values;
   }
 
-  /** Their sum, exact but for rounding. */
+  /** Their sum, exact except for rounding. */
   get sum(): number {
     return this.total;
   }
 
-  /** The least value, exact; undefined while there is none. */
+  /** The smallest value, exact; undefined if there is none. */
   get min(): number | undefined {
     return this.values === 0 ? undefined : this.least;
   }
 
-  /** The greatest value, exact; undefined while there is none. */
+  /** The largest value, exact; undefined if there is none. */
   get max(): number | undefined {
     return this.values === 0 ? undefined : this.most;
   }
 
-  /** Adds a value `times` over; negative ones count as 0, and what is no number is left out. */
+  /** Adds a value `times` times; negative ones count as 0, and anything that is not a number is ignored. */
   add(value: number, times = 1): void {
     if (!Number.isFinite(value) || !(times > 0)) return;
     const kept = Math.max(0, value);
@@ -62,7 +62,7 @@ export class Sketch {
     if (kept > this.most) this.most = kept;
   }
 
-  /** Adds all values of another sketch; the same as if they had been added here. */
+  /** Adds all values of another sketch, as if they had been added here. */
   merge(other: Sketch): void {
     for (const [at, times] of other.buckets) this.buckets.set(at, (this.buckets.get(at) ?? 0) + times);
     this.values += other.values;
@@ -71,10 +71,13 @@ export class Sketch {
     this.most = Math.max(this.most, other.most);
   }
 
-  /** The value that a share `q` (0..1) of all values stays within, by nearest rank; undefined for none. */
+  /**
+   * The value that a share `q` (0..1) of all values does not exceed, by nearest rank; undefined if there are
+   * none.
+   */
   quantile(q: number): number | undefined {
     if (this.values === 0) return undefined;
-    // The small subtrahend keeps 0.999 x 1000 from counting as 999.0000001.
+    // Subtracting a little keeps 0.999 x 1000 from counting as 999.0000001.
     const rank = Math.min(this.values, Math.max(1, Math.ceil(q * this.values - 1e-9)));
     if (rank === this.values) return this.most;
     if (rank === 1) return this.least;
@@ -86,7 +89,7 @@ export class Sketch {
     return this.most;
   }
 
-  /** How many values are at most `bound`, to 1 % of the bound: what a cumulative histogram shows. */
+  /** Number of values up to `bound`, to 1 % of the bound: for a cumulative histogram. */
   countUpTo(bound: number): number {
     if (bound >= this.most) return this.values;
     let seen = 0;
@@ -135,7 +138,7 @@ function bucketOf(value: number): number {
   return value >= MOST ? LAST_BUCKET : indexOf(value);
 }
 
-/** The value that is at most 1 % away from both ends of a bucket. */
+/** The value that is at most 1 % from both ends of a bucket. */
 function valueIn(bucket: number): number {
   return (2 * Math.exp(bucket * LN_GAMMA)) / (GAMMA + 1);
 }

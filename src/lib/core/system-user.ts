@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os';
 
-/** Name of the user this process runs as: what the audit log and errors about access say. */
+/** Name of the user this process runs as, for the audit log and errors about access. */
 export function systemUser(): string {
   try {
     return userInfo().username;
   } catch {
-    // A user without an entry in the system's list, as in many containers.
+    // A user without an entry in the user database, as in many containers.
     return `uid ${process.getuid?.() ?? '?'}`;
   }
 }

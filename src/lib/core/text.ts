@@ -1,4 +1,4 @@
-/** Text of a file without the byte order mark that some editors put in front. */
+/** The text of a file without the byte order mark that some editors add. */
 export function withoutMark(text: string): string {
   return text.replace(/^\uFEFF/, '');
 }

@@ -1,22 +1,22 @@
-/** One number from which on something is judged to be wrong, and why it is this number. */
+/** A number above which something is considered wrong, with its reason. */
 export interface Threshold {
   readonly value: number;
   readonly unit: 'ms' | 'share' | 'beats';
-  /** What it judges. */
+  /** What it applies to. */
   readonly judges: string;
   readonly why: string;
 }
 
 /**
  * Every number by which `inspect`, `doctor`, the autoscaler, metrics and alerts judge a deployment, so that
- * they cannot disagree. docs/thresholds.md is written from it (`test/contract/thresholds.test.ts`).
+ * they cannot disagree. docs/thresholds.md is generated from it (`test/contract/thresholds.test.ts`).
  */
 export const THRESHOLDS = {
   workerSilent: {
     value: 5000,
     unit: 'ms',
     judges: 'a worker is silent: no heartbeat for longer',
-    why: 'heartbeats come every second, and five missed in a row are no chance; its locks (10 s) have not lapsed yet',
+    why: 'heartbeats come every second, and five missed in a row are no coincidence; its locks (10 s) have not expired yet',
   },
   workerForgotten: {
     value: 15_000,
@@ -27,14 +27,14 @@ export const THRESHOLDS = {
   workerHung: {
     value: 60_000,
     unit: 'ms',
-    judges: 'the autoscaler ends a worker of its own that stays silent',
-    why: 'four times as long as its heartbeat lives: a Redis that restarts and loads its data is no reason to end workers',
+    judges: 'the autoscaler ends one of its workers that stays silent',
+    why: 'four times the lifetime of its heartbeat: a Redis that restarts and loads its data is no reason to end workers',
   },
   autoscalerSilent: {
     value: 10_000,
     unit: 'ms',
     judges: 'an autoscaler is silent: no decision for longer, and for longer than three of its intervals',
-    why: 'it waits 2 s for Redis at most before it says what it decided, every 5 s',
+    why: 'it waits at most 2 s for Redis before it publishes its decision, every 5 s',
   },
   autoscalerSilentBeats: {
     value: 3,
@@ -46,25 +46,25 @@ export const THRESHOLDS = {
     value: 500,
     unit: 'ms',
     judges: 'the event loop of a worker is late: locks, heartbeats and urgent jobs are late with it',
-    why: 'half of the second in which a realtime answer is due, and half of a heartbeat',
+    why: 'half of the second within which a realtime answer is due, and half of the heartbeat interval',
   },
   jobStuck: {
     value: 15_000,
     unit: 'ms',
     judges: 'a job waits although an idle worker serves it',
-    why: 'an idle worker looks by itself every 5 s, so three looks have missed it',
+    why: 'an idle worker checks its queues every 5 s, so three checks have missed it',
   },
   memoryFilling: {
     value: 0.6,
     unit: 'share',
     judges: 'the memory of Redis is filling up',
-    why: 'three quarters of what may be used before new jobs are refused',
+    why: 'three quarters of the memory that may be used before new jobs are refused',
   },
   memoryFull: {
     value: 0.8,
     unit: 'share',
     judges: 'new jobs are refused (REDIS_FULL)',
-    why: 'results of the work that is there must still fit, and a fork for persistence',
+    why: 'the results of queued jobs must still fit, and a fork for persistence',
   },
   memoryBrim: {
     value: 0.95,
@@ -76,7 +76,7 @@ export const THRESHOLDS = {
     value: 0.9,
     unit: 'share',
     judges: 'the memory of a results Redis is filling up',
-    why: 'it holds nothing but results, which expire; at the limit workers wait',
+    why: 'it only holds results, which expire; at the limit workers wait',
   },
   clientsCrowded: {
     value: 0.8,
@@ -88,7 +88,7 @@ export const THRESHOLDS = {
     value: 0.95,
     unit: 'share',
     judges: 'the same: the next worker may be refused',
-    why: 'a worker that restarts holds its old connections for some seconds more',
+    why: 'a restarting worker keeps its old connections for some seconds',
   },
   gpuMemoryFull: {
     value: 0.95,
@@ -100,7 +100,7 @@ export const THRESHOLDS = {
     value: 1000,
     unit: 'ms',
     judges: "a host's clock is off Redis's clock",
-    why: 'times in logs can no longer be compared; jobs are not harmed',
+    why: 'times in logs can no longer be compared; jobs are not affected',
   },
   clockWrong: {
     value: 10_000,
@@ -112,18 +112,18 @@ export const THRESHOLDS = {
     value: 10,
     unit: 'ms',
     judges: 'a round trip to Redis',
-    why: 'a worker asks Redis several times a job: above this it waits more than it works',
+    why: 'a worker sends several requests per job: above this it waits more than it works',
   },
   limitOverrun: {
     value: 2000,
     unit: 'ms',
-    judges: 'a job runs on past its time limit by more',
+    judges: 'a job runs past its time limit by more than this',
     why: 'a worker ends a run right at its limit; its heartbeat is up to a second old',
   },
   lossShown: {
     value: 86_400_000,
     unit: 'ms',
-    judges: 'lost data is shown for so long',
-    why: 'someone who looks once a day sees it',
+    judges: 'how long lost data is shown',
+    why: 'a daily check does not miss it',
   },
 } as const satisfies Record<string, Threshold>;

@@ -1,9 +1,9 @@
-/** Work that is done one piece at a time, in the order in which it was asked for. */
+/** Runs work one piece at a time, in the order of requests. */
 export class Turns {
   private last: Promise<unknown> = Promise.resolve();
   private count = 0;
 
-  /** Does work when all that was asked for before has ended, well or not; answers and throws what it does. */
+  /** Runs work when all earlier work has ended, successfully or not; passes on its result or error. */
   take<T>(work: () => T | Promise<T>): Promise<T> {
     this.count += 1;
     const done = this.last.then(work).finally(() => {
@@ -13,7 +13,7 @@ export class Turns {
     return done;
   }
 
-  /** Nothing is under way or waits: work would begin at once. */
+  /** Nothing is running or waiting: work would begin immediately. */
   get isFree(): boolean {
     return this.count === 0;
   }

@@ -7,7 +7,7 @@ const DURATION_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } a
 
 /**
  * Milliseconds of `500ms`, `2s`, `1.5m`, `1h`, `7d`; a bare number counts as seconds.
- * @param maxMs the longest that makes sense there [3650d]
+ * @param maxMs the longest that makes sense in this context [3650d]
  * @throws InferError DURATION (exit 2), also for a longer one.
  */
 export function parseDuration(text: string, maxMs: number = DURATION_MAX_MS): number {
@@ -48,7 +48,7 @@ export function parseMoment(text: string): number {
   const [, year, month, day, time, zone = ''] = match ?? [];
   const colon = zone.length === 5 ? `${zone.slice(0, 3)}:${zone.slice(3)}` : zone.toUpperCase();
   const ms = match === null ? Number.NaN : Date.parse(`${year}-${month}-${day}T${time}${colon}`);
-  // JavaScript takes 31 April for 1 May.
+  // JavaScript treats 31 April as 1 May.
   const days = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
   if (Number.isNaN(ms) || Number(day) > days) {
     throw new InferError('TIME', `'${printable(text)}' is not a time`, {
@@ -58,7 +58,7 @@ export function parseMoment(text: string): number {
   return ms;
 }
 
-/** A duration as people read it: `850 µs`, `12.3 ms`, `4.2 s`, `3m 20s`, `2h 5m`, `4d 3h`. */
+/** A duration for display: `850 µs`, `12.3 ms`, `4.2 s`, `3m 20s`, `2h 5m`, `4d 3h`. */
 export function formatDuration(ms: number): string {
   if (!Number.isFinite(ms)) return '-';
   if (ms < 1) return `${Math.round(ms * 1000)} µs`;
@@ -72,17 +72,20 @@ export function formatDuration(ms: number): string {
 }
 
 const BYTES = /^(\d+(?:\.\d+)?)\s*(b|kb|mb|gb|tb)?$/i;
-const BYTE_UNITS = ['b', 'kb', 'mb', 'gb', 'tb'];
+const BYTE_UNITS = ['B', 'KB', 'MB', 'GB', 'TB'];
 
-/** Bytes of `512`, `64kb`, `2gb` (powers of 1024, as Redis writes them). */
+/**
+ * Bytes of `512`, `64kb`, `2gb` (powers of 1024, as Redis writes them).
+ * @throws InferError BYTES (exit 2), also for more than 1,024 TB.
+ */
 export function parseBytes(text: string): number {
   const match = BYTES.exec(text.trim());
   if (match === null) {
-    throw new InferError('BYTES', `'${text}' is not a size`, {
+    throw new InferError('BYTES', `'${printable(text)}' is not a size`, {
       hint: 'write a number with a unit: 64kb, 512mb or 2gb',
     });
   }
-  const bytes = Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toLowerCase()));
+  const bytes = Math.round(Number(match[1]) * 1024 ** BYTE_UNITS.indexOf((match[2] ?? 'b').toUpperCase()));
   if (bytes > BYTES_MAX) {
     throw new InferError('BYTES', `'${printable(text)}' is too large: the largest size is 1024tb`, {
       hint: 'write 1024tb or less',
@@ -91,7 +94,7 @@ export function parseBytes(text: string): number {
   return bytes;
 }
 
-/** Bytes as people read them: `512 B`, `1.5 MB` (powers of 1024). */
+/** Bytes for display: `512 B`, `1.5 MB` (powers of 1024). */
 export function formatBytes(bytes: number): string {
   let value = bytes;
   let unit = 0;
@@ -100,5 +103,5 @@ export function formatBytes(bytes: number): string {
     unit += 1;
   }
   const digits = unit === 0 || value >= 100 ? 0 : 1;
-  return `${Number(value.toFixed(digits))} ${(BYTE_UNITS[unit] as string).toUpperCase()}`;
+  return `${Number(value.toFixed(digits))} ${BYTE_UNITS[unit]}`;
 }

@@ -3,7 +3,7 @@ import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import type { AuditEntry } from '../queue/audit.js';
 
-/** Refuses a filter by an action or person that the log does not know. @throws InferError FILTER (2). */
+/** Rejects a filter by an action or person that does not occur in the log. @throws InferError FILTER (2). */
 export function refuseUnheardOf(
   all: readonly AuditEntry[],
   actions: readonly string[] | undefined,

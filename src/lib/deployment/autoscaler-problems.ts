@@ -4,7 +4,7 @@ import { isAutoscalerSilent } from './judgements.js';
 import type { Overview } from './overview.js';
 import type { Problem } from './problem.js';
 
-/** What keeps autoscalers from doing what they should. Pure. */
+/** What keeps autoscalers from acting. Pure. */
 export function autoscalerProblems({ autoscalers, lapsed, at }: Overview): Problem[] {
   const silent = autoscalers.filter((one) => isAutoscalerSilent(one, at));
   return [
@@ -22,12 +22,12 @@ function silence(which: string, forMs: number, queues: readonly string[] | undef
   const flags = queues === undefined ? '' : ` -Q ${queues.join(',')}`;
   return {
     code: 'AUTOSCALER_SILENT',
-    message: `autoscaler ${which} has been silent for ${formatDuration(forMs)}: it hangs, was killed or cannot reach Redis; its workers run on`,
+    message: `autoscaler ${which} has been silent for ${formatDuration(forMs)}: it hangs, was killed or cannot reach Redis; its workers keep running`,
     fix: `infer autoscale${flags} on ${host} takes its workers over`,
   };
 }
 
-/** After a blind time nothing is stopped for a while, which is as it should be. */
+/** For a while after a time without fresh data, nothing is stopped, which is intended. */
 function holds({ pool, host, hold, reason }: AutoscalerRecord): Problem[] {
   if (hold === null || hold === 'recovering') return [];
   return [

@@ -2,7 +2,7 @@ import { plural } from '../core/counts.js';
 import { damagedKeyText, type QueueDamage, repairCommand } from '../queue/damage.js';
 import type { Problem } from './problem.js';
 
-/** Keys of queues that hold something else than they must, and jobs that were set aside for it. */
+/** Keys of queues with the wrong type, and jobs that were set aside as damaged. */
 export function damageProblems(queues: readonly QueueDamage[]): Problem[] {
   return queues.flatMap(({ queue, keys, jobs, jobCount }) => {
     const broken = keys.map((key) => ({

@@ -19,15 +19,15 @@ import { pickQueues, pickWorkers } from './names.js';
 import type { Overview } from './overview.js';
 import type { QueueRow, StatRow, WorkerRow } from './rows.js';
 
-/** What to read; all where nothing is named. */
+/** What to read; everything that is not restricted. */
 export interface Wanted {
   queues?: readonly string[] | undefined;
   destinations?: readonly string[] | undefined;
 }
 
 /**
- * Reads one deployment, as often as asked, over one connection. Every command it sends only
- * reads, so a Redis user of the inspector role will do; it starts no server.
+ * Reads one deployment, as often as needed, over one connection. All of its commands are read-only, so a
+ * Redis user with the inspector role is enough; it starts no server.
  */
 export class DeploymentReader {
   private constructor(
@@ -99,7 +99,10 @@ export class DeploymentReader {
     });
   }
 
-  /** What each worker is and does, over the last minute and since it started; of some queues, those that serve one. */
+  /**
+   * Each worker's configuration and state, over the last minute and since it started; for given queues, those
+   * that serve one of them.
+   */
   workers(wanted: Wanted): Promise<WorkerRow[]> {
     return this.worded(async () => {
       const all = await listWorkers(this.client, this.prefix);
@@ -126,7 +129,7 @@ export class DeploymentReader {
     });
   }
 
-  /** A row a queue, and one a queue and worker that served it, or model that was run for it. */
+  /** A row per queue, and one per queue and worker that served it, or model that ran for it. */
   stats(wanted: Wanted, by: 'worker' | 'model'): Promise<StatRow[]> {
     return this.worded(async () => {
       const workers = await listWorkers(this.client, this.prefix);
@@ -172,7 +175,7 @@ export class DeploymentReader {
     });
   }
 
-  /** The workers as they report now. */
+  /** The workers' current heartbeats. */
   heartbeats(): ReturnType<typeof listWorkers> {
     return this.worded(() => listWorkers(this.client, this.prefix));
   }
@@ -189,7 +192,7 @@ export class DeploymentReader {
     return pickQueues(known, workers, queues);
   }
 
-  /** The last minute of some queues, and what some workers did since they started. */
+  /** The last minute of given queues, and the totals of given workers since they started. */
   private async figuresOf(queues: readonly string[], workers: readonly WorkerRecord[], now: number) {
     const ids = workers.map((worker) => worker.id);
     const [minute, totals] = await Promise.all([
@@ -212,7 +215,7 @@ export class DeploymentReader {
   }
 }
 
-/** Reads once and closes the connection, however that ends. */
+/** Reads once and closes the connection in every case. */
 export async function readDeployment<T>(
   loaded: LoadedSettings,
   read: (reader: DeploymentReader) => Promise<T>,

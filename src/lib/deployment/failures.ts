@@ -1,22 +1,22 @@
 import { endedElsewhere } from '../queue/job-record.js';
 import type { JobRecord } from '../queue/types.js';
 
-/** Failed jobs of one error code, among those looked at. */
+/** Failed jobs with one error code, among those looked at. */
 export interface FailureGroup {
   code: string;
   jobs: number;
   queues: string[];
-  /** Milliseconds since the epoch of the first and last end seen. */
+  /** Milliseconds since the epoch of the earliest and latest end seen. */
   firstAt: number;
   lastAt: number;
-  /** The last that failed so, and what it said. */
+  /** The most recent one, and its message. */
   example: string;
   message: string;
   /** The command that runs them again. */
   fix: string;
 }
 
-/** Groups failures by code, the most frequent first. @param failed the last that failed first. */
+/** Groups failures by code, the most frequent first. @param failed the most recent first. */
 export function groupFailures(failed: readonly JobRecord[]): FailureGroup[] {
   const groups = new Map<string, FailureGroup>();
   for (const job of failed) {

@@ -1,7 +1,7 @@
 import type { Sketch } from '../core/sketch.js';
 import { type JobCounts, WorkFigures } from '../queue/work-stats.js';
 
-/** What 50, 90 and 99 of 100 stayed within, to 1 %, and the greatest. */
+/** The values that 50, 90 and 99 of 100 did not exceed, to 1 %, and the maximum. */
 export interface Spread {
   p50: number;
   p90: number;
@@ -9,25 +9,25 @@ export interface Spread {
   max: number;
 }
 
-/** The documented JSON of what was done in some time; fields are only ever added. */
+/** The documented JSON of work done over some time; fields are only ever added. */
 export interface FiguresJson {
-  /** Milliseconds the rates are taken over. */
+  /** Milliseconds over which the rates are computed. */
   windowMs: number;
   jobs: JobCounts;
   /** Failed jobs by error code. */
   failures: Record<string, number>;
   rows: number;
-  /** Jobs that ended a second, and rows of completed ones. */
+  /** Jobs ended per second, and rows of completed ones per second. */
   jobsPerSecond: number;
   rowsPerSecond: number;
-  /** From submit to start, in runs, and from submit to end; null where no job ran. */
+  /** From submit to start, in runs, and from submit to end; null if no job ran. */
   waitMs: Spread | null;
   runMs: Spread | null;
   totalMs: Spread | null;
   batches: { count: number; rows: (Spread & { mean: number }) | null; closed: Record<string, number> };
 }
 
-/** Sums of what several workers, queues or buckets report; sketches are added, never averaged. */
+/** Sums of the reports of several workers, queues or buckets; sketches are added, never averaged. */
 export function sumOf(parts: Iterable<WorkFigures>): WorkFigures {
   const sum = new WorkFigures();
   for (const part of parts) sum.merge(part);
@@ -62,7 +62,7 @@ function spread(sketch: Sketch): Spread | null {
   return { p50: at(0.5), p90: at(0.9), p99: at(0.99), max: rounded(sketch.max as number) };
 }
 
-/** Three decimals: a microsecond, or a thousandth of a job a second. */
+/** Three decimals: a microsecond, or a thousandth of a job per second. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }

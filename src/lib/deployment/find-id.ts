@@ -2,7 +2,7 @@ import { missingId, otherKind } from '../queue/broker/unknown-id.js';
 import { listQueues, locate } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 
-/** The queue an id lies in. @throws InferError JOB_UNKNOWN, GROUP_UNKNOWN, JOB_LOST (66). */
+/** The queue that has an id. @throws InferError JOB_UNKNOWN, GROUP_UNKNOWN, JOB_LOST (66). */
 export async function findId(
   client: RedisClient,
   prefix: string,

@@ -1,17 +1,20 @@
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
+import { THRESHOLDS } from '../core/thresholds.js';
+import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/types.js';
 
 /**
- * The live workers that addresses mean: a name (several may share one), an id, a host, or a pattern
- * of names with `*` and `?`; each worker once.
- * @throws InferError WORKER_UNKNOWN (66) for an address that means none, NO_WORKERS (69) when none lives.
+ * The live workers matching the addresses: a name (several may share one), an id, a host, or a pattern of
+ * names with `*` and `?`; each worker once.
+ * @throws InferError WORKER_UNKNOWN (66) for an address without a match, NO_WORKERS (69) when no worker is
+ *   alive.
  */
 export function findWorkers(workers: readonly WorkerRecord[], addresses: readonly string[]): WorkerRecord[] {
   if (workers.length === 0) {
     throw new InferError('NO_WORKERS', 'no worker is running', {
-      hint: 'infer worker starts one; a worker that was killed is forgotten after 15 s',
+      hint: `infer worker starts one; a worker that was killed is forgotten after ${formatDuration(THRESHOLDS.workerForgotten.value)}`,
     });
   }
   const found = new Set<WorkerRecord>();
@@ -23,7 +26,9 @@ export function findWorkers(workers: readonly WorkerRecord[], addresses: readonl
   return [...found];
 }
 
-/** Whether an address means a worker: its name (also without `@host`), id or host, or a pattern of names. */
+/**
+ * Whether an address matches a worker: its name (also without `@host`), id or host, or a pattern of names.
+ */
 export function isMeant(
   { id, name, host }: Pick<WorkerRecord, 'id' | 'name' | 'host'>,
   address: string,

@@ -1,9 +1,10 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState } from '../core/job.js';
+import { modelJson } from '../queue/job-record.js';
 import { ageOf } from '../queue/read/job-filter.js';
 import type { JobRecord } from '../queue/types.js';
 
-/** A job of a list as `--json` shows it; times are milliseconds, `…At` since the epoch. */
+/** A job in a list as `--json` shows it; times are milliseconds, `…At` since the epoch. */
 interface JobJson {
   id: string;
   state: JobState;
@@ -14,11 +15,11 @@ interface JobJson {
   submittedAt: number;
   startedAt: number | null;
   finishedAt: number | null;
-  /** Of a delayed job: when it may run. */
+  /** For a delayed job: when it may run. */
   runAt: number | null;
   /** How long it has been in its state. */
   ageMs: number;
-  /** Of an ended job that ran: how long its micro-batches took. */
+  /** For an ended job that ran: how long its micro-batches took. */
   runMs: number | null;
   attempts: number;
   worker: string | null;
@@ -31,7 +32,7 @@ export function jobJson(job: JobRecord, now: number): JobJson {
     id: job.id,
     state: job.state,
     queue: job.queue,
-    model: job.model,
+    model: modelJson(job),
     rows: job.rows,
     priority: job.priority,
     submittedAt: job.submittedAt,
@@ -42,7 +43,7 @@ export function jobJson(job: JobRecord, now: number): JobJson {
     runMs: job.meta?.runMs ?? null,
     attempts: job.attempts,
     worker: job.worker ?? null,
-    // A job that completed on a later try has none.
+    // A job that completed on a later attempt has none.
     error: job.state === 'completed' ? null : (job.failure ?? null),
   };
 }

@@ -1,17 +1,16 @@
 import { THRESHOLDS } from '../core/thresholds.js';
 import type { QueueSnapshot } from '../queue/read/inspector.js';
-import { unservedJobs } from '../queue/routes.js';
+import { servedBy, unservedJobs } from '../queue/routes.js';
 import { servingWorkers } from '../queue/serving.js';
-import { type StartingWorker, startsFor } from '../queue/starting.js';
+import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
-import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
 
 /*
- * What is judged of a deployment, each rule once, for `inspect`, `doctor`, metrics and the tables. The numbers are in
- * core/thresholds.ts. All pure.
+ * The rules by which a deployment is judged, each defined once, for `inspect`, `doctor`, metrics and the
+ * tables. The numbers are in core/thresholds.ts. All pure.
  */
 
-/** No heartbeat for too long. @param at by Redis's clock, as heartbeats are */
+/** No heartbeat for too long. @param at by Redis's clock, like heartbeats */
 export function isSilent({ beatAt }: Pick<WorkerRecord, 'beatAt'>, at: number): boolean {
   return at - beatAt > THRESHOLDS.workerSilent.value;
 }
@@ -30,21 +29,16 @@ export function isAutoscalerSilent(
   return at - decidedAt > Math.max(autoscalerSilent.value, autoscalerSilentBeats.value * intervalMs);
 }
 
-/** How a clock stands to that of Redis. @param aheadMs negative: behind; undefined: not known */
+/** How a clock compares to Redis's. @param aheadMs negative: behind; undefined: unknown */
 export function clockState(aheadMs: number | undefined): 'right' | 'off' | 'wrong' {
   const off = Math.abs(aheadMs ?? 0);
   if (off >= THRESHOLDS.clockWrong.value) return 'wrong';
   return off >= THRESHOLDS.clockOff.value ? 'off' : 'right';
 }
 
-/** How full the memory of a broker is: `full` refuses new jobs. */
-export function memoryState(
-  facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>,
-): 'unlimited' | 'fine' | 'filling' | 'full' {
-  const headroom = memoryHeadroom(facts);
-  if (headroom === undefined) return 'unlimited';
-  if (1 - headroom >= THRESHOLDS.memoryFull.value) return 'full';
-  return 1 - headroom >= THRESHOLDS.memoryFilling.value ? 'filling' : 'fine';
+/** A GPU has so little free memory that the next allocation may fail. */
+export function isGpuFull({ usedBytes, totalBytes }: { usedBytes: number; totalBytes: number }): boolean {
+  return totalBytes > 0 && usedBytes / totalBytes >= THRESHOLDS.gpuMemoryFull.value;
 }
 
 /** Whether Redis is at its limit: whatever needs memory is refused, also of workers. */
@@ -55,18 +49,18 @@ export function refusesWrites({
   return maxMemory > 0 && usedMemory >= maxMemory;
 }
 
-/** Whether no worker serves a queue, nor one that loads its models. */
+/** Whether a queue has neither a serving worker nor one that is loading its models. */
 export function isUnserved(
   queue: string,
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[] = [],
 ): boolean {
-  return servingWorkers(workers, queue).length === 0 && !startsFor(starting, queue);
+  return !servedBy(workers, starting, queue);
 }
 
 /**
- * Whether jobs wait that workers of the queue could take: it is not paused, is served, and no model is missing (beside
- * jobs whose model no worker serves, nothing is known of the others' age).
+ * Whether jobs wait that workers of the queue could take: it is not paused, is served, and no model is
+ * missing (next to jobs whose model no worker serves, the age of the others is unknown).
  */
 export function mayMove(
   queue: QueueSnapshot,
@@ -88,8 +82,8 @@ export interface Moment {
 }
 
 /**
- * Whether a queue stands still though idle workers serve it. From one moment: nothing ended in the last minute,
- * nothing runs, and the oldest job has waited for long. From two: nothing moved in between.
+ * Whether a queue is stuck although idle workers serve it. From one moment: nothing ended in the last minute,
+ * nothing is running, and the oldest job has waited long. From two: nothing moved in between.
  */
 export function standsStill(queue: QueueSnapshot, now: Moment, before?: Moment): boolean {
   if (!mayMove(queue, now.workers) || queue.active > 0) return false;
@@ -110,11 +104,11 @@ function hasNotMoved(before: QueueSnapshot, after: QueueSnapshot): boolean {
   return (
     before.waiting > 0 &&
     before.active === 0 &&
-    // Fewer waiting is progress; more is only someone who submits.
+    // Fewer waiting jobs are progress; more are just new submits.
     after.waiting >= before.waiting &&
     after.completed === before.completed &&
     after.failed === before.failed &&
-    // One that arrived since the first look has not had its second yet.
+    // One that arrived after the first look has been seen only once.
     (after.oldestMs ?? 0) > (before.oldestMs ?? 0)
   );
 }

@@ -7,9 +7,8 @@ import { listWorkers, publishedModels } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 
 /**
- * Refuses a filter that names a queue, or a live worker or a model, that no one has heard of: an
- * empty list would say that all is well. Call it when nothing was found, since ended jobs may name
- * workers that are gone.
+ * Rejects a filter with an unknown queue, live worker or model: an empty list would suggest that all is well.
+ * Call it when nothing was found, since ended jobs may name workers that have exited.
  * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66).
  */
 export async function refuseUnknownNames(
@@ -38,7 +37,7 @@ export async function refuseUnknownNames(
 
 const UNKNOWN = { queue: 'QUEUE_UNKNOWN', model: 'MODEL_UNKNOWN', worker: 'WORKER_UNKNOWN' } as const;
 
-/** @throws InferError (66) with the nearest name and where the names are listed. */
+/** @throws InferError (66) with the nearest name and the command that lists the names. */
 export function refuseUnknown(
   kind: 'queue' | 'model' | 'worker',
   wanted: readonly string[] | undefined,

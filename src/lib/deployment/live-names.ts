@@ -9,28 +9,28 @@ import { listWorkers, publishedModels } from '../queue/registry.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
 
-/** Names that a command line may be completed with. */
+/** Kinds of names that can complete a command line. */
 export type LiveKind = 'queues' | 'workers' | 'models';
 
 export type LiveNames = Record<LiveKind, string[]>;
 
-/** A person who pressed Tab waits for this. */
+/** A user who pressed Tab waits for this. */
 const LOOK_MS = 300;
-/** Tab is pressed again and again; names do not change that fast. */
+/** Tab is pressed repeatedly; names do not change that fast. */
 const FRESH_MS = 5000;
 const MOST_NAMES = 500;
 
 const NONE: LiveNames = { queues: [], workers: [], models: [] };
 
 /**
- * What may be put on a command line as it is. Names come from Redis, and a shell would run what is
- * between backquotes as soon as the line is entered.
+ * Names that may be put on a command line unquoted. They come from Redis, and a shell would run anything
+ * between backquotes once the line is entered.
  */
 const SAFE = /^[A-Za-z0-9_][A-Za-z0-9._@%+,-]{0,127}$/;
 
 /**
- * Queues, workers and models, from the last few seconds or from Redis. Never fails and never takes
- * longer than 300 ms: then it answers what was known last, or nothing. Starts no server.
+ * Queues, workers and models, cached for a few seconds or from Redis. Never fails and never takes longer than
+ * 300 ms: after that it returns the last known names, or none. Starts no server.
  */
 export async function liveNames(loaded: LoadedSettings, now: number): Promise<LiveNames> {
   const { redisUrl, prefix, modelsDir, stateDir, queues } = loaded.values;
@@ -47,9 +47,9 @@ export async function liveNames(loaded: LoadedSettings, now: number): Promise<Li
   );
   const names = found ?? known?.names ?? NONE;
   const models = [...new Set([...names.models, ...modelsBelow(modelsDir)])];
-  // Before the first job there is no queue: those that workers serve by default are as good a guess.
+  // Before the first job there is no queue: suggest those that workers serve by default.
   const all = clean({ ...names, models, queues: names.queues.length > 0 ? names.queues : [...queues] });
-  // Also after a failure: with Redis away the next Tab need not wait for it again.
+  // Even after a failure, so that the next Tab does not wait for an unreachable Redis again.
   writeCache(stateDir, file, { at: now, names: all });
   return all;
 }
@@ -106,11 +106,11 @@ function readCache(file: string): Cache | undefined {
 function writeCache(dir: string, file: string, cache: Cache): void {
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
-    // Renamed into place: a Tab in another window reads one or the other, never half.
+    // Renamed into place, so that a Tab in another window never reads half a file.
     const draft = `${file}.${process.pid}`;
     writeFileSync(draft, JSON.stringify(cache), { mode: 0o600 });
     renameSync(draft, file);
   } catch {
-    // A cache that cannot be kept costs the next Tab some time and nothing else.
+    // A cache that cannot be written only costs the next Tab some time.
   }
 }

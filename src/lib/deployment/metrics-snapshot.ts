@@ -2,37 +2,40 @@ import { type QueueSnapshot, snapshotQueue } from '../queue/read/inspector.js';
 import { jobsAdded } from '../queue/read/jobs-added.js';
 import { listQueues } from '../queue/read/reader.js';
 import { listWorkers, publishedModels } from '../queue/registry.js';
+import { listStarting, type StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
 import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Shown } from './shown.js';
 
-/** A queue, and how many jobs it was ever given. */
+/** A queue, and the number of jobs ever submitted to it. */
 export type QueueReading = QueueSnapshot & { submitted: number };
 
-/** Everything the metrics are made of, as one look at Redis found it. */
+/** The data for all metrics, from one reading of Redis. */
 export interface MetricsSnapshot {
   /** Milliseconds since the epoch. */
   at: number;
   redis: { node: string; facts: RedisFacts }[];
   queues: QueueReading[];
   workers: WorkerRecord[];
-  /** Names of models that workers ever published. */
+  /** Workers that are loading their models and take no jobs yet. */
+  starting: StartingWorker[];
+  /** Names of models ever published by workers. */
   models: string[];
   /** What each worker did since it started, by worker id and queue. */
   work: ReadonlyMap<string, ReadonlyMap<string, WorkFigures>>;
-  /** Queues and workers left out because there are too many. */
+  /** Numbers of queues and workers left out because there are too many. */
   hidden: { queues: number; workers: number };
 }
 
-/** Names become labels, and every label is a time series for years: there is an end to both. */
+/** Names become labels, and every label is a time series that lives for years: both are limited. */
 export const MOST_QUEUES = 200;
 export const MOST_WORKERS = 1000;
 
 /**
- * Reads it all with read-only commands, sent together: an inspector's rights are enough.
- * @param chosen which queues and workers are shown where there are more than 200 and 1000
+ * Reads everything with read-only commands in one pipeline: an inspector's rights are enough.
+ * @param chosen which queues and workers are shown if there are more than 200 and 1000
  * @param only these queues; undefined for all
  */
 export async function readSnapshot(
@@ -42,10 +45,11 @@ export async function readSnapshot(
   chosen: { queues: Shown; workers: Shown },
   only?: readonly string[],
 ): Promise<MetricsSnapshot> {
-  const [masters, names, everyWorker, models] = await Promise.all([
+  const [masters, names, everyWorker, starting, models] = await Promise.all([
     readMasters(client),
     only ?? listQueues(client, prefix),
     listWorkers(client, prefix),
+    listStarting(client, prefix, now),
     publishedModels(client, prefix),
   ]);
   const shown = chosen.queues.choose(names, (name) => name);
@@ -63,6 +67,7 @@ export async function readSnapshot(
     redis: masters,
     queues,
     workers,
+    starting,
     models: models.map((model) => model.name),
     work,
     hidden: { queues: names.length - shown.length, workers: everyWorker.length - workers.length },

@@ -3,7 +3,8 @@ import { isMeant } from './find-workers.js';
 import { refuseUnknown } from './known-names.js';
 
 /**
- * The queues asked for, or all that ever got a job. One that a worker serves is known before its first.
+ * The requested queues, or all that ever received a job. A queue served by a worker is known before its first
+ * job.
  * @throws InferError QUEUE_UNKNOWN (66) with the nearest name.
  */
 export function pickQueues(
@@ -18,7 +19,7 @@ export function pickQueues(
 }
 
 /**
- * The workers that these addresses mean, as `infer control` reads them, or all; workers may share a name.
+ * The workers matching these addresses, interpreted as by `infer control`, or all; workers may share a name.
  * @throws InferError WORKER_UNKNOWN (66) with the nearest name.
  */
 export function pickWorkers<W extends Pick<WorkerRecord, 'id' | 'name' | 'host'>>(

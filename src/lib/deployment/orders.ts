@@ -2,21 +2,21 @@ import type { QueueRow, WorkerRow } from './rows.js';
 
 type Order<T> = (a: T, b: T) => number;
 
-/** What each way to sort compares, by its name. */
+/** What each sort order compares, by its name. */
 export type Orders<T> = Readonly<Record<string, Order<T>>>;
 
-/** The most first; what has no value comes last. */
+/** Largest first; records without a value come last. */
 export const down =
   <T>(value: (record: T) => number | null | undefined): Order<T> =>
   (a, b) =>
     (value(b) ?? -1) - (value(a) ?? -1);
 
-/** What is sorted of a queue; a sample that was taken live and its JSON both have it. */
+/** The sortable fields of a queue, present in a live sample and in its JSON. */
 export type SortableQueue = Pick<QueueRow, 'name' | 'waiting' | 'ratePerSecond' | 'failed'> & {
   oldestMs?: number | null | undefined;
 };
 
-/** The ways to sort queues, the first at the beginning. */
+/** Sort orders for queues, starting with the default. */
 export const QUEUE_ORDERS: Orders<SortableQueue> = {
   name: (a, b) => a.name.localeCompare(b.name),
   waiting: down((queue) => queue.waiting),
@@ -25,7 +25,7 @@ export const QUEUE_ORDERS: Orders<SortableQueue> = {
   failed: down((queue) => queue.failed),
 };
 
-/** The ways to sort workers, the first at the beginning. */
+/** Sort orders for workers, starting with the default. */
 export const WORKER_ORDERS: Orders<WorkerRow> = {
   name: (a, b) => a.name.localeCompare(b.name),
   jobs: down((worker) => worker.lastMinute.jobsPerSecond),
@@ -34,7 +34,7 @@ export const WORKER_ORDERS: Orders<WorkerRow> = {
   lag: down((worker) => worker.loopLagMs),
 };
 
-/** A sorted copy. An unknown `order` leaves them as they are. */
+/** A sorted copy. An unknown `order` changes nothing. */
 export function inOrder<T>(records: readonly T[], orders: Orders<T>, order: string): T[] {
   const compare = orders[order];
   return compare === undefined ? [...records] : [...records].sort(compare);

@@ -18,11 +18,11 @@ export interface RedisOverview {
   policy: string;
 }
 
-/** Everything `infer inspect` shows, read at one moment. */
+/** Everything that `infer inspect` shows, read at one moment. */
 export interface Overview {
   /** That moment by Redis's clock, ms since the epoch. */
   at: number;
-  /** This machine, as workers name it. */
+  /** This machine, by the host name that workers use. */
   host?: string;
   /** How far this machine's clock is ahead of Redis's, ms; negative: behind. */
   clockAheadMs?: number;
@@ -31,10 +31,10 @@ export interface Overview {
   redis: RedisOverview;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
-  /** Workers that load their models, and take no jobs yet. */
+  /** Workers that are loading their models and take no jobs yet. */
   starting?: readonly StartingWorker[];
   autoscalers: AutoscalerRecord[];
   lapsed: LapsedAutoscaler[];
-  /** What is damaged of the queues. */
+  /** What is damaged in the queues. */
   damage?: readonly QueueDamage[];
 }

@@ -2,16 +2,16 @@ import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues } from '../model/rows.js';
 import { decodeStrings, ELEMENT_BYTES, elementCount, type RowTensor } from '../model/tensor.js';
 
-/** An input as far as it is shown. */
+/** The shown part of an input. */
 export interface TensorPreview {
   name: string;
   type: string;
-  /** With the rows as first dimension, unless it is shared by all rows. */
+  /** The rows are the first dimension, unless it is shared by all rows. */
   shape: number[];
   bytes: number;
-  /** The first values in row order; strings are cut to 200 characters. */
+  /** The first values in row order; strings are truncated to 200 characters. */
   values: unknown[];
-  /** Whether there are more values than those. */
+  /** Whether there are more values. */
   cut: boolean;
 }
 
@@ -19,7 +19,7 @@ const TEXT_MAX = 200;
 
 /**
  * The tensors of an input envelope, the first `most` values of each.
- * @throws InferError ENVELOPE when it is not one.
+ * @throws InferError ENVELOPE when it is not an envelope.
  */
 export function previewOf(envelope: Uint8Array, most: number): TensorPreview[] {
   const { payload } = decodeEnvelope(envelope);

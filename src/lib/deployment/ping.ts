@@ -5,7 +5,7 @@ import type { WorkerRecord } from '../queue/types.js';
 import type { DeploymentReader } from './deployment-reader.js';
 import { pickWorkers } from './names.js';
 
-/** A worker that was asked for a sign of life. */
+/** A pinged worker. */
 export interface Pong extends Pick<WorkerRecord, 'id' | 'name' | 'host' | 'pid' | 'state'> {
   answered: boolean;
   /** Milliseconds until its next heartbeat; null when none came in time. */
@@ -15,10 +15,10 @@ export interface Pong extends Pick<WorkerRecord, 'id' | 'name' | 'host' | 'pid' 
 const LOOK_EVERY_MS = 50;
 
 /**
- * Waits for the next heartbeat of each worker addressed; answers them as they come, those that stay
- * silent last. A heartbeat is written by the worker's main process to Redis, so one that comes
- * shows both to work. It sends nothing to the workers: a user that may only read can ask.
- * @throws InferError NO_WORKERS (69) when none is there, WORKER_UNKNOWN (66).
+ * Waits for the next heartbeat of each addressed worker; yields them as they arrive, and the silent workers
+ * last. A heartbeat is written to Redis by the worker's main process, so its arrival shows that both work.
+ * Nothing is sent to the workers: a read-only user can ping.
+ * @throws InferError NO_WORKERS (69) when there are none, WORKER_UNKNOWN (66).
  */
 export async function* ping(
   reader: DeploymentReader,
@@ -38,6 +38,7 @@ export async function* ping(
     answered: ms !== null,
     ms,
   });
+  // Not `pollUntil`: each answer is yielded as it comes, and no reading of the register may outlast the time.
   while (silent.size > 0 && performance.now() - began < timeoutMs) {
     await delay(LOOK_EVERY_MS);
     const leftMs = timeoutMs - (performance.now() - began);

@@ -1,4 +1,4 @@
-/** Something that is wrong right now, and the command that fixes it. */
+/** A current problem, and the command that fixes it. */
 export interface Problem {
   code: string;
   message: string;

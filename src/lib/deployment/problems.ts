@@ -9,14 +9,15 @@ import { servingWorkers } from '../queue/serving.js';
 import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { evictionRisk } from '../redis/eviction.js';
+import { memoryState } from '../redis/memory-state.js';
 import { autoscalerProblems } from './autoscaler-problems.js';
 import { damageProblems } from './damage-problems.js';
-import { clockState, isLate, isSilent, isUnserved, memoryState, standsStill } from './judgements.js';
+import { clockState, isLate, isSilent, isUnserved, standsStill } from './judgements.js';
 import { modelProblems } from './model-problems.js';
 import type { Overview, RedisOverview } from './overview.js';
 import type { Problem } from './problem.js';
 
-/** What is wrong at one moment, most urgent first. Pure. */
+/** All problems at one moment, most urgent first. Pure. */
 export function findProblems(overview: Overview): Problem[] {
   const { redis, queues, workers, starting = [], at } = overview;
   const backlog = queues.filter((queue) => queue.waiting > 0);
@@ -25,7 +26,7 @@ export function findProblems(overview: Overview): Problem[] {
   return [
     ...(workers.length + starting.length === 0
       ? [noWorkers(backlog)]
-      : backlog.flatMap((queue) => queueProblems(queue, talking, starting))),
+      : backlog.flatMap((queue) => queueProblems(queue, { workers, talking, starting }))),
     ...silent.map((worker) => silentWorker(worker, at)),
     ...modelProblems(talking),
     ...autoscalerProblems(overview),
@@ -53,12 +54,15 @@ function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
   };
 }
 
-/** Jobs wait and no worker serves them, or those that do take none. */
-function queueProblems(
-  queue: QueueSnapshot,
-  workers: readonly WorkerRecord[],
-  starting: readonly StartingWorker[],
-): Problem[] {
+interface Crew {
+  workers: readonly WorkerRecord[];
+  /** Those that are not silent: only of these it is known whether they are idle. */
+  talking: readonly WorkerRecord[];
+  starting: readonly StartingWorker[];
+}
+
+/** Jobs wait, but no worker serves them, or the ones that do take none. */
+function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Crew): Problem[] {
   if (isUnserved(queue.name, workers, starting)) {
     return [
       {
@@ -69,10 +73,10 @@ function queueProblems(
     ];
   }
   const unserved = unservedJobs(queue, workers, starting);
-  // Other jobs may have come this instant, and how old they are is not known.
+  // Other jobs may have just arrived, and their age is unknown.
   if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
-  if (!standsStill(queue, { queues: [queue], workers })) return [];
-  const serving = servingWorkers(workers, queue.name);
+  if (!standsStill(queue, { queues: [queue], workers: talking })) return [];
+  const serving = servingWorkers(talking, queue.name);
   const names = serving.map((worker) => worker.name).join(', ');
   return [
     {
@@ -95,13 +99,13 @@ function silentWorker(worker: WorkerRecord, at: number): Problem {
   return {
     code: 'WORKER_SILENT',
     message: `worker ${worker.name} has been silent for ${formatDuration(at - worker.beatAt)}: it hangs, died or cannot reach Redis`,
-    fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks lapse`,
+    fix: `look at process ${worker.pid} on ${worker.host}; its jobs run elsewhere when their locks expire`,
   };
 }
 
 /**
- * Hosts whose clocks are off, each once by its newest record that knows; this machine by its own look. Where
- * that finds nothing wrong a record may still be right: machines of one name are common.
+ * Hosts whose clocks are off, each once, by its newest record that has the figure; this machine by its own
+ * measurement. If that finds nothing wrong, a record may still be right: machines often share a name.
  */
 function clockProblems({ workers, autoscalers, host: here, clockAheadMs }: Overview): Problem[] {
   const records = [
@@ -123,11 +127,11 @@ function lateWorker(worker: WorkerRecord): Problem {
   return {
     code: 'LOOP_LAG',
     message: `worker ${worker.name} was blocked for ${formatDuration(worker.loopLagMs)}: locks and urgent jobs come late`,
-    fix: 'give it a core of its own (fewer --threads or workers on the host), or send smaller inputs',
+    fix: 'give it its own core (fewer --threads or workers on the host), or send smaller inputs',
   };
 }
 
-/** Answers of such a model were wrong until the check in service saw it. */
+/** Until the check while serving noticed it, answers of such a model were wrong. */
 function mixedRows(worker: WorkerRecord): Problem[] {
   return worker.models.flatMap(({ name, version, unbatched }) =>
     unbatched?.reason !== 'ROWS_MIXED'

@@ -5,17 +5,17 @@ import { withRedis } from '../redis/with-redis.js';
 import { type FailureGroup, groupFailures } from './failures.js';
 import { type JobsPage, jobsPage } from './read-jobs.js';
 
-/** Jobs the summary counts. */
+/** Number of jobs in the summary. */
 const SAMPLE = 2000;
 
 interface Failed {
   page: JobsPage;
   groups: FailureGroup[];
-  /** Jobs the summary counted. */
+  /** Jobs counted in the summary. */
   sampled: number;
 }
 
-/** A page of failed jobs and, by error, the last 2,000 of them. */
+/** A page of failed jobs and a summary by error of the last 2,000. */
 export async function readFailed(
   loaded: LoadedSettings,
   filter: JobFilter,

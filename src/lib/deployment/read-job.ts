@@ -16,11 +16,13 @@ export type PlacedJob = JobDetail & Partial<JobPlace>;
 
 interface InspectedJob {
   job: PlacedJob;
-  /** The input if it was asked for; null when it is not kept any more. */
+  /** The input, if requested; null when it is no longer kept. */
   payload?: TensorPreview[] | null;
 }
 
-/** @param values how many values of each tensor of the input to show; undefined = none, it is not even read. */
+/**
+ * @param values how many values to show of each input tensor; undefined = none, the input is not even read.
+ */
 export function readInspectedJob(
   loaded: LoadedSettings,
   id: string,

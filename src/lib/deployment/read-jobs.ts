@@ -12,7 +12,7 @@ export interface JobsPage extends JobCount {
   jobs: JobRecord[];
   looked: number;
   next: string | undefined;
-  /** Others may belong here: looking ended before all were seen. */
+  /** Others may belong here: the search ended before all were seen. */
   partial: boolean;
 }
 
@@ -23,14 +23,14 @@ export interface PageWanted {
   cursor: string | undefined;
 }
 
-/** A page of jobs, on a connection of its own; throws as `jobsPage` does. */
+/** A page of jobs, on its own connection; throws like `jobsPage`. */
 export function readJobs(loaded: LoadedSettings, filter: JobFilter, wanted: PageWanted): Promise<JobsPage> {
   return withRedis(loaded, (client, prefix) => jobsPage(client, prefix, filter, wanted));
 }
 
 /**
- * The same on a connection. @throws InferError CURSOR (2), QUEUE_UNKNOWN and the like (66) when
- * nothing is found under a name that no one knows.
+ * The same on a given connection. @throws InferError CURSOR (2), QUEUE_UNKNOWN or similar (66) when nothing
+ * is found for an unknown name.
  */
 export async function jobsPage(
   client: RedisClient,

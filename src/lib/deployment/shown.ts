@@ -1,14 +1,14 @@
 /**
- * Which of many things are shown where there is an end to it. What was shown before stays for as long as it is
- * there: a counter that vanishes because something else came would look like one that was set back.
+ * Chooses which of many things are shown when their number is limited. Those shown before stay as long as
+ * they exist: a counter that disappears because something else was added would look like one that was reset.
  */
 export class Shown {
   private keys: ReadonlySet<string> = new Set();
 
-  /** @param most things that are shown */
+  /** @param most maximum number shown */
   constructor(private readonly most: number) {}
 
-  /** Those to show, in the order of `all`. */
+  /** The ones to show, in the order of `all`. */
   choose<T>(all: readonly T[], keyOf: (one: T) => string): T[] {
     const before = all.filter((one) => this.keys.has(keyOf(one)));
     const others = all.filter((one) => !this.keys.has(keyOf(one)));

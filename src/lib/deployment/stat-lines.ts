@@ -1,16 +1,16 @@
 import type { FiguresJson } from './figures.js';
 import type { StatRow } from './rows.js';
 
-/** A row of the table: the figures of one queue, or one worker's or model's share, over one time. */
+/** A row of the table: the figures of one queue, or of one worker or model in it, over one period. */
 export interface StatLine extends Pick<StatRow, 'queue' | 'worker' | 'model'> {
   over: 'minute' | 'start';
   figures: FiguresJson;
 }
 
-/** What the lines under that of a queue are about. */
+/** What the lines below a queue's line show. */
 export type StatShare = 'worker' | 'model';
 
-/** The lines of the table: of every row the last minute and, where it is known, the time since start. */
+/** The lines of the table: for every row, the last minute and, if known, the time since start. */
 export function statLines(rows: readonly StatRow[]): StatLine[] {
   return rows.flatMap(({ queue, worker, model, lastMinute, sinceStart }) => {
     const line = { queue, worker, model };

@@ -22,7 +22,7 @@ import { queueLimits, queueLocks } from './checks/running.js';
 import { systemDisk, systemFiles, systemMemory, systemNode } from './checks/system.js';
 import { workerBeats, workerClocks, workerCores, workerVersions } from './checks/workers.js';
 
-/** Every check there is, in the order in which it is shown. */
+/** All checks, in display order. */
 export const CATALOGUE: readonly Check[] = [
   redisReach,
   redisVersion,

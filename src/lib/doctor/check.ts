@@ -3,64 +3,67 @@ import type { DoctorContext } from './context.js';
 export const TOPICS = ['redis', 'queues', 'workers', 'models', 'gpu', 'config', 'system'] as const;
 export type Topic = (typeof TOPICS)[number];
 
-/** `skip`: it could not be looked at, or does not apply here; counts for nothing. */
+/** `skip`: it could not be checked, or does not apply here; not counted. */
 export type CheckStatus = 'ok' | 'warn' | 'fail' | 'skip';
 
-/** What someone may want to do with an installation; the last lines of `infer doctor` go by these. */
+/** What an installation can be used for; the last lines of `infer doctor` report on these. */
 export const CAPABILITIES = ['submit', 'results', 'inspect', 'CPU workers', 'GPU workers'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 /** What one check found. */
-export interface Finding {
+export interface Judgement {
   status: CheckStatus;
-  /** One line, with figures; raw text from Redis may be in it, so it is made printable when shown. */
+  /** One line, with figures; may contain raw text from Redis, so it is made printable when shown. */
   found: string;
-  /** What to type or change; a command where there is one. */
+  /** What to type or change; a command if there is one. */
   fix?: string | undefined;
-  /** More lines: the other items where `found` names the first, and what only `--verbose` shows of a pass. */
+  /**
+   * More lines: the other items when `found` names the first, and details of a pass shown only by
+   * `--verbose`.
+   */
   details?: readonly string[] | undefined;
-  /** What does not work because of this. */
+  /** What does not work because of it. */
   blocks?: readonly Capability[] | undefined;
 }
 
-/** One thing that can be looked at. It changes nothing, in Redis or elsewhere. */
+/** One thing that can be checked. It changes nothing, in Redis or elsewhere. */
 export interface Check {
-  /** `redis-memory`; what a user types. */
+  /** `redis-memory`; as typed by users. */
   id: string;
   topic: Topic;
-  /** A few words: what is looked at. */
+  /** A few words: what is checked. */
   title: string;
-  /** Milliseconds it may take; 5 s when not said. */
+  /** Time limit in milliseconds; default 5 s. */
   limitMs?: number;
-  /** @throws Unmet when it cannot be looked at, InferError for what is wrong. */
-  run(context: DoctorContext): Finding | Promise<Finding>;
+  /** @throws Unmet when it cannot be checked, InferError for a problem. */
+  run(context: DoctorContext): Judgement | Promise<Judgement>;
 }
 
-export interface CheckResult extends Finding {
+export interface CheckResult extends Judgement {
   id: string;
   topic: Topic;
   title: string;
   /** How long it took. */
   ms: number;
-  /** True when it was given up at its time limit and may still hold something open. */
+  /** True when it was abandoned at its time limit and may still hold something open. */
   timedOut?: true;
 }
 
-type Extra = Pick<Finding, 'details' | 'blocks'>;
+type Extra = Pick<Judgement, 'details' | 'blocks'>;
 
-export function ok(found: string, details?: readonly string[]): Finding {
+export function ok(found: string, details?: readonly string[]): Judgement {
   return { status: 'ok', found, details };
 }
 
-export function warn(found: string, fix: string | undefined, extra: Extra = {}): Finding {
+export function warn(found: string, fix: string | undefined, extra: Extra = {}): Judgement {
   return { status: 'warn', found, fix, ...extra };
 }
 
-export function fail(found: string, fix: string | undefined, extra: Extra = {}): Finding {
+export function fail(found: string, fix: string | undefined, extra: Extra = {}): Judgement {
   return { status: 'fail', found, fix, ...extra };
 }
 
-export function skip(found: string, extra: Extra & { fix?: string } = {}): Finding {
+export function skip(found: string, extra: Extra & { fix?: string } = {}): Judgement {
   return { status: 'skip', found, ...extra };
 }
 

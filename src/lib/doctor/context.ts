@@ -20,15 +20,15 @@ import { worded } from '../redis/worded.js';
 import { askNvidia, type NvidiaAnswer } from './nvidia.js';
 import { Unmet } from './unmet.js';
 
-/** The machine as checks see it; tests give another one. */
+/** The machine as checks see it; tests use another one. */
 export interface Machine {
-  /** Where the file system begins. */
+  /** Root of the file system. */
   root: string;
-  /** Environment of programs that checks run; this process' own when undefined. */
+  /** Environment of programs run by checks; undefined: this process's own. */
   env?: NodeJS.ProcessEnv | undefined;
   host: string;
   cores: number;
-  /** Where ONNX Runtime's native libraries are; where they are installed when undefined. */
+  /** Where ONNX Runtime's native libraries are; undefined: where they are installed. */
   onnxDir?: string | undefined;
 }
 
@@ -37,7 +37,7 @@ export interface RedisLink {
   target: RedisTarget;
 }
 
-/** Redis as it was found: a connection, or what is wrong. */
+/** The result of connecting to Redis: a connection, or the error. */
 export type Reach = { link: RedisLink } | { error: InferError };
 
 /** Queues, workers and running jobs at one moment. */
@@ -45,19 +45,19 @@ export interface Sample {
   at: number;
   queues: QueueSnapshot[];
   workers: WorkerRecord[];
-  /** Workers that load their models. */
+  /** Workers that are loading their models. */
   starting: StartingWorker[];
   active: ActiveJob[];
 }
 
-/** What checks look at. Everything is read when a check first asks for it, once for all of them. */
+/** The data for checks. Everything is read on first use and shared by all of them. */
 export interface DoctorContext {
   readonly loaded: LoadedSettings;
-  /** What is wrong with the settings. */
+  /** Problems in the settings. */
   readonly problems: readonly InferError[];
   /** Version of this infer. */
   readonly version: string;
-  /** Topics and checks that the user named. */
+  /** Topics and checks given by the user. */
   readonly named: readonly string[];
   readonly clock: Clock;
   readonly machine: Machine;
@@ -67,7 +67,7 @@ export interface DoctorContext {
   redis(): Promise<RedisLink>;
   /** INFO. @throws Unmet without a connection, or without the right to ask. */
   facts(): Promise<RedisFacts>;
-  /** Two looks a good second apart: what stands still shows only so. @throws Unmet without a connection. */
+  /** Two looks, a good second apart, which reveal what is stuck. @throws Unmet without a connection. */
   samples(): Promise<{ first: Sample; second: Sample }>;
   nvidia(): Promise<NvidiaAnswer>;
   close(): Promise<void>;
@@ -82,14 +82,14 @@ export interface ContextOptions {
   machine?: Partial<Machine>;
 }
 
-/** Within the time limit of a check, so that what Redis answers is told and not that it took too long. */
+/** Shorter than the time limit of a check, so that Redis's answer is reported rather than a timeout. */
 const CONNECT_MS = 2500;
 const REACH_MS = 4500;
 /** Workers beat every second. */
 const BETWEEN_LOOKS_MS = 1250;
 const NVIDIA_MS = 4000;
 
-/** More are never needed to tell that something is wrong. */
+/** More are never needed to detect a problem. */
 const ACTIVE_JOBS = 1000;
 
 async function activeOf(client: RedisClient, prefix: string): Promise<ActiveJob[]> {
@@ -152,7 +152,7 @@ export function openContext(options: ContextOptions): DoctorContext {
   };
 }
 
-/** Awaits reading; a right that is missing is no fault of what is read. `redis-rights` tells of it. */
+/** Awaits reading; a missing right is not a fault of what is read. `redis-rights` reports it. */
 export async function permitted<T>(client: RedisClient, work: Promise<T>): Promise<T> {
   try {
     return await worded(client, work);
@@ -192,17 +192,17 @@ function within(ms: number, work: Promise<Reach>): Promise<Reach> {
 
 interface Once<T> {
   (): Promise<T>;
-  /** What has been started comes to; undefined when nothing was, or it failed. */
+  /** The result, if it has been started; undefined when it was not, or failed. */
   started(): Promise<T | undefined>;
 }
 
-/** The same promise for everyone who asks. */
+/** The same promise for every caller. */
 function once<T>(make: () => Promise<T>): Once<T> {
   let made: Promise<T> | undefined;
   const ask = (): Promise<T> => {
     if (made === undefined) {
       made = make();
-      // The check that asked may have timed out by then.
+      // The check that asked for it may have timed out by then.
       made.catch(() => undefined);
     }
     return made;

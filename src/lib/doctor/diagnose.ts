@@ -15,9 +15,9 @@ export interface Diagnosis {
 }
 
 /**
- * Runs the checks that `named` selects, all of them when it is empty, and says what they come to.
- * Reads only and leaves nothing open, except what a check that was given up may still hold.
- * @param limitMs time limit of a check that names none of its own.
+ * Runs the checks selected by `named`, or all when it is empty, and summarises them. Read-only; leaves
+ * nothing open, except what an abandoned check may still hold.
+ * @param limitMs time limit of a check without its own.
  * @throws InferError CHECK_UNKNOWN (exit 2).
  */
 export async function diagnose(options: ContextOptions, limitMs?: number): Promise<Diagnosis> {

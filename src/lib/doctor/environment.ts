@@ -7,14 +7,14 @@ import { onnxFiles } from '../model/onnx-files.js';
 import { maskUrl, parseRedisUrl } from '../redis/address.js';
 import type { DoctorContext } from './context.js';
 
-/** What a bug report needs of a machine; holds no secret. */
+/** What a bug report needs to know about a machine; contains no secrets. */
 export interface Environment {
   versions: { name: string; value: string }[];
   /** Settings in the order of the table; URLs without credentials, passwords as `(hidden)`. */
   settings: { name: string; value: string; source: string }[];
 }
 
-/** Versions and settings. Asks Redis nothing that the checks have not. */
+/** Versions and settings. Sends Redis nothing beyond the checks' commands. */
 export async function describeEnvironment(context: DoctorContext): Promise<Environment> {
   const { loaded, container, version } = context;
   return {
@@ -59,8 +59,8 @@ function shownValue(name: (typeof SETTING_NAMES)[number], { values }: LoadedSett
 }
 
 /**
- * Takes out of any text what must not leave the machine: the passwords in use, credentials of URLs,
- * and the name of the home directory.
+ * Removes what must not leave the machine from any text: the passwords in use, credentials in URLs, and the
+ * name of the home directory.
  */
 export function masker({ values }: LoadedSettings, home: string = homedir()): (text: string) => string {
   const secrets = [
@@ -82,7 +82,7 @@ function passwordIn(url: string | undefined): string | undefined {
   try {
     return url === undefined ? undefined : parseRedisUrl(url).password;
   } catch {
-    // A URL that cannot be read is shown by maskUrl alone.
+    // A URL that cannot be parsed is left to maskUrl.
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { messageOf } from '../core/errors.js';
 import { type ProgramOptions, runProgram } from '../core/program.js';
 
-/** Whether the system's loader can load a library, and its own words if not. */
+/** Whether the system's loader can load a library, and its message if not. */
 export interface LibraryLook {
   library: string;
   /** Undefined when it loads. */
@@ -9,22 +9,22 @@ export interface LibraryLook {
 }
 
 /**
- * Asks the loader itself, in a process of its own: it alone knows its cache, LD_LIBRARY_PATH and the
- * libraries that a library needs. Loaded CUDA libraries would stay in this process for good.
+ * Asks the loader itself, in a separate process: only the loader knows its cache, LD_LIBRARY_PATH and the
+ * library's dependencies. CUDA libraries loaded here would stay in this process.
  */
 const TRY = `
 const looks = process.argv.slice(1).map((library) => {
   try {
     process.dlopen({ exports: {} }, library);
   } catch (error) {
-    // That it is no addon of Node is found after it was loaded.
+    // Node finds out that it is not an addon only after loading it.
     if (!/did not self-register/.test(error.message)) return { library, problem: error.message };
   }
   return { library };
 });
 process.stdout.write(JSON.stringify(looks));`;
 
-/** Looks at libraries by name (searched for) or path; undefined when the loader gave no answer. */
+/** Tries libraries by name (searched for) or path; undefined when the loader gave no answer. */
 export async function tryLibraries(
   libraries: readonly string[],
   options: ProgramOptions,
@@ -34,11 +34,11 @@ export async function tryLibraries(
   try {
     return JSON.parse(end.stdout) as LibraryLook[];
   } catch (error) {
-    throw new Error(`the loader's answer is no JSON: ${messageOf(error)}`);
+    throw new Error(`the loader's answer is not JSON: ${messageOf(error)}`);
   }
 }
 
-/** What the loader means: the file is not there, or it is and cannot be used. */
+/** What the loader's message means: the file is missing, or it exists but cannot be used. */
 export function explainLoad({ library, problem = '' }: LibraryLook): string {
   const lacking = /^([^\s:]+): cannot open shared object file/.exec(problem)?.[1];
   if (lacking === library) return `${library} is not found`;

@@ -1,16 +1,16 @@
 import { answerWithin } from '../core/bounded.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { formatDuration } from '../core/units.js';
-import { type Check, type CheckResult, type Finding, fail, skip } from './check.js';
+import { type Check, type CheckResult, fail, type Judgement, skip } from './check.js';
 import type { DoctorContext } from './context.js';
 import { Unmet } from './unmet.js';
 
 const LIMIT_MS = 5000;
 
 /**
- * Runs all checks at once, each within its time limit, and answers in the order given. Never throws:
- * what a check throws is its finding.
- * @param limitMs for checks that name no limit of their own.
+ * Runs all checks concurrently, each within its time limit, and returns the results in the given order. Never
+ * throws: an error of a check is its finding.
+ * @param limitMs for checks without their own limit.
  */
 export function runChecks(
   checks: readonly Check[],
@@ -23,18 +23,18 @@ export function runChecks(
 async function runOne(check: Check, context: DoctorContext, limitMs: number): Promise<CheckResult> {
   const started = performance.now();
   const { id, topic, title } = check;
-  // In a promise of its own, so that a check that throws at once is no different.
+  // In its own promise, so that a check that throws synchronously is no different.
   const answer = (async () => check.run(context))().catch((error: unknown) => thrown(error));
-  const finding = await answerWithin(limitMs, answer, () => noAnswer(limitMs));
-  return { id, topic, title, ...finding, ms: Math.round(performance.now() - started) };
+  const judgement = await answerWithin(limitMs, answer, () => noAnswer(limitMs));
+  return { id, topic, title, ...judgement, ms: Math.round(performance.now() - started) };
 }
 
-function noAnswer(limitMs: number): Finding & { timedOut: true } {
+function noAnswer(limitMs: number): Judgement & { timedOut: true } {
   const hint = 'try again; if it stays so, what it asks hangs';
   return { ...fail(`no answer in ${formatDuration(limitMs)}`, hint), timedOut: true };
 }
 
-function thrown(error: unknown): Finding {
+function thrown(error: unknown): Judgement {
   if (error instanceof Unmet) return skip(error.message);
   if (error instanceof InferError) return fail(error.message, error.hint);
   return fail(

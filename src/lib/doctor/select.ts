@@ -4,8 +4,8 @@ import { printable } from '../core/job.js';
 import { type Check, TOPICS } from './check.js';
 
 /**
- * The checks of the topics and ids named, in the order of the catalogue; all when none is named.
- * @throws InferError CHECK_UNKNOWN (exit 2), with the word that was meant.
+ * The checks of the given topics and ids, in the order of the catalogue; all when none is given.
+ * @throws InferError CHECK_UNKNOWN (exit 2), with a suggestion.
  */
 export function selectChecks(catalogue: readonly Check[], words: readonly string[]): Check[] {
   if (words.length === 0) return [...catalogue];

@@ -1,4 +1,4 @@
-/** Thrown by a check whose ground is missing, such as a Redis that does not answer: it is skipped. */
+/** Thrown by a check that cannot run, for example because Redis does not answer: it is skipped. */
 export class Unmet extends Error {
   override readonly name = 'Unmet';
 }

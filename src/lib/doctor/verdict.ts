@@ -1,6 +1,6 @@
 import { CAPABILITIES, type Capability, type CheckResult, type CheckStatus } from './check.js';
 
-/** What the findings come to. */
+/** The summary of the findings. */
 export interface Verdict {
   /** False when a check failed. */
   ok: boolean;
@@ -9,7 +9,7 @@ export interface Verdict {
   notReady: { what: Capability[]; because: string }[];
 }
 
-/** Checks that must have been made before it is said that something is ready. */
+/** Checks that must have run before a capability is reported as ready. */
 const NEEDS: Record<Capability, readonly string[]> = {
   submit: ['redis-reach'],
   results: ['redis-reach'],
@@ -19,8 +19,8 @@ const NEEDS: Record<Capability, readonly string[]> = {
 };
 
 /**
- * What is ready and what is not, with the first reason for each. Of what the checks made do not
- * cover, such as workers where only `redis` was asked for, nothing is said.
+ * What is ready and what is not, with the first reason for each. Nothing is said about capabilities not
+ * covered by the checks, such as workers when only `redis` was requested.
  */
 export function judge(results: readonly CheckResult[]): Verdict {
   const counts: Verdict['counts'] = { ok: 0, warn: 0, fail: 0, skip: 0 };
@@ -42,8 +42,8 @@ export function judge(results: readonly CheckResult[]): Verdict {
 }
 
 /**
- * A check that was given up or is itself broken blocks what needs it, whatever it would have said. One that
- * says that it blocks nothing (a broken model among good ones) does not.
+ * A check that was abandoned or is itself broken blocks what needs it, whatever its result would have been.
+ * One that explicitly blocks nothing (a broken model among good ones) does not.
  */
 function failedNeed(results: readonly CheckResult[], what: Capability): CheckResult | undefined {
   return results.find(

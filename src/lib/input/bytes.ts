@@ -14,27 +14,27 @@ import { formatBytes } from '../core/units.js';
 /** `label` is what messages call a stream [standard input]. */
 export type InputSource = { path: string } | { stdin: Readable; label?: string | undefined };
 
-/** 256 KiB a read: four times the default of a stream, and still small compared with a chunk. */
+/** 256 KiB per read: four times the default of a stream, and still small compared with a chunk. */
 const BLOCK_BYTES = 256 * 1024;
 
-/** Bytes in order, with a way to put some back; the one owner of the open file or stream. */
+/** Bytes in order, with the possibility to put some back; the only owner of the open file or stream. */
 export class ByteReader {
   private readonly returned: Buffer[] = [];
 
   constructor(
-    /** What messages call it: the file's name, or `standard input`. */
+    /** Its name in messages: the file's name, or `standard input`. */
     readonly label: string,
     private readonly pull: () => Promise<Buffer | undefined>,
     private readonly end: () => Promise<void>,
     private readonly signal?: AbortSignal | undefined,
   ) {}
 
-  /** The extension in lower case with its dot; empty for standard input. */
+  /** The extension in lower case including its dot; empty for standard input. */
   get extension(): string {
     return extname(this.label).toLowerCase();
   }
 
-  /** @throws the signal's reason once it has fired, also while nothing comes. */
+  /** @throws the signal's reason once it has fired, even while waiting for data. */
   async next(): Promise<Buffer | undefined> {
     return this.returned.pop() ?? (await untilFired(this.pull(), this.signal));
   }
@@ -58,7 +58,7 @@ export class ByteReader {
     return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
   }
 
-  /** All that is left. @throws InferError INPUT_TOO_LARGE beyond `maxBytes`. */
+  /** All remaining bytes. @throws InferError INPUT_TOO_LARGE beyond `maxBytes`. */
   async rest(maxBytes: number, what: string): Promise<Buffer> {
     const bytes = await this.exactly(maxBytes + 1);
     if (bytes.length > maxBytes) throw tooLarge(what, maxBytes);
@@ -83,7 +83,7 @@ export function tooLarge(what: string, maxBytes: number, where?: string): InferE
 }
 
 /**
- * Whether a source can be read. A pipe is only looked at: opened and closed again it would end its writer.
+ * Whether a source can be read. A pipe is not opened: opening and closing it would end its writer.
  * @throws InferError as `openBytes`.
  */
 export async function checkSource(source: InputSource): Promise<void> {
@@ -91,7 +91,7 @@ export async function checkSource(source: InputSource): Promise<void> {
 }
 
 /**
- * @param signal ends reading, also of a pipe that says nothing
+ * @param signal ends reading, even of a silent pipe
  * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66); the signal's reason.
  */
 export async function openBytes(source: InputSource, signal?: AbortSignal): Promise<ByteReader> {
@@ -108,7 +108,7 @@ async function untilFired<T>(work: Promise<T>, signal: AbortSignal | undefined):
   return answerWithin(Number.POSITIVE_INFINITY, work, leave, signal);
 }
 
-/** A pipe with a name, such as the shell's `<(command)`. */
+/** A named pipe, such as the shell's `<(command)`. */
 async function isPipe(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isFIFO(),
@@ -116,7 +116,10 @@ async function isPipe(path: string): Promise<boolean> {
   );
 }
 
-/** As a stream: a read of a file cannot be ended, and one that waits for a silent pipe would hold the process. */
+/**
+ * As a stream: a read of a file cannot be cancelled, and one waiting for a silent pipe would keep the process
+ * alive.
+ */
 async function openPipe(path: string, signal?: AbortSignal): Promise<ByteReader> {
   const fd = await promisify(openFd)(path, 'r').catch((error: unknown) => {
     throw unreadable(path, error);
@@ -172,7 +175,7 @@ function openStream(label: string, stream: Readable, signal?: AbortSignal): Byte
       return next.done ? undefined : toBuffer(next.value as unknown);
     },
     async () => {
-      // First: an iterator that waits for data hears of its end only after that.
+      // First, because an iterator waiting for data notices its end only after that.
       stream.destroy();
       await iterator.return?.();
     },
@@ -222,7 +225,7 @@ async function openError(path: string, cause: unknown): Promise<InferError> {
   return noInput('INPUT_MISSING', `there is no file ${printable(path)}`, hint, cause);
 }
 
-/** Up to three files of the same directory whose names are near, or the same but for the extension. */
+/** Up to three files in the same directory with similar names, or names that differ only in the extension. */
 async function similarNames(path: string): Promise<string[]> {
   const wanted = basename(path);
   const stem = basename(path, extname(path));

@@ -14,31 +14,31 @@ import { inputNames, isFields, nearest, shownName } from './wanted.js';
 /** 256 rows of a small model are 64 KiB; 1 MiB is about two 224 x 224 colour images in float32. */
 export const DEFAULT_CHUNKS: ChunkLimits = { chunkRows: 256, chunkBytes: 1024 * 1024 };
 
-/** One payload whatever its size: for the library's callers, who hold all rows anyway. */
+/** One payload whatever its size: for the library's callers, who hold all rows in memory anyway. */
 export const ONE_CHUNK: ChunkLimits = {
   chunkRows: Number.MAX_SAFE_INTEGER,
   chunkBytes: Number.MAX_SAFE_INTEGER,
 };
 
-/** What becomes of fields that are no input of the model. */
+/** How to handle fields that are not inputs of the model. */
 export type Extras = 'refuse' | 'ignore';
 
 /**
- * Packs rows into payloads. Rows join the chunk of their shape (and of their shared values), so a
- * chunk's rows need not follow one another; `place` says which they are. A row that is refused leaves
- * the chunks as they were, so a caller may go on with the next row.
+ * Packs rows into payloads. Rows join the chunk with their shape (and shared values), so a chunk's rows need
+ * not be consecutive; `place` says which they are. A rejected row leaves the chunks unchanged, so a caller
+ * may continue with the next row.
  */
 export class ChunkBuilder {
-  /** Finished chunks; the caller empties it. */
+  /** Finished chunks; the caller empties the list. */
   readonly ready: Chunk[] = [];
   private readonly scratch: unknown[];
   private readonly bare: number | undefined;
   private readonly rows: FixedRows | ShapedRows;
 
   /**
-   * `expectedRows`, where known, keeps a single row from taking a whole chunk's memory. With `copies`
-   * the memory of a row may change once it was added; else a typed array may be used as it is. With `exact`
-   * lists may hold numbers that are not finite: they come from a program and not from JSON text.
+   * `expectedRows`, if known, keeps a single row from allocating a whole chunk. With `copies`, the memory of
+   * a row may change after it was added; otherwise a typed array may be used without copying. With `exact`,
+   * lists may contain non-finite numbers: they come from a program, not from JSON text.
    */
   constructor(
     private readonly signature: ModelSignature,
@@ -76,17 +76,17 @@ export class ChunkBuilder {
     this.addValues(this.scratch, row);
   }
 
-  /** Adds a row given as one value an input, in the signature's order. */
+  /** Adds a row given as one value per input, in the signature's order. */
   addValues(values: readonly unknown[], row: number): void {
     this.rows.add(values, row);
   }
 
-  /** Ends the chunks being filled, in the order of their first rows. */
+  /** Finishes the open chunks, in the order of their first rows. */
   flush(): void {
     this.rows.flush();
   }
 
-  /** The finished chunks, handed over. */
+  /** The finished chunks, removed from the builder. */
   drain(): Chunk[] {
     return this.ready.splice(0);
   }
@@ -106,7 +106,7 @@ function notNamed(value: unknown, signature: ModelSignature, where: string | und
 const HOSTILE = ['__proto__', 'constructor'];
 
 /**
- * @param known names that are meant, such as those of the model's inputs.
+ * @param known legitimate names, such as those of the model's inputs.
  * @throws InferError INPUT_KEY for names that would reach an object's prototype in careless code.
  */
 export function refuseHostile(
@@ -124,7 +124,7 @@ export function refuseHostile(
   }
 }
 
-/** @throws InferError INPUT_NAMES unless every input is there, and (`refuse`) nothing else is. */
+/** @throws InferError INPUT_NAMES unless every input is present and (`refuse`) nothing else is. */
 export function checkFields(
   fields: object,
   signature: ModelSignature,
@@ -163,7 +163,7 @@ export function checkFields(
   }
 }
 
-/** A payload in pieces within the limits, sharing its memory; rows of text may weigh unequally. */
+/** Splits a payload into pieces within the limits, sharing its memory; rows of text may differ in size. */
 export function chunkRows(payload: Payload, limits: ChunkLimits = DEFAULT_CHUNKS): Payload[] {
   const bytes = payload.tensors.reduce(
     (sum, tensor) => sum + (tensor.shared ? 0 : tensor.data.byteLength),

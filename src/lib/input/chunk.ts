@@ -1,13 +1,13 @@
 import type { RowPlace } from '../core/row-place.js';
 import type { Payload } from '../model/tensor.js';
 
-/** When a chunk is full. One row always fits, whatever its size. */
+/** When a chunk is full. One row is always accepted, whatever its size. */
 export interface ChunkLimits {
   chunkRows: number;
   chunkBytes: number;
 }
 
-/** A payload with the numbers of its rows; without `place` they follow those of the chunk before. */
+/** A payload with the numbers of its rows; without `place` they follow those of the previous chunk. */
 export interface Chunk extends Payload {
   place?: RowPlace | undefined;
 }

@@ -16,18 +16,18 @@ import { ELEMENT_BYTES, type RowTensor } from '../model/tensor.js';
 import { elementError } from './element-error.js';
 import { shapeError } from './wanted.js';
 
-/** Where a row stands, from its number: `line 12`, `row 3`, or undefined for an only row. */
+/** Describes a row's position by its number: `line 12`, `row 3`, or undefined for a single row. */
 export type Where = (row: number) => string | undefined;
 
-/** How the values of rows are taken. */
+/** How the values of rows are accepted. */
 export interface Taking {
-  /** The memory of a row may change once it was added: it is copied. */
+  /** The memory of a row may change after it was added: copy it. */
   copies: boolean;
-  /** Lists may hold numbers that are not finite. */
+  /** Lists may contain non-finite numbers. */
   exact: boolean;
 }
 
-/** An input of numbers whose row shape is known: rows are written in place, nothing made per row. */
+/** A numeric input with a known row shape: rows are written in place, without allocations per row. */
 export class FixedColumn {
   readonly rowBytes: number;
   private readonly count: number;
@@ -79,7 +79,7 @@ export class FixedColumn {
     };
   }
 
-  /** An only row in a typed array of the right type is used as it is, uncopied. */
+  /** A single row in a typed array of the right type is used without copying. */
   private adopt(value: NumericArray, row: number): void {
     const refused = firstRefused(value, this.input.type as NumericType);
     if (refused >= 0) this.refuse(value, value, refused, row);
@@ -103,16 +103,16 @@ export class FixedColumn {
 export interface StagedRow {
   shape: number[];
   data: Uint8Array;
-  /** What rows of one chunk have in common: the shape, and of a shared input the value too. */
+  /** What rows of one chunk have in common: the shape and, for a shared input, the value. */
   key: string;
 }
 
-/** Longer shared values are compared by their digest. */
+/** Longer shared values are compared by digest. */
 const KEY_BYTES = 64;
 
 /**
- * An input whose row is not known beforehand in bytes or shape (text, a dimension that varies), or
- * that all rows share: a row is encoded first, and what it is decides which chunk it joins.
+ * An input whose row has no known size or shape (text, a varying dimension), or that all rows share: a row is
+ * encoded first, and the result decides which chunk it joins.
  */
 export class StagedColumn {
   private last: StagedRow = { shape: [], data: new Uint8Array(0), key: '' };
@@ -125,7 +125,10 @@ export class StagedColumn {
     private readonly taking: Taking,
   ) {}
 
-  /** Encodes a row. A shared list that is the very one of the row before is not encoded again, unless it may have changed. */
+  /**
+   * Encodes a row. A shared list that is the same object as in the previous row is not encoded again, unless
+   * it may have changed.
+   */
   stage(value: unknown, row: number): StagedRow {
     const { shared } = this.input;
     if (shared && !this.taking.copies && value === this.lastValue && isList(value)) return this.last;

@@ -3,7 +3,7 @@ import type { TensorSignature } from '../model/signature.js';
 import { explainElement } from '../model/value-words.js';
 import { inputOf } from './wanted.js';
 
-/** Why a value is no element of a tensor of `type`: its kind and the fix, never the value. */
+/** Why a value is not a valid element of a tensor of `type`: its kind and the fix, never the value. */
 export function elementError(
   value: unknown,
   index: number,

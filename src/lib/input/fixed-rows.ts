@@ -2,7 +2,7 @@ import type { ModelSignature } from '../model/signature.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { FixedColumn, type Taking, type Where } from './column.js';
 
-/** Rows of one shape and size: they are written in place, one chunk after the other. */
+/** Rows of one shape and size: written in place, one chunk after the other. */
 export class FixedRows {
   private readonly columns: FixedColumn[];
   private readonly capacity: number;

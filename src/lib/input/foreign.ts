@@ -1,14 +1,14 @@
 import { badInput, type InferError } from '../core/errors.js';
 import { quoteWord } from '../core/quote-word.js';
 
-/** What people give that is no input: told by its first bytes, with how to convert it. */
+/** Common wrong inputs, recognised by their first bytes, with how to convert them. */
 
 const AS_NUMBERS = 'decode it to numbers first and save those: numpy.save("rows.npy", array)';
 const AS_ROWS = 'convert it to one row a line (NDJSON) or to .npy first';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
-/** First bytes, or what they match, a byte a character. */
+/** First bytes, or a pattern for them with one character per byte. */
 const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('PK\x03\x04'), 'a zip or .npz archive', 'save one array with numpy.save, or unpack it first'],
   [latin1('\x1f\x8b'), 'gzip data', 'unpack it on the way: gunzip -c FILE | infer submit -'],
@@ -25,7 +25,7 @@ const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('MM\x00*'), 'a TIFF image', AS_NUMBERS],
   [/^RIFF....WEBP/s, 'a WebP image', AS_NUMBERS],
   [/^RIFF....WAVE/s, 'WAV audio', AS_NUMBERS],
-  // A box of less than 16 MB, as this one always is.
+  // A box of less than 16 MB, which this one always is.
   [/^\0...ftyp/s, 'an MP4 or HEIF file', AS_NUMBERS],
   [latin1('ID3'), 'MP3 audio', AS_NUMBERS],
   [latin1('OggS'), 'Ogg audio or video', AS_NUMBERS],
@@ -42,12 +42,12 @@ const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('\x80\x05'), 'a Python pickle', AS_ROWS],
 ];
 
-/** Bytes that `foreignData` looks at. */
+/** Number of bytes that `foreignData` looks at. */
 export const MAGIC_BYTES = 16;
 
-/** The error for data of another kind, by its first bytes; undefined when they say nothing. */
+/** The error for data of another kind, by its first bytes; undefined when they are not recognised. */
 export function foreignData(label: string, start: Buffer): InferError | undefined {
-  // FF FE 00 00 is UTF-32 and would pass for UTF-16; both are converted alike.
+  // FF FE 00 00 is UTF-32 and would look like UTF-16; both are converted in the same way.
   const text = start.toString('latin1');
   const found = MAGIC.find(([magic]) =>
     magic instanceof RegExp ? magic.test(text) : start.subarray(0, magic.length).equals(magic),
@@ -61,7 +61,7 @@ export function foreign(label: string, what: string, hint: string): InferError {
   return badInput('INPUT_FORMAT', `${label} is ${what}, not JSON, NDJSON or .npy`, { hint });
 }
 
-/** Separators of tables, and how jq writes each. */
+/** Separators of tables, and their notation in jq. */
 const SEPARATORS = [
   [',', '","', 'CSV'],
   ['\t', '"\\t"', 'TSV'],
@@ -70,8 +70,8 @@ const SEPARATORS = [
 const NUMBER = /^\s*"?-?[\d.]/;
 
 /**
- * The error for a table of separated values, or undefined when the first line, which is no JSON, and
- * the one after it do not look like one.
+ * The error for a table of separated values, or undefined when the first line, which is not JSON, and the
+ * next one do not look like one.
  */
 export function foreignTable(
   label: string,

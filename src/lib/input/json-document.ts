@@ -13,13 +13,13 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * The value of a JSON document without byte order mark.
+ * The value of a JSON document without a byte order mark.
  * @param wide integers of 16 digits and more come as text, in all their digits
  * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_JSON, INPUT_KEY with line and column (exit 65).
  */
 export function parseDocument(bytes: Buffer, maxDepth: number, wide = false): unknown {
   const text = decodeText(bytes, undefined);
-  // Before parsing: 64 MiB of '[' would become 64 Mi nested arrays, some gigabytes.
+  // Checked before parsing: 64 MiB of '[' would become 64 Mi nested arrays, several gigabytes.
   if (deeperThan(bytes, maxDepth)) throw tooDeep(maxDepth, undefined);
   let value: unknown;
   try {
@@ -33,7 +33,7 @@ export function parseDocument(bytes: Buffer, maxDepth: number, wide = false): un
 
 /**
  * @param line given for a line of NDJSON
- * @throws InferError INPUT_KEY (exit 65) for a field that is there twice: which was meant?
+ * @throws InferError INPUT_KEY (exit 65) for a field that occurs twice, because it is unclear which is meant.
  */
 export function refuseDuplicates(text: string, value: unknown, line: number | undefined): void {
   const twice = findDuplicateKey(text, value);
@@ -45,7 +45,7 @@ export function refuseDuplicates(text: string, value: unknown, line: number | un
   });
 }
 
-/** Text of UTF-8 bytes. @throws InferError INPUT_ENCODING. */
+/** Decodes UTF-8 bytes. @throws InferError INPUT_ENCODING. */
 export function decodeText(bytes: Buffer, where: string | undefined): string {
   if (isAscii(bytes)) return bytes.toString('latin1');
   if (!isUtf8(bytes)) throw notUtf8(where);
@@ -59,7 +59,7 @@ export function notUtf8(where: string | undefined): InferError {
   });
 }
 
-/** `line` is given for a line of NDJSON; otherwise the fault's own line is named. */
+/** `line` is given for a line of NDJSON; otherwise the line of the fault is named. */
 export function malformed(text: string, line: number | undefined): InferError {
   const fault = findJsonFault(text) ?? { at: 0, what: 'it cannot be parsed' };
   const place = lineAndColumn(text, fault.at);
@@ -70,7 +70,7 @@ export function malformed(text: string, line: number | undefined): InferError {
   });
 }
 
-/** Words that Python's json writes for floats; in quotes they are taken. */
+/** Words that Python's json writes for floats; accepted in quotes. */
 const FLOAT_WORD = /^(?:NaN|-?Infinity)(?= is not JSON)/;
 
 function faultHint(what: string, line: number | undefined): string {
@@ -85,7 +85,7 @@ function faultHint(what: string, line: number | undefined): string {
     : 'check the document with: jq . < FILE';
 }
 
-/** True when lists and objects nest deeper than `limit`; JSON need not be well formed. */
+/** True when lists and objects are nested deeper than `limit`; the JSON need not be well formed. */
 export function deeperThan(bytes: Buffer, limit: number): boolean {
   let depth = 0;
   for (let i = 0; i < bytes.length; i++) {

@@ -1,9 +1,9 @@
 /**
- * Where JSON text is malformed. `JSON.parse` says so in words that differ by Node version, may leave
- * out the position and may quote the payload; so once it has failed, this scanner finds the place.
+ * Where JSON text is malformed. The messages of `JSON.parse` differ between Node versions, may lack the
+ * position and may quote the payload; so after it has failed, this scanner finds the place.
  */
 export interface JsonFault {
-  /** Offset of the first character that cannot stand there; the text's length when it ends too soon. */
+  /** Offset of the first character that is not allowed there; the text's length when it ends too soon. */
   at: number;
   what: string;
 }
@@ -16,12 +16,15 @@ const BACKSLASH = 0x5c;
 const SPACE = /[ \t\r\n]*/y;
 const NOT_JSON_WORD = /NaN|-?Infinity|None|True|False|undefined/y;
 
-/** The fault of NDJSON read as one document. */
+/** The fault of NDJSON read as a single document. */
 export const MORE_TEXT = 'more text follows the end of the value';
 
 type Expect = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma' | 'end';
 
-/** The first fault of `text`, or undefined when it is well formed. Takes no stack, however deep. */
+/**
+ * The first fault in `text`, or undefined when it is well formed. Uses no recursion, however deep the
+ * nesting.
+ */
 export function findJsonFault(text: string): JsonFault | undefined {
   const open: ('[' | '{')[] = [];
   let at = 0;
@@ -32,7 +35,8 @@ export function findJsonFault(text: string): JsonFault | undefined {
     at = pattern.lastIndex;
     return true;
   };
-  // A loop, not a pattern: a pattern keeps a way back for every character, and long text overflows that.
+  // A loop, not a pattern: a pattern keeps a backtracking position for every character, which overflows for
+  // long text.
   const matchText = (): boolean => {
     if (text[at] !== '"') return false;
     let i = at + 1;

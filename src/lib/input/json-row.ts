@@ -3,11 +3,11 @@ import { isList } from '../model/row-shape.js';
 import { refuseHostile } from './chunk-builder.js';
 import { shownName, tooDeep } from './wanted.js';
 
-/** A row of a model that takes JSON: checked here, since no tensor signature will check it. */
+/** A row for a model that takes JSON: checked here, since no tensor signature checks it. */
 
 /**
- * Walks a JSON value. Recursion ends at `maxDepth`, so no input can overflow the stack.
- * @throws InferError INPUT_TOO_DEEP, INPUT_KEY, INPUT_VALUE (a number that JSON cannot hold).
+ * Walks a JSON value. Recursion stops at `maxDepth`, so no input can overflow the stack.
+ * @throws InferError INPUT_TOO_DEEP, INPUT_KEY, INPUT_VALUE (a number that JSON cannot represent).
  */
 export function checkJsonValue(value: unknown, maxDepth: number, where: string | undefined, depth = 0): void {
   if (typeof value === 'number' && !Number.isFinite(value)) {
@@ -26,7 +26,7 @@ export function checkJsonValue(value: unknown, maxDepth: number, where: string |
   for (const item of Object.values(value)) checkJsonValue(item, maxDepth, where, depth + 1);
 }
 
-/** The JSON text of one row. @throws InferError INPUT_TYPE for what JSON has no form for. */
+/** The JSON text of one row. @throws InferError INPUT_TYPE for values without a JSON form. */
 export function jsonRowText(value: unknown, maxDepth: number, where: string | undefined): string {
   checkJsonValue(value, maxDepth, where);
   let text: string | undefined;

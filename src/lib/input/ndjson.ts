@@ -9,16 +9,16 @@ import { BOM } from './sniff.js';
 import { tooDeep } from './wanted.js';
 
 export interface NdjsonOptions extends ChunkLimits {
-  /** Most bytes of one line. */
+  /** Maximum bytes per line. */
   maxBytes: number;
   maxDepth: number;
 }
 
 const NEWLINE = 0x0a;
-/** A shorter line cannot nest deeper than half of this, and is parsed without a look at its depth. */
+/** A shorter line cannot be nested deeper than half of this, and is parsed without checking its depth. */
 const SHALLOW_BYTES = 4096;
 
-/** Offset of the first byte of `from..to` that is not JSON's white space; `to` when there is none. */
+/** Offset of the first byte in `from..to` that is not JSON white space; `to` when there is none. */
 function skipSpace(bytes: Buffer, from: number, to: number): number {
   let at = from;
   for (let byte = bytes[at]; at < to; byte = bytes[++at]) {
@@ -28,10 +28,9 @@ function skipSpace(bytes: Buffer, from: number, to: number): number {
 }
 
 /**
- * Rows of NDJSON, one a line: an object of inputs (other fields, a label say, are left out), or the
- * bare value of an only input. Holds a block and an unfinished line, never the file. The first bad
- * line ends it.
- * @throws InferError INPUT_* (exit 65) naming `line N`, counted from 1, blank lines included.
+ * Rows of NDJSON, one per line: an object of inputs (other fields, such as a label, are ignored), or the bare
+ * value of a single input. Holds a block and an unfinished line, never the file. The first bad line ends it.
+ * @throws InferError INPUT_* (exit 65) naming `line N`, counted from 1 including blank lines.
  */
 export async function* readNdjson(
   reader: ByteReader,
@@ -44,7 +43,7 @@ export async function* readNdjson(
     try {
       lines.push(block);
     } catch (error) {
-      // Rows before the bad line are good: a caller that has sent chunks already gets them too.
+      // Rows before the bad line are valid: a caller that has already sent chunks gets them too.
       yield* builder.drain();
       throw error;
     }
@@ -55,7 +54,7 @@ export async function* readNdjson(
   yield* builder.drain();
 }
 
-/** Splits blocks at newlines by hand: `readline` hands over a promise and a decoded string for every line. */
+/** Splits blocks at newlines itself: `readline` creates a promise and a decoded string for every line. */
 class LineParser {
   private line = 0;
   private pending: Buffer[] = [];
@@ -82,7 +81,8 @@ class LineParser {
     const last = block.lastIndexOf(NEWLINE);
     if (last >= start) {
       const whole = block.subarray(start, last + 1);
-      // Once a block, not a line: newlines cannot be inside a character, so whole lines are whole text.
+      // Once per block, not per line: newlines cannot occur inside a character, so whole lines are whole
+      // text.
       const ascii = isAscii(whole);
       const valid = ascii || isUtf8(whole);
       for (let from = 0; from < whole.length; ) {
@@ -118,7 +118,7 @@ class LineParser {
   private parse(bytes: Buffer, from: number, to: number, ascii: boolean, valid: boolean): void {
     this.line += 1;
     let start = skipSpace(bytes, from, to);
-    // Files that were joined keep each its own byte order mark.
+    // Concatenated files each keep their own byte order mark.
     if (bytes[start] === BOM[0] && bytes.subarray(start, start + BOM.length).equals(BOM))
       start = skipSpace(bytes, start + BOM.length, to);
     if (start === to) return;
@@ -139,7 +139,7 @@ class LineParser {
     if (!this.json) this.builder.addRow(value, this.line, 'ignore');
     else {
       checkJsonValue(value, this.options.maxDepth, `line ${this.line}`);
-      // The line itself, not the parsed value written again: no number loses digits.
+      // The line itself, not the parsed value serialised again, so that no number loses digits.
       this.builder.addValues([text.trimEnd()], this.line);
     }
   }

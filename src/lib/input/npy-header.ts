@@ -17,7 +17,7 @@ export interface NpyHeader {
 export const NPY_MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 /** NumPy itself refuses longer headers (`max_header_size`); a real one has about 80 bytes. */
 const HEADER_MAX = 10_000;
-/** NumPy's own limit since version 2; it was 32 before. */
+/** NumPy's own limit since version 2; before, it was 32. */
 const MOST_AXES = 64;
 
 const TYPES: Record<string, NumericType> = {
@@ -43,7 +43,7 @@ function damaged(why: string): InferError {
   return npyError(`the .npy file is damaged: ${why}`, 'write it again with numpy.save');
 }
 
-/** Reads the header; what is left in `reader` is the array. @throws InferError INPUT_NPY (exit 65). */
+/** Reads the header; `reader` is then at the array. @throws InferError INPUT_NPY (exit 65). */
 export async function readNpyHeader(reader: ByteReader): Promise<NpyHeader> {
   const start = await reader.exactly(8);
   const version = start[6];
@@ -87,7 +87,7 @@ function parseHeader(text: string): NpyHeader {
   if (sizes.length > MOST_AXES)
     throw damaged(`its shape has ${sizes.length} axes, more than NumPy's ${MOST_AXES}`);
   if (sizes.some((dim) => !Number.isSafeInteger(dim)) || !Number.isSafeInteger(elementCount(sizes) * 8)) {
-    throw damaged('its shape is no list of sizes');
+    throw damaged('its shape is not a list of sizes');
   }
   return {
     type,
@@ -98,7 +98,7 @@ function parseHeader(text: string): NpyHeader {
   };
 }
 
-/** The elements in `bytes`, as numbers that codecs take; a copy only where order or alignment asks. */
+/** The elements in `bytes`, as numbers for the codecs; copied only if byte order or alignment require it. */
 export function npyElements(bytes: Buffer, header: NpyHeader): NumericArray {
   const { itemBytes, type } = header;
   let aligned = bytes;

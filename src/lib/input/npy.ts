@@ -13,13 +13,13 @@ import { halvesToFloats, type NpyHeader, npyElements, npyError, readNpyHeader } 
 import { inputNames, inputOf, shownShape } from './wanted.js';
 
 export interface NpyOptions extends ChunkLimits {
-  /** Most bytes of an array in Fortran order, which must be held whole to be turned. */
+  /** Maximum bytes of an array in Fortran order, which must be held completely to be reordered. */
   maxBytes: number;
 }
 
 /**
- * Rows of an `.npy` array for a model of one input: one row when the array has the row shape, else
- * rows along its first axis. Read in pieces; numbers of another type are converted and checked.
+ * Rows of an `.npy` array for a model with one input: one row when the array has the row shape, else rows
+ * along its first axis. Read in pieces; numbers of another type are converted and checked.
  * @throws InferError INPUT_NPY, INPUT_SHAPE, INPUT_VALUE, ... (exit 65).
  */
 export async function readNpy(
@@ -128,7 +128,7 @@ async function* chunks(
   }
 }
 
-/** Bytes are copied only where both sides mean the same: uint16 in a file is no float16. */
+/** Bytes are copied only if both sides have the same type: uint16 in a file is not float16. */
 function writeAs(
   codec: (typeof CODECS)['float32'],
   type: NumericType,
@@ -141,11 +141,11 @@ function writeAs(
 
 function valueAt(values: NumericArray, index: number, from: NumericType): unknown {
   const value = values[index];
-  // Same-type float16 is still bits here, and is only ever refused for NaN or infinity.
+  // float16 of the same type is still bits here, and is only rejected for NaN or infinity.
   return from === 'float16' && values instanceof Uint16Array ? Number.NaN : value;
 }
 
-/** An array in Fortran order as a reader of the same array in C order. */
+/** Makes an array in Fortran order readable like the same array in C order. */
 async function turned(
   reader: ByteReader,
   header: NpyHeader,
@@ -163,7 +163,7 @@ async function turned(
   let from = 0;
   for (let i = 0; i < count; i++) {
     source.copy(target, i * itemBytes, from * itemBytes, (from + 1) * itemBytes);
-    // The last axis runs fastest in C order; a full turn of an axis carries to the one before.
+    // The last axis varies fastest in C order; when an axis is complete, the previous one advances.
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       at[axis] = (at[axis] as number) + 1;
       from += strides[axis] as number;

@@ -18,7 +18,7 @@ import { type BinaryTensors, rowBytes } from './oip-binary.js';
 import { inputNames, inputOf, isFields, nearest, shownName, shownShape } from './wanted.js';
 import { unquoteWideIntegers } from './wide-integers.js';
 
-/** As far as it is looked at. */
+/** The fields that are used. */
 export interface OipRequest {
   inputs: unknown[];
   outputs?: unknown;
@@ -34,17 +34,16 @@ interface OipOptions {
   wide?: boolean;
 }
 
-/** True for `{inputs: [{name, ...}]}`, unless `inputs` is an input of the model that holds numbers. */
+/** True for `{inputs: [{name, ...}]}`, unless `inputs` is an input of the model that contains numbers. */
 export function isOipRequest(value: unknown, signature: ModelSignature): value is OipRequest {
   if (!isFields(value) || !Object.hasOwn(value, 'inputs') || !Array.isArray(value.inputs)) return false;
   return isFields(value.inputs[0]) || signature.inputs.every((input) => input.name !== 'inputs');
 }
 
 /**
- * The payload of an Open Inference Protocol request in JSON form: per input `shape` with the model's
- * batch axis, wherever that is, and `data` flat in row-major order or nested. Rows come out first.
- * `outputs` names those that the result shall have, all of them when there is none. `id` and
- * `parameters` are the caller's business.
+ * The payload of an Open Inference Protocol request in JSON form: per input, `shape` including the model's
+ * batch axis, wherever that is, and `data`, flat in row-major order or nested. The result has rows first.
+ * `outputs` names the outputs for the result; all of them when absent. `id` and `parameters` are ignored.
  * @throws InferError INPUT_OIP, INPUT_SHAPE, INPUT_NAMES, ... (exit 65) naming `inputs[i]` or `outputs[i]`.
  */
 export function payloadFromOip(
@@ -101,7 +100,7 @@ export function payloadFromOip(
   return { rows: rows ?? 1, tensors, ...(wanted === undefined ? {} : { wanted }) };
 }
 
-/** Names of the outputs asked for, each once; undefined for all. */
+/** Names of the requested outputs, each once; undefined for all. */
 function wantedOutputs(given: unknown, signature: ModelSignature): string[] | undefined {
   if (given === undefined) return undefined;
   if (!Array.isArray(given)) {
@@ -233,7 +232,7 @@ export function isWide(type: DataType): boolean {
   return type === 'int64' || type === 'uint64';
 }
 
-/** Elements of a tensor batched along `axis`, moved so that row 0's come first. */
+/** Elements of a tensor batched along `axis`, reordered so that row 0's come first. */
 function rowsFirst<T extends { [index: number]: unknown }>(
   source: T,
   shape: readonly number[],
@@ -254,7 +253,7 @@ function rowsFirst<T extends { [index: number]: unknown }>(
 }
 
 /**
- * Rows for a model that takes one a run, exported with a batch of exactly 1 (`[1, C, H, W]`): `[C, H, W]`,
+ * Rows for a model that takes one per run, exported with a batch of exactly 1 (`[1, C, H, W]`): `[C, H, W]`,
  * `[N, C, H, W]` or `[N, 1, C, H, W]`. Undefined for anything else.
  */
 function naturalRows(

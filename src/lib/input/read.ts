@@ -11,37 +11,43 @@ import { checkStart, type InputFormat, sniff } from './sniff.js';
 import { DEFAULT_MAX_DEPTH, payloadsFromValue } from './value.js';
 
 export interface ReadOptions {
-  /** Default `auto`: told from the bytes, and `.ndjson`/`.jsonl` from the name. */
+  /** Default `auto`: detected from the bytes, and `.ndjson`/`.jsonl` from the name. */
   format?: 'auto' | InputFormat | undefined;
-  /** Most rows of a chunk; default 256. */
+  /** Maximum rows per chunk; default 256. */
   chunkRows?: number | undefined;
-  /** Most tensor bytes of a chunk; default 1 MiB. One row is a chunk whatever its size. */
+  /** Maximum tensor bytes per chunk; default 1 MiB. A single row is always accepted, whatever its size. */
   chunkBytes?: number | undefined;
-  /** Most bytes of what must be held whole: a JSON document, a line, a Fortran-ordered array. Default 64 MiB. */
+  /**
+   * Maximum bytes of anything that must be held completely: a JSON document, a line, a Fortran-ordered array.
+   * Default 64 MiB.
+   */
   maxBytes?: number | undefined;
-  /** Deepest nesting of JSON; default 64. */
+  /** Maximum nesting depth of JSON; default 64. */
   maxDepth?: number | undefined;
-  /** Ends reading, here and in `chunks`, also of a pipe that says nothing; both then throw its reason. */
+  /** Ends reading, here and in `chunks`, even of a silent pipe; both then throw its reason. */
   signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 
-/** What an input holds. Exactly one row is `one`, whatever the format. */
+/** The content of an input. Exactly one row is `one`, whatever the format. */
 export type Input =
   | { kind: 'one'; payload: Payload }
   | {
       kind: 'many';
-      /** Rows in all where known before reading on: a JSON document or .npy file, not NDJSON. */
+      /** Total number of rows if known in advance: for a JSON document or .npy file, not for NDJSON. */
       rows: number | undefined;
-      /** Chunks, whose `place` says which rows they hold; to be read once: the source is closed at the end, on an error, or by leaving a `for await` early. */
+      /**
+       * Chunks, whose `place` says which rows they contain; can be read once: the source is closed at the
+       * end, on an error, or by leaving a `for await` early.
+       */
       chunks: AsyncIterable<Chunk>;
-      /** Closes the source when `chunks` will not be read (on). Safe to call twice. */
+      /** Closes the source when `chunks` will not be read (further). Safe to call twice. */
       close(): Promise<void>;
     };
 
 /**
- * Whether a source can be read, before anything else is asked of the user.
+ * Whether a source can be read, before the user is asked for anything else.
  * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (66).
  */
 export async function checkInput(source: InputSource): Promise<void> {
@@ -49,10 +55,10 @@ export async function checkInput(source: InputSource): Promise<void> {
 }
 
 /**
- * Reads the rows of a file or stream for a model. NDJSON and .npy are read as they are consumed, in
- * flat memory; a JSON document is checked whole before its first row is handed out.
- * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66) and INPUT_* (exit 65),
- * here for the first rows and from `chunks` for later ones.
+ * Reads the rows of a file or stream for a model. NDJSON and .npy are read as they are consumed, in constant
+ * memory; a JSON document is checked completely before its first row is returned.
+ * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66) and INPUT_* (exit 65); for
+ *   the first rows here, for later ones from `chunks`.
  */
 export async function readInput(
   source: InputSource,
@@ -106,7 +112,7 @@ async function openRows(reader: ByteReader, signature: ModelSignature, options: 
   if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
   if (format === 'npy') return readNpy(reader, signature, limits);
   const guessed = asked === 'auto' && !oneLine;
-  const what = `the JSON document${guessed ? ' (no NDJSON: its first line is no complete JSON value)' : ''}`;
+  const what = `the JSON document${guessed ? ' (not NDJSON: its first line is not a complete JSON value)' : ''}`;
   const bytes = await reader.rest(limits.maxBytes, what);
   const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
   const payloads = payloadsFromValue(parseDocument(bytes, limits.maxDepth), signature, { ...limits, extras });

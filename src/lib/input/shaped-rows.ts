@@ -3,7 +3,7 @@ import type { ModelSignature } from '../model/signature.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { StagedColumn, type StagedRow, type Taking, type Where } from './column.js';
 
-/** A chunk being filled: rows of one shape. */
+/** A chunk being filled, with rows of one shape. */
 interface OpenChunk {
   /** Numbers of its rows in the input, from 0. */
   numbers: number[];
@@ -14,20 +14,22 @@ interface OpenChunk {
   columns: { shape: number[]; parts: Uint8Array[] }[];
 }
 
-/** Bytes of other rows that may be read while a chunk waits for more of its own: the most that open chunks hold. */
+/**
+ * Bytes of other rows that may be read while a chunk waits for more rows: the maximum held by open chunks.
+ */
 const REORDER_BYTES = 16 * 1024 * 1024;
-/** Chunks open at once; each costs a kilobyte besides its rows. */
+/** Maximum number of open chunks; each costs a kilobyte besides its rows. */
 const MOST_OPEN = 1024;
 
 /**
- * Rows that differ in shape (or in a shared value): one open chunk a shape. A chunk ends when it is
- * full, or when `REORDER_ROWS` rows of other chunks were read since its first row. That bounds what is
- * held here, and as much what a reader of the results has to hold until a row's turn comes. Which rows
- * go together depends on the rows alone: the same input makes the same chunks.
+ * Rows that differ in shape (or in a shared value): one open chunk per shape. A chunk ends when it is full,
+ * or when `REORDER_ROWS` rows of other chunks have been read since its first row. That limits what is held
+ * here, and equally what a reader of the results must hold until a row's turn. The grouping depends only on
+ * the rows: the same input gives the same chunks.
  */
 export class ShapedRows {
   private readonly columns: StagedColumn[];
-  /** By shape, the one with the oldest row first. */
+  /** By shape, the chunk with the oldest row first. */
   private readonly open = new Map<string, OpenChunk>();
   private readonly staged: StagedRow[];
   private rowsRead = 0;
@@ -91,7 +93,7 @@ export class ShapedRows {
     return chunk;
   }
 
-  /** Ends the chunks whose first row is too far back. */
+  /** Finishes the chunks whose first row is too far back. */
   private endOld(): void {
     for (const [key, chunk] of this.open) {
       const otherRows = this.rowsRead - chunk.rowsBefore - chunk.numbers.length;

@@ -8,15 +8,15 @@ export type InputFormat = 'json' | 'ndjson' | 'npy';
 
 export interface Sniffed {
   format: InputFormat;
-  /** A JSON document on one line: it may as well be NDJSON of one row, so its other fields are left out. */
+  /** A JSON document on one line: it may as well be NDJSON with one row, so its other fields are ignored. */
   oneLine: boolean;
 }
 
 const NEWLINE = 0x0a;
-/** Enough to tell text from other data. */
+/** Enough to distinguish text from other data. */
 const LOOKED_AT = 8192;
 export const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
-/** Takes a byte order mark off and refuses what is no format of ours, before anything is parsed. */
+/** Removes a byte order mark and rejects unsupported formats before anything is parsed. */
 export async function checkStart(reader: ByteReader): Promise<void> {
   const start = await reader.exactly(MAGIC_BYTES);
   if (start.length === 0) {
@@ -28,9 +28,9 @@ export async function checkStart(reader: ByteReader): Promise<void> {
 }
 
 /**
- * The format of what `reader` holds, from its bytes: the magic of `.npy`; else NDJSON when the first
- * line is complete JSON and more follows it; else one JSON document. `.ndjson` and `.jsonl` files
- * are NDJSON even with one line. Everything read is put back.
+ * The format of the data in `reader`, from its bytes: the magic of `.npy`; else NDJSON when the first line is
+ * complete JSON and more follows; else one JSON document. `.ndjson` and `.jsonl` files are NDJSON even with
+ * one line. Everything read is put back.
  */
 export async function sniff(reader: ByteReader, maxBytes: number): Promise<Sniffed> {
   const start = await reader.exactly(NPY_MAGIC.length);
@@ -52,7 +52,7 @@ export async function sniff(reader: ByteReader, maxBytes: number): Promise<Sniff
   return { format: json ? 'ndjson' : 'json', oneLine: false };
 }
 
-/** What is no JSON may be something else that has a name. The first lines are looked at and put back. */
+/** Data that is not JSON may be a known other format. The first lines are examined and put back. */
 async function refuseOthers(reader: ByteReader, line: Buffer, more: boolean): Promise<void> {
   const look = await reader.exactly(LOOKED_AT);
   reader.unread(look);
@@ -80,14 +80,14 @@ function isJson(line: Buffer): boolean {
 
 interface FirstLine {
   head: Buffer;
-  /** Bounds of the first line that is not blank. */
+  /** Bounds of the first non-blank line. */
   lineStart: number;
   lineEnd: number;
-  /** Whether anything but blanks follows that line. */
+  /** Whether anything except blanks follows that line. */
   more: boolean;
 }
 
-/** Reads on until a byte after the first line that is not blank shows whether there is a second. */
+/** Reads on until a byte after the first non-blank line shows whether there is a second. */
 async function readFirstLine(reader: ByteReader, maxBytes: number): Promise<FirstLine> {
   const blocks: Buffer[] = [];
   let size = 0;
@@ -117,7 +117,7 @@ async function readFirstLine(reader: ByteReader, maxBytes: number): Promise<Firs
   return { head, lineStart: lineStart < 0 ? size : lineStart, lineEnd: lineEnd < 0 ? size : lineEnd, more };
 }
 
-/** Offset of the first byte from `at` on that is not JSON's white space; the length when there is none. */
+/** Offset of the first byte from `at` on that is not JSON white space; the length when there is none. */
 function firstInk(block: Buffer, at: number): number {
   let i = at;
   while (

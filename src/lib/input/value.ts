@@ -11,28 +11,28 @@ import { bareInput, fieldOrDefault, isLeftOut } from './left-out.js';
 import { isOipRequest, payloadFromOip } from './oip.js';
 import { isFields, tooDeep } from './wanted.js';
 
-/** The deepest nesting of lists and objects taken; a tensor has at most a handful of axes. */
+/** Maximum nesting depth of lists and objects; a tensor has at most a handful of axes. */
 export const DEFAULT_MAX_DEPTH = 64;
 
 export interface ValueOptions extends ChunkLimits {
   maxDepth: number;
-  /** Fields that are no input: `refuse` in documents, `ignore` where a value is an NDJSON line. */
+  /** Fields that are not inputs: `refuse` in documents, `ignore` if the value is an NDJSON line. */
   extras: Extras;
-  /** Lists may hold NaN and infinities as numbers: they come from a program, not from JSON text. */
+  /** Lists may contain NaN and infinities as numbers: they come from a program, not from JSON text. */
   exact: boolean;
 }
 
-/** Rows are counted from 1, and named only when there are several. */
+/** Rows are counted from 1, and named only if there are several. */
 function places(rows: number): Where {
   return (row) => (rows > 1 ? `row ${row}` : undefined);
 }
 
 /**
- * The rows of an in-memory value, packed into payloads. Shape decides what a value is:
- * a list is one row when it has the row shape or is flat with as many elements, else rows along its
- * first dimension; an object of named inputs is one row or rows by the same rule, for all inputs
- * alike; a list of objects is rows; `{inputs: [{name, shape, datatype, data}]}` is an Open Inference
- * Protocol request. For a model that takes JSON a list is rows and anything else one row.
+ * The rows of an in-memory value, packed into payloads. The shape decides: a list is one row when it has the
+ * row shape or is flat with as many elements, else rows along its first dimension; an object of named inputs
+ * is one row or rows by the same rule, for all inputs alike; a list of objects is rows; `{inputs: [{name,
+ * shape, datatype, data}]}` is an Open Inference Protocol request. For a model that takes JSON, a list is
+ * rows and anything else one row.
  * @throws InferError INPUT_* (exit 65).
  */
 export function payloadsFromValue(
@@ -56,10 +56,10 @@ export function payloadsFromValue(
 }
 
 /**
- * All rows of an in-memory value as one payload, for the library; see `payloadsFromValue`. A typed
- * array of the input's own type that holds one row is used uncopied: do not change it afterwards.
- * Lists may hold what results do: bigints, NaN and infinities; typed arrays hold finite numbers.
- * @throws InferError INPUT_MIXED when rows differ in shape or shared values, which no payload holds.
+ * All rows of an in-memory value as one payload, for the library; see `payloadsFromValue`. A typed array of
+ * the input's own type that contains one row is used without copying: do not change it afterwards. Lists may
+ * contain the same values as results: bigints, NaN and infinities; typed arrays contain finite numbers.
+ * @throws InferError INPUT_MIXED when rows differ in shape or shared values, which one payload cannot hold.
  */
 export function payloadFromValue(value: unknown, signature: ModelSignature): Payload {
   const [first, second] = payloadsFromValue(value, signature, { exact: true });

@@ -5,11 +5,11 @@ import { arrange, asRow, isList, measure } from '../model/row-shape.js';
 import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import { describe, unit, wantedShape } from '../model/value-words.js';
 
-/** Words for messages. They name types, shapes and fields; a value of the input is never shown. */
+/** Texts for messages. They name types, shapes and fields; a value of the input is never shown. */
 
 const NAME_MAX = 40;
 
-/** A name found in the input, short enough and free of control characters. */
+/** A name found in the input, shortened and without control characters. */
 export function shownName(name: string): string {
   return printable(name.length > NAME_MAX ? `${name.slice(0, NAME_MAX)}...` : name);
 }
@@ -20,7 +20,7 @@ export function isFields(value: unknown): value is Record<string, unknown> {
 
 const AXES_SHOWN = 8;
 
-/** `3, 4, 4`, of many axes the first eight. */
+/** `3, 4, 4`; the first eight of many axes. */
 export function shownShape(dims: readonly (number | null)[]): string {
   const shown = dims
     .slice(0, AXES_SHOWN)
@@ -64,7 +64,7 @@ export function shapeError(
   });
 }
 
-/** The candidate nearest to a misspelt name, if one is near: at most a third of it is different. */
+/** The candidate closest to a misspelt name, if one is close: at most a third of it differs. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   if (candidates.length === 0) return undefined;
   const short = name.slice(0, NAME_MAX);

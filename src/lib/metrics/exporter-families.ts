@@ -1,6 +1,6 @@
 import type { Family } from './family.js';
 
-/** What the exporter says of itself; there whether Redis answers or not. */
+/** The exporter's own metrics; present whether Redis answers or not. */
 export const EXPORTER_FAMILIES: readonly Family[] = [
   {
     name: 'infer_up',
@@ -11,35 +11,35 @@ export const EXPORTER_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_build_info',
-    help: 'Always 1; the labels say what runs',
+    help: 'Always 1; the labels name the running versions',
     type: 'gauge',
     labels: ['version', 'node_version'],
     samples: ({ exporter }) => [[{ version: exporter.version, node_version: exporter.nodeVersion }, 1]],
   },
   {
     name: 'infer_scrape_duration_seconds',
-    help: 'How long the last look at Redis took',
+    help: 'How long the last read of Redis took',
     type: 'gauge',
     labels: [],
     samples: ({ exporter }) => [[{}, exporter.lastSeconds]],
   },
   {
     name: 'infer_scrapes_total',
-    help: 'Looks at Redis; scrapes at the same moment share one',
+    help: 'Reads of Redis; scrapes at the same moment share one',
     type: 'counter',
     labels: [],
     samples: ({ exporter }) => [[{}, exporter.scrapes]],
   },
   {
     name: 'infer_scrape_errors_total',
-    help: 'Looks at Redis that failed, by error code',
+    help: 'Failed reads of Redis, by error code',
     type: 'counter',
     labels: ['code'],
     samples: ({ exporter }) => [...exporter.errors].map(([code, count]) => [{ code }, count]),
   },
   {
     name: 'infer_hidden_queues',
-    help: 'Queues left out because there are too many; name those that matter with -Q',
+    help: 'Queues left out because there are too many; select queues with -Q',
     type: 'gauge',
     labels: [],
     samples: ({ reading }) => (reading === undefined ? [] : [[{}, reading.snapshot.hidden.queues]]),
@@ -53,14 +53,14 @@ export const EXPORTER_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_hidden_models',
-    help: 'Pairs of queue and model left out because there are too many; name the queues that matter with -Q',
+    help: 'Pairs of queue and model left out because there are too many; select queues with -Q',
     type: 'gauge',
     labels: [],
     samples: ({ reading }) => (reading === undefined ? [] : [[{}, reading.hiddenModels]]),
   },
   {
     name: 'infer_desired_workers',
-    help: 'Workers wanted, as /autoscale/<queue> last answered; gone 5 minutes after it was last asked',
+    help: 'Workers wanted, as /autoscale/<queue> last answered; removed 5 minutes after the last request',
     type: 'gauge',
     labels: ['queue'],
     samples: ({ exporter }) => [...exporter.desired].map(([queue, count]) => [{ queue }, count]),

@@ -8,7 +8,7 @@ import { QUEUE_FAMILIES } from './queue-families.js';
 import { REDIS_FAMILIES } from './redis-families.js';
 import { WORKER_FAMILIES } from './worker-families.js';
 
-/** Every metric there is, in the order they are written. */
+/** All metrics, in the order in which they are written. */
 export const FAMILIES: readonly Family[] = [
   ...EXPORTER_FAMILIES,
   ...ETA_FAMILIES,
@@ -28,15 +28,15 @@ export interface MetricJson {
 }
 
 /**
- * The metrics in Prometheus' text format. A registry is made for each call: what is gone from Redis
- * is gone from here, and no metric has a memory of its own.
+ * The metrics in Prometheus's text format. A registry is created for each call, so what no longer exists in
+ * Redis is not reported, and no metric keeps a state of its own.
  */
 export async function exposition(view: MetricsView): Promise<{ contentType: string; text: string }> {
   const registry = await filled(view);
   return { contentType: registry.contentType, text: await registry.metrics() };
 }
 
-/** The same values, one by one. */
+/** The same values, individually. */
 export async function metricValues(view: MetricsView): Promise<MetricJson[]> {
   const metrics = await (await filled(view)).getMetricsAsJSON();
   return metrics.flatMap(({ name, type, values }) =>
@@ -84,7 +84,7 @@ interface HistogramValue {
   metricName: string;
 }
 
-/** A histogram whose buckets were counted elsewhere: prom-client's own can only observe, value by value. */
+/** A histogram whose buckets were counted elsewhere: prom-client's own can only observe value by value. */
 class CountedHistogram extends Histogram<string> {
   private readonly values: HistogramValue[];
 
@@ -114,7 +114,7 @@ class CountedHistogram extends Histogram<string> {
     return this.values.length;
   }
 
-  /** What the registry, and `get`, take the values from; not in the package's types. */
+  /** The registry, and `get`, read the values from this; not in the package's types. */
   async getForPromString() {
     const { name, help } = this.family;
     return { name, help, type: 'histogram', aggregator: 'sum', values: this.values };

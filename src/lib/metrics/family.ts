@@ -2,18 +2,18 @@ import type { MetricsSnapshot } from '../deployment/metrics-snapshot.js';
 import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
 import type { Counted, ModelWork, QueueWork } from './work-sums.js';
 
-/** What this process itself counts. */
+/** The process's own counters. */
 export interface ExporterFigures {
   version: string;
   nodeVersion: string;
   startedAt: number;
   residentBytes: number;
-  /** Seconds the last look at Redis took, failed or not. */
+  /** Seconds that the last reading of Redis took, failed or not. */
   lastSeconds: number;
   scrapes: number;
-  /** Looks at Redis that failed, by error code. */
+  /** Failed readings of Redis, by error code. */
   errors: ReadonlyMap<string, number>;
-  /** Workers wanted, by queue, as `/autoscale/<queue>` answered lately. */
+  /** Workers wanted, by queue, as recently answered by `/autoscale/<queue>`. */
   desired: ReadonlyMap<string, number>;
   /** What became of the ETAs that this process told; a gateway tells some. */
   etaErrors: readonly EtaErrorFigures[];
@@ -40,11 +40,11 @@ export interface HttpFigures {
   readonly openStreams: number;
 }
 
-/** What Redis said, as far as the metrics of queues, workers and Redis are concerned. */
+/** What was read from Redis, for the metrics of queues, workers and Redis. */
 export interface Reading {
   snapshot: MetricsSnapshot;
   work: ReadonlyMap<string, QueueWork>;
-  /** By queue and model, the first of them by name. */
+  /** By queue and model; the first ones by name. */
   models: readonly ModelWork[];
   /** Pairs of queue and model left out because there are too many. */
   hiddenModels: number;
@@ -52,7 +52,7 @@ export interface Reading {
 
 export interface MetricsView {
   exporter: ExporterFigures;
-  /** Undefined while Redis is away: then there is nothing to say of it, rather than something old. */
+  /** Undefined while Redis is unreachable: then nothing is reported, rather than old values. */
   reading: Reading | undefined;
 }
 
@@ -60,7 +60,7 @@ export type Labels = Readonly<Record<string, string>>;
 export type Sample = readonly [labels: Labels, value: number];
 
 interface FamilyOf<Type extends string> {
-  /** Base units; `_total` for counters, as Prometheus wants them. */
+  /** Base units; `_total` for counters, as required by Prometheus. */
   name: `infer_${string}` | `process_${string}`;
   help: string;
   type: Type;
@@ -76,5 +76,5 @@ export interface HistogramFamily extends FamilyOf<'histogram'> {
   series(view: MetricsView): readonly (readonly [labels: Labels, counted: Counted])[];
 }
 
-/** One metric: its name, what it means, and how its values come out of what was read. */
+/** One metric: its name, its meaning, and how its values are computed from what was read. */
 export type Family = ValueFamily | HistogramFamily;

@@ -8,11 +8,11 @@ const { counter, histogram } = workFamilies(['queue', 'model'], ({ models }) =>
 
 const STATES = ['completed', 'failed', 'expired', 'cancelled'] as const;
 
-/** What workers did with each model, by queue. */
+/** Work done with each model, by queue. */
 export const MODEL_FAMILIES: readonly Family[] = [
   counter(
     'infer_model_jobs_total',
-    'Jobs of the model that ended at a worker, by how they did',
+    'Jobs of the model that ended at a worker, by outcome',
     ({ jobs }, labels) => STATES.map((state) => [{ ...labels, state }, jobs[state] ?? 0]),
     'state',
   ),

@@ -1,5 +1,6 @@
 import type { QueueReading } from '../deployment/metrics-snapshot.js';
 import { servingWorkers } from '../queue/serving.js';
+import { startersOf } from '../queue/starting.js';
 import type { Family, Sample, ValueFamily } from './family.js';
 import { workFamilies } from './work-families.js';
 import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
@@ -30,11 +31,11 @@ const jobsOf =
   (kind: string) =>
   ({ jobs }: QueueWork, labels: { queue: string }): Sample[] => [[labels, jobs[kind] ?? 0]];
 
-/** Depth and age as Redis has them, and what workers did of each queue. */
+/** Depth and age from Redis, and the work done for each queue. */
 export const QUEUE_FAMILIES: readonly Family[] = [
   gauge(
     'infer_queue_jobs',
-    'Jobs by state; ended ones as long as their records are kept',
+    'Jobs by state; ended jobs only as long as their records are kept',
     (queue, labels) => STATES.map((state) => [{ ...labels, state }, queue[state]]),
     'state',
   ),
@@ -55,13 +56,16 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   ]),
   {
     name: 'infer_queue_workers',
-    help: 'Live workers that serve the queue and are not stopping',
+    help: 'Workers that serve the queue or are loading their models for it, and are not stopping',
     type: 'gauge',
     labels: ['queue'],
-    samples: ({ reading }) =>
-      (reading?.snapshot.queues ?? []).map(({ name }) => {
-        return [{ queue: name }, servingWorkers(reading?.snapshot.workers ?? [], name).length];
-      }),
+    samples: ({ reading }) => {
+      const { queues, workers, starting } = reading?.snapshot ?? { queues: [], workers: [], starting: [] };
+      return queues.map(({ name }) => {
+        const serving = servingWorkers(workers, name).length + startersOf(starting, name, workers).length;
+        return [{ queue: name }, serving];
+      });
+    },
   },
   {
     name: 'infer_jobs_submitted_total',
@@ -72,17 +76,17 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   },
   counter('infer_jobs_completed_total', 'Jobs that workers completed', jobsOf('completed')),
   counter('infer_jobs_failed_total', 'Jobs that failed for good', jobsOf('failed')),
-  counter('infer_jobs_expired_total', 'Jobs that workers found past their deadline', jobsOf('expired')),
+  counter('infer_jobs_expired_total', 'Jobs that workers found to be past their deadline', jobsOf('expired')),
   counter(
     'infer_jobs_cancelled_total',
-    'Jobs that were cancelled while a worker had them',
+    'Jobs that were cancelled while a worker held them',
     jobsOf('cancelled'),
   ),
   counter('infer_jobs_retried_total', 'Tries that failed and will be repeated', jobsOf('retried')),
   counter('infer_rows_total', 'Rows of completed jobs', ({ rows }, labels) => [[labels, rows]]),
   counter(
     'infer_batches_total',
-    'Micro-batches by why they went out: full, idle (nothing more was there), urgent (the rest was of a less urgent queue), window, retry',
+    'Micro-batches by why they were started: full, idle (nothing more waited), urgent (the rest was of a less urgent queue), window, retry',
     ({ batches }, labels) => Object.entries(batches).map(([reason, count]) => [{ ...labels, reason }, count]),
     'reason',
   ),

@@ -18,11 +18,11 @@ function ofEach(
   };
 }
 
-/** What INFO says, one series for each master of a Cluster. */
+/** Values from INFO, one series for each master of a Cluster. */
 export const REDIS_FAMILIES: readonly Family[] = [
   {
     name: 'infer_redis_info',
-    help: 'Always 1; the labels say what the server is and what it does when it is full',
+    help: 'Always 1; the labels describe the server and its eviction policy',
     type: 'gauge',
     labels: ['node', 'flavour', 'version', 'mode', 'policy'],
     samples: ({ reading }) =>

@@ -16,29 +16,29 @@ export interface ScraperOptions {
   version: string;
   /** Only these queues; undefined for all. */
   queues?: readonly string[] | undefined;
-  /** Longest look at Redis; a scrape then answers with `infer_up 0`. */
+  /** Time limit for reading Redis; after it, a scrape answers with `infer_up 0`. */
   timeoutMs: number;
-  /** Count what workers did before this process started: for a single look, which has no before. */
+  /** Count work done before this process started: for a single reading, which has no predecessor. */
   fromZero: boolean;
-  /** Workers wanted by queue, for a gauge; nothing knows of any where this is not given. */
+  /** Workers wanted by queue, for a gauge; omitted if nothing knows them. */
   desired?: (() => ReadonlyMap<string, number>) | undefined;
   /** What became of the ETAs that this process told; none where it tells none. */
   etaErrors?: (() => readonly EtaErrorFigures[]) | undefined;
   /** Requests, where this process is a gateway. */
   http?: (() => HttpFigures) | undefined;
-  /** Told when Redis goes, with the reason, and when it is back. */
+  /** Called when Redis becomes unreachable, with the reason, and when it is back. */
   onState?: ((error: InferError | undefined) => void) | undefined;
 }
 
-/** Pairs of queue and model that are shown: each has about 75 time series. */
+/** Maximum number of pairs of queue and model: each has about 75 time series. */
 const MOST_MODELS = 100;
 
 /** Probes ask often and wait briefly. */
 const PING_MS = 1000;
 
 /**
- * Reads Redis for scrapers. Scrapes at the same moment share one look, a look that hangs is
- * waited for only so long and never doubled, and a lost connection is made again by the next look.
+ * Reads Redis for scrapers. Concurrent scrapes share one reading; a hanging reading is waited for only until
+ * the time limit and never duplicated; a lost connection is re-established by the next reading.
  */
 export class Scraper {
   private readonly sums = new WorkSums();
@@ -60,22 +60,22 @@ export class Scraper {
 
   constructor(private readonly options: ScraperOptions) {}
 
-  /** The text of `/metrics`. Always answers: with `infer_up 0` where Redis does not. */
+  /** The text of `/metrics`. Always answers: with `infer_up 0` if Redis does not. */
   async text(): Promise<{ contentType: string; text: string }> {
     return exposition(this.view(await this.tryRead()));
   }
 
-  /** One look, as text. @throws InferError when Redis cannot be read. */
+  /** One reading, as text. @throws InferError when Redis cannot be read. */
   async freshText(): Promise<string> {
     return (await exposition(this.view(await this.read()))).text;
   }
 
-  /** One look, as values. @throws InferError when Redis cannot be read. */
+  /** One reading, as values. @throws InferError when Redis cannot be read. */
   async values(): Promise<MetricJson[]> {
     return metricValues(this.view(await this.read()));
   }
 
-  /** The view of one look. @throws InferError REDIS_… (69, 77) when Redis cannot be read in time. */
+  /** The result of one reading. @throws InferError REDIS_… (69, 77) when Redis cannot be read in time. */
   read(): Promise<Reading> {
     this.look ??= this.counted().finally(() => {
       this.look = undefined;
@@ -92,7 +92,7 @@ export class Scraper {
   }
 
   /**
-   * Reads something else over the same connection, in the same time.
+   * Reads something else over the same connection, with the same time limit.
    * @throws InferError REDIS_… (69, 77) when Redis cannot be read in time.
    */
   async ask<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
@@ -129,7 +129,7 @@ export class Scraper {
     };
   }
 
-  /** One read that fails silently; `onState` is told. */
+  /** One reading that fails silently; `onState` is called. */
   private async tryRead(): Promise<Reading | undefined> {
     try {
       const reading = await this.read();
@@ -141,14 +141,14 @@ export class Scraper {
     }
   }
 
-  /** Once for each time that Redis goes or comes back, not once for each scrape. */
+  /** Once each time that Redis goes away or comes back, not once per scrape. */
   private tell(error: InferError | undefined): void {
     if (this.away === (error !== undefined)) return;
     this.away = error !== undefined;
     this.options.onState?.(error);
   }
 
-  /** One look, its time and its failure counted. */
+  /** One reading, with its time and failure counted. */
   private async counted(): Promise<Reading> {
     const began = performance.now();
     this.scrapes += 1;
@@ -157,7 +157,7 @@ export class Scraper {
     } catch (error) {
       const { code } = error as InferError;
       this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
-      // What hangs once would hang again: the next look has a connection of its own.
+      // What hangs once would hang again: the next reading gets a new connection.
       this.drop();
       throw error;
     } finally {
@@ -170,7 +170,7 @@ export class Scraper {
     const snapshot = await this.use((client) =>
       serverNow(client).then((now) => readSnapshot(client, prefix, now, this.shown, queues)),
     );
-    // Workers of the first look did their work before it: counted now, it would look like a burst.
+    // Workers seen in the first reading did their work before it: counted now, it would look like a burst.
     const from = fromZero || this.looked ? 'zero' : 'now';
     this.sums.update(snapshot.work, snapshot.at, from);
     this.looked = true;
@@ -221,7 +221,7 @@ export class Scraper {
   }
 }
 
-/** @throws InferError REDIS_TIMEOUT (69) when it takes longer; what was asked for goes on by itself. */
+/** @throws InferError REDIS_TIMEOUT (69) when it takes longer; the work itself runs on. */
 function within<T>(ms: number, work: Promise<T>): Promise<T> {
   return answerWithin(ms, work, () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${ms} ms`, {

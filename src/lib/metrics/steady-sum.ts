@@ -1,4 +1,6 @@
-/** How long a source that is not seen is remembered: Redis may have been away, and it with it. */
+/**
+ * How long a source that is not seen is remembered: Redis, and the source with it, may have been unreachable.
+ */
 const REMEMBER_MS = 3_600_000;
 
 interface Source {
@@ -7,18 +9,18 @@ interface Source {
 }
 
 /**
- * Sums of counters that many sources keep, each from zero and for as long as it lives: a sum does not
- * fall when a source goes, and does not jump when one comes back. Prometheus takes a counter that
- * falls for one that was restarted, and would count all of it again.
- * A source never starts over under the same id, so one that says less than before is not believed.
+ * Sums of counters kept by many sources, each from zero and for its lifetime: a sum does not fall when a
+ * source disappears, and does not jump when it reappears. Prometheus treats a counter that falls as
+ * restarted, and would count all of it again. A source never starts over under the same id, so a lower value
+ * than before is ignored.
  */
 export class SteadySum {
   private readonly sums = new Map<string, number>();
   private readonly sources = new Map<string, Source>();
 
   /**
-   * Takes in what a source has counted so far, by key.
-   * @param from where the source is new: `zero` counts all of it, `now` only what comes after.
+   * Adds what a source has counted so far, by key.
+   * @param from for a new source: `zero` counts everything, `now` only what comes later.
    */
   update(source: string, counts: ReadonlyMap<string, number>, now: number, from: 'zero' | 'now'): void {
     const known = this.sources.get(source);
@@ -31,14 +33,14 @@ export class SteadySum {
     this.sources.set(source, { most, seenAt: now });
   }
 
-  /** Forgets sources that have been away for an hour; what they counted stays in the sums. */
+  /** Forgets sources that have been missing for an hour; what they counted stays in the sums. */
   forgetOld(now: number): void {
     for (const [id, source] of this.sources) {
       if (now - source.seenAt > REMEMBER_MS) this.sources.delete(id);
     }
   }
 
-  /** Every sum by its key. */
+  /** Every sum with its key. */
   entries(): Iterable<[string, number]> {
     return this.sums;
   }

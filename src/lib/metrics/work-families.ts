@@ -4,8 +4,8 @@ import type { HistogramName, QueueWork } from './work-sums.js';
 type WorkSamples<L extends Labels> = (work: QueueWork, labels: L) => readonly Sample[];
 
 /**
- * Makes families of what workers did, summed by queue or by queue and model.
- * @param names of the labels that tell the sums apart.
+ * Creates the metrics of workers' work, summed by queue or by queue and model.
+ * @param names of the labels that distinguish the sums.
  * @param sums each with its labels.
  */
 export function workFamilies<L extends Labels>(

@@ -2,7 +2,7 @@ import type { Sketch } from '../core/sketch.js';
 import type { WorkFigures } from '../queue/work-stats.js';
 import { SteadySum } from './steady-sum.js';
 
-/** Upper bounds in seconds: from what a warm worker needs for one row to a backlog of an hour. */
+/** Upper bounds in seconds: from the time of one row on a warm worker to a backlog of an hour. */
 export const WAIT_BOUNDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600,
 ] as const;
@@ -11,14 +11,14 @@ export const RUN_BOUNDS = [
 ] as const;
 export const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
 
-/** A histogram as Prometheus has it: how many values are at most each bound, all of them, their sum. */
+/** A histogram in Prometheus's form: how many values are at most each bound, all of them, their sum. */
 export interface Counted {
   upTo: number[];
   count: number;
   sum: number;
 }
 
-/** What all workers together did of one queue, since this process first looked. */
+/** Work done for one queue by all workers together, since this process's first reading. */
 export interface QueueWork {
   jobs: Record<string, number>;
   rows: number;
@@ -31,14 +31,14 @@ export interface QueueWork {
   codes: Record<string, number>;
 }
 
-/** What was done of one queue with one model. */
+/** Work done for one queue with one model. */
 export interface ModelWork {
   queue: string;
   model: string;
   work: QueueWork;
 }
 
-/** Name, bounds, and by how much a figure is divided: workers count milliseconds. */
+/** Name, bounds, and the divisor of a figure: workers count milliseconds. */
 const HISTOGRAMS = [
   ['wait', WAIT_BOUNDS, 1000],
   ['run', RUN_BOUNDS, 1000],
@@ -49,16 +49,16 @@ const HISTOGRAMS = [
 export type HistogramName = (typeof HISTOGRAMS)[number][0];
 
 const SEPARATOR = '\n';
-/** In place of a model's name: all of them. No model is called so. */
+/** In place of a model's name: all models. No model has this name. */
 const ALL = '';
 
-/** Adds up what workers report, each since its own start, so that no counter ever falls. */
+/** Adds up the workers' reports, each since the worker's own start, so that no counter ever falls. */
 export class WorkSums {
   private readonly steady = new SteadySum();
 
   /**
    * @param work by worker id and queue.
-   * @param from where a worker is new: count all it did, or only what comes after.
+   * @param from for a new worker: count everything it did, or only what comes later.
    */
   update(
     work: ReadonlyMap<string, ReadonlyMap<string, WorkFigures>>,
@@ -76,7 +76,9 @@ export class WorkSums {
     this.steady.forgetOld(now);
   }
 
-  /** The sums of these queues; zeros where nothing was done yet, so that the first job is an increase too. */
+  /**
+   * The sums of these queues; zeros if nothing has been done yet, so that the first job is an increase too.
+   */
   of(queues: readonly string[]): Map<string, QueueWork> {
     const found = new Map(queues.map((queue) => [queue, noWork()]));
     for (const [key, value] of this.steady.entries()) {
@@ -89,7 +91,7 @@ export class WorkSums {
 
   /**
    * The same by queue and model, in order of their names.
-   * @param served pairs that workers serve now: zeros where nothing was done yet.
+   * @param served pairs that workers currently serve: zeros if nothing has been done yet.
    */
   byModel(queues: readonly string[], served: Iterable<readonly [queue: string, model: string]>): ModelWork[] {
     const wanted = new Set(queues);

@@ -6,7 +6,7 @@ const STATES = ['starting', 'ready', 'draining'] as const;
 
 type Value = (worker: WorkerRecord, now: number) => number | undefined;
 
-/** A figure of each worker; what a worker of another version does not tell is left out. */
+/** A figure of each worker; omitted if a worker of another version does not report it. */
 function ofEach(
   type: ValueFamily['type'],
   name: ValueFamily['name'],
@@ -23,7 +23,7 @@ function eachWorker(view: MetricsView, value: Value): Sample[] {
   });
 }
 
-/** Workers by name; one that shares its name with another is told apart by its id. */
+/** Workers by name; one that shares its name with another is distinguished by its id. */
 function labelled(view: MetricsView): [WorkerRecord, { worker: string }][] {
   const taken = new Set<string>();
   return (view.reading?.snapshot.workers ?? []).map((worker) => {
@@ -33,7 +33,7 @@ function labelled(view: MetricsView): [WorkerRecord, { worker: string }][] {
   });
 }
 
-/** Workers that share a GPU report the same memory: one of them speaks for it. */
+/** Workers that share a GPU report the same memory: it is reported by one of them. */
 function eachGpu(
   view: MetricsView,
   value: (gpu: NonNullable<WorkerRecord['gpuMemory']>) => number,
@@ -50,7 +50,7 @@ function eachGpu(
 
 const GPU = ['host', 'gpu'] as const;
 
-/** What workers say in their heartbeats. */
+/** Values from the workers' heartbeats. */
 export const WORKER_FAMILIES: readonly Family[] = [
   {
     name: 'infer_workers',
@@ -69,7 +69,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_worker_info',
-    help: 'Always 1; the labels say what the worker is',
+    help: 'Always 1; the labels describe the worker',
     type: 'gauge',
     labels: ['worker', 'host', 'device', 'gpu', 'version'],
     samples: (view) =>
@@ -86,7 +86,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_model_workers',
-    help: 'Live workers that have the model loaded; 0 for one that was published and has none now',
+    help: 'Live workers that have the model loaded; 0 for a published model that none has loaded',
     type: 'gauge',
     labels: ['model'],
     samples: ({ reading }) =>
@@ -120,12 +120,7 @@ export const WORKER_FAMILIES: readonly Family[] = [
     (worker) => worker.rowsDone,
   ),
   ofEach('counter', 'infer_worker_batches_total', 'Runs of a model', (worker) => worker.batches),
-  ofEach(
-    'gauge',
-    'infer_worker_active_jobs',
-    'Jobs the worker has in hand',
-    (worker) => worker.active.length,
-  ),
+  ofEach('gauge', 'infer_worker_active_jobs', 'Jobs that the worker holds', (worker) => worker.active.length),
   ofEach(
     'gauge',
     'infer_worker_resident_memory_bytes',

@@ -2,21 +2,21 @@ import { closeSync, openSync, statfsSync, unlinkSync, writeSync } from 'node:fs'
 import { join } from 'node:path';
 import type { Payload } from './tensor.js';
 
-/** Memory files live here on Linux; elsewhere tensors go through the pipe. */
+/** Memory files are created here on Linux; elsewhere tensors are sent through the pipe. */
 const MEMORY_DIR = '/dev/shm';
-/** Twice the most that one run may take: the next micro-batch is staged while one runs. */
+/** Twice the maximum that one run may take: the next micro-batch is staged while one runs. */
 const ARENA_BYTES = 32 * 1024 * 1024;
-/** Below this a tensor is quicker inside its frame: one more system call costs about 10 us. */
+/** Below this size a tensor is faster inside its frame: one more system call costs about 10 us. */
 const STAGED_FROM_BYTES = 32 * 1024;
 
 /**
- * Memory that a worker shares with its runners, for large input tensors. They are copied in when their
- * job is taken, while the runner is at work, so between two runs the runner only hears where they are:
- * through the pipe 440 KB took 0.6 ms in which the device was idle, and kept two event loops busy. The
- * file has no name from the start, so nothing is left behind whatever dies.
+ * Memory that a worker shares with its runners, for large input tensors. Inputs are copied in when their job
+ * is taken, while the runner is busy, so between two runs the runner only receives their locations: sending
+ * 440 KB through the pipe took 0.6 ms, during which the device was idle, and kept two event loops busy. The
+ * file is unlinked from the start, so nothing is left behind whichever process dies.
  */
 export class Arena {
-  /** Free ranges, by offset; neighbours are joined. */
+  /** Free ranges, by offset; adjacent ones are merged. */
   private readonly free: { from: number; to: number }[];
 
   private constructor(
@@ -26,7 +26,7 @@ export class Arena {
     this.free = [{ from: 0, to: bytes }];
   }
 
-  /** Undefined where there is no memory file system, or too little room in it (64 MB in most containers). */
+  /** Undefined if there is no memory file system, or too little room in it (64 MB in most containers). */
   static open(bytes = ARENA_BYTES, dir = MEMORY_DIR): Arena | undefined {
     if (process.platform !== 'linux') return undefined;
     try {
@@ -41,7 +41,10 @@ export class Arena {
     }
   }
 
-  /** Copies the large tensors of a payload in, as far as there is room, and notes where they are. */
+  /**
+   * Copies the large tensors of a payload into the arena, as far as there is room, and records their
+   * locations.
+   */
   stage(payload: Payload): void {
     for (const tensor of payload.tensors) {
       if (tensor.data.byteLength < STAGED_FROM_BYTES || tensor.staged !== undefined) continue;
@@ -50,7 +53,7 @@ export class Arena {
       try {
         writeAll(this.fd, tensor.data, at);
       } catch {
-        // The file system is full: these go through the pipe.
+        // The file system is full: these are sent through the pipe.
         this.giveBack(at, tensor.data.byteLength);
         return;
       }
@@ -58,7 +61,7 @@ export class Arena {
     }
   }
 
-  /** Frees what `stage` took for this very payload (not a slice of it). No runner may still need it. */
+  /** Frees what `stage` took for this payload object (not a slice of it). No runner may still need it. */
   release(payload: Payload): void {
     for (const tensor of payload.tensors) {
       if (tensor.staged === undefined) continue;

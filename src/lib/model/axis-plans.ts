@@ -4,26 +4,26 @@ import type { TensorMeta } from './probe-target.js';
 /** Batch axis by input name; null = one value shared by all rows. */
 export type AxisPlan = ReadonlyMap<string, number | null>;
 
-/** Names that exporters and people give the batch. */
+/** Usual names of the batch dimension. */
 const BATCH_NAME = /^(?:n|b|bs|bsz|.*batch.*)$/i;
 
-/** Whether an open dimension is called as the batch mostly is. */
+/** Whether an open dimension has a usual name of the batch. */
 export function isBatchName(dim: number | string | undefined): boolean {
   return typeof dim === 'string' && BATCH_NAME.test(dim);
 }
 
 const isOpen = (dim: number | string | undefined) => typeof dim === 'string';
 
-/** The usual name of the batch among the open dimensions, if one has such a name. */
+/** The usual name of the batch among the open dimensions, if one has it. */
 function namedBatch(inputs: readonly TensorMeta[]): string | undefined {
   const dims = inputs.flatMap(({ shape }) => [...shape]);
   return dims.find((dim): dim is string => isBatchName(dim));
 }
 
 /**
- * Possible readings of the declared shapes, likeliest first; a trial decides. Empty when nothing can
- * be the batch: a dynamic axis that is not the leading one of any input, and neither is named as the
- * batch nor declared, belongs to the row (a sentence of any length in `[1, seq]`).
+ * Possible readings of the declared shapes, likeliest first; a trial decides. Empty when nothing can be the
+ * batch: a dynamic axis that is not the leading one of any input, and is neither named like a batch nor
+ * declared, belongs to the row (a sentence of any length in `[1, seq]`).
  */
 export function axisPlans(inputs: readonly TensorMeta[], manifest: ModelManifest): AxisPlan[] {
   const declared = (input: TensorMeta) => manifest.inputs?.[input.name]?.batchAxis;
@@ -37,7 +37,7 @@ export function axisPlans(inputs: readonly TensorMeta[], manifest: ModelManifest
   );
   if (!batched) return [];
   const readings = [
-    // A state [2, B, 128] next to an input [B, 512] has rows too, whatever its dimension is called.
+    // A state [2, B, 128] next to an input [B, 512] has rows too, whatever the dimension is called.
     (input: TensorMeta) => (named(input) >= 0 ? named(input) : input.shape.findIndex(isOpen)),
     (input: TensorMeta) => (named(input) >= 0 ? named(input) : first(input)),
     named,
@@ -56,9 +56,8 @@ export function axisPlans(inputs: readonly TensorMeta[], manifest: ModelManifest
 }
 
 /**
- * The axes that count rows in a model that must run them one at a time: those that are declared or
- * named as the batch. Any other dynamic axis belongs to the row: it may as well be a sequence, whose
- * elements must stay together.
+ * The axes that count rows in a model that must run them one at a time: those declared or named as the batch.
+ * Any other dynamic axis belongs to the row: it may be a sequence, whose elements must stay together.
  */
 export function rowAxes(inputs: readonly TensorMeta[], manifest: ModelManifest): AxisPlan {
   const usual = namedBatch(inputs);

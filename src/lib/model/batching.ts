@@ -1,28 +1,28 @@
 /**
- * Whether rows of several requests may share a run of a model, and if not, why: one home for the
- * reasons and their sentences.
+ * Whether rows of several requests may share a run of a model and, if not, why: defines all reasons and their
+ * texts.
  */
 
 /**
  * - `declared`: model.json says `"batchable": false`
  * - `fixed`: no input has a dimension that could be the batch
- * - `mixes`: what a row gets depends on the other rows of its run
- * - `unsteady`: the same row alone gets another answer each time (random, or state kept between runs)
- * - `shapes`: the outputs have no axis that rows run along
+ * - `mixes`: a row's output depends on the other rows of its run
+ * - `unsteady`: the same row alone gets a different answer each time (random, or state kept between runs)
+ * - `shapes`: the outputs have no axis along which rows run
  * - `failed`: no trial run succeeded
  */
 export type UnbatchedReason = 'declared' | 'fixed' | 'mixes' | 'unsteady' | 'shapes' | 'failed';
 
-/** The largest difference that was found, in an output of one row. */
+/** The largest difference found in an output of one row. */
 export interface OutputDifference {
   output: string;
   /**
-   * Relative to the value; for values below a twentieth of the row's largest, to that twentieth. For
-   * integers, booleans and strings: the share of the row's elements that differ. At least 0; Infinity
-   * where one of the two is no finite number.
+   * Relative to the value; for values below a twentieth of the row's largest, relative to that twentieth. For
+   * integers, booleans and strings: the share of the row's elements that differ. At least 0; Infinity if one
+   * of the two is not a finite number.
    */
   difference: number;
-  /** What is taken for float noise, in the same unit. */
+  /** Considered float noise up to this, in the same unit. */
   tolerance: number;
 }
 
@@ -36,7 +36,7 @@ export type Batching =
       found?: OutputDifference;
     };
 
-/** Above this the figure says nothing: the two are unrelated. */
+/** Above this the figure is meaningless: the two are unrelated. */
 const MOST_SHARE = 10;
 
 /** `by 12 %`, `by 0.31 %`: two significant digits. */
@@ -59,7 +59,9 @@ export function mixes(found: OutputDifference): Batching {
   return { ok: false, reason: 'mixes', text: mixesText(found), found };
 }
 
-/** An output without a batch axis that is not the same for all rows either: a mean over the batch, say. */
+/**
+ * For an output without a batch axis that is not the same for all rows either, such as a mean over the batch.
+ */
 export function overRows(found: OutputDifference): Batching {
   const { output, difference, tolerance } = found;
   const text = `output ${output} does not grow with the rows and changes ${percent(difference)} with them (${toleranceText(tolerance)} is tolerated)`;
@@ -83,23 +85,26 @@ export const FIXED: Batching = {
   text: 'no input has an open dimension that is the batch: neither the first one, nor one named batch or N',
 };
 
-/** What people are told; undefined where rows are batched, or one a run is what the model was made for. */
+/** The warning for users; undefined if rows are batched, or the model was made for one row per run. */
 export function batchingWarning(batching: Batching): string | undefined {
   if (batching.ok || batching.reason === 'declared' || batching.reason === 'fixed') return undefined;
   return `runs one row at a time: ${batching.text}`;
 }
 
-/** Why a model was made for one row a run, as its worker's banner says it; undefined for others, which are warned of. */
+/**
+ * The note in a worker's banner for a model made for one row per run; undefined for others, which cause a
+ * warning.
+ */
 export function oneRowNote(batching: Batching | undefined): string | undefined {
   if (batching === undefined || batching.ok) return undefined;
   if (batching.reason === 'declared') return `one row a run: ${batching.text}`;
   return batching.reason === 'fixed' ? 'one row a run: no dimension is the batch' : undefined;
 }
 
-/** `ROWS_MIXED`: a check in service proved what the trial at load did not see. */
+/** `ROWS_MIXED`: a check while serving proved what the trial at load did not find. */
 export type AloneReason = UnbatchedReason | 'ROWS_MIXED';
 
-/** Two words for a table; undefined where one row a run is what the model was made for. */
+/** A two-word note for a table; undefined if the model was made for one row per run. */
 export function batchingNote(reason: AloneReason): string | undefined {
   return NOTES[reason];
 }

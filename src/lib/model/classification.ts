@@ -8,26 +8,29 @@ import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
 import { elementCount, encodeStrings, type Payload, type RowTensor } from './tensor.js';
 
-/** Rounding may push a probability this far out of 0..1. */
+/** Rounding may move a probability this far outside 0..1. */
 const PROBABILITY_SLACK = 1e-3;
 
-/** How the scores of a row are read. */
+/** How to interpret the scores of a row. */
 export interface ScorePlan {
   output: string;
-  /** What the scores are; undefined when model.json does not say, which decides as logits for two classes or more. */
+  /**
+   * The kind of scores; undefined when model.json does not say: then treated as logits for two classes or
+   * more.
+   */
   scores: 'logits' | 'probabilities' | undefined;
-  /** A row's scores have an axis of length 1 in front: the batch of a model that runs one row at a time. */
+  /** A row's scores start with an axis of length 1: the batch of a model that runs one row at a time. */
   lead: boolean;
-  /** The axis that classes run along, behind that one; null where a row is one score. */
+  /** The class axis, after that one; null when a row is a single score. */
   axis: number | null;
-  /** Class names, each encoded alone. */
+  /** Class names, each encoded separately. */
   labels?: readonly Uint8Array[] | undefined;
 }
 
 /**
- * Finds the axis that classes run along in a row's scores: the only one there is, the one that
- * `classAxis` names, the only one as long as the labels, or of two the last (a class for every token).
- * @throws InferError MODEL_MANIFEST when that leaves it open, or labels and scores do not agree.
+ * Finds the class axis in a row's scores: the only axis, the one named by `classAxis`, the only one as long
+ * as the labels, or of two the last (a class for every token).
+ * @throws InferError MODEL_MANIFEST when it remains ambiguous, or labels and scores do not match.
  */
 export function planScores(manifest: ModelManifest, scores: TensorSignature, label: string): ScorePlan {
   const { name, shape, batchAxis, modelShape } = scores;
@@ -92,7 +95,10 @@ function checkLabels(manifest: ModelManifest, classes: number | null, name: stri
   );
 }
 
-/** The outputs that a classification publishes: a class, its confidence and its label for every place of a row. */
+/**
+ * The outputs that a classification publishes: a class, its confidence and its label for every position of a
+ * row.
+ */
 export function classOutputs(plan: ScorePlan, scores: TensorSignature): TensorSignature[] {
   const dims = plan.lead ? scores.shape.slice(1) : scores.shape;
   const shape = dims.filter((_, axis) => axis !== plan.axis);
@@ -105,10 +111,10 @@ export function classOutputs(plan: ScorePlan, scores: TensorSignature): TensorSi
 }
 
 /**
- * Class, confidence and, with labels, the label of each row; for rows with scores in several places, of
- * each place. The label is stored with the result, so that it stays what it was when a later version
- * of the model renames its classes. A row whose scores hold NaN, or no probabilities where they are said
- * to be, has no answer: RUN_FAILED.
+ * Class, confidence and, with labels, the label of each row; for rows with scores at several positions, of
+ * each position. The label is stored with the result, so that it does not change when a later version of the
+ * model renames its classes. A row whose scores contain NaN, or are not probabilities although declared so,
+ * has no answer: RUN_FAILED.
  */
 export function classify(raw: Payload, plan: ScorePlan): { outputs: Payload; failed: RowFailure[] } {
   const tensor = raw.tensors.find((one) => one.name === plan.output);
@@ -156,8 +162,8 @@ export function classify(raw: Payload, plan: ScorePlan): { outputs: Payload; fai
 }
 
 /**
- * Whether the scores of these rows can only be probabilities: within 0 to 1, with a sum of 1 in each place. For
- * a model whose model.json does not say: a second softmax would make every confidence too low.
+ * Whether the scores of these rows can only be probabilities: within 0 to 1, with a sum of 1 at each
+ * position. For a model whose model.json does not say: a second softmax would make every confidence too low.
  */
 export function areProbabilities({ tensors, rows }: Payload, plan: ScorePlan): boolean {
   const tensor = tensors.find((one) => one.name === plan.output);
@@ -181,7 +187,7 @@ export function areProbabilities({ tensors, rows }: Payload, plan: ScorePlan): b
   return places > 0;
 }
 
-/** What could not be known at load, where the number of classes was open. */
+/** Checks what was unknown at load if the number of classes was open. */
 function checkCount({ output, scores, labels }: ScorePlan, classes: number): void {
   if (classes === 0) throw new InferError('RUN_FAILED', `output ${output} holds no scores`);
   if (classes === 1 && scores === undefined) {
@@ -204,7 +210,7 @@ function checkCount({ output, scores, labels }: ScorePlan, classes: number): voi
   }
 }
 
-/** The scores of one place: `classes` of them, `step` elements apart. */
+/** The scores of one position: `classes` of them, `step` elements apart. */
 interface Place {
   at: number;
   step: number;
@@ -244,7 +250,7 @@ function probability(value: number, output: string): number {
   );
 }
 
-/** Sum of exp(score - top): at least 1 and never more than the number of classes, so no score can overflow it. */
+/** Sum of exp(score - top): at least 1 and at most the number of classes, so no score can overflow it. */
 function expSum(scores: ArrayLike<number>, { at, step, classes }: Place, top: number): number {
   let sum = 0;
   for (let i = 0; i < classes; i++) {

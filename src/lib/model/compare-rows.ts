@@ -4,18 +4,18 @@ import { type HostTensor, type NumberArray, type TensorData, zeros } from './lay
 import { type DataType, elementCount } from './tensor.js';
 
 /**
- * How far two runs may differ in the same row and count as equal. Kernels sum in another order for
- * another number of rows: 40 models whose rows are independent stayed below 2e-4, the 8 that mix rows
- * were above 1e-3. A half has 11 significant bits, so 5e-3 is five units in its last place.
+ * How far two runs of the same row may differ and count as equal. Kernels sum in a different order for a
+ * different number of rows: 40 models with independent rows stayed below 2e-4, the 8 that mix rows were above
+ * 1e-3. A half has 11 significant bits, so 5e-3 is five units in its last place.
  */
 const TOLERANCE = { float32: 5e-4, float64: 5e-4, float16: 5e-3 } as const;
-/** Share of elements of other types that may differ: at a near tie, float noise flips an argmax. */
+/** Share of elements of other types that may differ: in a near tie, float noise flips an argmax. */
 const FLIPS = 1e-3;
-/** What noise reaches at most, as a multiple of the tolerance: layers of half precision in between. */
+/** Upper limit of noise, as a multiple of the tolerance: for half-precision layers in between. */
 const NOISE_MOST = 10;
-/** Smaller values than this share of the row's largest are judged as if they had that size. */
+/** Values smaller than this share of the row's largest are compared as if they had that size. */
 const FLOOR = 0.05;
-/** Rows whose largest value is below this are judged as if it were this: what is left of x - x is noise. */
+/** Rows whose largest value is below this are compared as if it were this: what remains of x - x is noise. */
 const SCALE_MIN = 1e-3;
 
 type Floats = keyof typeof TOLERANCE;
@@ -40,7 +40,7 @@ export function rowOf(tensor: HostTensor, axis: number | null, row: number): Ten
   return out;
 }
 
-/** How far apart two tellings of the same row are; see `OutputDifference` for the unit. */
+/** How much two outputs of the same row differ; see `OutputDifference` for the unit. */
 export function differenceOf(output: string, type: DataType, a: TensorData, b: TensorData): OutputDifference {
   const tolerance = toleranceOf(type);
   if (a.length !== b.length) return { output, difference: Number.POSITIVE_INFINITY, tolerance };
@@ -52,7 +52,7 @@ export function isBeyond({ difference, tolerance }: OutputDifference): boolean {
   return difference > tolerance;
 }
 
-/** Whether rounding could be the cause, given that the other rows were shown not to be. */
+/** Whether rounding may be the cause, given that the other rows were shown not to be. */
 export function mayBeNoise(type: DataType, { difference, tolerance }: OutputDifference): boolean {
   return !(type in TOLERANCE) || difference <= NOISE_MOST * tolerance;
 }

@@ -6,12 +6,12 @@ import { manifestError } from './manifest-error.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, elementCount, type RowTensor } from './tensor.js';
 
-/** A list is part of every signature that is published: a long one belongs into the model. */
+/** A list becomes part of every published signature: a long one belongs in the model. */
 const MOST_ELEMENTS = 16_384;
 
 const filled = new WeakMap<object, unknown>();
 
-/** The value of an input that a row leaves out, as a submitter would have written it; undefined without a default. */
+/** The value of an omitted input, as a submitter would have written it; undefined without a default. */
 export function defaultOf(input: TensorSignature): unknown {
   const { default: value, shape } = input;
   if (value === undefined || Array.isArray(value) || shape.length === 0) return value;
@@ -19,7 +19,7 @@ export function defaultOf(input: TensorSignature): unknown {
   return filled.get(input);
 }
 
-/** The default of an input as the tensor of `rows` rows. Call it only for an input that has one. */
+/** The default of an input as the tensor of `rows` rows. Only for an input that has one. */
 export function defaultTensor(input: TensorSignature, rows: number): RowTensor {
   const { name, type, shared } = input;
   const { shape, data } = fromArray(input, defaultOf(input));
@@ -27,7 +27,7 @@ export function defaultTensor(input: TensorSignature, rows: number): RowTensor {
   return { name, type, shape, data: Buffer.concat(new Array<Uint8Array>(rows).fill(data)) };
 }
 
-/** Elements of a default for one row of `shape`; undefined where it is not of that shape. */
+/** Elements of a default for one row of `shape`; undefined if it does not have that shape. */
 export function defaultElements(
   { name, type }: { name: string; type: DataType },
   shape: readonly number[],
@@ -52,7 +52,7 @@ export function defaultElements(
 
 /**
  * The inputs with the defaults that model.json gives them.
- * @throws InferError MODEL_MANIFEST for a default that the input does not take.
+ * @throws InferError MODEL_MANIFEST for a default that the input does not accept.
  */
 export function withDefaults(
   inputs: readonly TensorSignature[],

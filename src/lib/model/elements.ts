@@ -3,23 +3,23 @@ import { type DataType, encodeStrings } from './tensor.js';
 
 export type NumericArray = NumberArray;
 
-/** Every type but `string`, whose elements have no fixed size. */
+/** Every type except `string`, whose elements have no fixed size. */
 export type NumericType = Exclude<DataType, 'string'>;
 
 /** Turns checked values into the bytes of one element type. */
 export interface ElementCodec {
-  /** Zeroed room for `count` elements. float16 is held as its bits. */
+  /** Zeroed memory for `count` elements. float16 is stored as its bits. */
   allocate(count: number): NumericArray;
   /**
-   * Writes `values` from element `at` on; answers -1, or the index of the first value refused. Floats
-   * that are not finite are taken as the texts of `NOT_FINITE`, and where `exact` as numbers too.
+   * Writes `values` starting at element `at`; returns -1, or the index of the first refused value. Floats
+   * that are not finite are accepted as the texts of `NOT_FINITE` and, with `exact`, as numbers too.
    */
   write(target: NumericArray, at: number, values: ArrayLike<unknown>, exact?: boolean): number;
 }
 
 /**
- * How a float that JSON has no number for is written, in input as in results: the JSON mapping of
- * Protocol Buffers, which also writes 64-bit integers as text.
+ * The notation of floats without a JSON number, in input and results: the JSON mapping of Protocol Buffers,
+ * which also writes 64-bit integers as text.
  */
 export const NOT_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['NaN', Number.NaN],
@@ -27,19 +27,19 @@ export const NOT_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['-Infinity', Number.NEGATIVE_INFINITY],
 ]);
 
-/** The least double that rounds to infinity as a float32: the largest float32 plus half a step. */
+/** The smallest double that rounds to infinity as a float32: the largest float32 plus half a step. */
 const FLOAT32_OVERFLOW = 3.4028235677973366e38;
 /** The same for float16: 65504 + 16. */
 const FLOAT16_OVERFLOW = 65520;
 
-/** bigint comes from 64-bit arrays; a number stands for it only where it is exact. */
+/** bigint comes from 64-bit arrays; converted to a number only if that is exact. */
 function exactNumber(value: unknown): unknown {
   if (typeof value !== 'bigint') return value;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** A value as a float below `overflow` in size, or one that is not finite; undefined when it is refused. */
+/** A value as a float below `overflow` in size, or a non-finite one; undefined when it is refused. */
 function realNumber(value: unknown, overflow: number, exact = false): number | undefined {
   const number = exactNumber(value);
   if (typeof number !== 'number') return NOT_FINITE.get(number);
@@ -47,7 +47,7 @@ function realNumber(value: unknown, overflow: number, exact = false): number | u
   return exact && !Number.isFinite(number) ? number : undefined;
 }
 
-/** Apart from the others, and with its own loop: nearly every model takes float32, at 64 elements in 0.1 µs. */
+/** Separate from the others, with its own loop: nearly every model takes float32; 64 elements take 0.1 µs. */
 const float32: ElementCodec = {
   allocate: (count) => new Float32Array(count),
   write(target, at, values, exact) {
@@ -77,7 +77,7 @@ const float64: ElementCodec = {
   },
 };
 
-/** Inclusive bounds of the integer types that numbers hold exactly. */
+/** Inclusive bounds of the integer types that fit in a number exactly. */
 export const INTEGER_BOUNDS: Partial<Record<DataType, [min: number, max: number]>> = {
   int8: [-128, 127],
   uint8: [0, 255],
@@ -175,8 +175,8 @@ export const CODECS: Record<NumericType, ElementCodec> = {
 const halfScratch = new DataView(new ArrayBuffer(8));
 
 /**
- * The bits of the float16 nearest to a number (ties to even), |value| < 65520 where it is finite.
- * Rounds once, from the double: by way of float32 a tie could be rounded twice.
+ * The bits of the float16 nearest to a number (ties to even), |value| < 65520 where it is finite. Rounds
+ * once, from the double: via float32, a tie could be rounded twice.
  */
 export function toHalf(value: number): number {
   halfScratch.setFloat64(0, value);
@@ -185,16 +185,16 @@ export function toHalf(value: number): number {
   if (size === 0) return sign;
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 0x7e00 : sign | 0x7c00;
   const exponent = Math.max(-14, ((halfScratch.getUint16(0) >> 4) & 0x7ff) - 1023);
-  // In steps of the last mantissa bit (10 bits); the scaling is by a power of two, so exact.
+  // In steps of the last mantissa bit (10 bits); scaling by a power of two is exact.
   const steps = size * 2 ** (10 - exponent);
   const floor = Math.floor(steps);
   const rest = steps - floor;
   const rounded = floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0);
-  // `rounded` carries the implicit bit (1024) of normal numbers, and a carry moves up the exponent.
+  // `rounded` includes the implicit bit (1024) of normal numbers, and a carry increments the exponent.
   return sign | (((exponent + 14) << 10) + rounded);
 }
 
-/** The number that float16 bits stand for. */
+/** The number represented by float16 bits. */
 export function fromHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
@@ -204,13 +204,15 @@ export function fromHalf(bits: number): number {
   return sign * (1024 + mantissa) * 2 ** (exponent - 25);
 }
 
-/** The elements of little-endian bytes as `toElements` gives them, float16 as numbers and not as its bits. */
+/**
+ * The elements of little-endian bytes as returned by `toElements`, but float16 as numbers instead of bits.
+ */
 export function toNumbers(type: DataType, bytes: Uint8Array): TensorData {
   const elements = toElements(type, bytes);
   return type === 'float16' ? Float32Array.from(elements as Uint16Array, fromHalf) : elements;
 }
 
-/** True when a typed array already holds elements of `type`; Uint16Array holds float16 as bits. */
+/** True when a typed array already contains elements of `type`; Uint16Array contains float16 as bits. */
 export function holdsType(array: unknown, type: NumericType): array is NumericArray {
   if (!ArrayBuffer.isView(array)) return false;
   const kind = Object.prototype.toString.call(array).slice(8, -1);
@@ -232,13 +234,15 @@ const KINDS: Record<NumericType, string[]> = {
   bool: ['Uint8Array'],
 };
 
-/** Index of the first element of a typed array that `type` refuses (NaN, infinity, a bool of 2), or -1. */
+/**
+ * Index of the first element of a typed array that is invalid for `type` (NaN, infinity, a bool of 2), or -1.
+ */
 export function firstRefused(array: NumericArray, type: NumericType): number {
   if (type === 'float32' || type === 'float64') {
     const floats = array as Float32Array;
     for (let i = 0; i < floats.length; i++) if (!Number.isFinite(floats[i])) return i;
   } else if (type === 'float16') {
-    // Elements of a Float16Array are numbers; what is looked at are the bits.
+    // Elements of a Float16Array are numbers; the check needs the bits.
     const bits =
       array instanceof Uint16Array ? array : new Uint16Array(array.buffer, array.byteOffset, array.length);
     for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & 0x7c00) === 0x7c00) return i;
@@ -248,7 +252,10 @@ export function firstRefused(array: NumericArray, type: NumericType): number {
   return -1;
 }
 
-/** Writes a flat list; a typed array of the same type is copied as bytes. -1 or the first refused. */
+/**
+ * Writes a flat list; a typed array of the same type is copied as bytes. Returns -1 or the index of the first
+ * refused value.
+ */
 export function writeElements(
   codec: ElementCodec,
   type: NumericType,
@@ -274,7 +281,7 @@ export function writeElements(
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Index of the first element that is not text of valid UTF-8 without NUL, or -1. */
+/** Index of the first element that is not valid UTF-8 text without NUL, or -1. */
 export function firstBadText(values: ArrayLike<unknown>): number {
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
@@ -283,7 +290,10 @@ export function firstBadText(values: ArrayLike<unknown>): number {
   return -1;
 }
 
-/** The bytes of a flat list of one type, or the index of the first element refused. A typed array of that type is not copied. */
+/**
+ * The bytes of a flat list of one type, or the index of the first refused element. A typed array of that type
+ * is not copied.
+ */
 export function encodeElements(
   type: DataType,
   flat: ArrayLike<unknown>,

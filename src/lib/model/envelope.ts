@@ -9,16 +9,16 @@ import {
 } from './tensor.js';
 
 /**
- * Payloads and results in one binary form: uint32 (little endian) length of a JSON header, the
- * header, then each tensor's raw bytes in the header's order. The header speaks the Open Inference
- * Protocol's binary tensor extension (names, datatypes, shapes, `binary_data_size`), plus `rows`,
- * `shared` and `role`, so tensors are never JSON inside Redis or between processes. Where rows differ in
- * shape, `shapes` has one a row in place of `shape`: a reader that does not know it refuses the envelope.
+ * Payloads and results in one binary form: uint32 (little endian) length of a JSON header, the header, then
+ * each tensor's raw bytes in the header's order. The header follows the Open Inference Protocol's binary
+ * tensor extension (names, datatypes, shapes, `binary_data_size`), plus `rows`, `shared` and `role`, so
+ * tensors are never JSON inside Redis or between processes. If rows differ in shape, `shapes` has one entry
+ * per row instead of `shape`: a reader that does not know it rejects the envelope.
  */
 interface EnvelopeHeader {
   rows: number;
   tensors: HeaderTensor[];
-  /** Outputs that the result shall have. */
+  /** Outputs requested for the result. */
   wanted?: string[];
   meta?: Record<string, unknown>;
 }
@@ -83,7 +83,7 @@ function inPlace([length, json, ...data]: Uint8Array[], { spare }: Payload): Buf
 
 /**
  * Reads an envelope; tensors share memory with `bytes`.
- * @throws InferError ENVELOPE when it is cut short or is not one.
+ * @throws InferError ENVELOPE when it is truncated or not an envelope.
  */
 export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Record<string, unknown> } {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 
-/** A file that is not the model one took it for: what it is, and what to do. */
+/** A file that is not a model although it was expected to be: what it is, and what to do. */
 export interface Mistaken {
   is: string;
   fix: string;
@@ -70,7 +70,10 @@ const SIGNS: readonly Sign[] = [
   },
 ];
 
-/** What a file is by its first bytes, where it is surely no ONNX model or weights. @throws when it cannot be read. */
+/**
+ * The file's type by its first bytes, if it certainly is neither an ONNX model nor weights. @throws when it
+ * cannot be read.
+ */
 export function mistakenFor(file: string): Mistaken | undefined {
   const head = headOf(file);
   if (head.length === 0)

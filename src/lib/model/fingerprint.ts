@@ -3,23 +3,26 @@ import { type BigIntStats, createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { InferError } from '../core/errors.js';
 
-/** A file that a model's version is made of. */
+/** A file that belongs to a model's version. */
 export interface ContentFile {
-  /** Path below the model's directory as its links name it: `1/model.onnx`. */
+  /** Path below the model's directory, as named by its links: `1/model.onnx`. */
   label: string;
   /** Real path. */
   path: string;
-  /** SHA-256, hex, where its bytes were read already; empty for a file that is not there. */
+  /** SHA-256, hex, if its bytes have been read already; empty for a missing file. */
   sha?: string;
 }
 
-/** A file as it was read: its hash, and what tells without reading it whether it is still the same. */
+/** A file as it was read: its hash, and a stamp that tells whether it changed without reading it. */
 export interface FileMark extends ContentFile {
   sha: string;
-  /** Device, inode, size, and times of change to the nanosecond. */
+  /** Device, inode, size, and modification and change times in nanoseconds. */
   stamp: string;
   sizeBytes: number;
-  /** False when it had changed just before it was hashed: another write may hide in the same tick of its clock. */
+  /**
+   * False when it had changed just before it was hashed: another write in the same clock tick may go
+   * unnoticed.
+   */
   settled: boolean;
 }
 
@@ -31,20 +34,20 @@ export interface Fingerprint {
 }
 
 const DIGEST_CHARS = 16;
-/** Coarsest clock that file systems stamp changes with is 2 s (FAT). */
+/** The coarsest file-system timestamps have a resolution of 2 s (FAT). */
 const SETTLED_MS = 3000;
-/** Labels of what lies in a version's directory, and of model.json. */
+/** Labels of files in a version's directory, and of model.json. */
 const OF_MODEL = /^(?:\d+\/|model\.json$)/;
-/** Names of files that are code of a handler. */
+/** Names of code files of a handler. */
 export const CODE = /\.(?:mjs|cjs|js)$/;
-/** Stamp of a file that is not there. */
+/** Stamp of a missing file. */
 const ABSENT = '';
 const CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Hashes the files of a version. One of `known` whose stamp is unchanged is not read again, so that the
+ * Hashes the files of a version. Files of `known` with an unchanged stamp are not read again, so that the
  * tenth runner of a worker does not hash gigabytes a tenth time. That is safe: no program can set a file's
- * change time (ctime), every write sets it, and a mark made within one tick of a change is not reused.
+ * change time (ctime), every write updates it, and a mark made within one tick of a change is not reused.
  * @throws the file system's error when one cannot be read.
  */
 export async function fingerprint(
@@ -76,7 +79,7 @@ async function markOf({ label, path, sha }: ContentFile, known: readonly FileMar
   };
 }
 
-/** Whether none of the files is being written: their last change is longer ago than a tick of any clock. */
+/** Whether none of the files is being written: each was last changed longer ago than any clock's tick. */
 export async function areSettled(files: readonly ContentFile[]): Promise<boolean> {
   const looks = await Promise.all(
     files.map(({ path }) =>
@@ -90,8 +93,8 @@ export async function areSettled(files: readonly ContentFile[]): Promise<boolean
 }
 
 /**
- * What tells without reading whether any of these paths is another file than at another look, those that are not there
- * included; undefined while a file is being written.
+ * A string that changes when any of these paths becomes another file, including missing ones; undefined while
+ * a file is being written.
  */
 export async function stampsAtRest(paths: readonly string[]): Promise<string | undefined> {
   const looks = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
@@ -106,13 +109,13 @@ function isSettled({ ctimeMs }: BigIntStats, now: number): boolean {
   return now - Number(ctimeMs) > SETTLED_MS;
 }
 
-/** Labels of files that are no longer what they were when they were marked: other times, size, place, or gone. */
+/** Labels of files that changed since they were marked: other times, size or place, or deleted. */
 export async function changedSince(files: readonly FileMark[]): Promise<string[]> {
   const looks = await Promise.all(files.map(async ({ path, stamp }) => (await stampAt(path)) !== stamp));
   return files.filter((_, index) => looks[index]).map(({ label }) => label);
 }
 
-/** Whether a file was written where it lies: a program that has mapped it sees that. */
+/** Whether a file was overwritten in place, which a program that has mapped it can see. */
 export async function overwritten({ path, stamp }: FileMark): Promise<boolean> {
   const now = await stampAt(path);
   return (
@@ -120,7 +123,7 @@ export async function overwritten({ path, stamp }: FileMark): Promise<boolean> {
   );
 }
 
-/** Labels whose content differs between two readings of a version, those only one of them has included. */
+/** Labels whose content differs between two readings of a version, including those present in only one. */
 export function differences(before: readonly FileMark[], after: readonly FileMark[]): string[] {
   const shas = new Map(before.map(({ label, sha }) => [label, sha]));
   const changed = after.filter(({ label, sha }) => shas.get(label) !== sha).map(({ label }) => label);
@@ -129,8 +132,8 @@ export function differences(before: readonly FileMark[], after: readonly FileMar
 }
 
 /**
- * MODEL_CHANGED: what is on disk is not what was loaded. `what` ends the sentence `model m@1 …`.
- * @param labels the files that changed: data of a handler may be what the handler itself writes.
+ * MODEL_CHANGED: the files on disk are not those that were loaded. `what` ends the sentence `model m@1 …`.
+ * @param labels the changed files: a handler's data may have been written by the handler itself.
  */
 export function modelChanged(
   model: string,
@@ -162,7 +165,7 @@ function inodeOf(stamp: string): string {
   return stamp.split(':').slice(0, 2).join(':');
 }
 
-/** Size and time of the last write; links and rights change the other time alone. */
+/** Size and time of the last write; links and permissions change only the other time. */
 function writeOf(stamp: string): string {
   return stamp.split(':').slice(2, 4).join(':');
 }

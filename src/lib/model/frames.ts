@@ -5,19 +5,19 @@ import type { Writable } from 'node:stream';
  * length of a binary body, all little endian, then header and body.
  */
 const PREFIX_BYTES = 12;
-/** A header names tensors, never holds them; more than this is a damaged stream. */
+/** A header only names tensors; a larger one means a damaged stream. */
 const MAX_HEADER_BYTES = 64 * 1024 * 1024;
-/** Up to here a frame is copied into one write: a vectored write of many small parts costs more. */
+/** Up to this size a frame is copied into one write: a vectored write of many small parts costs more. */
 const JOIN_BYTES = 64 * 1024;
 const HIGH = 2 ** 32;
 
 export interface Frame {
   header: Record<string, unknown>;
-  /** Starts at offset 0 of its own ArrayBuffer, so typed arrays can be laid over it. */
+  /** Starts at offset 0 of its own ArrayBuffer, so typed arrays can be created over it. */
   body: Buffer;
 }
 
-/** Puts frames together from chunks of any size; each byte is copied once, whatever the frame size. */
+/** Assembles frames from chunks of any size; each byte is copied once, whatever the frame size. */
 export class FrameReader {
   readonly #onFrame: (frame: Frame) => void;
   readonly #prefix = Buffer.alloc(PREFIX_BYTES);
@@ -31,7 +31,7 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
-  /** @throws Error when the stream cannot be frames. */
+  /** @throws Error when the stream does not consist of frames. */
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -81,8 +81,8 @@ export class FrameReader {
 }
 
 /**
- * Writes one frame with its parts uncopied (one writev) and resolves when the stream takes more.
- * Parts must not change until the other side has answered. Rejects when the stream is closed.
+ * Writes one frame without copying its parts (one writev) and resolves when the stream accepts more. Parts
+ * must not change until the other side has answered. Rejects when the stream is closed.
  */
 export async function writeFrame(
   stream: Writable,
@@ -110,7 +110,7 @@ export async function writeFrame(
   await drained(stream);
 }
 
-/** Resolves when the stream takes more, rejects when it closes first. */
+/** Resolves when the stream accepts more, rejects when it closes first. */
 function drained(stream: Writable): Promise<void> {
   return new Promise((resolve, reject) => {
     const done = (settle: () => void) => {

@@ -5,12 +5,12 @@ import { elementCount } from './tensor.js';
 import { describe, explainElement, wantedShape } from './value-words.js';
 
 /**
- * One row of an input from what JavaScript code returns, checked as a submitter's values are: nested
- * lists (their nesting is the shape), a flat list or typed array (the signature's shape, at most one
- * open dimension worked out), one bare value for a scalar, or `{shape, data}`. float16 is given as numbers. The bytes are
- * a copy, so the code may fill the same array for the next row.
- * @param single the model takes one row a run: the axis of length 1 in front of a row may be left out.
- * @throws Error naming the input, and the element where one does not fit.
+ * One row of an input as returned by JavaScript code, checked like a submitter's values: nested lists (the
+ * nesting is the shape), a flat list or typed array (the signature's shape, with at most one inferred open
+ * dimension), one bare value for a scalar, or `{shape, data}`. float16 is given as numbers. The bytes are a
+ * copy, so the code may fill the same array for the next row.
+ * @param single the model takes one row per run: the leading axis of length 1 may be omitted.
+ * @throws Error naming the input and the element that does not fit.
  */
 export function fromArray(
   input: TensorSignature,
@@ -55,7 +55,7 @@ function isShaped(value: unknown): value is { shape: unknown[]; data: unknown } 
   );
 }
 
-/** The shape that is given, if it is one of a row; an empty dimension is meant where it is written out. */
+/** The given shape, if it is the shape of one row; an empty dimension is accepted when it is explicit. */
 function declaredShape(
   input: TensorSignature,
   { shape }: { shape: unknown[] },
@@ -78,7 +78,7 @@ function rowShape(input: TensorSignature, dims: readonly number[], single: boole
   return row === undefined ? undefined : [1, ...row];
 }
 
-/** A flat list for a shape with one open dimension, which its length then gives. */
+/** A flat list for a shape with one open dimension, inferred from the list's length. */
 function withOpenDim({ shape }: TensorSignature, dims: readonly number[]): number[] | undefined {
   const [count] = dims;
   if (dims.length !== 1 || count === undefined || shape.filter((dim) => dim === null).length !== 1)

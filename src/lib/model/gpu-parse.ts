@@ -1,26 +1,26 @@
-/** A MIG instance: a part of a GPU that a program sees as a device of its own. */
+/** A MIG instance: a part of a GPU that programs see as a separate device. */
 export interface MigInstance {
-  /** `MIG-<uuid>`, or `MIG-GPU-<uuid>/<gi>/<ci>` of drivers before R470. */
+  /** `MIG-<uuid>`, or `MIG-GPU-<uuid>/<gi>/<ci>` with drivers before R470. */
   uuid: string;
   /** `3g.20gb` */
   profile: string;
 }
 
 export interface Gpu {
-  /** As nvidia-smi numbers them: by PCI bus. */
+  /** nvidia-smi's numbering: by PCI bus. */
   index: number;
-  /** `GPU-<uuid>`: stays the same when another GPU fails, as an index does not. */
+  /** `GPU-<uuid>`: unlike an index, it stays the same when another GPU fails. */
   uuid: string;
   name: string;
-  /** Bytes; undefined where the driver does not say (`[N/A]`), as on chips that share the host's memory. */
+  /** Bytes; undefined if the driver does not tell (`[N/A]`), as on chips that share the host's memory. */
   totalBytes?: number;
   usedBytes?: number;
   freeBytes?: number;
-  /** Share of time in which it was at work, 0..1. */
+  /** Share of time during which it was busy, 0..1. */
   utilisation?: number;
-  /** Version of the driver, where it was asked for: `550.54.15`. */
+  /** Driver version, if requested: `550.54.15`. */
   driver?: string;
-  /** Its MIG instances; while MIG is enabled nothing but these can be used. */
+  /** Its MIG instances; while MIG is enabled, only these can be used. */
   mig: MigInstance[];
 }
 
@@ -36,7 +36,10 @@ const FIELDS = [
   'name',
 ] as const;
 
-/** Fields to ask for. The name is last: it alone may hold a comma. Drivers before R450 know no MIG. */
+/**
+ * Fields to query. The name comes last, because only it may contain a comma. Drivers before R450 do not know
+ * MIG.
+ */
 export function gpuFields(withMig: boolean, withDriver = false): string[] {
   const left: string[] = [
     ...(withMig ? [] : ['mig.mode.current']),
@@ -48,9 +51,9 @@ export function gpuFields(withMig: boolean, withDriver = false): string[] {
 const MIB = 1 << 20;
 
 /**
- * GPUs in the output of `--query-gpu=<gpuFields> --format=csv,noheader,nounits`. NVIDIA promises no
- * stable output, and warnings stand between the lines: a line counts that has an index and a UUID,
- * and a value that is no number is not known.
+ * GPUs in the output of `--query-gpu=<gpuFields> --format=csv,noheader,nounits`. NVIDIA does not promise a
+ * stable output, and warnings may appear between the lines: a line counts if it has an index and a UUID, and
+ * a value that is not a number is unknown.
  */
 export function parseGpus(
   csv: string,
@@ -84,7 +87,7 @@ export function parseGpus(
 }
 
 function known<K extends string>(key: K, cell: string, unit: number): { [P in K]?: number } {
-  // `nounits` leaves the unit to some old drivers all the same.
+  // Some old drivers print the unit despite `nounits`.
   const number = /^(\d+(?:\.\d+)?)(?: ?(?:MiB|%))?$/.exec(cell)?.[1];
   return (number === undefined ? {} : { [key]: Number(number) * unit }) as { [P in K]?: number };
 }
@@ -111,7 +114,7 @@ export interface GpuDevice {
   gpu: Gpu;
 }
 
-/** Every device of this host: a GPU that has MIG instances is these, and is itself none. */
+/** Every device of this host: a GPU with MIG instances is replaced by these. */
 export function devicesOf(gpus: readonly Gpu[]): GpuDevice[] {
   return gpus.flatMap((gpu) =>
     gpu.mig.length === 0 ? [{ uuid: gpu.uuid, gpu }] : gpu.mig.map(({ uuid }) => ({ uuid, gpu })),
@@ -119,8 +122,8 @@ export function devicesOf(gpus: readonly Gpu[]): GpuDevice[] {
 }
 
 /**
- * The device that `--gpu` names, as CUDA reads it: an index, a UUID, or the beginning of one that
- * only one device has. A GPU with MIG instances means its first. Undefined: no such device here.
+ * The device for `--gpu`, read like CUDA: an index, a UUID, or a prefix that only one device has. A GPU with
+ * MIG instances means its first. Undefined: no such device here.
  */
 export function findDevice(gpus: readonly Gpu[], wanted: string): GpuDevice | undefined {
   const devices = devicesOf(gpus);

@@ -4,20 +4,20 @@ import { runProgram } from '../core/program.js';
 import { formatDuration } from '../core/units.js';
 import { type Gpu, gpuFields, parseGpus, parseMigInstances } from './gpu-parse.js';
 
-/** What nvidia-smi says of this host's GPUs. */
+/** nvidia-smi's report on this host's GPUs. */
 export interface GpuReport {
   /**
-   * `ok`: it answered, perhaps that there is none. `absent`: it is not installed, so there is no
-   * NVIDIA driver. `failed`: it knows no GPU and says why. `hung`: it did not answer and was killed.
+   * `ok`: it answered, perhaps that there is none. `absent`: it is not installed, so there is no NVIDIA
+   * driver. `failed`: it found no GPU and says why. `hung`: it did not answer and was killed.
    */
   state: 'ok' | 'absent' | 'failed' | 'hung';
   /** By index. */
   gpus: Gpu[];
-  /** Why, in one line, where the state is not `ok`. */
+  /** One-line reason when the state is not `ok`. */
   reason?: string;
 }
 
-/** A driver under load answers in 20 ms to 1 s; one that takes longer does not answer at all. */
+/** A driver under load answers in 20 ms to 1 s; one that takes longer than this does not answer at all. */
 const TIMEOUT_MS = 5000;
 const REASON_MAX = 200;
 
@@ -26,15 +26,15 @@ export interface GpuQuestion {
   timeoutMs?: number | undefined;
   /** One GPU by its UUID. */
   only?: string | undefined;
-  /** The version of the driver, too. */
+  /** Include the driver's version. */
   withDriver?: boolean | undefined;
-  /** Where nvidia-smi is looked for; this process' own environment unless given. */
+  /** Where to look for nvidia-smi; default: this process's own environment. */
   env?: NodeJS.ProcessEnv | undefined;
 }
 
 /**
- * Asks nvidia-smi for this host's GPUs, or for `only` one by its UUID; in at most `timeoutMs` a call
- * (one, two where MIG is on). Never throws: no GPU and a broken driver are answers too.
+ * Asks nvidia-smi for this host's GPUs, or for `only` one by its UUID; each call takes at most `timeoutMs`
+ * (one call, two if MIG is on). Never throws: no GPU and a broken driver are results too.
  */
 export async function discoverGpus(options: GpuQuestion = {}): Promise<GpuReport> {
   const { timeoutMs = TIMEOUT_MS, only, withDriver = false, env } = options;
@@ -60,8 +60,8 @@ export async function discoverGpus(options: GpuQuestion = {}): Promise<GpuReport
 }
 
 /**
- * The GPUs of a report that a fleet is built on; none where there is no nvidia-smi.
- * @throws InferError GPU_DISCOVERY (exit 69) when there may be GPUs and the driver does not say.
+ * The GPUs of a report to build a fleet on; none without nvidia-smi.
+ * @throws InferError GPU_DISCOVERY (exit 69) when there may be GPUs but the driver does not tell.
  */
 export function gpusOf(report: GpuReport): Gpu[] {
   if (report.state === 'ok' || report.state === 'absent') return report.gpus;
@@ -91,7 +91,7 @@ interface Answer {
   output: string;
 }
 
-/** Errors come on standard output in some versions and on standard error in others. */
+/** Depending on the version, errors appear on standard output or on standard error. */
 async function ask(args: string[], timeoutMs: number, env: NodeJS.ProcessEnv | undefined): Promise<Answer> {
   const end = await runProgram('nvidia-smi', args, { timeoutMs, env });
   if (end.kind === 'ended') return { end: end.code, output: end.stdout + end.stderr };

@@ -3,15 +3,15 @@ import path from 'node:path';
 import { CODE } from './fingerprint.js';
 
 const SOURCE = /\.(?:mjs|cjs|js|json)$/;
-/** Larger files are data, and are not searched for further names. */
+/** Larger files are data and are not searched for further names. */
 const MAX_SOURCE_BYTES = 2 * 2 ** 20;
 
 /**
- * The handler and the files of its model's directory that it names in quotes, directly or through
- * modules it imports: `./vocab.mjs`, `new URL('./labels.json', import.meta.url)`, `'vocab.txt'`. Packages
- * and names put together while it runs are not found. Real paths, the handler first.
- * @param writes files and directories that the handler writes, relative to the model's directory: left out.
- * @param read text of a file; throws where it cannot be read.
+ * The handler and the files in its model's directory that it names in quotes, directly or through imported
+ * modules: `./vocab.mjs`, `new URL('./labels.json', import.meta.url)`, `'vocab.txt'`. Packages and names
+ * built at run time are not found. Real paths, the handler first.
+ * @param writes files and directories that the handler writes, relative to the model's directory: excluded.
+ * @param read text of a file; throws if it cannot be read.
  */
 export function handlerFiles(
   modelDir: string,
@@ -32,12 +32,12 @@ export function handlerFiles(
   return [...found];
 }
 
-/** Bytes of a file; none of one that has just been taken away, which reading it then tells. */
+/** Bytes of a file; 0 if it has just been deleted, which reading it will report. */
 function sizeOf(file: string): number {
   return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Quoted words that may be names of files. */
+/** Quoted words that may be file names. */
 function quotedNames(source: string): Set<string> {
   const words = source.matchAll(/(["'`])((?:\.{1,2}\/)*[\w@-][\w@./ -]{0,200})\1/g);
   return new Set(Array.from(words, (match) => match[2] as string));
@@ -50,7 +50,7 @@ function resolveName(dir: string, name: string): string | undefined {
   return tries.find(isFile);
 }
 
-/** Whether a file is there; a word in quotes may be anything. */
+/** Whether a file exists; a quoted word may be anything. */
 function isFile(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false })?.isFile() ?? false;

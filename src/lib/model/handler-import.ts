@@ -6,10 +6,10 @@ import { InferError, messageOf } from '../core/errors.js';
 import { quoteWord } from '../core/quote-word.js';
 import { packageRoot } from './package-root.js';
 
-/** How often each file was loaded: Node keeps a module by its address forever. */
+/** How often each file was loaded: Node caches a module by its URL forever. */
 const loads = new Map<string, number>();
 
-/** Gives what a module imports the mark of its own address, so that it is loaded afresh too; packages are kept. */
+/** Adds its own URL's mark to everything a module imports, so that it is reloaded too; packages are kept. */
 const HOOK = `export async function resolve(specifier, context, next) {
   const found = await next(specifier, context);
   const mark = /[?]loaded=\\d+$/.exec(context.parentURL ?? '')?.[0];
@@ -18,7 +18,10 @@ const HOOK = `export async function resolve(specifier, context, next) {
 }`;
 let hooked = false;
 
-/** Imports a handler's module and all files of its own, as they are on disk now. @throws InferError HANDLER_LOAD (exit 78). */
+/**
+ * Imports a handler's module and all of its own files as they are on disk now. @throws InferError
+ * HANDLER_LOAD (exit 78).
+ */
 export async function importHandler(file: string, label: string): Promise<Record<string, unknown>> {
   const before = loads.get(file) ?? 0;
   loads.set(file, before + 1);
@@ -31,7 +34,7 @@ export async function importHandler(file: string, label: string): Promise<Record
   }
 }
 
-/** What Node would not read again. */
+/** Clears what Node would not read again. */
 function refresh(dir: string): void {
   if (!hooked) register(`data:text/javascript,${encodeURIComponent(HOOK)}`);
   hooked = true;
@@ -43,7 +46,7 @@ function refresh(dir: string): void {
 const MESSAGE_MAX = 300;
 const EXPORTS = 'export function preprocess(row, context) and/or postprocess(outputs, context)';
 
-/** HANDLER_LOAD: why a handler's module is none. */
+/** HANDLER_LOAD: why a module cannot be used as a handler. */
 export function handlerLoadError(label: string, reason: string, hint = EXPORTS, cause?: unknown): InferError {
   return new InferError(
     'HANDLER_LOAD',
@@ -52,7 +55,7 @@ export function handlerLoadError(label: string, reason: string, hint = EXPORTS, 
   );
 }
 
-/** An import that failed, with what is missing by its name and without absolute paths. */
+/** A failed import, naming what is missing, without absolute paths. */
 function explained(file: string, label: string, error: unknown): InferError {
   const text = messageOf(error).split('\n', 1)[0] as string;
   const wanted = /Cannot find (?:package|module) '([^']+)'/.exec(text)?.[1];
@@ -80,7 +83,7 @@ function explained(file: string, label: string, error: unknown): InferError {
   return handlerLoadError(label, text, EXPORTS, error);
 }
 
-/** Where a package must be installed for the handler to find it: the project around it, else its model. */
+/** Where a package must be installed for the handler to find it: the surrounding project, else its model. */
 function installDir(file: string): string {
   const own = packageRoot();
   for (let dir = path.dirname(file); path.dirname(dir) !== dir; dir = path.dirname(dir))

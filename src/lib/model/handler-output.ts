@@ -2,24 +2,24 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { StringDecoder } from 'node:string_decoder';
 import { stripVTControlCharacters } from 'node:util';
 
-/** One line that a handler printed, on its way to the worker's log. */
+/** One line that a handler printed, to be copied to the worker's log. */
 export interface HandlerLine {
   model: string;
   stream: 'stdout' | 'stderr';
-  /** Empty where no line came after those left out. */
+  /** Empty if no line followed the dropped ones. */
   text: string;
-  /** Lines left out before this one, because they came too fast. */
+  /** Lines dropped before this one, because they came too fast. */
   leftOut?: number;
 }
 
-/** Longer lines are cut. */
+/** Longer lines are truncated. */
 const LINE_MAX = 1000;
-/** Lines of a model at once, and from then on a second: a handler that logs every row must not fill a disk. */
+/** Lines of a model at once, and then per second: a handler that logs every row must not fill a disk. */
 const BURST_LINES = 100;
 const LINES_PER_SECOND = 20;
-/** A line without its end is kept back for so long. */
+/** How long an unfinished line is held back. */
 const PARTIAL_MS = 200;
-/** So long after a line was left out it is told, should no other line be printed. */
+/** How long after dropping a line this is reported, if no other line is printed. */
 const LEFT_OUT_MS = 1000;
 
 interface Source {
@@ -29,25 +29,25 @@ interface Source {
   partial: string;
 }
 
-/** How many lines a model may print now. */
+/** How many lines a model may print at present. */
 interface Allowance {
   lines: number;
   at: number;
   leftOut: number;
-  /** Where the last line left out was printed. */
+  /** Where the last dropped line was printed. */
   stream: HandlerLine['stream'];
 }
 
 /**
- * Takes what JavaScript code of this process prints (`console`, `process.stdout`, `process.stderr`) and
- * hands it on as lines with the model they belong to. Installed once, before any handler is loaded.
- * Output of native code and of child processes does not come by here.
+ * Captures what JavaScript code of this process prints (`console`, `process.stdout`, `process.stderr`) and
+ * passes it on as lines with the model they belong to. Installed once, before any handler is loaded. Output
+ * of native code and of child processes is not captured.
  */
 export class HandlerOutput {
   private readonly inside = new AsyncLocalStorage<string>();
   private readonly sources = new Map<string, Source>();
   private readonly allowances = new Map<string, Allowance>();
-  /** Of the request that is handled, for output that comes from no call of a handler. */
+  /** The model of the current request, for output that comes from no call of a handler. */
   private current = '';
   private timer: NodeJS.Timeout | undefined;
   private leftOutTimer: NodeJS.Timeout | undefined;
@@ -77,7 +77,10 @@ export class HandlerOutput {
     process.on('exit', () => this.flush());
   }
 
-  /** Runs `work`; what it prints, also later, is the model's. `tracked` costs a little for every promise. */
+  /**
+   * Runs `work`; anything it prints, even later, is attributed to the model. `tracked` costs a little for
+   * every promise.
+   */
   async within<T>(model: string, tracked: boolean, work: () => Promise<T>): Promise<T> {
     this.current = model;
     return tracked ? this.inside.run(model, work) : work();
@@ -94,7 +97,7 @@ export class HandlerOutput {
     }
   }
 
-  /** Hands on lines that have no end yet, and how many were left out. */
+  /** Passes on unfinished lines and the number of dropped ones. */
   flush(): void {
     this.endPartials();
     this.tellLeftOut();
@@ -164,7 +167,7 @@ export class HandlerOutput {
   }
 }
 
-/** Reads the lines that a runner writes to its output pipe: one JSON object a line. */
+/** Reads the lines that a runner writes to its output pipe: one JSON object per line. */
 export class HandlerLines {
   private rest = '';
   private readonly decoder = new StringDecoder('utf8');
@@ -178,10 +181,10 @@ export class HandlerLines {
       try {
         this.onLine(JSON.parse(line) as HandlerLine);
       } catch {
-        // A handler that writes to this descriptor itself harms its own lines only.
+        // A handler that writes to this descriptor only damages its own lines.
       }
     }
-    // No line of ours is as long.
+    // None of our lines is this long.
     if (this.rest.length > 16 * LINE_MAX) this.rest = '';
   }
 }

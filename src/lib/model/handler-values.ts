@@ -6,7 +6,7 @@ import { jsonNumber, shortFloat } from './rows.js';
 import type { ModelSignature } from './signature.js';
 import type { DataType, Payload } from './tensor.js';
 
-/** One output of a model, of one row, as a `postprocess` is given it. */
+/** One output of a model for one row, as passed to `postprocess`. */
 export interface HandlerOutput {
   type: DataType;
   shape: number[];
@@ -15,7 +15,7 @@ export interface HandlerOutput {
 }
 
 /**
- * The tensors of one row as `preprocess` returned it, copied, and checked as a submitter's values are.
+ * The tensors of one row as returned by `preprocess`, copied, and checked like a submitter's values.
  * @throws Error naming the input.
  */
 export function inputsOf(value: unknown, signature: ModelSignature): Payload {
@@ -41,8 +41,8 @@ export function inputsOf(value: unknown, signature: ModelSignature): Payload {
 }
 
 /**
- * A row of outputs by name. No name is special: the object has no prototype. What rows of a run share is copied, so
- * that a handler may sort or scale it in place.
+ * The outputs of a row by name. The object has no prototype, so no name is special. Data shared by the rows
+ * of a run is copied, so that a handler may sort or scale it in place.
  */
 export function outputsOf(row: Payload): Record<string, HandlerOutput> {
   const outputs = Object.create(null) as Record<string, HandlerOutput>;
@@ -57,9 +57,9 @@ export function outputsOf(row: Payload): Record<string, HandlerOutput> {
 }
 
 /**
- * The JSON text of what `postprocess` answered. What JSON has no form for is written as in results:
- * NaN and infinities as text, integers beyond 2^53 too, typed arrays as lists.
- * @throws Error for nothing, a function, a cycle, and objects that JSON would silently make `{}` of.
+ * The JSON text of the answer of `postprocess`. Values without a JSON form are written as in results: NaN,
+ * infinities and integers beyond 2^53 as text, typed arrays as lists.
+ * @throws Error for undefined, a function, a cycle, and objects that JSON would silently turn into `{}`.
  */
 export function answerText(answer: unknown): string {
   const text = JSON.stringify(answer, jsonForm) as string | undefined;
@@ -67,7 +67,7 @@ export function answerText(answer: unknown): string {
   throw new Error(`postprocess returned ${typeof answer}, which JSON cannot hold; return null for no answer`);
 }
 
-/** Objects whose content JSON drops without a word, and what to return instead. */
+/** Objects whose content JSON drops silently, and what to return instead. */
 const CONTENT_LOST: readonly [new (...args: never[]) => object, string][] = [
   [Map, 'return an object or a list'],
   [Set, 'return a list'],
@@ -78,7 +78,7 @@ const CONTENT_LOST: readonly [new (...args: never[]) => object, string][] = [
   [Error, 'throw it to fail the row, or return its message'],
 ];
 
-/** `this` is the object that holds the value: a Buffer has become something else by its own `toJSON` before. */
+/** `this` is the object that contains the value: a Buffer has already been converted by its own `toJSON`. */
 function jsonForm(this: Record<string, unknown>, key: string, value: unknown): unknown {
   if (typeof value === 'number' || typeof value === 'bigint') return jsonNumber(value);
   if (typeof value !== 'object' || value === null) return value;

@@ -13,7 +13,7 @@ import {
   shapeKey,
 } from './tensor.js';
 
-/** What a handler's functions are given besides the row. */
+/** What a handler's functions receive in addition to the row. */
 export interface HandlerContext {
   /** Name of the model. */
   model: string;
@@ -24,9 +24,9 @@ export interface HandlerContext {
 }
 
 /**
- * The module a manifest's `handler` names; both functions are optional, sync or async. What they return is
- * copied before the next row's call, so a function may fill one buffer again and again. One that waits
- * between filling a buffer and returning it needs a buffer for each call: other rows run meanwhile.
+ * The module named by a manifest's `handler`; both functions are optional, sync or async. What they return is
+ * copied before the next row's call, so a function may refill one buffer. A function that awaits between
+ * filling a buffer and returning it needs a buffer per call, because other rows run meanwhile.
  */
 export interface Handler {
   /** One JSON row to `{input: number[] | nested arrays | typed array | {shape, data}}`. */
@@ -35,7 +35,10 @@ export interface Handler {
   postprocess?(outputs: Record<string, HandlerOutput>, context: HandlerContext): unknown;
 }
 
-/** Loads a handler module, afresh each time with its own files; packages are kept. @throws InferError HANDLER_LOAD (exit 78). */
+/**
+ * Loads a handler module, reloading its own files each time; packages are kept. @throws InferError
+ * HANDLER_LOAD (exit 78).
+ */
 export async function loadHandler(file: string, label: string): Promise<Handler> {
   const module = (await importHandler(file, label)) as Handler & { default?: Handler };
   const source = (module.preprocess ?? module.postprocess) ? module : (module.default ?? module);
@@ -48,7 +51,7 @@ export async function loadHandler(file: string, label: string): Promise<Handler>
   return handler;
 }
 
-/** The one string tensor that stands for JSON rows in a published signature. */
+/** The single string tensor that represents JSON rows in a published signature. */
 export function jsonSignature(batchable: boolean): TensorSignature {
   return {
     name: JSON_TENSOR,
@@ -61,7 +64,7 @@ export function jsonSignature(batchable: boolean): TensorSignature {
   };
 }
 
-/** One row of a run, wherever it stands in it. */
+/** One row of a run, at any position. */
 export interface PlacedRow {
   /** From 0, within the run. */
   place: number;
@@ -69,9 +72,10 @@ export interface PlacedRow {
 }
 
 /**
- * Runs `preprocess` on every row; those that wait for I/O do so together.
- * @param soft aborted at the soft time limit: what fails from then on fails for that reason.
- * @returns the rows that it gave inputs for, in order, and HANDLER_FAILED or SOFT_TIME_LIMIT for each other row.
+ * Runs `preprocess` on every row; rows that wait for I/O do so concurrently.
+ * @param soft aborted at the soft time limit: any failure from then on has that reason.
+ * @returns the rows for which it returned inputs, in order, and HANDLER_FAILED or SOFT_TIME_LIMIT for each
+ *   other row.
  */
 export async function preprocessRows(
   handler: Handler,
@@ -79,7 +83,7 @@ export async function preprocessRows(
   context: HandlerContext,
   soft?: AbortSignal,
 ): Promise<{ rows: PlacedRow[]; failed: RowFailure[] }> {
-  // The published signature has this one input, and what is queued was held against it.
+  // The published signature has this one input, and queued inputs were checked against it.
   const json = payload.tensors[0];
   if (json?.type !== 'string' || payload.tensors.length > 1)
     throw new InferError('RUN_FAILED', `model ${context.model} takes JSON rows`);
@@ -94,7 +98,7 @@ export async function preprocessRows(
 /**
  * Runs `postprocess` on every row of a model's outputs.
  * @param soft as in `preprocessRows`.
- * @returns one string tensor `json` of the rows it answered for, in order, and why each other row has none.
+ * @returns one string tensor `json` of the answered rows, in order, and why each other row has none.
  */
 export async function postprocessRows(
   handler: Handler,
@@ -111,7 +115,7 @@ export async function postprocessRows(
   return { outputs: { rows: done.length, tensors: [json] }, failed };
 }
 
-/** Rows that can run together: neighbours or not, those of one `shapeKey`, with their places. */
+/** Rows that can run together: those with the same `shapeKey`, adjacent or not, with their positions. */
 export function groupRows(rows: readonly PlacedRow[]): { places: number[]; payload: Payload }[] {
   const groups = new Map<string, PlacedRow[]>();
   for (const row of rows) {
@@ -128,17 +132,17 @@ export function groupRows(rows: readonly PlacedRow[]): { places: number[]; paylo
 
 const MESSAGE_MAX = 300;
 
-/** What is done with one row. */
+/** The steps for one row. */
 interface RowWork<In, Out> {
   /** The handler's function. */
   call(row: In): unknown;
-  /** A copy of what it answered, in the form that is used further. */
+  /** A copy of its answer, in the form used from here on. */
   take(answer: unknown): Out;
 }
 
 /**
- * The handler may answer every row with the same buffer. So an answer is copied in the tick that brought it, and an
- * async function that waits for nothing has the event loop to itself until its answer is there.
+ * The handler may return the same buffer for every row. So an answer is copied in the same tick, and an async
+ * function that awaits nothing has the event loop to itself until its answer is there.
  */
 async function everyRow<In extends { place: number }, Out>(
   rows: readonly In[],
@@ -146,7 +150,7 @@ async function everyRow<In extends { place: number }, Out>(
   { call, take }: RowWork<In, Out>,
 ): Promise<{ done: { row: number; value: Out }[]; failed: RowFailure[] }> {
   const judged = (error: unknown): InferError =>
-    // A handler that heeds its signal ends with whatever error it likes: the limit is the reason.
+    // A handler that heeds its signal may end with any error: the limit is the reason.
     soft?.aborted ? stoppedAtSoftLimit(error) : handlerFailed(error);
   const ended: (Ended<Out> | Promise<Ended<Out>>)[] = [];
   for (const row of rows) {

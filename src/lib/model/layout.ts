@@ -21,7 +21,7 @@ export type NumberArray =
   | BigUint64Array;
 export type TensorData = NumberArray | string[];
 
-/** A tensor as ONNX Runtime takes and gives it: the model's own layout, float16 as its bits. */
+/** A tensor in ONNX Runtime's form: the model's own layout, float16 as its bits. */
 export interface HostTensor {
   type: DataType;
   dims: number[];
@@ -33,7 +33,7 @@ type Constructor = {
   new (length: number): NumberArray;
 };
 
-/** The typed array of each element type; float16 is held as its bits, bool as bytes. */
+/** The typed array of each element type; float16 is stored as its bits, bool as bytes. */
 export const ARRAYS: Record<Exclude<DataType, 'string'>, Constructor> = {
   float32: Float32Array,
   float64: Float64Array,
@@ -49,7 +49,7 @@ export const ARRAYS: Record<Exclude<DataType, 'string'>, Constructor> = {
   bool: Uint8Array,
 } as Record<Exclude<DataType, 'string'>, Constructor>;
 
-/** Elements over little-endian bytes: shared memory where the alignment allows it, else a copy. */
+/** Elements over little-endian bytes: sharing memory if the alignment allows it, else a copy. */
 export function toElements(type: DataType, bytes: Uint8Array): TensorData {
   if (type === 'string') return decodeStrings(bytes);
   const size = ELEMENT_BYTES[type];
@@ -69,9 +69,9 @@ export function zeros(type: DataType, count: number): TensorData {
 }
 
 /**
- * Rows-first bytes turned to the model's layout. `axis` is the batch axis of the model's own shape;
- * null for a shared tensor or a model that takes one row: the shape is passed as it is.
- * Axis 0 shares memory with the input; any other axis is transposed.
+ * Converts rows-first bytes to the model's layout. `axis` is the batch axis of the model's own shape; null
+ * for a shared tensor or a model that takes one row: the shape is passed unchanged. Axis 0 shares memory with
+ * the input; any other axis is transposed.
  * @throws InferError TENSOR_BYTES when the bytes do not fill the shape.
  */
 export function toModel(tensor: RowTensor, rows: number, axis: number | null): HostTensor {
@@ -84,7 +84,7 @@ export function toModel(tensor: RowTensor, rows: number, axis: number | null): H
     );
   }
   if (Array.isArray(data) && data.some((text) => text.includes('\0'))) {
-    // The native side takes C strings and would cut the text at the NUL without a word.
+    // The native side takes C strings and would silently cut the text at the NUL.
     throw new InferError('TENSOR_BYTES', `input ${tensor.name} holds a string with a NUL character`);
   }
   if (axis === null) return { type: tensor.type, dims: [...tensor.shape], data };
@@ -94,7 +94,7 @@ export function toModel(tensor: RowTensor, rows: number, axis: number | null): H
 
 /**
  * A model's output as rows-first bytes; `axis` as in `toModel`.
- * @throws InferError RUN_FAILED when the output has another number of rows than were put in.
+ * @throws InferError RUN_FAILED when the output has a different number of rows than the input.
  */
 export function fromModel(name: string, tensor: HostTensor, rows: number, axis: number | null): RowTensor {
   if (axis === null) return { name, type: tensor.type, shape: [...tensor.dims], data: toBytes(tensor.data) };
@@ -114,7 +114,7 @@ export function fromModel(name: string, tensor: HostTensor, rows: number, axis: 
   };
 }
 
-/** Moves the row axis between position 0 and `axis`, in blocks of the elements behind it. */
+/** Moves the row axis between position 0 and `axis`, in blocks of the elements after it. */
 function moveRows(
   data: TensorData,
   type: DataType,
@@ -142,6 +142,6 @@ function copyBlock(from: TensorData, at: number, to: TensorData, target: number,
     for (let i = 0; i < count; i++) (to as string[])[target + i] = (from as string[])[at + i] as string;
     return;
   }
-  // Both are of one type, which the union of typed arrays cannot say.
+  // Both have the same type, which the union of typed arrays cannot express.
   (to as Float32Array).set((from as Float32Array).subarray(at, at + count), target);
 }

@@ -3,7 +3,7 @@ import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { TensorMeta } from './probe-target.js';
 
-/** The tensors of a model, and its outputs that are none. */
+/** The tensors of a model, and its outputs that are not tensors. */
 interface Tensors {
   inputs: readonly Pick<TensorMeta, 'name'>[];
   outputs: readonly Pick<TensorMeta, 'name'>[];
@@ -11,9 +11,9 @@ interface Tensors {
 }
 
 /**
- * Holds every name in a model.json against the model's own.
+ * Checks every name in a model.json against the model's own.
  * @returns warnings about fields that have no effect.
- * @throws InferError MODEL_MANIFEST for a name that the model does not have, with a did-you-mean.
+ * @throws InferError MODEL_MANIFEST for a name that the model does not have, with a suggestion.
  */
 export function checkNames(manifest: ModelManifest, model: Tensors, label: string): string[] {
   const inputs = model.inputs.map(({ name }) => name);

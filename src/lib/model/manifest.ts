@@ -13,9 +13,9 @@ const MOST_ROWS = BOUNDS.maxBatch.max;
 const dimension = z.number().int().positive().nullable();
 
 const tensorSchema = z.strictObject({
-  /** The model's own axis that rows run along; null = none, one value shared by all rows. */
+  /** The model's own axis along which rows run; null = none, one value shared by all rows. */
   batchAxis: z.number().int().nonnegative().nullable().optional(),
-  /** Shape of one row; numbers fix dimensions the model leaves open, null leaves them open. */
+  /** Shape of one row; numbers fix dimensions that the model leaves open, null leaves them open. */
   shape: z.array(dimension).optional(),
 });
 
@@ -24,7 +24,7 @@ const defaultSchema: z.ZodType<DefaultValue> = z.lazy(() =>
 );
 
 const inputSchema = tensorSchema.extend({
-  /** What a row that leaves the input out has there. */
+  /** The value for rows that omit the input. */
   default: defaultSchema.optional(),
 });
 
@@ -32,11 +32,11 @@ const manifestSchema = z.strictObject({
   description: z.string().optional(),
   task: z.enum(['classification', 'embedding', 'tensor']).optional(),
   labels: z.array(z.string()).min(1).optional(),
-  /** Name of the output that holds the class scores, or the vector. */
+  /** Name of the output that contains the class scores, or the vector. */
   output: z.string().min(1).optional(),
-  /** What that output holds; logits get a softmax, one alone a sigmoid. */
+  /** The kind of those scores; logits get a softmax, a single one a sigmoid. */
   scores: z.enum(['logits', 'probabilities']).optional(),
-  /** The axis of one row's scores that the classes run along. */
+  /** The class axis in one row's scores. */
   classAxis: z.number().int().nonnegative().optional(),
   inputs: z.record(z.string(), inputSchema).optional(),
   outputs: z.record(z.string(), tensorSchema).optional(),
@@ -48,7 +48,7 @@ const manifestSchema = z.strictObject({
     .string()
     .regex(/^\.\/[^\\]+\.(mjs|js)$/, 'must be a path such as ./handler.mjs')
     .optional(),
-  /** Files and directories next to model.json that the handler writes: no part of what the model is. */
+  /** Files and directories next to model.json that the handler writes: not part of the model's identity. */
   handlerWrites: z
     .array(
       z
@@ -69,8 +69,8 @@ const INPUT_FIELDS = Object.keys(inputSchema.shape);
 const OUTPUT_FIELDS = Object.keys(tensorSchema.shape);
 
 /**
- * Checks the text of a model.json. `file` is how the error names it, such as `digits/model.json`.
- * @throws InferError MODEL_MANIFEST (exit 78) naming file and field, with a did-you-mean.
+ * Checks the text of a model.json. `file` is its name in errors, such as `digits/model.json`.
+ * @throws InferError MODEL_MANIFEST (exit 78) naming file and field, with a suggestion.
  */
 export function parseManifest(text: string, file: string): ModelManifest {
   const json = withoutMark(text);
@@ -102,7 +102,7 @@ export function parseManifest(text: string, file: string): ModelManifest {
   throw manifestError(file, `${what}: ${issueText(issue)}`, issueHint(issue, given, where));
 }
 
-/** zod's sentence without its head, which only says that it is about the field. */
+/** zod's sentence without its beginning, which only repeats the field. */
 function issueText(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
   return issue.message.replace(/^Invalid input: /, '');

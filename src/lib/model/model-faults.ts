@@ -2,15 +2,16 @@ import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { unreadable } from './unreadable.js';
 
-/** Whether an error is one model's own: others can be served all the same. */
+/** Whether an error concerns only its model: others can be served nevertheless. */
 export function isModelFault(error: unknown): error is InferError {
   return error instanceof InferError && hasTrait(error.code, 'one-model');
 }
 
 /**
- * What went wrong while a model was read or loaded, as that model's fault. A file may be replaced while it is read, a disk
- * fail, and code of ours meet a file that it does not expect: none of that may keep other models from being served.
- * @param where the file or directory that was read, should the error name none.
+ * Turns any error while a model is read or loaded into that model's fault. A file may be replaced while it is
+ * read, a disk may fail, and our code may meet an unexpected file: none of that may keep other models from
+ * being served.
+ * @param where the file or directory that was read, in case the error names none.
  */
 export function asModelFault(error: unknown, model: string, where: string): InferError {
   if (isModelFault(error)) return error;
@@ -28,7 +29,10 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string';
 }
 
-/** MODEL_UNSERVED: what a job is told whose model its worker cannot load; it is tried again, perhaps elsewhere. */
+/**
+ * MODEL_UNSERVED: the failure of a job whose model its worker cannot load; the job is retried, perhaps
+ * elsewhere.
+ */
 export function modelUnserved(why: InferError): InferError {
   return new InferError('MODEL_UNSERVED', `this worker cannot load its model: ${why.message}`, {
     hint: why.hint,

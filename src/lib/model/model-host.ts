@@ -24,7 +24,7 @@ import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
 
-/** A loaded model inside the runner: session, layout, task and handler behind one `run`. */
+/** A loaded model inside the runner: combines session, layout, task and handler behind one `run`. */
 export class ModelHost {
   readonly loaded: LoadedModel;
   readonly #session: OnnxSession;
@@ -55,7 +55,7 @@ export class ModelHost {
 
   /**
    * Opens, probes and warms a model.
-   * @param expect what its files must be; absent where they are loaded for the first time.
+   * @param expect what its files must be; omitted when they are loaded for the first time.
    * @throws InferError MODEL_LOAD, MODEL_UNREADABLE, MODEL_CHANGED, MODEL_MANIFEST, HANDLER_LOAD, GPU_UNAVAILABLE.
    */
   static async load(
@@ -98,7 +98,7 @@ export class ModelHost {
         ...outputWarnings(session.skipped, source),
         ...(await warmUp(session, probed, files)),
       );
-      // Hashed first and loaded then: what was loaded is what was hashed if nothing has changed since.
+      // Hashed first, then loaded: if nothing has changed since, what was loaded is what was hashed.
       const moved = await changedSince(content.files);
       if (moved.length > 0) {
         throw modelChanged(name, files.version, `changed while it was loaded: ${moved.join(', ')}`, moved);
@@ -135,11 +135,11 @@ export class ModelHost {
   }
 
   /**
-   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`, and the worker ends
-   * the process after `limitMs`. A row that its
-   * handler refuses, or whose scores are NaN, fails alone and at no further run.
-   * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails, ROWS_MIXED when a check of one of its
-   * rows proves that they may not share a run.
+   * One micro-batch, rows first in and out; a handler's signal is aborted after `softMs`, and the worker
+   * kills the process after `limitMs`. A row that its handler refuses, or whose scores are NaN, fails alone,
+   * without a further run.
+   * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails, ROWS_MIXED when a check of one
+   *   of its rows proves that rows may not share a run.
    */
   async run(payload: Payload, { softMs, limitMs }: RunLimits = {}): Promise<RunOutputs> {
     const endsBy =
@@ -186,7 +186,7 @@ export class ModelHost {
     return this.#session.release();
   }
 
-  /** Milliseconds that checks of rows took since this was asked last. */
+  /** Milliseconds that row checks took since the last call. */
   takeCheckMs(): number {
     return this.#check?.takeMs() ?? 0;
   }
@@ -203,7 +203,7 @@ export class ModelHost {
     const feeds = Object.create(null) as Record<string, HostTensor>;
     for (const input of this.#probed.inputs) {
       const tensor = payload.tensors.find((one) => one.name === input.name);
-      // ONNX Runtime would take the names and types on trust and fail far from the cause.
+      // ONNX Runtime would accept the names and types unchecked and fail far from the cause.
       if (tensor === undefined) throw new InferError('RUN_FAILED', `input ${input.name} is missing`);
       if (tensor.type !== input.type)
         throw new InferError('RUN_FAILED', `input ${input.name} is ${tensor.type}, not ${input.type}`);
@@ -213,7 +213,7 @@ export class ModelHost {
   }
 }
 
-/** A model's raw outputs as those of rows. */
+/** Converts a model's raw outputs to rows. */
 function rowsFirst(outputs: readonly TensorSignature[], raw: Outputs, rows: number): Payload {
   const tensors = outputs.map((output) => {
     const tensor = fromModel(output.name, raw[output.name] as HostTensor, rows, output.batchAxis);
@@ -222,7 +222,7 @@ function rowsFirst(outputs: readonly TensorSignature[], raw: Outputs, rows: numb
   return { rows, tensors };
 }
 
-/** Every row of a payload by itself, at its place of the run: in `places`, or as they come. */
+/** Every row of a payload separately, at its position in the run: from `places`, or in order. */
 function rowsAt(payload: Payload, places?: readonly number[]): PlacedRow[] {
   const rows = splitRows(payload, new Array<number>(payload.rows).fill(1));
   return rows.map((row, at) => ({ place: places?.[at] ?? at, payload: row }));
@@ -238,7 +238,7 @@ function publish(own: ModelSignature, task: TaskPlan, handler: Handler): ModelSi
   return { ...own, task: 'handler', inputs, outputs: [jsonSignature(own.batchable)] };
 }
 
-/** The shapes that open inputs are known to run at, for those who make rows up. */
+/** The shapes at which open inputs are known to run, for generating rows. */
 function trialShapes({ inputs, rowShapes }: Probed): { trialShapes?: Record<string, number[]> } {
   const open = inputs.filter((input) => input.shape.includes(null));
   if (open.length === 0 || rowShapes === undefined) return {};
@@ -247,7 +247,10 @@ function trialShapes({ inputs, rowShapes }: Probed): { trialShapes?: Record<stri
   };
 }
 
-/** The first run of a size allocates and chooses kernels: done here, so that no request pays for it. One row ran in the probe. */
+/**
+ * The first run of a size allocates and chooses kernels: done here, so that no request pays for it. A single
+ * row ran in the probe.
+ */
 async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): Promise<string[]> {
   if (probed.rowShapes === undefined || !probed.batchable) return [];
   const axes = new Map(probed.inputs.map((input) => [input.name, input.batchAxis]));
@@ -267,7 +270,7 @@ async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): 
   return [];
 }
 
-/** What became of outputs that are no tensors. */
+/** What was done with outputs that are not tensors. */
 function outputWarnings(skipped: readonly string[], { unzipped, otherOutputs }: OnnxSource): string[] {
   const columns = [...unzipped].map(
     ([name, classes]) =>
@@ -280,7 +283,7 @@ function outputWarnings(skipped: readonly string[], { unzipped, otherOutputs }: 
   return [...columns, ...left];
 }
 
-/** Hashes the files of a version. @throws InferError MODEL_CHANGED when they are not those that are expected. */
+/** Hashes the files of a version. @throws InferError MODEL_CHANGED when they are not the expected ones. */
 async function readContent(
   files: ModelFiles,
   { data }: OnnxSource,

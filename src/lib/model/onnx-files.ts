@@ -2,20 +2,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-/** Libraries that are next to the binding only when they were installed; without them a session throws. */
+/** Libraries that are next to the binding only if they were installed; without them a session throws. */
 export const PROVIDER_LIBRARIES: Readonly<Record<string, string>> = {
   cuda: 'libonnxruntime_providers_cuda.so',
   tensorrt: 'libonnxruntime_providers_tensorrt.so',
 };
 
-/** What fetches the CUDA provider; npm leaves it out unless told otherwise. */
+/** What installs the CUDA provider; npm omits it unless told otherwise. */
 export const CUDA_INSTALL =
   'ONNXRUNTIME_NODE_INSTALL=true node node_modules/onnxruntime-node/script/install.js';
 
 /** Where onnxruntime-node is installed and keeps its native libraries. Loads nothing. */
 export interface OnnxFiles {
   version: string;
-  /** Directory of the binding and of the providers' libraries for this platform. */
+  /** Directory of the binding and the provider libraries for this platform. */
   libraryDir: string;
 }
 

@@ -1,6 +1,6 @@
 import { type ByteSource, type Field, fieldsOf, textOf } from './protobuf.js';
 
-/** Field numbers of onnx.proto3, of what is looked at here. */
+/** Field numbers of onnx.proto3 for the parts read here. */
 export const ONNX = {
   model: { irVersion: 1, graph: 7, opset: 8, functions: 25 },
   opset: { domain: 1, version: 2 },
@@ -25,34 +25,34 @@ export const ONNX = {
   type: { tensor: 1, sequence: 4, map: 5, sparse: 8, optional: 9 },
 } as const;
 
-/** Weights that lie in a file of their own. */
+/** Weights stored in a separate file. */
 export interface ExternalData {
-  /** As the model names it, relative to model.onnx. */
+  /** As named in the model, relative to model.onnx. */
   location: string;
-  /** How long the file must be at least, as far as the model says. */
+  /** Minimum length of the file, as far as the model tells. */
   bytes: number;
 }
 
-/** A ZipMap whose maps are a result of the model: scikit-learn's exporters add one. */
+/** A ZipMap whose maps are an output of the model: scikit-learn's exporters add one. */
 export interface ZipMap {
   output: string;
-  /** Labels of the columns of the tensor that it turns into maps. */
+  /** Labels of the columns of the tensor that it converts to maps. */
   classes: string[];
 }
 
-/** What infer must know of a model file before ONNX Runtime loads it. */
+/** What infer must know about a model file before ONNX Runtime loads it. */
 export interface OnnxSummary {
   external: ExternalData[];
   zipMaps: ZipMap[];
-  /** Kind of each output that is no tensor: `sequence`, `map`, `optional`, `sparse tensor`. */
+  /** Kind of each output that is not a tensor: `sequence`, `map`, `optional`, `sparse tensor`. */
   otherOutputs: Map<string, string>;
-  /** It has a graph, as every model does. */
+  /** Whether it has a graph, as every model does. */
   hasGraph: boolean;
-  /** It imports the operators of ONNX itself. */
+  /** Whether it imports ONNX's own operators. */
   hasOnnxDomain: boolean;
 }
 
-/** @throws ProtobufError when the bytes are no model or end early. */
+/** @throws ProtobufError when the bytes are not a model or end early. */
 export function summarize(source: ByteSource): OnnxSummary {
   const external = new Map<string, number>();
   const zipMaps: ZipMap[] = [];
@@ -87,7 +87,7 @@ export function summarize(source: ByteSource): OnnxSummary {
   };
 }
 
-/** The messages that may hold a tensor, from the model down: the fields of each that lead on. */
+/** The messages that may contain a tensor, from the model down: the fields of each that lead further. */
 type Kind = 'model' | 'graph' | 'function' | 'node' | 'attribute' | 'sparse' | 'tensor';
 export const WAY_TO_TENSORS: Readonly<Record<Exclude<Kind, 'tensor'>, Readonly<Record<number, Kind>>>> = {
   model: { [ONNX.model.graph]: 'graph', [ONNX.model.functions]: 'function' },
@@ -191,7 +191,7 @@ function* packed(source: ByteSource, { from, to }: Field): Generator<bigint> {
   }
 }
 
-/** A graph's output: its name, and its kind where that is no tensor. */
+/** A graph's output: its name, and its kind if it is not a tensor. */
 export function outputOf(
   source: ByteSource,
   output: Pick<Field, 'from' | 'to'>,

@@ -9,22 +9,22 @@ import {
   varintBytes,
 } from './protobuf.js';
 
-/** What to change in the bytes of a model; everything else is kept as it is. */
+/** What to change in the bytes of a model; everything else is kept. */
 export interface Rewrite {
   /** New location of external data by its location in the file. */
   locations: ReadonlyMap<string, string>;
-  /** Outputs of ZipMap nodes that become the tensor the ZipMap takes, by name, with its number of columns. */
+  /** Outputs of ZipMap nodes, by name, that become the ZipMap's input tensor, with its number of columns. */
   zipMaps: ReadonlyMap<string, number>;
 }
 
 type Kind = keyof typeof WAY_TO_TENSORS | 'tensor';
 
-/** A model's bytes with external data elsewhere, and with tensors where ZipMaps gave maps. */
+/** A model's bytes with other locations of external data, and with tensors instead of ZipMaps' maps. */
 export function rewriteModel(bytes: Uint8Array, rewrite: Rewrite): Buffer {
   return new Rewriter(bufferSource(bytes), rewrite).message('model', 0, bytes.length) ?? Buffer.from(bytes);
 }
 
-/** The fields of each message that may be changed, or have something to change in them. */
+/** The fields of each message that may be changed, or may contain something to change. */
 const WAY: Readonly<Record<Kind, Readonly<Record<number, unknown>>>> = {
   ...WAY_TO_TENSORS,
   graph: { ...WAY_TO_TENSORS.graph, [ONNX.graph.output]: true },
@@ -37,7 +37,7 @@ class Rewriter {
     private readonly rewrite: Rewrite,
   ) {}
 
-  /** A message with its changes; undefined where it has none. What lies between two changes is one piece. */
+  /** A message with its changes; undefined if there are none. The bytes between two changes are one piece. */
   message(kind: Kind, from: number, to: number): Buffer | undefined {
     const parts: Uint8Array[] = [];
     let kept = from;
@@ -72,7 +72,7 @@ class Rewriter {
     return fieldBytes(ONNX.tensor.externalData, Buffer.concat(entry));
   }
 
-  /** The node passes on what it would have made maps of. */
+  /** The node passes its input through instead of converting it to maps. */
   private identity({ from, to }: Field): Buffer {
     const kept = [...fieldsOf(this.source, from, to)].filter(
       ({ number }) => number === ONNX.node.input || number === ONNX.node.output,
@@ -81,7 +81,7 @@ class Rewriter {
     return fieldBytes(ONNX.graph.node, Buffer.concat([...names, fieldBytes(ONNX.node.opType, 'Identity')]));
   }
 
-  /** float32 `[?, columns]`, which is what every ZipMap takes. */
+  /** float32 `[?, columns]`, the input of every ZipMap. */
   private output(field: Field): Buffer | undefined {
     const { name } = outputOf(this.source, field);
     const columns = this.rewrite.zipMaps.get(name);

@@ -8,13 +8,13 @@ import type { Provider } from './runner.js';
 import { type DataType, ELEMENT_BYTES } from './tensor.js';
 
 /**
- * The only importer of onnxruntime-node, for the runner process alone: `create` and `run` block the
- * thread (a 900 ms run is a 900 ms gap), and its CUDA context stays until the process ends.
+ * The only importer of onnxruntime-node, for the runner process only: `create` and `run` block the thread (a
+ * 900 ms run is a 900 ms gap), and its CUDA context stays until the process ends.
  */
 
-// Since Node 23 float16 tensors take a Float16Array, which the native side of 1.30 cannot read
-// ("not enough space: expected 4, got 0"). Which array it takes is settled with its first tensor, so the
-// global is hidden until then and given back: handlers may need it.
+// Since Node 23 float16 tensors take a Float16Array, which the native side of 1.30 cannot read ("not enough
+// space: expected 4, got 0"). Which array it takes is decided with its first tensor, so the global is hidden
+// until then and restored afterwards: handlers may need it.
 const float16 = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
 if (float16 !== undefined) Reflect.deleteProperty(globalThis, 'Float16Array');
 const ort = await import('onnxruntime-node');
@@ -28,30 +28,30 @@ export interface SessionOptions {
   gpu?: string | undefined;
   requireGpu: boolean;
   threads: number;
-  /** Check now and then in service that rows of a run are as they are alone. */
+  /** Occasionally check while serving that rows of a run have the same outputs as alone. */
   rowCheck?: boolean | undefined;
 }
 
 export interface OnnxSession {
   inputs: TensorMeta[];
   outputs: TensorMeta[];
-  /** Outputs that are no tensors (sequences, maps); they are never fetched. */
+  /** Outputs that are not tensors (sequences, maps); they are never fetched. */
   skipped: string[];
   device: string;
   fallback?: string;
-  /** `quiet`: a failure is expected, and ONNX Runtime writes no log line about it. */
+  /** `quiet`: a failure is expected, and ONNX Runtime logs nothing about it. */
   run(feeds: Record<string, HostTensor>, quiet?: boolean): Promise<Record<string, HostTensor>>;
   release(): Promise<void>;
 }
 
-/** Run options: fatal errors alone are logged. */
+/** Run options: only fatal errors are logged. */
 const QUIET = { logSeverityLevel: 4 } as const;
 
 const CUDA_FIX = `${CUDA_INSTALL} (needs an NVIDIA driver, CUDA 12 and cuDNN 9; infer doctor gpu says which is missing)`;
 
-/** Why a provider cannot work here at all, found without waking native code; undefined when it may. */
+/** Why a provider cannot work here at all, found without native code; undefined when it may. */
 function missing(backend: Backend): string | undefined {
-  // coreml on Linux would only warn and use the CPU, so the list of the build is asked first.
+  // On Linux, coreml would only warn and use the CPU, so the list of the build is checked first.
   if (!ort.listSupportedBackends().some((one) => one.name === backend)) {
     return `this build of onnxruntime-node has no ${backend} for ${process.platform}/${process.arch}`;
   }
@@ -60,7 +60,7 @@ function missing(backend: Backend): string | undefined {
 }
 
 /**
- * Opens a model on the device asked for.
+ * Opens a model on the requested device.
  * @throws InferError MODEL_LOAD (exit 78) when the file is at fault, GPU_UNAVAILABLE (exit 69) when
  * the device is and `requireGpu` forbids the CPU.
  */
@@ -83,7 +83,7 @@ export async function openSession(source: OnnxSource, options: SessionOptions): 
       reason = clean(error, source);
     }
   }
-  // Only a model that loads on the CPU proves that the device was at fault.
+  // Only if the model loads on the CPU was the device at fault.
   const session = await openOnCpu(source, options);
   if (options.requireGpu) {
     await session.release();
@@ -106,7 +106,8 @@ function create(
     logSeverityLevel: 3,
     extra: {
       session: {
-        // Threads that spin between runs: 1.09 busy cores against 0.17 at a low load, for digits on two.
+        // Threads that spin between runs kept 1.09 cores busy instead of 0.17 at a low load, for digits on
+        // two cores.
         intra_op: { allow_spinning: '0' },
         ...(rewritten === undefined
           ? {}
@@ -127,7 +128,7 @@ async function openOnCpu(source: OnnxSource, options: SessionOptions): Promise<N
   }
 }
 
-/** A session as the rest of the runner sees it; one that cannot be served is released. */
+/** A session for the rest of the runner; one that cannot be served is released. */
 async function wrap(session: NativeSession, device: string, source: OnnxSource): Promise<OnnxSession> {
   try {
     return facade(session, device, source);
@@ -175,7 +176,7 @@ function facade(session: NativeSession, device: string, { label, otherOutputs }:
   };
 }
 
-/** An object in which no name is special, whatever a model calls its tensors. */
+/** An object without special names, whatever a model calls its tensors. */
 function byName<T>(entries: Iterable<readonly [string, T]>): Record<string, T> {
   const object = Object.create(null) as Record<string, T>;
   for (const [name, value] of entries) object[name] = value;
@@ -187,9 +188,10 @@ const PROTO = '__proto__';
 type NativeTensor = InstanceType<typeof ort.Tensor>;
 
 /**
- * A run with an output called `__proto__`. The public `run` loses that name in objects of its own, and the
- * native side sets it as the prototype of what it answers: so it is asked directly and looked for there.
- * That prototype, a tensor, hides outputs of the names it has itself (`data`): those are asked for apart.
+ * A run with an output called `__proto__`. The public `run` loses that name in its own objects, and the
+ * native side sets it as the prototype of its answer: so it is called directly, and the output read from
+ * there. That prototype, a tensor, hides outputs named like its own properties (`data`): those are requested
+ * separately.
  */
 async function runWithProto(
   session: NativeSession,
@@ -222,7 +224,7 @@ function describe(
 }
 
 function nativeTensor(tensor: HostTensor) {
-  // A shape error would name the data; the counts were checked where the tensor was made.
+  // A shape error would name the data; the counts were checked where the tensor was created.
   return new ort.Tensor(tensor.type as 'float32', tensor.data as Float32Array, tensor.dims);
 }
 
@@ -251,7 +253,7 @@ const EXPORT_AGAIN =
 const EXPORT_TENSORS =
   'export it so that every input and output is a tensor of numbers, booleans or strings (skl2onnx: options={"zipmap": False}; a sequence: add a ConcatFromSequence)';
 
-/** MODEL_LOAD, with what is really wrong where that can be told: the native text mostly is no help. */
+/** MODEL_LOAD, with the real cause if it can be determined: the native text is mostly no help. */
 function refusal(source: OnnxSource, error: unknown): InferError {
   const { label, suspicion } = source;
   if (suspicion !== undefined) return loadError(label, suspicion.reason, suspicion.fix, error);
@@ -292,7 +294,7 @@ function refusal(source: OnnxSource, error: unknown): InferError {
 
 const REASON_MAX = 300;
 
-/** The useful part of a native message: one line, no absolute paths, no source places. */
+/** The useful part of a native message: one line, no absolute paths, no source locations. */
 function clean(error: unknown, source?: OnnxSource): string {
   let text = messageOf(error);
   if (/Unsupported data type: 16\b/.test(text)) {

@@ -21,31 +21,32 @@ import { FileSource, ProtobufError } from './protobuf.js';
 import type { ModelFiles } from './repository.js';
 import { unreadable } from './unreadable.js';
 
-/** What ONNX Runtime is given of a model. */
+/** What ONNX Runtime is given for a model. */
 export interface OnnxSource {
-  /** How messages name it. */
+  /** Its name in messages. */
   label: string;
   /** Real path of model.onnx. */
   path: string;
-  /** In place of the path: its bytes, changed, and the folder that its external data is relative to. */
+  /** Replaces the path: its changed bytes, and the folder that its external data is relative to. */
   rewritten?: { bytes: Buffer; folder: string };
-  /** Files of external data, by the names that the model gives them. ONNX Runtime maps them into memory. */
+  /** Files of external data, by their names in the model. ONNX Runtime maps them into memory. */
   data: ContentFile[];
-  /** Labels of columns by output, where a ZipMap was taken out. */
+  /** Labels of columns by output, where a ZipMap was removed. */
   unzipped: ReadonlyMap<string, readonly string[]>;
-  /** Kinds of outputs that are no tensors. */
+  /** Kinds of outputs that are not tensors. */
   otherOutputs: ReadonlyMap<string, string>;
-  /** Why it is no model, should ONNX Runtime refuse it. */
+  /** Why it is probably not a model, in case ONNX Runtime rejects it. */
   suspicion?: { reason: string; fix: string };
 }
 
 const COPY_AGAIN = 'copy or download it again, and compare its size or checksum with the original';
 
 /**
- * Looks into a model file. ONNX Runtime refuses external data that a link leads out of the directory of
- * model.onnx, as links into Hugging Face's cache do: then the locations in the model's bytes are set to
- * where the files really are. Nothing is copied. ZipMaps that give a result become the tensor they take.
- * @throws InferError MODEL_LOAD when external data is missing, cut or outside, MODEL_UNREADABLE.
+ * Inspects a model file. ONNX Runtime rejects external data if a link leads out of the directory of
+ * model.onnx, as links into Hugging Face's cache do: then the locations in the model's bytes are changed to
+ * the real places of the files. Nothing is copied. ZipMaps that produce an output are replaced by their input
+ * tensor.
+ * @throws InferError MODEL_LOAD when external data is missing, truncated or outside, MODEL_UNREADABLE.
  */
 export function openSource(files: ModelFiles): OnnxSource {
   const { label, onnxPath } = files;
@@ -87,12 +88,12 @@ function lookInto(file: string, source: OnnxSource): OnnxSummary | undefined {
   try {
     const summary = summarize(opened);
     if (summary.hasGraph) return summary;
-    source.suspicion ??= { reason: 'it is no ONNX model: it holds no graph', fix: COPY_AGAIN };
+    source.suspicion ??= { reason: 'it is not an ONNX model: it holds no graph', fix: COPY_AGAIN };
   } catch (error) {
     if (!(error instanceof ProtobufError)) throw error;
     const reason =
       error.needs === undefined
-        ? 'it is no ONNX model'
+        ? 'it is not an ONNX model'
         : `it is cut off: it has ${formatBytes(opened.size)}, and goes on at least to ${formatBytes(error.needs)}`;
     source.suspicion ??= { reason, fix: COPY_AGAIN };
   } finally {
@@ -101,7 +102,7 @@ function lookInto(file: string, source: OnnxSource): OnnxSummary | undefined {
   return undefined;
 }
 
-/** Real path of a file of external data, which must be there and whole. */
+/** Real path of an external data file, which must exist and be complete. */
 function placeOf(files: ModelFiles, { location, bytes }: ExternalData): string {
   const { label, dataDirs, name } = files;
   const shown = printable(location);
@@ -150,7 +151,7 @@ function missingData({ label, dataDirs }: ModelFiles, location: string): InferEr
   );
 }
 
-/** The directory that holds all of the files; `otherwise` where there are none. */
+/** The directory that contains all of the files; `otherwise` if there are none. */
 function commonFolder(files: readonly string[], otherwise: string): string {
   let folder = files[0] === undefined ? otherwise : path.dirname(files[0]);
   while (!files.every((file) => file.startsWith(folder.endsWith(path.sep) ? folder : folder + path.sep)))

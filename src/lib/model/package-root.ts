@@ -7,8 +7,8 @@ const PACKAGE_NAME = 'infer-queue';
 let found: string | undefined;
 
 /**
- * Directory of this package, found by walking up to its package.json: the same answer from a bundled
- * chunk (dist/cli), from dist/lib and from src under a test runner.
+ * Directory of this package, found by walking up to its package.json: the same from a bundled chunk
+ * (dist/cli), from dist/lib and from src under a test runner.
  */
 export function packageRoot(): string {
   if (found !== undefined) return found;

@@ -1,9 +1,9 @@
 import { manifestError } from './manifest-error.js';
 
 /**
- * Shape of one row of a tensor: the model's shape without its batch axis, open dimensions null,
- * those that model.json pins filled in.
- * @throws InferError MODEL_MANIFEST when the pinned shape cannot be this tensor's.
+ * Shape of one row of a tensor: the model's shape without its batch axis, open dimensions null, those fixed
+ * by model.json filled in.
+ * @throws InferError MODEL_MANIFEST when the fixed shape is impossible for this tensor.
  */
 export function pinnedShape(
   tensor: { name: string; shape: readonly (number | string)[] },

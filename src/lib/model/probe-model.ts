@@ -8,10 +8,10 @@ import { modelNames } from './survey.js';
 export type ModelReading = { name: string; loaded: LoadedModel } | { name: string; error: InferError };
 
 /**
- * Loads models one after another in a runner of its own on the CPU, to learn their signatures where
- * no worker has published them. One bad model fails alone, even if it takes the runner with it.
- * @param names models to read; all of the directory when left out.
- * @throws InferError MODELS_DIR when the directory is not there, or what `startRunner` throws.
+ * Loads models one after another in a runner of its own on the CPU, to learn their signatures where no worker
+ * has published them. One bad model fails alone, even if it crashes the runner.
+ * @param names models to read; default: all in the directory.
+ * @throws InferError MODELS_DIR when the directory does not exist, or an error of `startRunner`.
  */
 export async function readSignatures(modelsDir: string, names?: readonly string[]): Promise<ModelReading[]> {
   const wanted = names ?? modelNames(modelsDir);

@@ -1,7 +1,7 @@
 import type { HostTensor } from './layout.js';
 import type { DataType } from './tensor.js';
 
-/** An input or output as the ONNX file declares it; open dimensions are names, `''` when unnamed. */
+/** An input or output as declared by the ONNX file; open dimensions are names, `''` when unnamed. */
 export interface TensorMeta {
   name: string;
   type: DataType;

@@ -32,9 +32,9 @@ const ONE_BY_ONE =
   'leave batchAxis and batchable out of model.json, or say "batchable": false: its rows then run one at a time';
 
 /**
- * Finds each tensor's batch axis by a trial: random rows alone and together, outputs compared.
- * A model whose rows are not independent, or that does not run in the trial, is taken as not
- * batchable, with the reason.
+ * Finds each tensor's batch axis by a trial: runs random rows alone and together and compares the outputs. A
+ * model whose rows are not independent, or that does not run in the trial, is treated as not batchable, with
+ * the reason.
  * @throws InferError MODEL_MANIFEST when model.json contradicts the ONNX file, or declares a batch
  * axis that the trial disproves.
  */
@@ -66,7 +66,7 @@ async function probeAs({ target, manifest }: Reading, label: string): Promise<Pr
     if (manifest.batchable === true) throw probing.disproved('field batchable: true', FIXED);
     return probing.oneByOne(FIXED);
   }
-  // The plainest proof speaks: that rows mix, before that another reading has no axis at all.
+  // Report the clearest proof: "rows mix" before "another reading has no axis at all".
   const told = results.find(({ result }) => reasonOf(result) === 'mixes') ?? first;
   const { batching } = told.result;
   const declared = told.result.contradicts ?? probing.declaredAxis();
@@ -83,7 +83,7 @@ function reasonOf({ batching }: TrialResult): string | undefined {
   return batching.ok ? undefined : batching.reason;
 }
 
-/** One model's probe: what the outcomes of its trials make of its signature. */
+/** One model's probe: turns the outcomes of its trials into its signature. */
 class Probing {
   constructor(
     private readonly target: ProbeTarget,
@@ -123,7 +123,7 @@ class Probing {
     };
   }
 
-  /** As model.json says, where no trial could prove or disprove it. */
+  /** What model.json says, if no trial could prove or disprove it. */
   unchecked(plan: AxisPlan, trial: TrialResult): Probed {
     const { batching, axes } = trial;
     const outputs = this.target.outputs.map(({ name }): [string, number | null] => {
@@ -141,8 +141,8 @@ class Probing {
   }
 
   /**
-   * One row a run. Rows are counted along axes that are declared or named as the batch, where the
-   * outputs are known to grow with them; any other dynamic axis is part of the row.
+   * One row per run. Rows are counted along axes that are declared or named as the batch, if the outputs are
+   * known to grow with them; any other dynamic axis is part of the row.
    */
   async oneByOne(batching: Batching, axes?: OutputAxes, trial?: TrialResult): Promise<Probed> {
     const counted = axes === undefined ? new Map<string, null>() : rowAxes(this.target.inputs, this.manifest);
@@ -161,7 +161,7 @@ class Probing {
     };
   }
 
-  /** Output axes by their declared or usual names: for a model that is not tried. */
+  /** Output axes by their declared or usual names: for a model without a trial. */
   namedOutputs(): OutputAxes {
     const names = new Set(
       [...rowAxes(this.target.inputs, this.manifest)].flatMap(([name, axis]) => {
@@ -178,7 +178,7 @@ class Probing {
     );
   }
 
-  /** What of model.json says that rows may run together; undefined when nothing does. */
+  /** The part of model.json that says rows may run together; undefined when nothing does. */
   declaredAxis(): string | undefined {
     for (const section of ['inputs', 'outputs'] as const) {
       for (const [name, { batchAxis }] of Object.entries(this.manifest[section] ?? {})) {
@@ -188,7 +188,7 @@ class Probing {
     return this.manifest.batchable === true ? 'field batchable: true' : undefined;
   }
 
-  /** @throws InferError MODEL_MANIFEST for a declared axis that has one size forever. */
+  /** @throws InferError MODEL_MANIFEST for a declared axis of a fixed size. */
   checkFixed(): void {
     for (const { name, shape } of this.target.inputs) {
       const axis = this.manifest.inputs?.[name]?.batchAxis;
@@ -228,13 +228,15 @@ class Probing {
         const feeds = zeroFeeds(this.target.inputs, sizes, plan, 1, this.defaults);
         return { rowShapes: sizes, sample: await this.target.run(feeds, true) };
       } catch {
-        // The next size may fit; a model that refuses zeros altogether has no sample and no warm-up.
+        // The next size may fit; a model that rejects zeros altogether has no sample and no warm-up.
       }
     }
     return {};
   }
 
-  /** The signature's tensors. `sample` gives output sizes the file leaves open, when inputs leave none. */
+  /**
+   * The signature's tensors. `sample` provides output sizes that the file leaves open, if no inputs are open.
+   */
   private describe(plan: AxisPlan, outputAxes: OutputAxes, batchable: boolean, sample?: Outputs) {
     const signature = (
       meta: TensorMeta,
@@ -254,7 +256,7 @@ class Probing {
     const outputs = this.target.outputs.map((output) => {
       const axis = outputAxes.get(output.name) ?? null;
       const dims = sample?.[output.name]?.dims;
-      // A file may declare no output shape at all; then the rank is the trial run's.
+      // A file may declare no output shape at all; then the rank is that of the trial run.
       const known = output.shape.length === dims?.length || dims === undefined ? output.shape : dims;
       const merged = known.map((dim, index) =>
         typeof dim === 'string' && dims !== undefined ? (dims[index] ?? dim) : dim,
@@ -272,7 +274,7 @@ class Probing {
   }
 }
 
-/** Shapes and outputs of the one row that ran in a trial, as far as one did. */
+/** Shapes and outputs of the row that ran in a trial, if any. */
 function whatRan({ shapes, sample }: TrialResult): Pick<Probed, 'rowShapes' | 'sample'> {
   return {
     ...(shapes === undefined ? {} : { rowShapes: shapes.sizes }),
@@ -280,7 +282,10 @@ function whatRan({ shapes, sample }: TrialResult): Pick<Probed, 'rowShapes' | 's
   };
 }
 
-/** Feeds of `rows` rows of zeros (empty strings), or of the default where an input has one, in the model's layout. */
+/**
+ * Feeds of `rows` rows of zeros (empty strings), or of an input's default if it has one, in the model's
+ * layout.
+ */
 export function zeroFeeds(
   inputs: readonly { name: string; type: DataType }[],
   rowShapes: ReadonlyMap<string, number[]>,

@@ -27,15 +27,15 @@ import { fromWireFailures, packPayloads, type Reply, type Request, unpackPayload
 
 const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 5_000;
-/** Kept of the runner's own output: enough for the last words of a crash. */
+/** Kept of the runner's own output: enough for the last lines of a crash. */
 const OUTPUT_TAIL_BYTES = 4_096;
-/** Where the runner writes what handlers print. */
+/** File descriptor to which the runner writes what handlers print. */
 const OUTPUT_FD = 5;
 const LAST_WORDS_MAX = 200;
 const LAST_WORDS_WAIT_MS = 200;
 /**
- * A run makes garbage that lives for one run. With V8's own choice of young space the runner grew to
- * 133 MB over 150,000 one-row runs of digits, with 1 MB it stayed below 109 MB, at the same speed.
+ * A run produces garbage that lives for one run. With V8's default young generation, the runner grew to 133
+ * MB over 150,000 one-row runs of digits; with 1 MB it stayed below 109 MB, at the same speed.
  */
 const V8_FLAGS = ['--max-semi-space-size=1'];
 
@@ -55,15 +55,15 @@ export const startRunner: StartRunner = async (options, arena, onLine) => {
     env: runnerEnv(process.env, options.gpu),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', arena?.fd ?? 'ignore', 'pipe'],
     windowsHide: true,
-    // A process group of its own: what a handler starts ends with the runner, however that ends.
+    // A process group of its own: processes started by a handler end with the runner, however that ends.
     detached: true,
-    // Node does not start in a directory that was deleted, such as that of an earlier release.
+    // Node does not start in a deleted directory, such as that of an earlier release.
     cwd: dirForChild(),
   });
   const runner = new ProcessRunner(child, options, onLine);
   try {
     const started = runner.start();
-    // Its end fails the start, with what it said last.
+    // Its exit makes the start fail, with its last output.
     if (!(await settledWithin(START_TIMEOUT_MS, started))) void runner.kill();
     await started;
     return runner;
@@ -73,7 +73,7 @@ export const startRunner: StartRunner = async (options, arena, onLine) => {
   }
 };
 
-/** The runner needs no Redis and no settings of ours; a URL may hold a password. */
+/** The runner needs neither Redis nor our settings; a URL may contain a password. */
 const KEPT_OUT = /^(INFER_|REDIS)/i;
 
 /** The environment of a runner; exported for tests. */
@@ -82,7 +82,7 @@ export function runnerEnv(own: NodeJS.ProcessEnv, gpu: string | undefined): Node
   for (const [name, value] of Object.entries(own)) if (!KEPT_OUT.test(name)) env[name] = value;
   if (gpu !== undefined) {
     env.CUDA_VISIBLE_DEVICES = gpu;
-    // Else CUDA numbers by speed, and index 1 here is not index 1 of nvidia-smi.
+    // By default CUDA numbers by speed, and index 1 here would not be index 1 of nvidia-smi.
     env.CUDA_DEVICE_ORDER = 'PCI_BUS_ID';
   }
   return env;
@@ -110,14 +110,14 @@ class ProcessRunner implements Runner {
       try {
         reader.push(chunk);
       } catch {
-        // A stream out of step cannot be trusted again; a handler may have written to fd 3.
+        // A stream that is out of sync cannot be trusted again; a handler may have written to fd 3.
         this.#killGroup();
       }
     });
-    // A runner that dies closes the pipe under our writes; the exit tells it better.
+    // A dying runner closes the pipe during our writes; its exit gives the better error.
     this.#pipe.on('error', () => {});
     for (const stream of [child.stdout, child.stderr]) this.#keepTail(stream as Readable);
-    // Read in any case: a pipe that is full would hold up the handler.
+    // Always read: a full pipe would block the handler.
     const lines = new HandlerLines((line) => {
       this.#keep(Buffer.from(`${line.text}\n`));
       onLine?.(line);
@@ -127,14 +127,14 @@ class ProcessRunner implements Runner {
     printed?.on('error', () => {});
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(this.#onExit(null, null, error.message)));
-      // `close` rather than `exit`: by then its last words have been read. A process that a handler
-      // started may hold the streams open forever, so `exit` settles it a little later.
+      // `close` rather than `exit`: by then its last output has been read. A process started by a handler may
+      // keep the streams open forever, so `exit` settles it a little later.
       child.once('close', (code, signal) => resolve(this.#onExit(code, signal)));
       child.once('exit', (code, signal) => {
         this.#killGroup();
         setTimeout(() => {
           resolve(this.#onExit(code, signal));
-          // One that left the group may still hold them, and this process could not end.
+          // A process that left the group may still hold them, and this process could not end.
           for (const stream of child.stdio) stream?.destroy();
         }, LAST_WORDS_WAIT_MS);
       });
@@ -153,13 +153,13 @@ class ProcessRunner implements Runner {
     return reply.loaded as LoadedModel;
   }
 
-  /** Files of a model; where one is loaded again, whatever is wrong with them came after. */
+  /** Files of a model; when it is loaded again, any problem with them arose later. */
   #find(model: string, version: number | undefined, again: boolean): ModelFiles {
     try {
       return findModel(this.#options.modelsDir, model, version);
     } catch (error) {
       const fault = asModelFault(error, model, path.join(this.#options.modelsDir, model));
-      // What cannot be read now may be the same when it can.
+      // Files that cannot be read now may be unchanged once they can.
       if (!again || version === undefined || hasTrait(fault.code, 'not-read')) throw fault;
       throw modelChanged(model, version, `cannot be loaded again: ${fault.message}`);
     }
@@ -171,7 +171,7 @@ class ProcessRunner implements Runner {
 
   async run(request: RunRequest): Promise<RunReply> {
     const { payload, parts } = packPayloads(request.parts);
-    // JSON leaves out what is undefined.
+    // JSON omits undefined.
     const { model, softMs, limitMs } = request;
     const { reply, body } = await this.#call({ op: 'run', model, softMs, limitMs, ...payload }, parts);
     const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
@@ -190,7 +190,7 @@ class ProcessRunner implements Runner {
   async stop(): Promise<void> {
     this.#asked = true;
     if (this.#exit !== undefined) return;
-    // Not awaited: the process's end is the answer, whatever becomes of this one.
+    // Not awaited: the process's exit is the answer.
     this.#call({ op: 'stop' }).catch(() => {});
     if (!(await settledWithin(STOP_GRACE_MS, this.exited))) this.#killGroup();
     await this.exited;
@@ -207,7 +207,7 @@ class ProcessRunner implements Runner {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
-      // A pipe that breaks here means an exit is on its way, and that rejects the call.
+      // If the pipe breaks here, an exit will follow and reject the call.
       writeFrame(this.#pipe, { ...body, id }, parts).catch(() => {});
     });
   }
@@ -230,9 +230,9 @@ class ProcessRunner implements Runner {
     return exit;
   }
 
-  /** The runner, and what its handlers have started. */
+  /** Kills the runner and everything its handlers have started. */
   #killGroup(): void {
-    // One that could not be started has none.
+    // A process that could not be started has none.
     if (this.#child.pid === undefined) return;
     try {
       process.kill(-this.#child.pid, 'SIGKILL');
@@ -268,7 +268,7 @@ class ProcessRunner implements Runner {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the native log is coloured with ESC sequences
 const COLOUR = /\u001b\[[0-9;]*m/g;
 
-/** The last line of output that names an error; Node's own banner and stack lines do not. */
+/** The last line of output that names an error; not Node's own banner and stack lines. */
 function lastWords(output: string): string {
   const lines = output
     .replace(COLOUR, '')

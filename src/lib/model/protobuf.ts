@@ -1,32 +1,32 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-/** Bytes that are looked at by place, without holding all of them: a model file may have gigabytes. */
+/** Bytes with random access, without holding all of them: a model file may have gigabytes. */
 export interface ByteSource {
   readonly size: number;
   /** A view or copy of bytes; shorter at the end. */
   slice(from: number, to: number): Uint8Array;
-  /** One byte before the end, for which no view is made. */
+  /** One byte, without creating a view. */
   byte(at: number): number;
 }
 
-/** A field of a protobuf message: a number, or the place of its bytes. */
+/** A field of a protobuf message: a number, or the position of its bytes. */
 export interface Field {
   number: number;
   /** 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes. */
   wire: number;
-  /** Of a varint. */
+  /** For a varint. */
   value: number;
-  /** Where its content begins and ends; for wire type 2 without the length. */
+  /** Start and end of its content; for wire type 2, without the length. */
   from: number;
   to: number;
-  /** Where the field begins, with its tag. */
+  /** Start of the field, including its tag. */
   start: number;
 }
 
-/** The bytes are no protobuf message, or end in the middle of one. */
+/** The bytes are not a protobuf message, or end in the middle of one. */
 export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
-  /** @param needs how long the bytes would have to be; undefined when they are no message at all. */
+  /** @param needs the length the bytes would need; undefined when they are not a message at all. */
   constructor(readonly needs: number | undefined) {
     super(needs === undefined ? 'no protobuf message' : `ends before byte ${needs}`);
   }
@@ -34,8 +34,8 @@ export class ProtobufError extends Error {
 
 /**
  * Fields of the message at `from..to`, in order.
- * @param wanted only length-delimited fields of these numbers. Others are passed over where they lie: a tree
- * ensemble has millions of numbers in fields of their own, and an object for each would take seconds.
+ * @param wanted only length-delimited fields of these numbers. Others are skipped in place: a tree ensemble
+ *   has millions of numbers in separate fields, and an object for each would take seconds.
  * @throws ProtobufError
  */
 export function* fieldsOf(
@@ -52,7 +52,7 @@ export function* fieldsOf(
       if (at >= to) throw new ProtobufError(at + 1);
       const byte = source.byte(at);
       at += 1;
-      // Beyond 2^53 a number loses bits: none that is looked at here is as large.
+      // Beyond 2^53 a number loses bits: none that is read here is that large.
       value += (byte & 0x7f) * unit;
       if (byte < 0x80) return value;
       unit *= 128;
@@ -96,7 +96,7 @@ export function bufferSource(bytes: Uint8Array): ByteSource {
 
 const WINDOW_BYTES = 64 * 1024;
 
-/** A file, read a window at a time. Close it. */
+/** A file, read one window at a time. Must be closed. */
 export class FileSource implements ByteSource {
   readonly size: number;
   readonly #fd: number;
@@ -122,7 +122,8 @@ export class FileSource implements ByteSource {
 
   byte(at: number): number {
     if (at < this.#at || at >= this.#at + this.#filled) this.#fill(at);
-    // Cut since it was opened: the zero is no field, and where it ends a number the message ends early.
+    // Truncated since it was opened: the zero is not a field, and if it ends a number, the message ends
+    // early.
     return at < this.#at + this.#filled ? (this.#window[at - this.#at] as number) : 0;
   }
 
@@ -136,7 +137,7 @@ export class FileSource implements ByteSource {
   }
 }
 
-/** A number as protobuf writes it. */
+/** A number in protobuf encoding. */
 export function varintBytes(value: number): Buffer {
   const bytes: number[] = [];
   let rest = value;

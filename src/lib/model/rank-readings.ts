@@ -1,19 +1,19 @@
 import type { ModelManifest } from './manifest.js';
 import type { ProbeTarget, TensorMeta } from './probe-target.js';
 
-/** A model as one way to read it. */
+/** One way to read a model. */
 export interface Reading {
   target: ProbeTarget;
   manifest: ModelManifest;
 }
 
-/** What the row axis is called where the file names no dimension at all. */
+/** Name of the row axis if the file names no dimension at all. */
 const BATCH = 'batch';
 
 /**
  * An ONNX file may declare no rank for an input (ONNX Runtime then shows it as a scalar). `shape` in
- * model.json gives the row's, and the batch axis is where `batchAxis` says, else in front or nowhere: the
- * likelier first. One reading, the model as it is, where nothing is missing.
+ * model.json gives the row's shape, and the batch axis is at `batchAxis`, else in front or absent: the
+ * likelier first. If nothing is missing there is one reading, the model unchanged.
  */
 export function rankReadings(target: ProbeTarget, manifest: ModelManifest): Reading[] {
   const rowShapeOf = ({ name, shape }: TensorMeta) =>

@@ -18,7 +18,7 @@ import type { ContentFile } from './fingerprint.js';
 import { handlerFiles } from './handler-files.js';
 import { type ModelManifest, parseManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
-import { isDirectory, MODEL_FILE, type Survey, surveyModels } from './survey.js';
+import { MODEL_FILE, type Survey, surveyModels } from './survey.js';
 import { isDenied, unreadable } from './unreadable.js';
 
 /** A model found on disk. */
@@ -30,16 +30,19 @@ export interface ModelFiles {
   /** Real path of model.onnx. */
   onnxPath: string;
   /**
-   * Directories in which its external data may lie: the version's, and where links that lead to
-   * model.onnx lie or end.
+   * Directories that may contain its external data: the version's, and those that contain model.onnx or links
+   * on the way to it.
    */
   dataDirs: string[];
-  /** `digits/1/model.onnx`: how messages name the file. */
+  /** `digits/1/model.onnx`: its name in messages. */
   label: string;
   manifest: ModelManifest;
   /** Real path of the manifest's handler module. */
   handlerPath?: string;
-  /** What its answers depend on: model.onnx, model.json, the handler and its files. External data comes to it. */
+  /**
+   * The files that determine its answers: model.onnx, model.json, the handler and its files. External data is
+   * added later.
+   */
   contents: ContentFile[];
   /** Bytes of everything in the version directory: model.onnx and its external data. */
   sizeBytes: number;
@@ -47,15 +50,9 @@ export interface ModelFiles {
 
 const MANIFEST_FILE = 'model.json';
 
-/** `./models` of the working directory when there is one, else the models that ship with the package. */
-export function defaultModelsDir(cwd: string, packageRoot: string): string {
-  const own = path.join(cwd, 'models');
-  return isDirectory(own) ? own : path.join(packageRoot, 'models');
-}
-
 /**
- * One model and all its files, its manifest read. Links of the model's directory, its versions, model.onnx
- * and weights are followed wherever they lead; model.json and the handler must lie in the model's directory.
+ * One model and all its files, with its manifest. Links of the model's directory, its versions, model.onnx
+ * and weights are followed wherever they lead; model.json and the handler must be in the model's directory.
  * @throws InferError MODEL_UNKNOWN (exit 66), MODEL_UNREADABLE (77), MODEL_PATH or MODEL_MANIFEST (78).
  */
 export function findModel(dir: string, name: string, version?: number): ModelFiles {
@@ -114,13 +111,13 @@ class ModelReader {
     return files;
   }
 
-  /** Bytes below a version directory, links followed. Names that begin with a dot are left out. */
+  /** Bytes below a version directory, following links. Names beginning with a dot are excluded. */
   private sizeOf(dir: string, label: string, seen: Set<string>): number {
     if (seen.has(dir)) return 0;
     seen.add(dir);
     let bytes = 0;
     for (const name of this.reading(dir, () => readdirSync(dir))) {
-      // Kubernetes keeps what its links lead to in `..data`: counted by the links' names.
+      // Kubernetes keeps its links' targets in `..data`: they are counted by the links' names.
       if (name.startsWith('.')) continue;
       const real = this.real(path.join(dir, name), `${label}/${name}`);
       const stats = this.reading(real, () => statSync(real));
@@ -135,7 +132,7 @@ class ModelReader {
     const label = `${this.name}/${MANIFEST_FILE}`;
     const real = this.inside(own, label);
     const bytes = this.reading(real, () => readFileSync(real));
-    // Of the very bytes that are parsed: read again later, the file may be another one.
+    // Of the same bytes that are parsed: if read again later, the file may be another one.
     const sha = createHash('sha256').update(bytes).digest('hex');
     return {
       manifest: parseManifest(bytes.toString('utf8'), label),
@@ -185,7 +182,7 @@ class ModelReader {
   }
 }
 
-/** Directories of a file and of every link on the way to it; at most as many as a system follows. */
+/** Directories of a file and of every link on the way to it; at most as many links as a system follows. */
 function dirsOnTheWay(file: string): string[] {
   const dirs = new Set<string>();
   let at = file;

@@ -1,30 +1,35 @@
 import { InferError } from '../core/errors.js';
 import { mixesText } from './batching.js';
+import { OutputRange } from './output-range.js';
 import { type OutputAxes, type Outputs, proveRow } from './row-proof.js';
 import { concatRows, type Payload, sliceRows } from './tensor.js';
 
-/** Share of a model's run time that checks may take. */
+/** Share of a model's run time available for checks. */
 const SHARE = 1e-3;
-/** The first check is made at once, unless runs are this long: then it waits for its share too. */
+/** The same for checks of runs unlike any before. */
+const NEW_SHARE = 1e-2;
+/** The first check is made immediately, unless runs take this long: then it waits for its share too. */
 const FIRST_MS = 50;
 
-/** Runs of a check at most, none of which has more rows than the run that is checked: alone, again, among copies. */
+/** Maximum runs of a check, none with more rows than the checked run: alone, again, among copies. */
 const MOST_RUNS = 3;
 
 /** How a payload is run: the model's raw outputs, in its own layout. */
 export type RunRaw = (payload: Payload) => Promise<Outputs>;
 
 /**
- * Looks now and then, in service, whether rows of a run are as they are alone: the trial at load cannot
- * have seen all inputs. One row of a run, chosen at random, is run again by itself and compared as in
- * the trial. All checks after the first take a thousandth of the model's run time at most.
+ * Occasionally checks, while serving, whether rows of a run have the same outputs as alone: the trial at load
+ * cannot have covered all inputs. One random row of a run is run again on its own and compared as in the
+ * trial. All checks after the first take at most a thousandth of the model's run time. Runs whose outputs are
+ * larger than any checked before are checked as well, at most three times for each power of two.
  */
 export class RowCheck {
   private ranMs = 0;
   private spentMs = 0;
-  /** What the next check may cost; the first is taken to cost as much as the run. */
+  /** Expected cost of the next check; the first is assumed to cost as much as the run. */
   private costMs: number | undefined;
   private off = false;
+  private readonly range = new OutputRange();
   private untold = 0;
 
   constructor(
@@ -34,7 +39,7 @@ export class RowCheck {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Milliseconds that checks took since this was asked last: they are no part of the runs. */
+  /** Milliseconds that checks took since the last call: they do not count as run time. */
   takeMs(): number {
     const ms = this.untold;
     this.untold = 0;
@@ -42,9 +47,9 @@ export class RowCheck {
   }
 
   /**
-   * Call after each run, with what went in and came out.
-   * @param ms what it took.
-   * @param leftMs what is left of the time that its jobs may take: a check must not be what ends them.
+   * Call after each run, with its inputs and outputs.
+   * @param ms duration of the run.
+   * @param leftMs remaining time limit of its jobs, which a check must not exceed.
    * @throws InferError ROWS_MIXED when a row is proven to depend on the other rows of its run.
    */
   async after(
@@ -54,7 +59,12 @@ export class RowCheck {
     leftMs = Number.POSITIVE_INFINITY,
   ): Promise<void> {
     this.ranMs += ms;
-    if (payload.rows < 2 || leftMs < Math.max(this.costMs ?? 0, MOST_RUNS * ms) || !this.isDue(ms)) return;
+    if (this.off || payload.rows < 2 || leftMs < Math.max(this.costMs ?? 0, MOST_RUNS * ms)) return;
+    const first = this.costMs === undefined;
+    const due = this.isDue(ms);
+    if (!due && !this.isNew(together, ms)) return;
+    if (first) this.range.settle(together);
+    else this.range.note(together);
     const begun = this.now();
     try {
       await this.check(payload, together);
@@ -67,9 +77,15 @@ export class RowCheck {
   }
 
   private isDue(ms: number): boolean {
-    if (this.off) return false;
     if (this.costMs === undefined && ms <= FIRST_MS) return true;
     return this.spentMs + (this.costMs ?? ms) <= SHARE * this.ranMs;
+  }
+
+  /** Whether the run shows something that no checked run has shown, and there is time to check it. */
+  private isNew(together: Outputs, ms: number): boolean {
+    if (this.costMs === undefined) return false;
+    const affordable = ms <= FIRST_MS || this.spentMs + this.costMs <= NEW_SHARE * this.ranMs;
+    return affordable && this.range.isNew(together);
   }
 
   private async check(payload: Payload, together: Outputs): Promise<void> {
@@ -83,18 +99,18 @@ export class RowCheck {
         together,
         at,
         again: () => this.run(row),
-        // Copies of the row itself are rows that the model takes.
+        // Copies of the row itself are rows that the model accepts.
         amongOthers: () => this.run(concatRows(new Array<Payload>(payload.rows).fill(row))),
       });
     } catch {
-      // A run of the check that fails proves nothing, and the job's own run did not.
+      // A failed run of the check proves nothing, and the job's own run did not fail.
       return;
     }
     if (proof.verdict === 'unsteady') this.off = true;
     if (proof.verdict !== 'mixes') return;
     this.off = true;
     throw new InferError('ROWS_MIXED', mixesText(proof.found), {
-      hint: 'say "batchable": false in its model.json, and run again what was answered before',
+      hint: 'say "batchable": false in its model.json, and rerun earlier requests',
     });
   }
 }

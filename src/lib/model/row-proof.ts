@@ -10,28 +10,28 @@ export type OutputAxes = ReadonlyMap<string, number | null>;
 
 export interface Evidence {
   axes: OutputAxes;
-  /** The row by itself. */
+  /** The row alone. */
   alone: Outputs;
-  /** The row at place `at` of a run with others. */
+  /** The row at position `at` of a run with others. */
   together: Outputs;
   at: number;
-  /** The row by itself once more. */
+  /** The row alone once more. */
   again(): Promise<Outputs>;
-  /** The row at the same place of a run of the same size, among other rows. */
+  /** The row at the same position of a run of the same size, among other rows. */
   amongOthers(): Promise<Outputs>;
 }
 
-/** `tie`: integers differed by the number of rows alone, as an argmax of equal scores does. */
+/** `tie`: integers differed only because of the number of rows, as an argmax of equal scores does. */
 export type Proof =
   | { verdict: 'independent' }
   | { verdict: 'tie' | 'mixes' | 'unsteady'; found: OutputDifference };
 
 /**
- * Tells whether a row's outputs depend on the other rows of its run. Equal within tolerance alone and
- * together: they do not. Else the row is run twice more. Alone, for a model that answers otherwise
- * each time proves nothing. And in the same place of as many, other, rows: kernels then sum in the same
- * order, so a row that still differs is proven to have seen its neighbours, and one that does not
- * differed by rounding, if by little.
+ * Determines whether a row's outputs depend on the other rows of its run. Equal within tolerance alone and
+ * together: they do not. Otherwise the row is run twice more. First alone: a model whose answer changes each
+ * time proves nothing. Then in the same position among the same number of other rows: kernels then sum in the
+ * same order, so a row that still differs is proven to depend on its neighbours, and one that does not
+ * differed by rounding, if only slightly.
  */
 export async function proveRow(evidence: Evidence): Promise<Proof> {
   const { axes, alone, together, at } = evidence;

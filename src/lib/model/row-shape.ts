@@ -1,6 +1,6 @@
 import { elementCount } from './tensor.js';
 
-/** What shape a value of JavaScript has, and whether that is a row: for submitters and handlers alike. */
+/** The shape of a JavaScript value, and whether that is a row: for submitters and handlers alike. */
 
 type Dims = readonly (number | null)[];
 
@@ -8,7 +8,10 @@ export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 }
 
-/** Lengths along the first element of each level: `[8, 8]` for 8 lists of 8. Sees no raggedness; ends at `limit`. */
+/**
+ * Lengths along the first element of each level: `[8, 8]` for 8 lists of 8. Does not detect raggedness; stops
+ * at `limit`.
+ */
 export function measure(value: unknown, limit = 255): number[] {
   const dims: number[] = [];
   let at = value;
@@ -32,13 +35,13 @@ function matches(dims: readonly number[], shape: Dims): boolean {
 }
 
 /**
- * The row shape that a value of shape `dims` has as one row: the very shape, the shape without a
- * leading 1, a flat list of as many elements, or a bare value where a row is one element. Undefined
- * when it is not one row.
+ * The row shape of a value of shape `dims` as one row: the exact shape, the shape without a leading 1, a flat
+ * list with as many elements, or a bare value if a row is one element. Undefined when it is not one row.
  */
 export function asRow(dims: readonly number[], shape: Dims): number[] | undefined {
   if (matches(dims, shape)) return [...dims];
-  // A model exported with a batch of exactly 1 has [1, C, H, W] for a row that callers have as [C, H, W].
+  // A model exported with a batch of exactly 1 has rows of shape [1, C, H, W], which callers have as [C, H,
+  // W].
   if (shape[0] === 1 && dims.length > 0 && matches(dims, shape.slice(1))) return [1, ...dims];
   const count = fixedCount(shape);
   if (count === undefined || count === 0) return undefined;
@@ -46,7 +49,7 @@ export function asRow(dims: readonly number[], shape: Dims): number[] | undefine
   return flat || (dims.length === 0 && count === 1) ? (shape as number[]) : undefined;
 }
 
-/** Shape decides: one row first, then rows of row shape along the first dimension. */
+/** The shape decides: one row is tried first, then several rows along the first dimension. */
 export function arrange(dims: readonly number[], shape: Dims): 'one' | 'many' | undefined {
   if (asRow(dims, shape) !== undefined) return 'one';
   return dims.length > 0 && asRow(dims.slice(1), shape) !== undefined ? 'many' : undefined;
@@ -65,8 +68,8 @@ function flatten(value: unknown, shape: readonly number[], axis: number, target:
 }
 
 /**
- * The elements of a value of shape `dims` in row-major order, uncopied when it is flat.
- * Undefined when it is ragged.
+ * The elements of a value of shape `dims` in row-major order, not copied if it is flat. Undefined when it is
+ * ragged.
  */
 export function flatElements(value: unknown, dims: readonly number[]): ArrayLike<unknown> | undefined {
   if (dims.length === 0) return [value];

@@ -14,17 +14,17 @@ import {
 type Reader = (index: number) => unknown;
 
 /**
- * `exact`, for programs: NaN and infinities are numbers, integers beyond 2^53 bigints. `json`: what JSON
- * has no number for is text, as the JSON mapping of Protocol Buffers writes it; input takes the same.
+ * `exact`, for programs: NaN and infinities are numbers, integers beyond 2^53 bigints. `json`: values without
+ * a JSON number are text, as in the JSON mapping of Protocol Buffers; input accepts the same.
  */
 export type ValueForm = 'exact' | 'json';
 
-/** `{"class": 3, "confidence": 0.99}`, nested arrays for shapes, or whatever a handler answered. */
+/** `{"class": 3, "confidence": 0.99}`, nested arrays for shapes, or a handler's answer. */
 export type RowValue = unknown;
 
 /**
- * The rows of a result as plain values: an object of named outputs per row, nested arrays by the
- * row's own shape, scalars bare. A handler's answer is the row itself, JSON in either form.
+ * The rows of a result as plain values: an object of named outputs per row, nested arrays in the row's own
+ * shape, scalars bare. A handler's answer is the row itself, JSON in either form.
  */
 export function rowValues(payload: Payload, form: ValueForm): RowValue[] {
   const only = payload.tensors[0];
@@ -89,20 +89,20 @@ const NUMBER_READERS: Record<Exclude<DataType, 'string' | 'bool'>, NumberReader>
   uint64: (view, at) => exactInteger(view.getBigUint64(at, true)),
 };
 
-/** A number where JSON has one for it, else its text: `"NaN"`, `"-Infinity"`, `"9007199254740993"`. */
+/** A number if JSON has one for it, else its text: `"NaN"`, `"-Infinity"`, `"9007199254740993"`. */
 export function jsonNumber(value: number | bigint): number | string {
   const exact = exactInteger(value);
   return typeof exact === 'number' && Number.isFinite(exact) ? exact : exact.toString();
 }
 
-/** A bigint as a number where that is exact. */
+/** A bigint as a number if that is exact. */
 function exactInteger(value: number | bigint): number | bigint {
   if (typeof value === 'number') return value;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** The shortest decimal that is this float32: 7 digits mostly, 9 always (IEEE 754). */
+/** The shortest decimal that identifies this float32: 7 digits mostly, 9 always (IEEE 754). */
 export function shortFloat(value: number): number {
   if (value === 0 || !Number.isFinite(value)) return value;
   for (let digits = 7; digits < 9; digits++) {

@@ -17,15 +17,15 @@ import {
 } from './wire.js';
 
 /**
- * The runner process. Frames come and go on fd 3; when that ends, the worker is gone and so are we.
- * A terminal's Ctrl-C and a service manager's SIGTERM reach every process of the group: the worker
- * decides what they mean, so a drain can finish; only SIGKILL ends a runner from outside.
+ * The runner process. Frames are exchanged on fd 3; when it closes, the worker has exited and this process
+ * exits too. A terminal's Ctrl-C and a service manager's SIGTERM reach every process of the group: the worker
+ * decides what they mean, so that a drain can finish; from outside, only SIGKILL ends a runner.
  */
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 
 /**
- * A run blocks this thread, so the end of the pipe goes unheard until it is over: another thread
- * looks whether the worker lives. Else a killed worker's run would hold the device for as long as it takes.
+ * A run blocks this thread, so a closed pipe goes unnoticed until it is over: another thread checks whether
+ * the worker is alive. Otherwise a killed worker's run would occupy the device until its end.
  */
 const WATCH_WORKER = `
 const { workerData } = require('node:worker_threads');
@@ -40,12 +40,15 @@ const PIPE_FD = 3;
 const ARENA_FD = 4;
 const OUTPUT_FD = 5;
 const pipe = new Socket({ fd: PIPE_FD, readable: true, writable: true });
-/** What handlers print goes its own way to the worker's log: never between frames, nor among native output. */
+/**
+ * Handlers' output has its own channel to the worker's log: never between frames, nor mixed with native
+ * output.
+ */
 const output = new HandlerOutput((line) => {
   try {
     writeSync(OUTPUT_FD, `${JSON.stringify(line)}\n`);
   } catch {
-    // The worker is gone; so are we, soon.
+    // The worker has exited; this process will too.
   }
 });
 output.install();
@@ -56,7 +59,7 @@ let toldToStop = false;
 const turns = new Turns();
 
 const reader = new FrameReader((frame) => {
-  // One at a time and in order: a run blocks the thread anyhow.
+  // One at a time and in order: a run blocks the thread anyway.
   void turns.take(() => answer(frame));
 });
 pipe.on('data', (chunk: Buffer) => reader.push(chunk));
@@ -67,9 +70,9 @@ pipe.on('end', () => {
   leave();
 });
 
-/** The worker is gone: ends the process group, which is this process and what handlers have started. */
+/** The worker has exited: ends the process group, that is, this process and what handlers have started. */
 function leave(): void {
-  // Told to stop, it ends in order; the worker then ends the rest of the group.
+  // When told to stop, it exits normally; the worker then ends the rest of the group.
   if (toldToStop) process.exit(0);
   process.kill(-process.pid, 'SIGKILL');
 }
@@ -101,7 +104,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       const host = await output.within(name, handlerPath !== undefined, () =>
         ModelHost.load(request.files, settings, stopping.signal, request.expect),
       );
-      // A model that does not load leaves the one of its name as it is.
+      // A model that does not load leaves the existing one of its name in place.
       await unload(request.model);
       hosts.set(request.model, host);
       return [{ id, loaded: host.loaded }, []];
@@ -112,7 +115,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
     case 'run': {
       const host = hosts.get(request.model);
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
-      // What a run that failed left over is not this one's.
+      // Discard what a failed run left over.
       host.takeCheckMs();
       const started = performance.now();
       const { outputs, failed } = await output.within(host.loaded.signature.name, host.hasHandler, () =>
@@ -131,7 +134,7 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
   }
 }
 
-/** Fills part of a buffer with bytes of the worker's arena. */
+/** Fills part of a buffer with bytes from the worker's arena. */
 function readArena(into: Buffer, at: number, from: number, bytes: number): void {
   for (let done = 0; done < bytes; ) {
     const read = readSync(ARENA_FD, into, at + done, bytes - done, from + done);
@@ -146,7 +149,7 @@ async function unload(model: string): Promise<void> {
   await host?.release();
 }
 
-/** Loads ONNX Runtime here and not at the top, so that its absence is an answer and not a crash. */
+/** Loads ONNX Runtime here, not at the top, so that its absence is an answer rather than a crash. */
 async function hostModule(): Promise<typeof import('./model-host.js')> {
   try {
     return await import('./model-host.js');

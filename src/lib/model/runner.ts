@@ -5,7 +5,7 @@ import type { RowFailure } from './row-failure.js';
 import type { ModelSignature } from './signature.js';
 import type { Payload } from './tensor.js';
 
-/** Execution providers a worker may ask for; `auto` = CUDA when its library loads, else CPU. */
+/** Execution providers that a worker may request; `auto` = CUDA when its library loads, else CPU. */
 export type Provider = 'auto' | 'cpu' | 'cuda' | 'webgpu' | 'tensorrt' | 'coreml' | 'dml';
 
 export interface RunnerOptions {
@@ -16,89 +16,89 @@ export interface RunnerOptions {
   requireGpu: boolean;
   /** ONNX Runtime intra-op threads. */
   threads: number;
-  /** Check now and then in service that rows of a run are as they are alone [no]. */
+  /** Occasionally check while serving that rows of a run have the same outputs as alone [no]. */
   rowCheck?: boolean | undefined;
-  /** Directory that holds `<name>/<version>/model.onnx`. */
+  /** Directory that contains `<name>/<version>/model.onnx`. */
   modelsDir: string;
 }
 
 export interface LoadedModel {
   signature: ModelSignature;
-  /** Where it really runs: `cuda:0`, `webgpu:0`, `cpu`. */
+  /** The actual device: `cuda:0`, `webgpu:0`, `cpu`. */
   device: string;
   loadMs: number;
-  /** Why the device is not the one asked for, when so. */
+  /** Why it is not the requested device, if so. */
   fallback?: string;
   /** The files it was loaded from. */
   content: Fingerprint;
-  /** Labels of those that stay mapped into memory: external data. */
+  /** Labels of the files that stay mapped into memory: external data. */
   mapped: string[];
 }
 
-/** How a model is loaded a second time, next to an earlier version of it. */
+/** How to load a model again, next to an earlier version of it. */
 export interface LoadAs {
-  /** What runs call it [the model's name]. */
+  /** Its name for runs [the model's name]. */
   session?: string | undefined;
   /** Version to load [the highest]. */
   version?: number | undefined;
-  /** What its files must be: of a model that the worker serves already. */
+  /** What its files must be: for a model that the worker already serves. */
   expect?: Fingerprint | undefined;
 }
 
-/** The time that a run may take, by the limits of its jobs. */
+/** The run's time limits, from its jobs. */
 export interface RunLimits {
   /** Milliseconds after which a handler's signal is aborted. */
   softMs?: number | undefined;
-  /** Milliseconds after which the worker ends the process. */
+  /** Milliseconds after which the worker kills the process. */
   limitMs?: number | undefined;
 }
 
 export interface RunRequest extends RunLimits {
-  /** Session of a loaded model: its name, unless it was loaded under another. */
+  /** Session of a loaded model: its name, unless it was loaded under another one. */
   model: string;
-  /** Payloads of one `shapeKey`, at most `maxBatch` rows together. */
+  /** Payloads with the same `shapeKey`, at most `maxBatch` rows together. */
   parts: Payload[];
 }
 
 export interface RunReply {
-  /** The rows of all parts that have an output, in order, after task or handler; rows first. */
+  /** The outputs of all rows that have one, in order, after task or handler; rows first. */
   outputs: Payload;
-  /** The other rows, in no order. */
+  /** The other rows, in any order. */
   failed: RowFailure[];
-  /** Milliseconds inside the runner, pre- and post-processing included. */
+  /** Milliseconds inside the runner, including pre- and post-processing. */
   runMs: number;
 }
 
-/** Why a runner ended, in words fit for a job's error: `killed by SIGKILL`, `exit code 3`. */
+/** Why a runner ended, in words suitable for a job's error: `killed by SIGKILL`, `exit code 3`. */
 export interface RunnerExit {
   reason: string;
   signal: NodeJS.Signals | null;
   code: number | null;
-  /** True when `stop` or `kill` asked for it. */
+  /** True when `stop` or `kill` caused it. */
   expected: boolean;
 }
 
 /**
- * A process that holds ONNX Runtime sessions, pinned to one device. It may be killed at any moment:
- * pending calls then reject with RUNNER_DIED, and `exited` resolves.
+ * A process that holds ONNX Runtime sessions, pinned to one device. It may be killed at any time: pending
+ * calls then reject with RUNNER_DIED, and `exited` resolves.
  */
 export interface Runner {
   readonly pid: number;
   readonly exited: Promise<RunnerExit>;
-  /** Loads a model in addition to those that are loaded. @throws InferError MODEL_CHANGED when it is not as expected. */
+  /** Loads an additional model. @throws InferError MODEL_CHANGED when it is not as expected. */
   load(model: string, as?: LoadAs): Promise<LoadedModel>;
   unload(session: string): Promise<void>;
   /** One micro-batch; one at a time. Rejects with RUN_FAILED and the model's own text. */
   run(request: RunRequest): Promise<RunReply>;
   /** Resident bytes of the runner process. */
   memory(): Promise<number>;
-  /** Asks it to end after the current run; resolves when it has. */
+  /** Asks it to exit after the current run; resolves when it has. */
   stop(): Promise<void>;
-  /** SIGKILL; resolves when it is gone. The only way to end a run in progress. */
+  /** SIGKILL; resolves when it has exited. The only way to end a run in progress. */
   kill(): Promise<void>;
 }
 
-/** `arena`: where large inputs are staged, if they are. `onLine` hears what handlers print. */
+/** `arena`: where large inputs are staged, if at all. `onLine` receives what handlers print. */
 export type StartRunner = (
   options: RunnerOptions,
   arena?: Arena,

@@ -14,17 +14,17 @@ export interface ModelListing {
   versions: number[];
 }
 
-/** Something in a models directory that looks like a model and is not served. */
+/** Something in a models directory that looks like a model but is not served. */
 export interface Skipped {
   /** Its path below the models directory. */
   place: string;
   /** `my model is not served: ...`; printable. */
   reason: string;
-  /** The command that makes it one. */
+  /** The command that turns it into one. */
   fix?: string | undefined;
 }
 
-/** What a models directory holds. */
+/** The contents of a models directory. */
 export interface Survey {
   models: ModelListing[];
   /** Models whose directory may not be read. */
@@ -36,9 +36,10 @@ const VERSION_DIR = /^[1-9]\d{0,8}$/;
 export const MODEL_FILE = 'model.onnx';
 
 /**
- * Looks through a directory laid out as `<dir>/<name>/<version>/model.onnx`; manifests are not read, so
- * one bad model hides no other.
- * @throws InferError MODELS_DIR (exit 66) when there is no such directory, MODELS_DIR_UNREADABLE (77) where access is denied.
+ * Scans a directory laid out as `<dir>/<name>/<version>/model.onnx`; manifests are not read, so one bad model
+ * does not hide others.
+ * @throws InferError MODELS_DIR (exit 66) when the directory does not exist, MODELS_DIR_UNREADABLE (77) when
+ *   access is denied.
  */
 export function surveyModels(dir: string): Survey {
   const survey: Survey = { models: [], denied: [], skipped: [] };
@@ -55,7 +56,7 @@ export function listModels(dir: string): ModelListing[] {
   return surveyModels(dir).models;
 }
 
-/** Names of all models of a directory, those that may not be read too. @throws InferError MODELS_DIR. */
+/** Names of all models of a directory, including unreadable ones. @throws InferError MODELS_DIR. */
 export function modelNames(dir: string): string[] {
   const { models, denied } = surveyModels(dir);
   return [...models, ...denied].map(({ name }) => name).sort();
@@ -104,7 +105,7 @@ function surveyModel(dir: string, name: string, survey: Survey): void {
   survey.skipped.push(...misplaced(dir, name, entries, numbers));
 }
 
-/** What looks like a model file or a version of one model and is none. */
+/** Things that look like a model file or a version of one model but are not. */
 function misplaced(dir: string, name: string, entries: readonly Dirent[], versions: number[]): Skipped[] {
   const modelDir = path.join(dir, name);
   const found: Skipped[] = [];
@@ -116,7 +117,7 @@ function misplaced(dir: string, name: string, entries: readonly Dirent[], versio
     const from = quoteWord(path.join(modelDir, entry));
     if (entry.startsWith('.')) continue;
     if (hasModel(modelDir, entry) && !VERSION_DIR.test(entry)) {
-      // A link such as `latest` names a version that is there by its number.
+      // A link such as `latest` refers to a version that exists under its number.
       if (versions.length > 0 && isLink(path.join(modelDir, entry))) continue;
       const digits = Number(/[1-9]\d{0,8}/.exec(entry)?.[0] ?? next);
       const to = quoteWord(path.join(modelDir, String(versions.includes(digits) ? next : digits)));
@@ -135,7 +136,7 @@ function misplaced(dir: string, name: string, entries: readonly Dirent[], versio
   return found;
 }
 
-/** A version directory without a model.onnx: under way, or its file has another name. */
+/** A version directory without a model.onnx: being written, or its file has another name. */
 function emptyVersion(modelDir: string, place: string, entry: string): Skipped[] {
   const versionDir = path.join(modelDir, entry);
   let names: string[] = [];
@@ -174,7 +175,7 @@ function flatFile(dir: string, file: string): Skipped {
   };
 }
 
-/** Whether `<dir>/<entry>/model.onnx` is there; one that may not be looked at, or a broken link, is. */
+/** Whether `<dir>/<entry>/model.onnx` exists; true for a broken link or if access is denied. */
 function hasModel(dir: string, entry: string): boolean {
   try {
     lstatSync(path.join(dir, entry, MODEL_FILE));
@@ -188,7 +189,7 @@ function isLink(file: string): boolean {
   return lstatSync(file).isSymbolicLink();
 }
 
-export function isDirectory(file: string): boolean {
+function isDirectory(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
   } catch (error) {

@@ -5,10 +5,10 @@ import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
 import { isFloat, type Payload, type RowTensor } from './tensor.js';
 
-/** How a model's raw outputs become those of its task; `signature` is what then is published. */
+/** How a model's raw outputs are turned into those of its task; `signature` is then published. */
 export interface TaskPlan {
   outputs: TensorSignature[];
-  /** The rows that have an answer, in order, and why each other row has none. */
+  /** The rows with an answer, in order, and why each other row has none. */
   apply(raw: Payload): RunOutputs;
 }
 
@@ -19,10 +19,11 @@ export interface RunOutputs {
 
 /**
  * `classification`: `class` int32, `confidence` float32 and, with labels, `label` per row, from the scores
- * output that the manifest names, else the first output of floats. `embedding`: of all outputs the one that is a vector of
- * floats a row. `tensor` (the default): outputs as they are.
- * @param sample the outputs of a row that ran at load: scores that the manifest does not tell are probabilities where those are.
- * @throws InferError MODEL_MANIFEST when the manifest names an output or labels that do not fit.
+ * output named by the manifest, else the first float output. `embedding`: of all outputs the one that is a vector of
+ * floats a row. `tensor` (the default): outputs unchanged.
+ * @param sample the outputs of a row that ran at load: if the manifest does not say, scores are probabilities
+ *   if these are.
+ * @throws InferError MODEL_MANIFEST when the manifest names an unsuitable output or labels.
  */
 export function planTask(
   manifest: ModelManifest,

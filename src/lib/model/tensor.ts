@@ -1,6 +1,6 @@
 import { badInput, InferError } from '../core/errors.js';
 
-/** Element types, named as ONNX Runtime names them. `string` elements are UTF-8. */
+/** Element types, named as in ONNX Runtime. `string` elements are UTF-8. */
 export type DataType =
   | 'float32'
   | 'float64'
@@ -61,27 +61,38 @@ export function fromOipName(name: string): DataType | undefined {
   return FROM_OIP.get(name);
 }
 
-/** `json`: every element is the JSON text of a row, for or from a handler. `class`: part of a classification of ours. */
+/**
+ * `json`: every element is the JSON text of a row, for or from a handler. `class`: part of one of infer's
+ * classifications.
+ */
 export type TensorRole = 'json' | 'class';
 
 /**
- * One named tensor of a job, rows first: whatever axis the model batches along, here row 0's bytes
- * come first, then row 1's. So rows are sliced and joined by byte ranges, and only the runner, next
- * to the model, turns them to the model's own layout. Little endian, row major, no padding.
+ * One named tensor of a job, rows first: whichever axis the model batches along, row 0's bytes come first
+ * here, then row 1's. So rows are sliced and joined by byte ranges, and only the runner, next to the model,
+ * converts them to the model's own layout. Little endian, row major, no padding.
  */
 export interface RowTensor {
   name: string;
   type: DataType;
-  /** Shape of one row (the model's shape without its batch axis); of the whole tensor when shared; `[]` where there are `shapes`. */
+  /**
+   * Shape of one row (the model's shape without its batch axis); of the whole tensor when shared; `[]` if
+   * there are `shapes`.
+   */
   shape: number[];
-  /** Each row's own shape, only where rows differ: a detector finds two boxes in one image and none in the next. */
+  /**
+   * Each row's own shape, only if rows differ: a detector finds two boxes in one image and none in the next.
+   */
   shapes?: number[][];
-  /** True for an input without a batch axis (a scalar sampling rate, say): one value for all rows. */
+  /** True for an input without a batch axis (such as a scalar sampling rate): one value for all rows. */
   shared?: boolean;
-  /** What a tensor of ours stands for. Never told from its name, which a model may give a tensor of its own. */
+  /**
+   * The role of one of infer's own tensors. Never guessed from its name, which a model may give a tensor of
+   * its own.
+   */
   role?: TensorRole;
   data: Uint8Array;
-  /** Where the same bytes are in the worker's arena, for a large input; see arena.ts. */
+  /** Location of the same bytes in the worker's arena, for a large input; see arena.ts. */
   staged?: number;
 }
 
@@ -89,7 +100,7 @@ export interface RowTensor {
 export interface Payload {
   rows: number;
   tensors: RowTensor[];
-  /** Of an input: names of the outputs that its result shall have; all of them when absent. */
+  /** For an input: names of the outputs requested for its result; all of them when absent. */
   wanted?: string[];
   /**
    * Memory that no one needs any more and that ends where the first tensor begins: where the tensors follow one another, an
@@ -110,7 +121,7 @@ export function rowShape(tensor: RowTensor, row: number): number[] {
   return tensor.shapes?.[row] ?? tensor.shape;
 }
 
-/** Element at which each row of a tensor begins and, last, how many there are: `rows + 1` numbers. */
+/** Start element of each row of a tensor and, last, the total number: `rows + 1` numbers. */
 export function rowStarts(tensor: RowTensor, rows: number): number[] {
   const perRow = elementCount(tensor.shape);
   const { shapes } = tensor;
@@ -152,7 +163,7 @@ export function sliceRows(payload: Payload, from: number, to: number): Payload {
   return { ...payload, rows: to - from, tensors };
 }
 
-/** Rows `from..to` of a tensor whose rows lie at `offsets`, sharing memory with it. */
+/** Rows `from..to` of a tensor whose rows start at `offsets`, sharing memory with it. */
 function cut(tensor: RowTensor, offsets: readonly number[], from: number, to: number): RowTensor {
   const piece = cutBytes(tensor, offsets[from] as number, offsets[to] as number);
   return tensor.shapes === undefined ? piece : withShapes(piece, tensor.shapes.slice(from, to));
@@ -164,7 +175,7 @@ function cutBytes(tensor: RowTensor, from: number, to: number): RowTensor {
   return staged === undefined ? { ...tensor, data } : { ...tensor, data, staged: staged + from };
 }
 
-/** A tensor whose rows have these shapes: one for all where they agree. */
+/** A tensor whose rows have these shapes: one for all if they agree. */
 function withShapes({ shapes: _, ...tensor }: RowTensor, shapes: number[][]): RowTensor {
   const first = shapes[0] ?? [];
   const key = first.join();
@@ -189,9 +200,9 @@ export function splitRows(payload: Payload, counts: readonly number[]): Payload[
 }
 
 /**
- * Payloads of the same names and types joined in order. Rows may differ in shape. A shared tensor stays
- * shared where all parts have the same; else each row gets its part's.
- * @throws InferError OUTPUT_MIXED when names or types differ: the parts are not of one model.
+ * Payloads with the same names and types, joined in order. Rows may differ in shape. A shared tensor stays
+ * shared if all parts have the same; otherwise each row gets its part's.
+ * @throws InferError OUTPUT_MIXED when names or types differ: the parts come from different models.
  */
 export function concatRows(parts: readonly Payload[]): Payload {
   const first = parts[0];
@@ -247,19 +258,19 @@ function sameShared(a: RowTensor, b: RowTensor): boolean {
   return a.shared === true && a.shape.join() === b.shape.join() && Buffer.compare(a.data, b.data) === 0;
 }
 
-/** A shared tensor as one of `rows` rows that are all alike. */
+/** A shared tensor, repeated for each of `rows` rows. */
 function repeated({ shared: _, ...tensor }: RowTensor, rows: number): RowTensor {
   return { ...tensor, data: Buffer.concat(new Array<Uint8Array>(rows).fill(tensor.data)) };
 }
 
-/** A result with the outputs of these names alone. */
+/** A result reduced to the outputs with these names. */
 export function onlyOutputs(payload: Payload, names: readonly string[]): Payload {
   return { ...payload, tensors: payload.tensors.filter((tensor) => names.includes(tensor.name)) };
 }
 
 /**
- * What two payloads must have in common to run in one micro-batch: names, types and row shapes of
- * all tensors, and the very bytes of shared ones.
+ * What two payloads must have in common to run in one micro-batch: names, types and row shapes of all
+ * tensors, and the exact bytes of shared ones.
  */
 export function shapeKey(payload: Payload): string {
   let key = '';

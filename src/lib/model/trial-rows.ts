@@ -3,24 +3,24 @@ import { ARRAYS, type HostTensor, type NumberArray, type TensorData, toBytes, to
 import { type DataType, ELEMENT_BYTES, elementCount, encodeStrings, isFloat } from './tensor.js';
 
 /**
- * Rows for the trial of a model: random, never alike, and the same for every load.
+ * Rows for the trial of a model: random, all different, and the same for every load.
  *
  * - `plain`: around 0.5, deviation 1
- * - `opposite`: the same with the sign turned, so that sums of rows change theirs
- * - `large`: fifty times `opposite`: it widens whatever range is taken over a whole run
- * - `unit`: between 0 and 1, as images and probabilities are
- * - `zero`: nothing, as padding is
+ * - `opposite`: the same with the sign flipped, so that sums over rows change theirs
+ * - `large`: fifty times `opposite`: widens any range computed over a whole run
+ * - `unit`: between 0 and 1, like images and probabilities
+ * - `zero`: zeros, like padding
  */
 export type RowKind = 'plain' | 'opposite' | 'large' | 'unit' | 'zero';
 
-/** An input whose rows are made: its shape is one row's. */
+/** An input for which rows are generated: its shape is that of one row. */
 export interface RowInput {
   name: string;
   type: DataType;
   shape: readonly number[];
-  /** Length of the open dimensions, for inputs that say how long a sequence is; 0 without any. */
+  /** Length of the open dimensions, for inputs that contain a sequence length; 0 if there are none. */
   length: number;
-  /** The elements that model.json gives it by default. */
+  /** The default elements from model.json. */
   default?: TensorData;
 }
 
@@ -28,8 +28,8 @@ export interface RowInput {
 export type Row = ReadonlyMap<string, TensorData>;
 
 /**
- * Upper ends (excluded) of the integers tried, one after another until the model runs: indexes of an
- * embedding must lie within its table. Strings are words first, then numbers below the end.
+ * Upper ends (exclusive) of the integers, tried one after another until the model runs: indexes of an
+ * embedding must be within its table. Strings are words first, then numbers below the end.
  */
 export const INT_ENDS = [1000, 100, 10, 2] as const;
 
@@ -77,7 +77,7 @@ export function makeShared(input: RowInput, level: number, random: () => number)
 function makeValues(input: RowInput, kind: RowKind, level: number, random: () => number): TensorData {
   const { name, type } = input;
   const end = INT_ENDS[Math.min(level, INT_ENDS.length - 1)] as number;
-  // Floats may be anything, such as a state; of a rate or an index only the default is known to be right.
+  // Floats may be anything, such as a state; for a rate or an index, only the default is known to be valid.
   if (input.default !== undefined && !isFloat(type)) return input.default;
   if (type === 'string') return words(input, kind, level, random);
   if (MASK.test(name)) return filled(input, (i) => (i === 0 || (kind !== 'zero' && random() < 0.75) ? 1 : 0));
@@ -174,7 +174,7 @@ function joined(parts: readonly TensorData[]): Uint8Array {
   return all;
 }
 
-/** Whether two rows hold the same values in every input: such a pair proves nothing. */
+/** Whether two rows have the same values in every input: such a pair proves nothing. */
 export function alike(a: Row, b: Row): boolean {
   return [...a].every(([name, values]) => {
     const other = b.get(name) as TensorData;

@@ -4,19 +4,19 @@ import type { TensorMeta } from './probe-target.js';
 /** Shapes of one row by input, every dimension filled in. */
 export interface RowShapes {
   sizes: ReadonlyMap<string, number[]>;
-  /** Length of the first open dimension; 0 without any. */
+  /** Length of the first open dimension; 0 if there are none. */
   length: number;
 }
 
 type Pinned = ReadonlyMap<string, readonly (number | null)[]>;
 
 /**
- * Sizes tried for open dimensions that are not the batch: 8 rather than 1 first, because at 1 a
- * flattened [batch * seq] output looks just like [batch]; then what vision models are built for.
+ * Sizes tried for open dimensions other than the batch: 8 before 1, because at 1 a flattened [batch * seq]
+ * output looks just like [batch]; then the usual sizes of vision models.
  */
 const TRIAL_SIZES = [8, 32, 48, 64, 224, 1];
 
-/** The shapes to try, likeliest first: all open dimensions of one size. */
+/** The shapes to try, likeliest first: all open dimensions have the same size. */
 export function trialShapes(pinned: Pinned, inputs: readonly TensorMeta[], plan: AxisPlan): RowShapes[] {
   const symbols = openSymbols(pinned, inputs, plan);
   if (symbols.count === 0) return [fill(pinned, symbols, () => 0)];
@@ -24,8 +24,8 @@ export function trialShapes(pinned: Pinned, inputs: readonly TensorMeta[], plan:
 }
 
 /**
- * Other lengths than the known ones: each open dimension in turn doubled, all doubled, all halved.
- * Dimensions of one name, or of none in one place, are of one size.
+ * Lengths other than the known ones: each open dimension in turn doubled, all doubled, all halved. Dimensions
+ * with the same name, or unnamed ones at the same place, have the same size.
  */
 export function otherLengths(
   pinned: Pinned,

@@ -24,7 +24,7 @@ export interface TrialTask {
   target: ProbeTarget;
   plan: AxisPlan;
   pinned: PinnedShapes;
-  /** Output axes that model.json declares; null = shared by all rows. */
+  /** Output axes declared in model.json; null = shared by all rows. */
   declaredOutputs: ReadonlyMap<string, number | null>;
   /** By input name. */
   defaults: ReadonlyMap<string, DefaultValue>;
@@ -38,11 +38,11 @@ export interface TrialResult {
   shapes?: RowShapes;
   /** The outputs of one row of these shapes. */
   sample?: Outputs;
-  /** The field of model.json that says otherwise of an output. */
+  /** The field of model.json that contradicts the trial. */
   contradicts?: string;
 }
 
-/** The row under test, and the other rows of its run. */
+/** The tested row, and the other rows of its run. */
 interface Round {
   before: readonly RowKind[];
   target: RowKind;
@@ -53,9 +53,9 @@ const alternating = (rows: number): RowKind[] =>
   Array.from({ length: rows }, (_, at) => (at % 2 === 0 ? 'large' : 'plain'));
 
 /**
- * In order of what they tell: the row is first, last and in the middle, a small one among large ones and a large
- * one among small ones, in runs of 2 to 9; then of 32, for models that reach to rows further away, such as a
- * dilated convolution along a sequence.
+ * The most informative first: the row is first, last and in the middle, a small one among large ones and a
+ * large one among small ones, in runs of 2 to 9; then of 32, for models that look at more distant rows, such
+ * as a dilated convolution along a sequence.
  */
 const ROUNDS: readonly Round[] = [
   { before: ['large'], target: 'plain', after: ['large'] },
@@ -66,7 +66,7 @@ const ROUNDS: readonly Round[] = [
   { before: ['opposite'], target: 'plain', after: ['large', 'unit'] },
   { before: alternating(16), target: 'unit', after: alternating(15) },
 ];
-/** Other rows in the places of these, to see whether they matter. */
+/** Replacements for these kinds of other rows, to see whether they matter. */
 const OTHER: Record<RowKind, RowKind> = {
   plain: 'large',
   opposite: 'large',
@@ -74,24 +74,24 @@ const OTHER: Record<RowKind, RowKind> = {
   unit: 'large',
   zero: 'large',
 };
-/** No further round is begun after this many ms of trial, beyond the first two. */
+/** No further round starts after this many ms of trial, beyond the first two. */
 const BUDGET_MS = 150;
-/** Where the first round took longer than this, it is the only one. */
+/** If the first round took longer than this, it is the only one. */
 const SLOW_ROUND_MS = 2000;
-/** Looking for lengths and values that the model takes is given up after this long. */
+/** The search for lengths and values that the model accepts is abandoned after this time. */
 const SEARCH_MS = 10_000;
 const SEED = 20_241;
 
 /**
- * Words of ONNX Runtime's operators for an index that is not in its table, or a text that is no number: a
- * Cast of one only says which function of C++ threw (`stod`).
+ * Messages of ONNX Runtime's operators for an index outside its table, or a text that is not a number: a Cast
+ * of such text only names the C++ function that threw (`stod`).
  */
 const OUT_OF_RANGE =
   /^(?!.*invalid dimensions).*(?:out of (?:data )?bounds|out of range|indices|index\b|parse|convert|\bsto(?:[dfi]|ld|u?ll?)\b)/i;
 
 /**
  * Tries a reading of the batch axes: the same rows alone and together must have equal outputs, at several
- * lengths of every open dimension. At least one round of two runs; the budget decides over more.
+ * lengths of every open dimension. At least one round of two runs; the budget decides about more.
  */
 export async function runTrial(task: TrialTask): Promise<TrialResult> {
   const trial = new Trial(task);
@@ -130,7 +130,7 @@ class Trial {
       if (next === undefined || enough) break;
       outcome = (await this.tryRound(next, lengths, round)) ?? outcome;
     }
-    // Ties are rare among random numbers: where two rows differ, their number or place itself is what counts.
+    // Ties are rare among random numbers: if two rows differ, their number or position is the likely cause.
     const ties = proofs.flatMap((proof) => (proof.verdict === 'tie' ? [proof.found] : []));
     const [tie] = ties;
     if (tie !== undefined && ties.length >= Math.min(2, proofs.length))
@@ -147,7 +147,7 @@ class Trial {
     };
   }
 
-  /** The first round, at the first lengths and values that the model takes. */
+  /** The first round, at the first lengths and values that the model accepts. */
   private async open(
     started: number,
   ): Promise<TrialResult | { shapes: RowShapes; first: RoundOutcome; ms: number }> {
@@ -180,7 +180,7 @@ class Trial {
     return { batching: { ok: false, reason: 'failed', text } };
   }
 
-  /** One more round, at another length where that runs; undefined when neither does. */
+  /** One more round, at another length if that runs; undefined when neither does. */
   private async tryRound(
     round: Round,
     lengths: readonly RowShapes[],
@@ -205,8 +205,8 @@ class Trial {
   private async round({ before, target, after }: Round, shapes: RowShapes): Promise<RoundOutcome> {
     const inputs = this.inputsOf(shapes);
     const row = makeRow(inputs, target, this.level, this.random);
-    const beside = (kinds: readonly RowKind[]) => kinds.map((kind) => this.otherThan(row, inputs, kind));
-    const rows = [...beside(before), row, ...beside(after)];
+    const others = (kinds: readonly RowKind[]) => kinds.map((kind) => this.otherThan(row, inputs, kind));
+    const rows = [...others(before), row, ...others(after)];
     const at = before.length;
     const { plan } = this.task;
     const shared: Row = new Map(
@@ -256,7 +256,7 @@ class Trial {
     return { proof };
   }
 
-  /** Outputs that do not grow must be the same whatever the rows are. */
+  /** Outputs that do not grow must be the same for all rows. */
   private async checkConstants(
     names: readonly string[],
     alone: Outputs,
@@ -287,7 +287,7 @@ class Trial {
     }
   }
 
-  /** A row of this kind with other values than `row`, as far as there are any. */
+  /** A row of this kind with values other than those of `row`, if possible. */
   private otherThan(row: Row, inputs: readonly RowInput[], kind: RowKind): Row {
     let other = makeRow(inputs, kind, this.level, this.random);
     for (let tries = 0; tries < 8 && alike(row, other); tries++)
@@ -303,7 +303,7 @@ class Trial {
     });
   }
 
-  /** Axis of each output that has as many places as there are rows; a sentence when there is no such reading. */
+  /** Axis of each output with as many positions as there are rows; a sentence if there is no such reading. */
   private axesOf(alone: Outputs, together: Outputs, rows: number): OutputAxes | string {
     const axes = new Map<string, number | null>();
     for (const { name } of this.task.target.outputs) {
@@ -316,7 +316,7 @@ class Trial {
           ? `output ${name} does not grow with the rows`
           : `output ${name} grows with the rows along axis ${axis}`;
       }
-      // A list of what was found in all rows, of which there was nothing: it would go to every row.
+      // An empty list of findings over all rows: it would be given to every row.
       if (axis === null && declared === undefined && (alone[name] as HostTensor).data.length === 0)
         return `output ${name} was empty in the trial, which tells nothing of its rows`;
       axes.set(name, axis);
@@ -332,7 +332,7 @@ class Trial {
 
 type RoundOutcome = { batching: Batching } | { proof: Proof };
 
-/** The one dimension that is 1 for one row and `rows` for as many; null when nothing grows. */
+/** The one dimension that is 1 for one row and `rows` for that many; null when nothing grows. */
 function growthOf(
   one: HostTensor | undefined,
   many: HostTensor | undefined,

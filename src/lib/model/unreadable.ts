@@ -7,14 +7,15 @@ import { systemUser } from '../core/system-user.js';
 
 const DENIED = new Set(['EACCES', 'EPERM']);
 
-/** Whether a file-system error says that this user has no right to a file. */
+/** Whether a file-system error says that this user has no access to a file. */
 export function isDenied(error: unknown): boolean {
   return DENIED.has((error as NodeJS.ErrnoException | undefined)?.code ?? '');
 }
 
 /**
- * MODEL_UNREADABLE (exit 77): who may not read what, and the command that changes it. MODEL_READ_FAILED (66)
- * where it is not a matter of rights. `file` is the path that was read; a directory above it may be what is closed.
+ * MODEL_UNREADABLE (exit 77): which user may not read what, and the command that changes it.
+ * MODEL_READ_FAILED (66) if permissions are not the cause. `file` is the path that was read; the inaccessible
+ * part may be a directory above it.
  */
 export function unreadable(model: string, file: string, error: unknown): InferError {
   const shown = printable(model);

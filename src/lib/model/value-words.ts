@@ -3,9 +3,9 @@ import { isList, measure } from './row-shape.js';
 import type { TensorSignature } from './signature.js';
 import { type DataType, isFloat } from './tensor.js';
 
-/** Words for values that do not fit: their kind and shape; a value itself is never shown. */
+/** Describes values that do not fit: their kind and shape; a value itself is never shown. */
 
-/** What one element of an input is called, and several. */
+/** The singular and plural name of an element of an input. */
 export function unit(input: TensorSignature): [one: string, more: string] {
   if (input.type === 'string') return ['text', 'texts'];
   return input.type === 'bool' ? ['true or false', 'true or false values'] : ['number', 'numbers'];
@@ -18,7 +18,7 @@ export function wantedShape(input: TensorSignature): string {
   return `${input.shape.map((dim) => dim ?? '?').join(' x ')} ${more}`;
 }
 
-/** What a value is: `63 numbers`, `a list of shape 8 x 7`, `text`, `null`, `an object`. */
+/** A description of a value: `63 numbers`, `a list of shape 8 x 7`, `text`, `null`, `an object`. */
 export function describe(value: unknown): string {
   if (!isList(value)) return describeScalar(value);
   const dims = measure(value);
@@ -74,7 +74,7 @@ interface Fault {
   hint: string;
 }
 
-/** What is wrong with a value as an element of a tensor of `type`, and the fix; never the value itself. */
+/** Why a value is invalid as an element of a tensor of `type`, and the fix; never the value itself. */
 export function explainElement(value: unknown, type: DataType): Fault & { takes: string } {
   return { ...explain(value, type), takes: ELEMENTS[type] };
 }

@@ -5,10 +5,10 @@ import type { RowFailure } from './row-failure.js';
 import type { LoadedModel, RunLimits, RunnerOptions } from './runner.js';
 import type { DataType, Payload, RowTensor, TensorRole } from './tensor.js';
 
-/** What a runner is told first; the manifest is parsed by the worker, which keeps zod out of the runner. */
+/** The first message to a runner; the manifest is parsed by the worker, which keeps zod out of the runner. */
 export type RunnerSettings = Pick<RunnerOptions, 'provider' | 'gpu' | 'requireGpu' | 'threads' | 'rowCheck'>;
 
-/** Requests, headers of frames; answers carry the same `id`. `model` is the session's name. */
+/** Requests, sent as frame headers; answers carry the same `id`. `model` is the session's name. */
 export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
   | { id: number; op: 'load'; model: string; files: ModelFiles; expect?: Fingerprint }
@@ -40,16 +40,16 @@ export interface WirePayload {
     shared?: true;
     role?: TensorRole;
     bytes: number;
-    /** Offset and length of its pieces in the worker's arena; without it the body holds it. */
+    /** Offset and length of its pieces in the worker's arena; if absent, the body contains it. */
     staged?: [number, number][];
   }[];
 }
 
-/** Tensors start at multiples of 8 in a body, so that every element type can be laid over it. */
+/** Tensors start at multiples of 8 in a body, so that a typed array of every type can be created over it. */
 const ALIGN = 8;
 const PADDING = new Uint8Array(ALIGN);
 
-/** Describes payloads of one `shapeKey` as one, their bytes row after row and uncopied. */
+/** Combines payloads with the same `shapeKey` into one, their bytes row after row, not copied. */
 export function packPayloads(payloads: readonly Payload[]): { payload: WirePayload; parts: Uint8Array[] } {
   const first = payloads[0];
   if (first === undefined) throw new InferError('RUN_FAILED', 'a run needs at least one payload');
@@ -77,7 +77,7 @@ export function packPayloads(payloads: readonly Payload[]): { payload: WirePaylo
   return { payload: { rows: payloads.reduce((sum, one) => sum + one.rows, 0), tensors }, parts };
 }
 
-/** Where the pieces are in the arena, neighbours as one; undefined unless all of them are there. */
+/** Locations of the pieces in the arena, adjacent ones merged; undefined unless all of them are there. */
 function placesOf(pieces: readonly RowTensor[]): [number, number][] | undefined {
   const places: [number, number][] = [];
   for (const { staged, data } of pieces) {
@@ -117,7 +117,7 @@ export function unpackPayload(
 export function toWireError(error: unknown): FailureRecord {
   const code = error instanceof InferError ? error.code : 'RUN_FAILED';
   const hint = error instanceof InferError ? error.hint : undefined;
-  // Whole: texts are cut where they are stored.
+  // Not shortened here: texts are truncated where they are stored.
   return { code, message: messageOf(error), ...(hint === undefined ? {} : { hint }) };
 }
 

@@ -1,9 +1,7 @@
 import { count, plural } from '../core/counts.js';
 import { formatDuration } from '../core/units.js';
 import {
-  type CancelledWork,
   type ForgottenWork,
-  isCancelled,
   isMoved,
   isPrioritised,
   type MovedJobs,
@@ -12,26 +10,25 @@ import {
   type PrioritisedJobs,
   type PurgeOutcome,
   type QueueRepaired,
-  type RetriedJobs,
   type RevokedJobs,
   type ServerChanged,
   type WorkerOutcome,
 } from './outcomes.js';
 
 /*
- * What came of each operation, in one line of words: the result that the audit log keeps. Written when the entry is, from
- * the outcome and nothing else. Views show the same lines.
+ * The outcome of each operation in one line: the result kept in the audit log. Produced when the entry is
+ * written, from the outcome alone. Views show the same lines.
  */
 
-/** `batch paused: 3 jobs wait`. @param verb another for what has not been done yet */
+/** `batch paused: 3 jobs waiting`. @param verb replaces the verb for a change that has not been made yet */
 export function pausedText(
   { queue, paused, changed, waiting, active, served }: PauseOutcome,
-  verb = paused ? 'paused' : 'goes on',
+  verb = paused ? 'paused' : 'resumed',
 ): string {
-  const jobs = `${plural(waiting, 'job')} ${waiting === 1 ? 'waits' : 'wait'}`;
-  const running = active === 0 ? '' : `, ${active} still run`;
+  const jobs = `${plural(waiting, 'job')} waiting`;
+  const running = active === 0 ? '' : `, ${active} still running`;
   const idle = served || paused ? '' : ', and no worker serves it';
-  if (!changed) return `${queue} is ${paused ? 'paused' : 'not paused'} already: ${jobs}${idle}`;
+  if (!changed) return `${queue} is ${paused ? 'already paused' : 'not paused'}: ${jobs}${idle}`;
   return `${queue} ${verb}: ${jobs}${paused ? running : idle}`;
 }
 
@@ -65,28 +62,16 @@ export function prioritisedText({ priority, jobs }: PrioritisedJobs): string {
   return `priority ${priority}: ${well} of ${plural(jobs.length, 'job')}`;
 }
 
-export function revokedText({ cancelled, active, ended }: RevokedJobs): string {
-  if (cancelled + active + ended === 0) return 'no job to cancel';
+export function revokedText({ cancelled, active, ended, newer }: RevokedJobs): string {
+  if (cancelled + active + ended + newer === 0) return 'no job to cancel';
   return [
     `${plural(cancelled, 'job')} cancelled`,
     ...(active > 0
       ? [`${active} running ${active === 1 ? 'is' : 'are'} being stopped by their workers`]
       : []),
     ...(ended > 0 ? [`${ended} had ended meanwhile`] : []),
+    ...(newer > 0 ? [`${plural(newer, 'job')} of a newer infer left alone`] : []),
   ].join(', ');
-}
-
-export function cancelledText(outcome: CancelledWork): string {
-  const { kind, state, jobs } = outcome;
-  if (jobs === 0) return isCancelled(outcome) ? 'was cancelled already' : `had ended: ${state}`;
-  if (kind === 'job') return isCancelled(outcome) ? 'cancelled' : 'its worker was asked to stop it';
-  return isCancelled(outcome)
-    ? `${plural(jobs, 'job')} cancelled`
-    : `${plural(jobs, 'job')} cancelled or being stopped`;
-}
-
-export function retriedText({ jobs }: RetriedJobs): string {
-  return `${plural(jobs, 'job')} waiting again`;
 }
 
 export function forgottenText({ jobs }: ForgottenWork): string {
@@ -97,7 +82,7 @@ export function orderedText({ workers }: OrderedWorkers): string {
   return workers.map((worker) => `${worker.name}: ${workerText(worker)}`).join('; ');
 }
 
-/** What one worker said, or how long it took. */
+/** One worker's answer, or how long it took. */
 export function workerText({ state, said, silentMs = 0, waited }: WorkerOutcome): string {
   if (state === 'silent') return `no answer within ${formatDuration(silentMs)}`;
   if (waited === undefined) return said;

@@ -1,14 +1,13 @@
+import { type CancelledWork, cancelSummary, isOpen, openJobs } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { missingId } from '../queue/broker/unknown-id.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
-import { cancelledText } from './audit-text.js';
 import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
-import type { Hands, Operation, Report } from './operation.js';
-import { type CancelledWork, isCancelled } from './outcomes.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 
-/** What is to be cancelled, and how many jobs of it have not ended. */
+/** What to cancel, and how many of its jobs have not ended. */
 export type CancelPlan = { open: number } & (
   | { kind: 'job'; job: JobPlace }
   | { kind: 'group'; group: GroupRecord }
@@ -21,45 +20,39 @@ export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
     target: id,
     log: 'jobs',
     needsConsent: () => false,
-    plan: (hands) => planOf(id, hands),
+    plan: (context) => planOf(id, context),
     preview: async (plan) => plan,
-    act: async (plan, hands, report) => {
-      const producer = new Producer(hands.client, hands.prefix, serverClock(hands.client));
+    act: async (plan, context, report) => {
+      const producer = new Producer(context.client, context.prefix, serverClock(context.client));
       try {
         return plan.kind === 'job'
-          ? await cancelJob(plan.job, plan.open, producer, hands)
-          : await cancelGroup(plan.group, plan.open, producer, hands, report);
+          ? await cancelJob(plan.job, plan.open, producer, context)
+          : await cancelGroup(plan.group, plan.open, producer, context, report);
       } finally {
         await producer.close();
       }
     },
-    summary: (outcome) => ({
-      count: outcome.jobs,
-      // Cancelled, or its workers were asked; else it had ended otherwise.
-      outcome: isCancelled(outcome) || outcome.jobs > 0 ? 'ok' : 'failed',
-      result: cancelledText(outcome),
-    }),
+    summary: cancelSummary,
   };
 }
 
-async function planOf(id: string, { client, prefix }: Hands): Promise<CancelPlan> {
+async function planOf(id: string, { client, prefix }: OperationContext): Promise<CancelPlan> {
   const found = await findNamedJobs(client, prefix, [id]);
   const [group] = groupsOf(found);
   if (group !== undefined) {
-    return { kind: 'group', group, open: Math.max(0, group.jobs - group.jobsCompleted - group.jobsFailed) };
+    return { kind: 'group', group, open: openJobs(group) };
   }
   const [first] = found.named;
   if (first?.kind !== 'job') throw await missingId(client, prefix, id);
   const record = await readJob(client, prefix, first.job.queue, id);
-  const ended = record !== undefined && !['waiting', 'delayed', 'active'].includes(record.state);
-  return { kind: 'job', job: first.job, open: ended ? 0 : 1 };
+  return { kind: 'job', job: first.job, open: record === undefined || isOpen(record.state) ? 1 : 0 };
 }
 
 async function cancelJob(
   { id, queue }: JobPlace,
   open: number,
   producer: Producer,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
 ): Promise<CancelledWork> {
   signal.throwIfAborted();
   const state = await producer.cancel(queue, id);
@@ -71,7 +64,7 @@ async function cancelGroup(
   group: GroupRecord,
   open: number,
   producer: Producer,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
   report: Report,
 ): Promise<CancelledWork> {
   const { id, queue } = group;

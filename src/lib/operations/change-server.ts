@@ -2,7 +2,7 @@ import { changedServerText } from './audit-text.js';
 import type { Operation } from './operation.js';
 import type { ServerChanged } from './outcomes.js';
 
-/** A change of the Redis server: of its settings, what it keeps of them, or its users. */
+/** A change to the Redis server: its settings, their persistence, or its users. */
 export interface ServerChange<Outcome> {
   action: 'redis-tune apply' | 'redis-tune rollback' | 'redis-tune acl';
   /** The server, or the user. */
@@ -10,12 +10,12 @@ export interface ServerChange<Outcome> {
   /** Old and new values of settings, or the role of a user; never a password. */
   detail: string;
   needsConsent: boolean;
-  /** Does it; undoes what it has begun when the signal fires. */
+  /** Makes the change; undoes what it has begun when the signal fires. */
   change(signal: AbortSignal): Promise<Outcome>;
   changed(outcome: Outcome): ServerChanged;
 }
 
-/** Changing a Redis server. The plan was made, and shown, before: to read a server is no part of this. */
+/** Changing a Redis server. The plan was made and shown before: reading a server is not part of this. */
 export function changeServer<Outcome>(wanted: ServerChange<Outcome>): Operation<null, Outcome> {
   const { action, target, detail, needsConsent } = wanted;
   return {

@@ -10,27 +10,27 @@ import { changeServer } from './change-server.js';
 import type { Operation } from './operation.js';
 import type { ServerChanged } from './outcomes.js';
 
-/** What came of changing servers, in the JSON of `apply` and `rollback`. */
+/** The outcome of changing servers, in the JSON of `apply` and `rollback`. */
 export interface ChangeJson {
-  /** False for a dry run, when no one agreed, when nothing was to do or CONFIG is refused. */
+  /** False for a dry run, when the user declined, when there was nothing to do, or when CONFIG is refused. */
   applied: boolean;
-  /** True when the servers, asked again, say what they were told. */
+  /** True when the settings, read back from the servers, have the new values. */
   verified: boolean;
   nodes: { label: string; changes: (Verified & { why?: string })[]; warnings: string[] }[];
   /** With `--persist`: where it was written, or what to do instead. */
   persisted: Persisted[] | null;
   snapshot: string | null;
-  /** Where CONFIG is refused: what to type at the provider, or to write into redis.conf. */
+  /** When CONFIG is refused: what to do at the provider, or to write into redis.conf. */
   instead: string[];
 }
 
-/** The plan of every server: what the audit found wrong, and what was asked for. */
+/** The plan for every server: what the audit found wrong, and what was requested. */
 export function planApply({ facts }: OpenServer, asked: Asked): NodePlan[] {
   const audits = auditServers(facts, asked.role);
   return facts.nodes.map((node, at) => planNode(node, audits[at]?.findings ?? [], asked));
 }
 
-/** What has not been done, as JSON: `now` is what a setting is. */
+/** A change that was not made, as JSON: `now` is the current value of a setting. */
 export function untouched(
   plans: readonly (NodeChanges & { warnings?: string[] })[],
   instead: string[] = [],
@@ -49,7 +49,7 @@ export function untouched(
   };
 }
 
-/** What to do where CONFIG is refused: the provider's own way, else lines of redis.conf. */
+/** What to do when CONFIG is refused: the provider's own method, else lines for redis.conf. */
 export function insteadOf({ provider, facts }: OpenServer, plans: readonly NodePlan[]): string[] {
   const [plan] = plans.filter(({ changes }) => changes.length > 0);
   if (plan === undefined) return [];
@@ -62,7 +62,7 @@ export function insteadOf({ provider, facts }: OpenServer, plans: readonly NodeP
 
 const configLines = (plan: NodePlan): string[] => [`CONFIG SET ${confLines(plan).join(' ')}`];
 
-/** Applies, and persists if wanted. A first signal undoes all. */
+/** Applies the changes and, if requested, persists them. A first signal undoes everything. */
 export function applyChange(
   open: OpenServer,
   plans: readonly NodePlan[],
@@ -93,14 +93,14 @@ export function applyChange(
   });
 }
 
-/** What a rollback would put back. @throws as `checkRollback`, unless forced. */
+/** What a rollback would restore. @throws as `checkRollback`, unless forced. */
 export function planBack({ facts }: OpenServer, snapshot: StoredSnapshot, force: boolean): NodeChanges[] {
   const plan = planRollback(snapshot, facts.nodes);
   if (!force) checkRollback(plan, facts.nodes);
   return plan.nodes;
 }
 
-/** Puts a snapshot back; what was persisted then is persisted again as it was. */
+/** Restores a snapshot; what was persisted then is persisted again with its old values. */
 export function rollbackChange(
   open: OpenServer,
   plans: NodeChanges[],
@@ -130,8 +130,8 @@ export function rollbackChange(
 }
 
 /**
- * `apply --persist` with nothing left to set: makes what was applied before outlive a restart.
- * Undefined when this user has applied nothing here.
+ * `apply --persist` with nothing left to set: makes what was applied before survive a restart. Undefined when
+ * this user has applied nothing here.
  */
 export function persistChange(
   open: OpenServer,
@@ -159,7 +159,7 @@ export function persistChange(
   });
 }
 
-/** What was set, for the audit log. */
+/** The settings that were changed, for the audit log. */
 function settingsOf({ nodes, verified, persisted }: ChangeJson): ServerChanged {
   return {
     what: 'settings',

@@ -11,13 +11,13 @@ import type { Operation } from './operation.js';
 export interface AclJson {
   user: string;
   role: AclRole;
-  /** For redis-cli, and for the file that `aclfile` names. */
+  /** For redis-cli, and for the file named by `aclfile`. */
   setUser: string;
   aclFile: string;
-  /** Null unless it was made here and --show was given. */
+  /** Null unless it was generated here and --show was given. */
   password: string | null;
   applied: boolean;
-  /** Whether it outlives a restart; null when it was not applied or not asked for. */
+  /** Whether it survives a restart; null when it was not applied or not requested. */
   persisted: boolean | null;
   /** Why it was not persisted. */
   reason: string | null;
@@ -31,7 +31,7 @@ export interface UserWish {
   persist: boolean;
 }
 
-/** The lines alone; asks no server. */
+/** Only the lines; contacts no server. */
 export function describeUser(loaded: LoadedSettings, wish: UserWish, readOnlyKeys = true): AclJson {
   const { prefix, redisUrl } = loaded.values;
   const db = redisUrl === undefined ? 0 : parseRedisUrl(redisUrl).db;
@@ -48,7 +48,7 @@ export function describeUser(loaded: LoadedSettings, wish: UserWish, readOnlyKey
   };
 }
 
-/** Making the user on every server of the Redis at hand, replicas of a Cluster among them. */
+/** Creates the user on every server of the Redis, including replicas of a Cluster. */
 export function userChange(
   { client, facts, target }: OpenServer,
   loaded: LoadedSettings,

@@ -1,20 +1,20 @@
 import { checkQueueName } from '../core/job.js';
 import { type MoveOutcome, Mover } from '../queue/broker/move.js';
 import { readJob } from '../queue/read/reader.js';
-import { listWorkers } from '../queue/registry.js';
+import { isServed } from '../queue/routes.js';
 import { movedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation } from './operation.js';
+import type { Operation, OperationContext } from './operation.js';
 import { isMoved, type JobRow, type MovedJobs, tally } from './outcomes.js';
 
 export interface MovePlan {
   to: string;
   jobs: NamedJobs;
-  /** Some live worker serves the queue that they go to. */
+  /** A worker serves the target queue, or is loading its models for it. */
   served: boolean;
 }
 
-/** Moving jobs that wait, named by their ids or that of their group, to another queue. */
+/** Moving waiting jobs, given by their ids or that of their group, to another queue. */
 export function moveJobs(ids: readonly string[], queue: string): Operation<MovePlan, MovedJobs, MovedJobs> {
   const to = checkQueueName(queue);
   return {
@@ -24,14 +24,13 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
     needsConsent: ({ jobs }) => jobs.total > 1,
     plan: async ({ client, prefix }) => {
       const jobs = await findNamedJobs(client, prefix, ids);
-      const workers = await listWorkers(client, prefix);
-      return { to, jobs, served: workers.some((worker) => worker.queues.includes(to)) };
+      return { to, jobs, served: await isServed(client, prefix, to) };
     },
-    preview: async ({ jobs }, hands) => {
+    preview: async ({ jobs }, context) => {
       const rows: MovedJobs['jobs'] = [];
       for (const page of pagesOf(jobs)) {
-        hands.signal.throwIfAborted();
-        rows.push(...(await Promise.all(page.map((job) => foreseen(hands, job, to)))));
+        context.signal.throwIfAborted();
+        rows.push(...(await Promise.all(page.map((job) => foreseen(context, job, to)))));
       }
       return { to, jobs: rows };
     },
@@ -60,7 +59,7 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
 }
 
 async function foreseen(
-  { client, prefix }: Hands,
+  { client, prefix }: OperationContext,
   { id, queue }: JobPlace,
   to: string,
 ): Promise<JobRow<MoveOutcome>> {

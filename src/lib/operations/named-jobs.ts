@@ -12,17 +12,19 @@ export interface JobPlace {
 
 type Named = { kind: 'job'; job: JobPlace } | { kind: 'group'; group: GroupRecord };
 
-/** What ids name: single jobs, and groups with all of their chunks. */
+/** The jobs identified by ids: single jobs, and groups with all of their chunks. */
 export interface NamedJobs {
   readonly named: readonly Named[];
-  /** Jobs in all, each once. */
+  /** Total number of jobs, each counted once. */
   readonly total: number;
 }
 
-/** Jobs of a page. */
+/** Jobs per page. */
 const PAGE = 200;
 
-/** What ids name; reads one record a group, however many chunks it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+/**
+ * Looks up ids; reads one record per group, however many chunks it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+ */
 export async function findNamedJobs(
   client: RedisClient,
   prefix: string,
@@ -42,7 +44,7 @@ export async function findNamedJobs(
     found.push({ kind: 'group', group });
   }
   const groups = found.flatMap((one) => (one.kind === 'group' ? [one.group] : []));
-  // A chunk that was named beside its group comes with the group.
+  // A chunk given in addition to its group is covered by the group.
   const named = found.filter(
     (one) => one.kind === 'group' || !groups.some((group) => isChunk(one.job.id, group)),
   );
@@ -54,7 +56,7 @@ function isChunk(id: string, group: GroupRecord): boolean {
   return Number.isInteger(index) && index < group.jobs && id === chunkId(group.id, index);
 }
 
-/** The jobs that were named, in pages; chunks are numbered as they are read. */
+/** The jobs in pages; chunks are generated while iterating. */
 export function* pagesOf({ named }: NamedJobs, size = PAGE): Generator<JobPlace[]> {
   let page: JobPlace[] = [];
   for (const job of placesOf(named)) {
@@ -79,7 +81,7 @@ export function groupsOf({ named }: NamedJobs): GroupRecord[] {
   return named.flatMap((one) => (one.kind === 'group' ? [one.group] : []));
 }
 
-/** Jobs by queue, as scripts of one queue take them. */
+/** Jobs by queue, since a script handles one queue. */
 export function byQueue(jobs: readonly JobPlace[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const { id, queue } of jobs) {

@@ -1,63 +1,56 @@
-import type { AuditChannel, AuditLog, AuditOutcome } from '../queue/audit.js';
+import type { AuditChannel, AuditLog } from '../queue/audit.js';
+import type { AuditSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 
-/** Who acts, and from where: what the audit log says. */
+/** Who acts, and from where, for the audit log. */
 export interface Actor {
   who: string;
   host: string;
   channel: AuditChannel;
 }
 
-/** What an operation works with. */
-export interface Hands {
+/** The dependencies of an operation. */
+export interface OperationContext {
   client: RedisClient;
   prefix: string;
-  /** Ends it between two pages of jobs, never within one. */
+  /** Stops it between two pages of jobs, never within one. */
   signal: AbortSignal;
   actor: Actor;
 }
 
-/** How far an operation has come. */
+/** The progress of an operation. */
 export type Progress =
-  /** Jobs dealt with so far, and how many of them were changed [all]; `total` is undefined where it is not known. */
+  /** Jobs processed so far, and how many of them were changed [all]; `total` is undefined when unknown. */
   | { kind: 'jobs'; done: number; changed?: number; total: number | undefined }
-  /** An order goes out to so many workers. */
+  /** An order is being sent to this many workers. */
   | { kind: 'asking'; workers: number }
-  /** A worker is still at it, and says with what. */
+  /** A worker is still busy, and says with what. */
   | { kind: 'working'; worker: string; text: string }
-  /** All were told; it waits until they have ended, or are back. */
+  /** All were ordered; the operation waits until they have exited, or are back. */
   | { kind: 'awaiting'; workers: number; until: 'gone' | 'back' };
 
 export type Report = (progress: Progress) => void;
 
-/** What came of an operation, for the audit log. */
-export interface Summary {
-  /** Jobs, workers, queues or settings that were changed. */
-  count: number;
-  outcome: AuditOutcome;
-  /** In words, from `audit-text.ts`. */
-  result: string;
-}
-
 /**
- * One action that changes a deployment. Plans, previews and outcomes are data: counts, ids, states. Whoever shows them
- * puts them in words.
+ * One action that changes a deployment. Plans, previews and outcomes are data: counts, ids, states. The code
+ * that shows them words them.
  */
 export interface Operation<Plan, Outcome, Preview = Plan> {
   /** Its name in the audit log: `pause`, `purge`. */
   readonly action: string;
-  /** What it is meant for: a queue, workers as typed, ids of jobs. */
+  /** The target: a queue, workers as typed, ids of jobs. */
   readonly target: string;
-  /** Its further words, for the audit log. */
+  /** Its arguments, for the audit log. */
   readonly detail?: string | undefined;
   readonly log?: AuditLog | undefined;
-  /** Reads, and changes nothing. @throws InferError for what is in the way, such as an unknown queue. */
-  plan(hands: Hands): Promise<Plan>;
-  /** Whether a person must agree before it is done. */
+  /** Read-only. @throws InferError for an obstacle, such as an unknown queue. */
+  plan(context: OperationContext): Promise<Plan>;
+  /** Whether a user must agree first. */
   needsConsent(plan: Plan): boolean;
-  /** What a dry run answers; changes nothing. */
-  preview(plan: Plan, hands: Hands, report: Report): Promise<Preview>;
-  /** Does it. Memory is bounded where the outcome names no single jobs. */
-  act(plan: Plan, hands: Hands, report: Report): Promise<Outcome>;
-  summary(outcome: Outcome): Summary;
+  /** The result of a dry run; changes nothing. */
+  preview(plan: Plan, context: OperationContext, report: Report): Promise<Preview>;
+  /** Makes the change. Memory is bounded unless the outcome lists single jobs. */
+  act(plan: Plan, context: OperationContext, report: Report): Promise<Outcome>;
+  /** For the audit log; the text is from `audit-text.ts`. */
+  summary(outcome: Outcome): AuditSummary;
 }

@@ -1,5 +1,7 @@
 import { plural } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
+import { THRESHOLDS } from '../core/thresholds.js';
+import { formatDuration } from '../core/units.js';
 import { findWorkers } from '../deployment/find-workers.js';
 import { askWorkers, type ControlAnswer, type Order } from '../queue/broker/control.js';
 import { listWorkers } from '../queue/registry.js';
@@ -7,17 +9,17 @@ import type { WorkerRecord } from '../queue/types.js';
 import { closeClient, connectLike } from '../redis/connect.js';
 import { orderedText } from './audit-text.js';
 import { awaitWorkers } from './await-workers.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 import type { OrderedWorkers, WorkerOutcome } from './outcomes.js';
 
 export interface OrderOptions {
   /** Longest silence in ms. */
   timeoutMs: number;
-  /** Whether a person must agree: it interrupts work. */
+  /** Whether a user must agree, because it interrupts work. */
   needsConsent?: boolean | undefined;
-  /** Its further words, for the audit log. */
+  /** Its arguments, for the audit log. */
   detail?: string | undefined;
-  /** Wait so many ms until they are gone, or back. */
+  /** Wait this many ms until they have exited, or are back. */
   wait?: { until: 'gone' | 'back'; ms: number | undefined } | undefined;
 }
 
@@ -42,16 +44,16 @@ export function orderWorkers(
         addresses.split(',').filter((one) => one !== ''),
       );
     },
-    preview: async (workers, hands, report) => ({
+    preview: async (workers, context, report) => ({
       order,
-      workers: await ask(order, true, workers, options.timeoutMs, hands, report),
+      workers: await ask(order, true, workers, options.timeoutMs, context, report),
     }),
-    act: async (workers, hands, report) => {
-      const answers = await ask(order, false, workers, options.timeoutMs, hands, report);
+    act: async (workers, context, report) => {
+      const answers = await ask(order, false, workers, options.timeoutMs, context, report);
       const { wait } = options;
       if (wait?.ms === undefined) return { order, workers: answers };
       report({ kind: 'awaiting', workers: workers.length, until: wait.until });
-      return { order, workers: await awaitWorkers(answers, workers, wait.until, wait.ms, hands) };
+      return { order, workers: await awaitWorkers(answers, workers, wait.until, wait.ms, context) };
     },
     summary: (ordered) => {
       const told = ordered.workers.filter(({ state }) => state === 'ok' || state === 'busy').length;
@@ -64,13 +66,13 @@ export function orderWorkers(
   };
 }
 
-/** Sends the order and gathers the answers. @throws InferError NO_ANSWER (69) when no worker answered. */
+/** Sends the order and collects the answers. @throws InferError NO_ANSWER (69) when no worker answered. */
 async function ask(
   order: Order,
   dryRun: boolean,
   workers: readonly WorkerRecord[],
   timeoutMs: number,
-  { client, prefix, signal, actor }: Hands,
+  { client, prefix, signal, actor }: OperationContext,
   report: Report,
 ): Promise<WorkerOutcome[]> {
   report({ kind: 'asking', workers: workers.length });
@@ -102,7 +104,7 @@ function noAnswer(workers: readonly WorkerRecord[]): InferError {
     'NO_ANSWER',
     `${plural(workers.length, 'worker')} addressed, and none answered: ${names}`,
     {
-      hint: 'a worker that hangs is forgotten after 15 s and its jobs run elsewhere; -t 30s waits longer',
+      hint: `a worker that hangs is forgotten after ${formatDuration(THRESHOLDS.workerForgotten.value)} and its jobs run elsewhere; -t 30s waits longer`,
     },
   );
 }

@@ -6,9 +6,9 @@ import type { PurgeState } from '../queue/broker/purge.js';
 import type { Repaired } from '../queue/broker/repair.js';
 import type { PriorityOutcome } from '../queue/broker/set-priority.js';
 
-/* What came of each operation: counts, ids and states, for views and the audit log. */
+/* The outcome of each operation: counts, ids and states, for views and the audit log. */
 
-/** What became of one job of those that were named. */
+/** The outcome for one of the given jobs. */
 export interface JobRow<Outcome extends string> {
   id: string;
   /** Where it is now. */
@@ -16,7 +16,7 @@ export interface JobRow<Outcome extends string> {
   outcome: Outcome;
 }
 
-/** How many went well, and what that comes to. */
+/** How many succeeded, and the overall outcome. */
 export function tally<Outcome extends string>(
   rows: readonly JobRow<Outcome>[],
   isWell: (outcome: Outcome) => boolean,
@@ -27,17 +27,17 @@ export function tally<Outcome extends string>(
 
 export interface PauseOutcome {
   queue: string;
-  /** What it is to be. */
+  /** The requested state. */
   paused: boolean;
-  /** False when it was so already. */
+  /** False when it already was in that state. */
   changed: boolean;
   waiting: number;
   active: number;
-  /** Some live worker serves it. */
+  /** A worker serves it, or is loading its models for it. */
   served: boolean;
 }
 
-/** Jobs of a queue by state: those that are there, or those that were purged. */
+/** Jobs of a queue by state: those that exist, or those that were purged. */
 export interface PurgeOutcome {
   queue: string;
   jobs: Partial<Record<PurgeState, number>>;
@@ -45,7 +45,7 @@ export interface PurgeOutcome {
 
 export interface QueueRepaired extends Repaired {
   queue: string;
-  /** Jobs that were set aside as damaged, as the plan found them. */
+  /** Jobs that were set aside as damaged, when the plan was made. */
   damagedJobs: number;
 }
 
@@ -54,7 +54,7 @@ export interface MovedJobs {
   jobs: JobRow<MoveOutcome>[];
 }
 
-/** Whether a job is where it was meant to go. */
+/** Whether a job has reached its target queue. */
 export const isMoved = (outcome: MoveOutcome): boolean => outcome === 'moved' || outcome === 'same queue';
 
 export interface PrioritisedJobs {
@@ -62,32 +62,34 @@ export interface PrioritisedJobs {
   jobs: JobRow<PriorityOutcome>[];
 }
 
-/** Whether a job has the priority that was asked for. */
+/** Whether a job has the requested priority. */
 export const isPrioritised = (outcome: PriorityOutcome): boolean =>
   outcome === 'changed' || outcome === 'same';
 
 export interface RevokedJobs {
   cancelled: number;
-  /** Running ones, which their workers stop. */
+  /** Running ones, to be stopped by their workers. */
   active: number;
-  /** That had ended before they were come to. */
+  /** Those that had ended before their turn. */
   ended: number;
+  /** Those of a newer layout, which only that release can cancel. */
+  newer: number;
 }
 
-/** What one worker did with an order. */
+/** One worker's response to an order. */
 export interface WorkerOutcome {
   id: string;
   name: string;
   host: string;
-  /** `busy`: it was told, and has not ended in the time given. */
+  /** `busy`: it received the order but has not exited in the given time. */
   state: 'ok' | 'refused' | 'silent' | 'busy';
-  /** The worker's own words; empty when it was silent. */
+  /** The worker's answer; empty when it was silent. */
   said: string;
   code?: string | undefined;
   hint?: string | undefined;
-  /** Milliseconds that were waited for an answer, of a silent one. */
+  /** Milliseconds waited for the answer of a silent worker. */
   silentMs?: number | undefined;
-  /** After how many milliseconds it had ended, or was back; of a busy one, how long was waited. */
+  /** After how many milliseconds it had exited, or was back; for a busy one, how long was waited. */
   waited?: { until: 'gone' | 'back'; ms: number } | undefined;
 }
 
@@ -96,39 +98,24 @@ export interface OrderedWorkers {
   workers: WorkerOutcome[];
 }
 
-export interface CancelledWork {
-  id: string;
-  kind: 'job' | 'group';
-  queue: string;
-  /** The state after: `active` when its worker was asked and has not let go of it yet. */
-  state: string;
-  /** Jobs that were cancelled, or whose workers were asked. */
-  jobs: number;
-}
-
-/** Whether all of it has ended as cancelled; a group then counts as failed. */
-export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state'>): boolean {
-  return state === 'cancelled' || (kind === 'group' && state === 'failed');
-}
-
-/** What was deleted of a job or group. */
+/** A deleted job or group. */
 export interface ForgottenWork {
   id: string;
   jobs: number;
 }
 
 export interface RetriedJobs {
-  /** Jobs that wait again, by queue. */
+  /** Requeued jobs, by queue. */
   retried: Record<string, number>;
   jobs: number;
 }
 
 export interface ServerChanged {
   what: 'settings' | 'user';
-  /** Settings that were set, of all servers together; 1 for a user. */
+  /** Settings that were changed, on all servers together; 1 for a user. */
   count: number;
-  /** The servers, asked again, say what they were told. */
+  /** The settings, read back from the servers, have the new values. */
   verified: boolean;
-  /** Whether it outlives a restart; null where that was not asked for. */
+  /** Whether it survives a restart; null when that was not requested. */
   persisted: boolean | null;
 }

@@ -2,13 +2,13 @@ import { refuseUnknownNames } from '../deployment/known-names.js';
 import { Producer } from '../queue/broker/producer.js';
 import { snapshotQueue } from '../queue/read/inspector.js';
 import { parseJobFilter } from '../queue/read/job-filter.js';
-import { listWorkers } from '../queue/registry.js';
+import { isServed } from '../queue/routes.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { pausedText } from './audit-text.js';
 import type { Operation } from './operation.js';
 import type { PauseOutcome } from './outcomes.js';
 
-/** Pausing a queue, or ending its pause; doing it twice is fine. */
+/** Pausing or resuming a queue; idempotent. */
 export function pauseQueue(queue: string, paused: boolean): Operation<PauseOutcome, PauseOutcome> {
   return {
     action: paused ? 'pause' : 'resume',
@@ -16,11 +16,10 @@ export function pauseQueue(queue: string, paused: boolean): Operation<PauseOutco
     needsConsent: () => false,
     plan: async ({ client, prefix }) => {
       await refuseUnknownNames(client, prefix, parseJobFilter({ queue: [queue] }));
-      const [now, workers] = await Promise.all([
+      const [now, served] = await Promise.all([
         serverNow(client).then((at) => snapshotQueue(client, prefix, queue, at)),
-        listWorkers(client, prefix),
+        isServed(client, prefix, queue),
       ]);
-      const served = workers.some((worker) => worker.queues.includes(queue));
       return {
         queue,
         paused,

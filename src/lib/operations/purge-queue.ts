@@ -4,7 +4,7 @@ import { parseJobFilter } from '../queue/read/job-filter.js';
 import { countJobs } from '../queue/read/job-list.js';
 import { serverNow } from '../redis/server-clock.js';
 import { purgedText, sumOf } from './audit-text.js';
-import type { Hands, Operation } from './operation.js';
+import type { Operation, OperationContext } from './operation.js';
 import type { PurgeOutcome } from './outcomes.js';
 
 export const PURGE_STATES = [
@@ -16,7 +16,7 @@ export const PURGE_STATES = [
   'cancelled',
 ] as const satisfies readonly PurgeState[];
 
-/** Emptying states of a queue; without states what has not started. */
+/** Emptying states of a queue; by default, those of jobs that have not started. */
 export function purgeQueue(
   queue: string,
   states: readonly string[] | undefined,
@@ -27,9 +27,9 @@ export function purgeQueue(
     target: queue,
     detail: wanted.join(', '),
     needsConsent: ({ jobs }) => sumOf(jobs) > 0,
-    plan: async (hands) => {
-      await refuseUnknownNames(hands.client, hands.prefix, parseJobFilter({ queue: [queue] }));
-      return { queue, jobs: await countsOf(hands, queue, wanted) };
+    plan: async (context) => {
+      await refuseUnknownNames(context.client, context.prefix, parseJobFilter({ queue: [queue] }));
+      return { queue, jobs: await countsOf(context, queue, wanted) };
     },
     preview: async (plan) => plan,
     act: async (plan, { client, prefix, signal }, report) => {
@@ -43,7 +43,7 @@ export function purgeQueue(
 }
 
 async function countsOf(
-  { client, prefix }: Hands,
+  { client, prefix }: OperationContext,
   queue: string,
   states: readonly PurgeState[],
 ): Promise<PurgeOutcome['jobs']> {

@@ -9,7 +9,7 @@ export interface QueueRepairPlan extends RepairPlan {
   queue: string;
 }
 
-/** Taking damaged keys of a queue out of use and filling its lists again; doing it twice is fine. */
+/** Taking damaged keys of a queue out of use and rebuilding its lists; idempotent. */
 export function repairQueue(queue: string): Operation<QueueRepairPlan, QueueRepaired> {
   return {
     action: 'repair',

@@ -1,21 +1,22 @@
 import { refuseUnknownNames } from '../deployment/known-names.js';
+import { retrySummary } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
+import { failedPages } from '../queue/read/failed-pages.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
-import { type JobPage, scanJobs } from '../queue/read/job-list.js';
 import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
-import { retriedText, sumOf } from './audit-text.js';
+import { sumOf } from './audit-text.js';
 import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
-/** The failed jobs that are meant: all that a filter fits, or what an id names. */
+/** The selected failed jobs: all that match a filter, or those of an id. */
 export type RetryWish = { filter: JobFilter; detail: string } | { id: string };
 
 export interface RetryPlan {
   meant: { named: NamedJobs } | { filter: JobFilter };
-  /** Jobs that failed from here on are not meant: milliseconds since the epoch, by Redis's clock. */
+  /** Jobs that failed later are not included: milliseconds since the epoch, by Redis's clock. */
   until: number;
 }
 
@@ -28,13 +29,13 @@ export interface RetryPreview {
 }
 
 const PAGE = 1000;
-/** Jobs that a dry run names; all are counted. */
+/** Jobs listed by a dry run; all are counted. */
 const JOBS_NAMED = 20;
 
 /**
- * Puts failed jobs back to waiting, a page at a time, oldest failure first. One that fails again meanwhile is not met
- * again, and one that is retried or forgotten by others is not counted.
- * @param timeLimitMs their time limit from now on [the one they have]
+ * Requeues failed jobs, a page at a time, oldest failure first. A job that fails again meanwhile is not
+ * retried again, and one retried or deleted by others is not counted.
+ * @param timeLimitMs their new time limit [unchanged]
  */
 export function retryJobs(
   wish: RetryWish,
@@ -47,42 +48,37 @@ export function retryJobs(
     log: 'id' in wish ? 'jobs' : 'operators',
     needsConsent: () => false,
     plan: async ({ client, prefix }) => {
-      // A job that failed in this millisecond is meant.
+      // Includes jobs that failed in this millisecond.
       const until = (await serverNow(client)) + 1;
       if ('id' in wish) return { meant: { named: await findNamedJobs(client, prefix, [wish.id]) }, until };
       return { meant: { filter: wish.filter }, until };
     },
-    preview: async (plan, hands) => {
+    preview: async (plan, context) => {
       const counts = startCounts(plan);
       const jobs: JobRecord[] = [];
-      for await (const page of failedPages(plan, hands)) {
+      for await (const page of selectedPages(plan, context)) {
         for (const job of page) {
           counts[job.queue] = (counts[job.queue] ?? 0) + 1;
           if (jobs.length < JOBS_NAMED) jobs.push(job);
         }
       }
-      if (sumOf(counts) === 0) await refuseNames(plan, hands);
+      if (sumOf(counts) === 0) await refuseNames(plan, context);
       return { counts, jobs };
     },
-    act: async (plan, hands, report) => {
-      const { client, prefix } = hands;
+    act: async (plan, context, report) => {
+      const { client, prefix } = context;
       const producer = new Producer(client, prefix, serverClock(client));
       try {
         const retried =
           'named' in plan.meant
-            ? await retryNamed(plan.meant.named, timeLimitMs, producer, hands, report)
-            : await retryMeant(plan, timeLimitMs, producer, hands, report);
+            ? await retryNamed(plan.meant.named, timeLimitMs, producer, context, report)
+            : await retryMeant(plan, timeLimitMs, producer, context, report);
         return { retried, jobs: sumOf(retried) };
       } finally {
         await producer.close();
       }
     },
-    summary: (outcome) => ({
-      count: outcome.jobs,
-      // A job that was named and has not failed; a filter may well fit none.
-      outcome: outcome.jobs === 0 && 'id' in wish ? 'failed' : 'ok',
-      result: retriedText(outcome),
-    }),
+    summary: ({ jobs }) => retrySummary(jobs, 'id' in wish),
   };
 }
 
@@ -90,7 +86,7 @@ async function retryNamed(
   named: NamedJobs,
   timeLimitMs: number | undefined,
   producer: Producer,
-  { signal }: Hands,
+  { signal }: OperationContext,
   report: Report,
 ): Promise<Record<string, number>> {
   const [first] = named.named;
@@ -109,13 +105,13 @@ async function retryMeant(
   plan: RetryPlan,
   timeLimitMs: number | undefined,
   producer: Producer,
-  hands: Hands,
+  context: OperationContext,
   report: Report,
 ): Promise<Record<string, number>> {
   const retried = startCounts(plan);
   let looked = 0;
   let last: JobRecord | undefined;
-  for await (const page of failedPages(plan, hands)) {
+  for await (const page of selectedPages(plan, context)) {
     looked += page.length;
     last = page[0] ?? last;
     for (const [queue, ids] of byQueue(page)) {
@@ -123,18 +119,18 @@ async function retryMeant(
     }
     report({ kind: 'jobs', done: looked, changed: sumOf(retried), total: undefined });
   }
-  if (looked === 0) await refuseNames(plan, hands);
-  // The only one that is meant, and it could not be put back: the caller is told why.
+  if (looked === 0) await refuseNames(plan, context);
+  // The only selected job could not be requeued: tell the caller why.
   if (looked === 1 && last !== undefined && sumOf(retried) === 0) {
     await producer.retry(last.queue, [last.id], timeLimitMs);
   }
   return retried;
 }
 
-/** The failed jobs that are meant, page by page; those that a filter means come oldest failure first. */
-async function* failedPages(
+/** The selected failed jobs, page by page. */
+async function* selectedPages(
   { meant, until }: RetryPlan,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
 ): AsyncGenerator<JobRecord[]> {
   if ('named' in meant) {
     for (const places of pagesOf(meant.named)) {
@@ -144,18 +140,10 @@ async function* failedPages(
     }
     return;
   }
-  // By the index: a job that fails again lies behind this moment, however fast it fails.
-  const filter = { ...meant.filter, olderThanMs: meant.filter.olderThanMs ?? 0 };
-  let page: JobPage | undefined;
-  do {
-    signal.throwIfAborted();
-    const options = { limit: PAGE, cursor: page?.next, reverse: true, now: until };
-    page = await scanJobs(client, prefix, filter, options);
-    yield page.jobs;
-  } while (page.next !== undefined);
+  yield* failedPages(client, prefix, meant.filter, { until, limit: PAGE, signal });
 }
 
-/** The queues that were named, each with no job yet. */
+/** The given queues, each with zero jobs. */
 function startCounts({ meant }: RetryPlan): Record<string, number> {
   if ('filter' in meant) return Object.fromEntries((meant.filter.queues ?? []).map((queue) => [queue, 0]));
   return Object.fromEntries(
@@ -164,6 +152,6 @@ function startCounts({ meant }: RetryPlan): Record<string, number> {
 }
 
 /** @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66) for a name that is not known. */
-async function refuseNames({ meant }: RetryPlan, { client, prefix }: Hands): Promise<void> {
+async function refuseNames({ meant }: RetryPlan, { client, prefix }: OperationContext): Promise<void> {
   if ('filter' in meant) await refuseUnknownNames(client, prefix, meant.filter);
 }

@@ -1,43 +1,44 @@
 import { InferError } from '../core/errors.js';
-import type { JobState } from '../core/job.js';
+import { type JobState, printable } from '../core/job.js';
 import { refuseUnknownNames } from '../deployment/known-names.js';
+import { isOpen } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
+import { layoutNewer } from '../queue/layout.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
 import { type JobPage, scanJobs } from '../queue/read/job-list.js';
 import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
-import { worded } from '../redis/worded.js';
 import { revokedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation, Report } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 import type { RevokedJobs } from './outcomes.js';
 
-/** Jobs that are to be cancelled: those with these ids, or all that a filter means. */
+/** Jobs to cancel: those with these ids, or all that a filter selects. */
 export type RevokeWish = { ids: readonly string[] } | { filter: JobFilter; detail: string };
 
 export interface RevokePlan {
   meant: { named: NamedJobs } | { filter: JobFilter };
-  /** Milliseconds since the epoch, by Redis's clock: what is submitted later is not meant. */
+  /** Milliseconds since the epoch, by Redis's clock: jobs submitted later are not included. */
   at: number;
-  /** Jobs that can be cancelled, in all and by state. */
+  /** Jobs that can be cancelled: total and by state. */
   jobs: number;
   byState: Partial<Record<JobState, number>>;
-  /** Of those named, how many have ended. */
+  /** How many of the given jobs have ended. */
   ended: number;
+  /** Jobs of a newer layout, which are left alone: only that release can cancel them. */
+  newer: number;
 }
 
-/** Records of a page. */
+/** Records per page. */
 const PAGE = 1000;
-/** Cancelled side by side: each is a short script of its own. */
-const TOGETHER = 100;
-/** Each pass leaves half of a list at most. */
+/** Each pass leaves at most half of a list. */
 const MOST_PASSES = 20;
-const CANCELLABLE: readonly JobState[] = ['waiting', 'delayed', 'active'];
 
 /**
  * Cancelling many jobs, a page at a time.
- * @throws InferError REVOKE_ENDED (2) for states that cannot be cancelled any more.
+ * @throws InferError REVOKE_ENDED (2) for states that can no longer be cancelled, LAYOUT_NEWER (69) for a
+ *   single job given by its id that is of a newer layout.
  */
 export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs> {
   const filter = 'ids' in wish ? undefined : cancellable(wish.filter);
@@ -46,8 +47,8 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
     target: 'ids' in wish ? wish.ids.join(' ') : (filter?.queues?.join(' ') ?? 'all queues'),
     detail: 'ids' in wish ? '' : wish.detail,
     needsConsent: ({ jobs }) => jobs > 0,
-    plan: async (hands) => {
-      const { client, prefix } = hands;
+    plan: async (context) => {
+      const { client, prefix } = context;
       if (filter !== undefined) await refuseUnknownNames(client, prefix, filter);
       const at = await serverNow(client);
       const meant =
@@ -55,42 +56,51 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
           ? { named: await findNamedJobs(client, prefix, wish.ids) }
           : { filter: filter as JobFilter };
       const byState: RevokePlan['byState'] = {};
-      let ended = 0;
-      const pages = 'named' in meant ? namedJobs(meant.named, hands) : scanned(meant.filter, at, hands);
+      let [ended, newer] = [0, 0];
+      let last: JobRecord | undefined;
+      const pages = 'named' in meant ? namedJobs(meant.named, context) : scanned(meant.filter, at, context);
       for await (const jobs of pages) {
-        for (const { state } of jobs) {
-          if (CANCELLABLE.includes(state)) byState[state] = (byState[state] ?? 0) + 1;
-          else ended += 1;
+        for (const { state, newer: layout } of jobs) {
+          if (!isOpen(state)) ended += 1;
+          else if (layout !== undefined) newer += 1;
+          else byState[state] = (byState[state] ?? 0) + 1;
         }
+        last = jobs[0] ?? last;
+      }
+      if ('named' in meant && meant.named.total === 1 && newer === 1 && last?.newer !== undefined) {
+        throw layoutNewer(`job ${printable(last.id)}`, last.newer);
       }
       const jobs = Object.values(byState).reduce((sum, n) => sum + n, 0);
-      return { meant, at, jobs, byState, ended };
+      return { meant, at, jobs, byState, ended, newer };
     },
     preview: async (plan) => plan,
-    act: async (plan, hands, report) => {
-      const canceller = new Canceller(hands, plan.jobs, report);
+    act: async (plan, context, report) => {
+      const canceller = new Canceller(context, plan.jobs, report);
       try {
         if ('named' in plan.meant) {
-          for await (const page of namedJobs(plan.meant.named, hands)) {
-            await canceller.cancel(page.filter(({ state }) => CANCELLABLE.includes(state)));
+          for await (const page of namedJobs(plan.meant.named, context)) {
+            await canceller.cancel(page.filter(canBeCancelled));
           }
-        } else await cancelMeant(plan.meant.filter, plan.at, hands, canceller);
+        } else await cancelMeant(plan.meant.filter, plan.at, context, canceller);
       } finally {
         await canceller.close();
       }
       const { cancelled, active } = canceller;
-      return { cancelled, active, ended: Math.max(0, plan.jobs - cancelled - active) };
+      const ended = Math.max(0, plan.jobs - cancelled - active);
+      return { cancelled, active, ended, newer: plan.newer };
     },
-    summary: (outcome) => ({
-      count: outcome.cancelled + outcome.active,
-      outcome: 'ok',
-      result: revokedText(outcome),
-    }),
+    summary: (outcome) => {
+      const count = outcome.cancelled + outcome.active;
+      const refused = count === 0 ? 'failed' : 'partial';
+      return { count, outcome: outcome.newer > 0 ? refused : 'ok', result: revokedText(outcome) };
+    },
   };
 }
 
+const canBeCancelled = ({ state, newer }: JobRecord): boolean => isOpen(state) && newer === undefined;
+
 function cancellable(filter: JobFilter): JobFilter {
-  const states = filter.states.filter((state) => CANCELLABLE.includes(state));
+  const states = filter.states.filter(isOpen);
   if (states.length > 0) return { ...filter, states };
   throw new InferError(
     'REVOKE_ENDED',
@@ -101,8 +111,11 @@ function cancellable(filter: JobFilter): JobFilter {
   );
 }
 
-/** Those of the jobs named that are there, page by page. */
-async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): AsyncGenerator<JobRecord[]> {
+/** Those of the given jobs that exist, page by page. */
+async function* namedJobs(
+  named: NamedJobs,
+  { client, prefix, signal }: OperationContext,
+): AsyncGenerator<JobRecord[]> {
   for (const page of pagesOf(named)) {
     signal.throwIfAborted();
     const records = await Promise.all(page.map(({ id, queue }) => readJob(client, prefix, queue, id)));
@@ -110,11 +123,11 @@ async function* namedJobs(named: NamedJobs, { client, prefix, signal }: Hands): 
   }
 }
 
-/** Jobs that a filter meant at a moment, page by page. */
+/** Jobs that a filter selected at a moment, page by page. */
 async function* scanned(
   filter: JobFilter,
   at: number,
-  { client, prefix, signal }: Hands,
+  { client, prefix, signal }: OperationContext,
   reverse = false,
 ): AsyncGenerator<JobRecord[]> {
   let page: JobPage | undefined;
@@ -126,23 +139,30 @@ async function* scanned(
 }
 
 /**
- * Delayed jobs first, then waiting, then active ones: a job that moves on meanwhile is met where it goes. What waits is gone
- * through until a pass finds none, since lists move up when jobs leave them. Jobs that run are as many as workers hold, so
- * they are listed first and asked then.
+ * Delayed jobs first, then waiting, then active ones, so that a job that moves on meanwhile is met at its
+ * next state. Waiting jobs are scanned until a pass finds none, since lists move up when jobs leave them.
+ * Active jobs are limited to what workers hold, so they are listed first and asked afterwards.
  */
-async function cancelMeant(filter: JobFilter, at: number, hands: Hands, canceller: Canceller): Promise<void> {
+async function cancelMeant(
+  filter: JobFilter,
+  at: number,
+  context: OperationContext,
+  canceller: Canceller,
+): Promise<void> {
   const waiting = { ...filter, states: filter.states.filter((state) => state !== 'active') };
   if (waiting.states.length > 0) {
     for (let pass = 0; pass < MOST_PASSES; pass++) {
       const before = canceller.cancelled;
-      for await (const page of scanned(waiting, at, hands, true)) await canceller.cancel(page);
+      for await (const page of scanned(waiting, at, context, true)) {
+        await canceller.cancel(page.filter(canBeCancelled));
+      }
       if (canceller.cancelled === before) break;
     }
   }
   if (!filter.states.includes('active')) return;
   const running: JobPlace[] = [];
-  for await (const page of scanned({ ...filter, states: ['active'] }, at, hands)) {
-    running.push(...page.map(({ id, queue }) => ({ id, queue })));
+  for await (const page of scanned({ ...filter, states: ['active'] }, at, context)) {
+    running.push(...page.filter(canBeCancelled).map(({ id, queue }) => ({ id, queue })));
   }
   await canceller.cancel(running);
 }
@@ -154,28 +174,24 @@ class Canceller {
   private readonly producer: Producer;
 
   constructor(
-    private readonly hands: Hands,
+    private readonly context: OperationContext,
     private readonly total: number,
     private readonly report: Report,
   ) {
-    this.producer = new Producer(hands.client, hands.prefix, serverClock(hands.client));
+    this.producer = new Producer(context.client, context.prefix, serverClock(context.client));
   }
 
   async cancel(jobs: readonly JobPlace[]): Promise<void> {
-    const { client, signal } = this.hands;
-    for (let from = 0; from < jobs.length; from += TOGETHER) {
-      signal.throwIfAborted();
-      const some = jobs.slice(from, from + TOGETHER);
-      const after = await worded(
-        client,
-        Promise.all(some.map(({ id, queue }) => this.producer.cancel(queue, id))),
-      );
-      this.cancelled += after.filter((state) => state === 'cancelled').length;
-      this.active += after.filter((state) => state === 'active').length;
-      this.done += some.length;
-      const changed = this.cancelled + this.active;
-      this.report({ kind: 'jobs', done: Math.min(this.done, this.total), changed, total: this.total });
-    }
+    const { signal } = this.context;
+    const { done, cancelled, active, total } = this;
+    const onPage = (more: number, changed: number) => {
+      this.done = done + more;
+      const together = cancelled + active + changed;
+      this.report({ kind: 'jobs', done: Math.min(this.done, total), changed: together, total });
+    };
+    const states = await this.producer.cancelAll(jobs, { signal, onPage });
+    this.cancelled += states.cancelled ?? 0;
+    this.active += states.active ?? 0;
   }
 
   close(): Promise<void> {

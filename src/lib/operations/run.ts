@@ -1,32 +1,31 @@
-import { hasTrait } from '../core/error-table.js';
-import { InferError, messageOf } from '../core/errors.js';
 import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import { type AuditSummary, failureSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import type { Hands, Operation, Report, Summary } from './operation.js';
+import type { Operation, OperationContext, Report } from './operation.js';
 
-/** What the caller of an operation adds to it. */
+/** What the caller of an operation contributes. */
 export interface Caller<Plan> {
-  /** Told of the plan before anything is asked or done. */
+  /** Called with the plan before anything is asked or changed. */
   onPlan?: ((plan: Plan) => void) | undefined;
-  /** Returns when the person agrees, and throws when not; called only where consent is needed. */
+  /** Returns when the user agrees, otherwise throws; called only where consent is needed. */
   consent(plan: Plan): Promise<void>;
   report?: Report | undefined;
-  /** Told when the audit log has no entry of what was done. */
+  /** Called when the audit log entry of a completed action could not be written. */
   onUnaudited(error: unknown): void;
-  /** Gives the Redis of the audit log, where it is not the one that is changed. */
+  /** Provides the Redis of the audit log, if it is not the one that is changed. */
   withAuditLog?: ((write: (client: RedisClient) => Promise<void>) => Promise<void>) | undefined;
 }
 
 /**
- * The one way to change a deployment: plans, asks for consent where it is needed, acts, and leaves one entry in the audit
- * log, whatever comes of it. A refused consent leaves none, since nothing was begun. An entry that cannot be written
- * undoes nothing; `onUnaudited` is told.
- * @throws what planning, consent or acting throws, in words for people.
+ * The only way to change a deployment: plans, asks for consent where needed, acts, and writes one entry to
+ * the audit log, whatever the outcome. A refused consent leaves no entry, since nothing was begun. If an
+ * entry cannot be written, nothing is undone and `onUnaudited` is called.
+ * @throws the error of planning, consent or acting, in readable form.
  */
 export async function perform<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
-  hands: Hands,
+  context: OperationContext,
   caller: Caller<Plan>,
 ): Promise<Outcome> {
   let done = 0;
@@ -37,59 +36,53 @@ export async function perform<Plan, Outcome, Preview>(
   };
   let outcome: Outcome;
   try {
-    const plan = await worded(hands.client, operation.plan(hands));
+    const plan = await worded(context.client, operation.plan(context));
     caller.onPlan?.(plan);
     if (operation.needsConsent(plan)) {
       stage = 'asking';
       await caller.consent(plan);
     }
     stage = 'acting';
-    outcome = await worded(hands.client, operation.act(plan, hands, report));
+    outcome = await worded(context.client, operation.act(plan, context, report));
   } catch (error) {
-    await noteFailure(operation, hands, caller, { error, done, stage });
+    await noteFailure(operation, context, caller, { error, done, stage });
     throw error;
   }
-  await note(operation, hands, caller, { ...operation.summary(outcome), code: null });
+  await note(operation, context, caller, { ...operation.summary(outcome), code: null });
   return outcome;
 }
 
-/** What the same would do; leaves no entry. */
+/** What the operation would do; leaves no entry. */
 export async function preview<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
-  hands: Hands,
+  context: OperationContext,
   caller: Pick<Caller<Plan>, 'onPlan' | 'report'> = {},
 ): Promise<Preview> {
-  const plan = await worded(hands.client, operation.plan(hands));
+  const plan = await worded(context.client, operation.plan(context));
   caller.onPlan?.(plan);
   const report: Report = (progress) => caller.report?.(progress);
-  return worded(hands.client, operation.preview(plan, hands, report));
+  return worded(context.client, operation.preview(plan, context, report));
 }
 
 type Stage = 'planning' | 'asking' | 'acting';
 
 async function noteFailure<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
-  hands: Hands,
+  context: OperationContext,
   caller: Caller<Plan>,
   { error, done, stage }: { error: unknown; done: number; stage: Stage },
 ): Promise<void> {
   if (stage === 'asking') return;
-  const { signal } = hands;
-  const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
-  // To write an entry would only keep the caller waiting once more.
-  if (hasTrait(code, 'no-answer')) {
-    if (stage === 'acting') caller.onUnaudited(error);
-    return;
-  }
-  const result = messageOf(signal.aborted ? signal.reason : error);
-  await note(operation, hands, caller, { count: done, outcome: 'failed', result, code });
+  const said = failureSummary(error, context.signal, done);
+  if (said !== undefined) await note(operation, context, caller, said);
+  else if (stage === 'acting') caller.onUnaudited(error);
 }
 
 async function note<Plan, Outcome, Preview>(
   { action, target, detail = '', log }: Operation<Plan, Outcome, Preview>,
-  { client, prefix, actor }: Hands,
+  { client, prefix, actor }: OperationContext,
   { onUnaudited, withAuditLog = (write) => write(client) }: Caller<Plan>,
-  result: Summary & Pick<NewAuditEntry, 'code'>,
+  result: AuditSummary & Pick<NewAuditEntry, 'code'>,
 ): Promise<void> {
   const { who, host, channel } = actor;
   const entry: NewAuditEntry = { who, host, channel, action, target, detail, ...result };

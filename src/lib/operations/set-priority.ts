@@ -3,10 +3,10 @@ import { type PriorityOutcome, setGroupPriority, setPriority } from '../queue/br
 import { readJob } from '../queue/read/reader.js';
 import { prioritisedText } from './audit-text.js';
 import { byQueue, findNamedJobs, groupsOf, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
-import type { Hands, Operation } from './operation.js';
+import type { Operation, OperationContext } from './operation.js';
 import { isPrioritised, type JobRow, type PrioritisedJobs, tally } from './outcomes.js';
 
-/** Giving jobs that wait, named by their ids or that of their group, another priority. */
+/** Giving waiting jobs, selected by their ids or that of their group, another priority. */
 export function prioritiseJobs(
   ids: readonly string[],
   priority: Priority,
@@ -17,11 +17,11 @@ export function prioritiseJobs(
     detail: `priority ${priority}`,
     needsConsent: () => false,
     plan: ({ client, prefix }) => findNamedJobs(client, prefix, ids),
-    preview: async (named, hands) => {
+    preview: async (named, context) => {
       const jobs: PrioritisedJobs['jobs'] = [];
       for (const page of pagesOf(named)) {
-        hands.signal.throwIfAborted();
-        jobs.push(...(await Promise.all(page.map((job) => foreseen(hands, job, priority)))));
+        context.signal.throwIfAborted();
+        jobs.push(...(await Promise.all(page.map((job) => foreseen(context, job, priority)))));
       }
       return { priority, jobs };
     },
@@ -49,7 +49,7 @@ export function prioritiseJobs(
 }
 
 async function foreseen(
-  { client, prefix }: Hands,
+  { client, prefix }: OperationContext,
   { id, queue }: JobPlace,
   priority: Priority,
 ): Promise<JobRow<PriorityOutcome>> {

@@ -5,8 +5,8 @@ import { printable } from '../core/job.js';
 import type { Order } from '../queue/broker/control.js';
 
 /**
- * The order that sets one thing of a worker, its value held against the rule of the setting.
- * @throws InferError USAGE (2) for a value that does not fit.
+ * The order that sets one option of a worker, its value checked against the rule of the setting.
+ * @throws InferError USAGE (2) for an invalid value.
  */
 export function settableOrder(what: string, value: string): Order {
   if (what === 'max-batch') {

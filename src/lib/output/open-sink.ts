@@ -8,17 +8,17 @@ import type { Sink } from './sink.js';
 import { type WritableTo, writeTo } from './write-to.js';
 
 const { O_WRONLY, O_TRUNC, O_NONBLOCK, O_NOCTTY } = constants;
-/** How often a named pipe without a reader is tried again. */
+/** Interval at which a named pipe without a reader is tried again. */
 const READER_MS = 50;
 /** Links followed before a chain counts as a loop; Linux follows 40. */
 const MOST_LINKS = 40;
 
 /**
- * Opens what `--output` names. A regular or new file is written beside its place and renamed, so that
- * it is complete or as it was, with the mode and owner it had. Through a symbolic link its target is
- * written. Anything else (a device, a named pipe, `/dev/fd/63` of a shell's process substitution) is
- * written through: renaming would replace it. So is a file whose owner, or second name, a rename
- * would take away. `standard` writes to standard output and standard error.
+ * Opens the target of `--output`. A regular or new file is written next to its place and renamed, so that it
+ * is either complete or unchanged, with its previous mode and owner. A symbolic link's target is written.
+ * Anything else (a device, a named pipe, `/dev/fd/63` of a shell's process substitution) is written directly:
+ * renaming would replace it. So is a file that would lose its owner or second name by renaming. `standard`
+ * writes to standard output and standard error.
  * @throws NodeJS.ErrnoException of the system; the signal's reason while a pipe has no reader.
  */
 export async function openSink(
@@ -33,30 +33,32 @@ export async function openSink(
   if (found.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
   if (found.isFIFO()) return pipeSink(await openPipe(path, signal));
   if (!found.isFile()) return handleSink(await open(path, O_WRONLY | O_NOCTTY));
-  // A file that the shell opened (3>>log): only its own descriptor knows where to go on.
+  // A file that the shell opened (3>>log): only its own descriptor knows the position.
   if (fd !== undefined) return descriptorSink(fd);
-  // What may not be written must not be replaced either.
+  // A file that may not be written must not be replaced either.
   await access(path, constants.W_OK);
   if (keepsIdentity(found)) {
     try {
       return await openReplacement(await realpath(path), found);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // A writable file in a directory that is not.
+      // A writable file in a directory that is not writable.
       if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') throw error;
     }
   }
   return handleSink(await open(path, O_WRONLY | O_TRUNC));
 }
 
-/** The number that `/dev/fd/3`, `/dev/stdout` and the like name. */
+/** The descriptor number of `/dev/fd/3`, `/dev/stdout` and similar. */
 function descriptorOf(path: string): number | undefined {
   const named = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(path);
   if (named !== null) return Number(named[1]);
   return path === '/dev/stdout' ? 1 : path === '/dev/stderr' ? 2 : undefined;
 }
 
-/** Whether a new file in its place can be the same to everybody: one name, and an owner and group we may give it. */
+/**
+ * Whether a replacement would be equivalent: the file has one name, and an owner and group that we may set.
+ */
 function keepsIdentity(found: Stats): boolean {
   if (found.nlink !== 1) return false;
   const uid = process.geteuid?.();
@@ -86,8 +88,8 @@ async function targetOf(path: string): Promise<string> {
 }
 
 /**
- * Opens a pipe for writing once it has a reader. Without O_NONBLOCK the wait would hold a thread
- * that no signal reaches, and with it the end of the process.
+ * Opens a pipe for writing once it has a reader. Without O_NONBLOCK, the wait would block a thread that no
+ * signal reaches, and thereby the end of the process.
  */
 async function openPipe(path: string, signal: AbortSignal | undefined): Promise<number> {
   for (;;) {
@@ -101,7 +103,7 @@ async function openPipe(path: string, signal: AbortSignal | undefined): Promise<
   }
 }
 
-/** A pipe is written by the event loop: it is not blocking, and its reader may be slow or leave. */
+/** A pipe is written by the event loop: it is non-blocking, and its reader may be slow or leave. */
 function pipeSink(fd: number): Sink {
   const socket = new Socket({ fd, readable: false, writable: true });
   let failure: Error | undefined;
@@ -131,7 +133,7 @@ function handleSink(handle: FileHandle): Sink {
   };
 }
 
-/** A descriptor that was handed to us stays open: it is not ours. */
+/** A descriptor passed to us stays open: it is not ours. */
 async function descriptorSink(fd: number): Promise<Sink> {
   const { createWriteStream } = await import('node:fs');
   const stream = createWriteStream('', { fd, autoClose: false });

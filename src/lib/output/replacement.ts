@@ -4,16 +4,16 @@ import { open, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Sink } from './sink.js';
 
-/** File systems take names of 255 bytes; what is added here is shorter than the rest of that. */
+/** File systems allow names of 255 bytes; what is added here is shorter than the remainder. */
 const NAME_MAX_BYTES = 200;
 const NEW_MODE = 0o666;
-/** Signals that end a process which does not listen; SIGINT and SIGTERM are listened to by every command. */
+/** Signals that end a process without a listener; SIGINT and SIGTERM are handled by every command. */
 const DEADLY = ['SIGHUP', 'SIGQUIT'] as const;
 
 /**
- * A file that takes the place of `target` when it is complete. It lies beside it until then, with
- * no more rights than the file it replaces (`old`), and is removed by whatever ends the process
- * before: a failure, a signal, a second Ctrl-C.
+ * A file that replaces `target` when it is complete. Until then it is next to it, with no more permissions
+ * than the file it replaces (`old`), and is removed if the process ends before: by a failure, a signal, a
+ * second Ctrl-C.
  */
 export async function openReplacement(target: string, old: Stats | undefined): Promise<Sink> {
   const partial = join(dirname(target), `${cut(basename(target))}.part-${randomUUID()}`);
@@ -33,7 +33,7 @@ export async function openReplacement(target: string, old: Stats | undefined): P
         if (old !== undefined) {
           const now = await handle.stat();
           if (now.uid !== old.uid || now.gid !== old.gid) await handle.chown(old.uid, old.gid);
-          // After the owner, which takes set-id bits away, and past the umask.
+          // After setting the owner, which clears set-id bits, and independent of the umask.
           await handle.chmod(old.mode & 0o7777);
         }
         await handle.sync();
@@ -55,18 +55,18 @@ function cut(name: string): string {
     : bytes.subarray(0, NAME_MAX_BYTES).toString('utf8').replace(/�+$/, '');
 }
 
-/** Removes a file when the process ends; answers how to stop that. */
+/** Removes a file when the process ends; returns a function that cancels this. */
 function guard(file: string): () => void {
   const remove = () => {
     try {
       unlinkSync(file);
     } catch {
-      // It has its name already, or was never there.
+      // It has its final name already, or never existed.
     }
   };
   const listeners = DEADLY.map((signal) => {
     const listener = () => {
-      // Someone else deals with it, and ends the process or the work.
+      // Another listener handles it, and ends the process or the work.
       if (process.listenerCount(signal) > 1) return;
       remove();
       process.off(signal, listener);

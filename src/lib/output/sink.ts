@@ -1,8 +1,8 @@
 /** Where a command writes its data: a file, a pipe, a device. */
 export interface Sink {
   write(text: string): Promise<void>;
-  /** Everything is written: a file appears under its name, a pipe is ended. */
+  /** Everything has been written: a file gets its name, a pipe is closed. */
   commit(): Promise<void>;
-  /** Gives up: no part of a new file stays. Never throws. */
+  /** Aborts: no part of a new file is left. Never throws. */
   discard(): Promise<void>;
 }

@@ -1,9 +1,9 @@
-/** What can be written to; streams, sockets and `process.stdout` fit. */
+/** A writable target; streams, sockets and `process.stdout` fit. */
 export interface WritableTo {
   write(text: string, done?: (error?: Error | null) => void): boolean;
 }
 
-/** Resolves when the reader has taken the text: a slow pipe slows the writer. @throws what the stream says. */
+/** Resolves when the reader has taken the text: a slow pipe slows the writer. @throws the stream's error. */
 export function writeTo(stream: WritableTo, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => (error === undefined || error === null ? resolve() : reject(error)));

@@ -2,26 +2,26 @@ import type { RedisClient } from '../redis/types.js';
 import { requestToken, writeOnce } from './broker/once.js';
 import { auditKey, jobAuditKey, requestKey } from './keys.js';
 
-/** Entries kept, about: the oldest go first, in whole nodes of the stream. */
+/** Approximate number of entries kept; the oldest are trimmed first, in whole nodes of the stream. */
 const ENTRIES_KEPT = 10_000;
-/** Characters of any one text that are kept. */
+/** Characters kept of any one text. */
 const TEXT_MAX = 500;
 
-/** By which way an action came. */
+/** The interface an action came through. */
 export type AuditChannel = 'cli' | 'library' | 'http';
 
-/** `partial`: some of what was meant was done, and some was refused. */
+/** `partial`: part of the request was carried out, and part was refused. */
 export type AuditOutcome = 'ok' | 'partial' | 'failed';
 
 /**
- * The stream of an entry. Jobs cancelled or retried by id have one of their own, so that a producer, who may do just
- * that, can neither forge nor push out what operators did.
+ * The stream an entry is written to. Cancelling and retrying jobs by id is logged in a separate stream,
+ * because producers may do that too: they can then neither forge the operators' entries nor push them out.
  */
 export type AuditLog = 'operators' | 'jobs';
 
-/** Who did what to which part of the installation, and what came of it. */
+/** Who did what to which part of the installation, and the outcome. */
 export interface AuditEntry {
-  /** Milliseconds since the epoch, by Redis' own clock. */
+  /** Milliseconds since the epoch, by Redis's clock. */
   at: number;
   /** The name given with `--as` or INFER_OPERATOR, else the operating-system user. */
   who: string;
@@ -30,25 +30,25 @@ export interface AuditEntry {
   channel: AuditChannel;
   /** The command: `pause`, `set`, `purge`. */
   action: string;
-  /** What it was meant for: a queue, a worker, ids of jobs. */
+  /** The target: a queue, a worker, job ids. */
   target: string;
-  /** Its further words, such as `concurrency 4`; never a payload. */
+  /** Further arguments, such as `concurrency 4`; never a payload. */
   detail: string;
   /** How many jobs, workers, queues or settings it changed; null in entries of older releases. */
   count: number | null;
   outcome: AuditOutcome;
   /** Error code of a failure. */
   code: string | null;
-  /** What came of it, in words; of a failure the reason. */
+  /** The outcome in words; for a failure, the reason. */
   result: string;
   /** False for a failure. */
   ok: boolean;
 }
 
-/** What is written; the time is Redis's, and `ok` follows from the outcome. */
+/** An entry to be written: the time is Redis's, and `ok` follows from the outcome. */
 export type NewAuditEntry = Omit<AuditEntry, 'at' | 'ok' | 'count'> & { count: number };
 
-/** Appends to an audit log of the installation, a stream that keeps about its last 10,000 entries. */
+/** Appends to an audit log of the installation, a stream trimmed to about 10,000 entries. */
 export async function writeAudit(
   client: RedisClient,
   prefix: string,
@@ -66,9 +66,9 @@ export async function writeAudit(
 }
 
 /**
- * The audit log, newest first; read-only. Texts come as they were written: make them printable
- * before showing them.
- * @param limit most entries to read.
+ * The audit log, newest first; read-only. Texts are returned as they were written: make them printable before
+ * showing them.
+ * @param limit maximum number of entries to read.
  */
 export async function readAudit(client: RedisClient, prefix: string, limit: number): Promise<AuditEntry[]> {
   const read = async (key: string): Promise<AuditEntry[]> =>
@@ -87,7 +87,7 @@ function entryOf(id: string, flat: readonly string[]): AuditEntry {
     at: Number(id.split('-')[0]),
     who: text('who'),
     host: text('host'),
-    // Entries of releases before this field came from the command line alone.
+    // Entries written before this field existed all came from the command line.
     channel: (fields.get('channel') ?? 'cli') as AuditChannel,
     action: text('action'),
     target: text('target'),

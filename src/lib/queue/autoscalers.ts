@@ -2,13 +2,13 @@ import type { RedisClient } from '../redis/types.js';
 import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import { autoscalerKey, autoscalersKey } from './keys.js';
 
-/** It says more often that it lives, unless its interval is long. */
+/** Lifetime of a record; an autoscaler refreshes it more often, unless its interval is long. */
 const TTL_MS = 30_000;
 const TTL_INTERVALS = 3;
-/** After so long without a word no one asks for it any more. */
+/** After this long without a record, the autoscaler is forgotten. */
 const FORGOTTEN_MS = 600_000;
 
-/** What an autoscaler has and decides, JSON in Redis with a TTL. */
+/** What an autoscaler runs and has decided: JSON in Redis with a TTL. */
 export interface AutoscalerRecord {
   /** `<host>/<pool>` */
   id: string;
@@ -22,21 +22,21 @@ export interface AutoscalerRecord {
   min: number;
   max: number;
   targetWaitMs: number;
-  /** Time between two decisions; autoscalers of older versions do not say. */
+  /** Time between two decisions; not written by autoscalers of older versions. */
   intervalMs?: number | undefined;
   startedAt: number;
-  /** How far its host's clock is ahead of Redis's, ms; negative: behind. Older versions do not say. */
+  /** How far its host's clock is ahead of Redis's, ms; negative: behind. Not written by older versions. */
   clockAheadMs?: number | undefined;
   /** ms since the epoch. */
   decidedAt: number;
   /** Workers that should run. */
   desired: number;
-  /** Why nothing is done; null when all is well. */
+  /** Why it holds; null when all is well. */
   hold: string | null;
-  /** The last decision, a sentence. */
+  /** The last decision as a sentence. */
   reason: string;
   workers: AutoscaledWorker[];
-  /** Places where no worker can run now, and why. */
+  /** Slots where no worker can run at the moment, and why. */
   troubles: {
     slot: string;
     state: 'backing off' | 'failed' | 'in use' | 'gone';
@@ -52,12 +52,12 @@ export interface AutoscaledWorker {
   slot: string;
   gpu: string | null;
   state: 'starting' | 'ready' | 'busy' | 'draining';
-  /** Since when it is in that state, ms since the epoch. */
+  /** Start of that state, ms since the epoch. */
   since: number;
   adopted: boolean;
 }
 
-/** Writes an autoscaler's record, at each of its intervals; it expires by itself when the autoscaler dies. */
+/** Writes an autoscaler's record, once per interval; it expires when the autoscaler dies. */
 export async function publishAutoscaler(
   client: RedisClient,
   prefix: string,
@@ -72,19 +72,19 @@ export async function publishAutoscaler(
   ]);
 }
 
-/** Takes an autoscaler off the register at its orderly end. */
+/** Unregisters an autoscaler that shuts down cleanly. */
 export async function removeAutoscaler(client: RedisClient, prefix: string, id: string): Promise<void> {
   await Promise.all([client.del(autoscalerKey(prefix, id)), client.zrem(autoscalersKey(prefix), id)]);
 }
 
-/** An autoscaler that did not sign off and says nothing any more: killed, or cut off from Redis. */
+/** An autoscaler whose record expired without an unregistration: it was killed, or cut off from Redis. */
 export interface LapsedAutoscaler {
   id: string;
   /** Its last decision, ms since the epoch. */
   decidedAt: number;
 }
 
-/** Autoscalers that live, and those that fell silent in the last ten minutes; by id. Read-only. */
+/** Live autoscalers, and those whose record expired in the last ten minutes; sorted by id. Read-only. */
 export async function readAutoscalers(
   client: RedisClient,
   prefix: string,
@@ -107,7 +107,7 @@ export async function readAutoscalers(
   };
 }
 
-/** One whose record is younger than that did not expire: it signed off this very moment. */
+/** A missing record this young cannot have expired: the autoscaler has just unregistered. */
 function lapsedFor(age: number): boolean {
   return age > TTL_MS / 2 && age < FORGOTTEN_MS;
 }

@@ -3,7 +3,7 @@ import { formatDuration } from '../core/units.js';
 export const CLOCK_FIX = 'set the clock by the network: sudo timedatectl set-ntp true (or chronyc makestep)';
 
 /**
- * What a clock that is off means. Queues go by Redis's clock and are not harmed.
+ * What it means that a clock is off. Queues go by Redis's clock and are not harmed.
  * @param aheadMs of Redis's clock; negative: behind
  */
 export function clockText(whose: string, aheadMs: number): string {

@@ -14,12 +14,12 @@ import {
 } from './keys.js';
 import { DAMAGED_HINT, JOB_DAMAGED } from './lua/damage.js';
 
-/** A key of a whole queue that does not hold what it must. */
+/** A key that a whole queue depends on and that has the wrong type. */
 export interface DamagedKey {
   key: string;
   /** What is wrong, in words: `is a string, not a sorted set`. */
   what: string;
-  /** What does not work because of it. */
+  /** What fails because of it. */
   effect: string;
 }
 
@@ -28,17 +28,17 @@ export interface DamagedJob {
   id: string;
   /** ms since the epoch, by Redis's clock. */
   at: number;
-  /** What of it is damaged, in words; names the key or field. */
+  /** What is damaged, in words; names the key or field. */
   what: string;
 }
 
-/** What is damaged of one queue. */
+/** What is damaged in one queue. */
 export interface QueueDamage {
   queue: string;
   keys: DamagedKey[];
-  /** The last ones to be set aside, 20 at most. */
+  /** The most recently set aside, 20 at most. */
   jobs: DamagedJob[];
-  /** All that are registered. */
+  /** How many are registered. */
   jobCount: number;
 }
 
@@ -48,7 +48,7 @@ type Kind = 'list' | 'zset' | 'hash' | 'stream' | 'string';
 
 const KIND_WORDS: Record<string, string> = { zset: 'sorted set' };
 
-/** Every key of a whole queue, its type, and what stops without it. */
+/** Every key that a whole queue depends on, its type, and what fails without it. */
 function queueKeys(prefix: string, queue: string): { key: string; kind: Kind; effect: string }[] {
   const base = bullBase(prefix, queue);
   const tag = queueTag(prefix, queue);
@@ -85,8 +85,8 @@ export function damagedKeyKind(prefix: string, queue: string, key: string): stri
 const COUNTERS = /:(pc|id)$/;
 
 /**
- * What is damaged of a queue: keys of another type, and jobs that were set aside. About 20 commands, all sent together
- * and all reading. A user who may not ask for the type of a key is told of jobs only.
+ * What is damaged in a queue: keys of the wrong type, and jobs that were set aside. Sends about 20 commands
+ * in one pipeline, all read-only. For a user who may not ask for the type of a key, only jobs are reported.
  */
 export async function readDamage(client: RedisClient, prefix: string, queue: string): Promise<QueueDamage> {
   const tag = queueTag(prefix, queue);
@@ -119,7 +119,7 @@ async function lastJobs(client: RedisClient, tag: string): Promise<DamagedJob[]>
 
 const UNKNOWN = 'its record cannot be read';
 
-/** What is damaged of a job; undefined when it is not registered as damaged. */
+/** What is damaged in a job; undefined when it is not registered as damaged. */
 export async function damageOfJob(
   client: RedisClient,
   prefix: string,
@@ -139,34 +139,34 @@ export function damageFailure(what: string): OwnFailure & { hint: string } {
   return { code: JOB_DAMAGED, message: `the job is damaged in Redis: ${what}`, hint: DAMAGED_HINT };
 }
 
-/** The same as an error. */
+/** The same, as an error. */
 export function jobDamaged(what: string): InferError {
   return InferError.of(damageFailure(what));
 }
 
-/** JOB_DAMAGED of one that cannot run again as it is. */
+/** JOB_DAMAGED for a job that cannot be run again in its current state. */
 export function notRepairable(id: string, what: string): InferError {
   return new InferError(JOB_DAMAGED, `job ${printable(id)} cannot be repaired: ${what}`, {
     hint: `infer cancel ${printable(id)}, then submit it again`,
   });
 }
 
-/** JOB_DAMAGED of one that completed: its result is lost. */
+/** JOB_DAMAGED for a job that completed: its result is lost. */
 export function resultDamaged(what: string): InferError {
   return new InferError(JOB_DAMAGED, damageFailure(what).message, {
     hint: 'another program wrote to this key; submit the job again',
   });
 }
 
-/** The command that repairs what belongs to a whole queue. */
+/** The command that repairs the keys of a whole queue. */
 export const repairCommand = (queue: string): string => `infer control repair ${queue}`;
 
 /** `key KEY is a string, not a sorted set: no job can be submitted or taken` */
 export const damagedKeyText = ({ key, what, effect }: DamagedKey): string => `key ${key} ${what}: ${effect}`;
 
 /**
- * An error by name, where Redis refused work on a queue for what one of its keys holds: QUEUE_DAMAGED. Any other error is
- * answered as it is.
+ * Turns an error that Redis raised because of the type of a queue's key into QUEUE_DAMAGED. Any other error
+ * is returned unchanged.
  */
 export async function nameDamage(
   client: RedisClient,
@@ -185,7 +185,7 @@ export async function nameDamage(
   );
 }
 
-/** What is wrong with a key that Redis refuses to read: `its input KEY is a hash, not a string`. */
+/** What is wrong with a key that Redis cannot read: `its input KEY is a hash, not a string`. */
 export async function findDamage(
   client: RedisClient,
   key: string,
@@ -197,14 +197,14 @@ export async function findDamage(
   return `${whose} ${key} ${found === undefined ? 'is not' : `is ${aKind(found)}, not`} ${aKind(wanted)}`;
 }
 
-/** GROUP_DAMAGED: its chunks are jobs like others, and are there. */
+/** GROUP_DAMAGED: its chunks are ordinary jobs and still exist. */
 export function groupDamaged(id: string, what: string): InferError {
   return new InferError('GROUP_DAMAGED', `group ${printable(id)} is damaged in Redis: ${what}`, {
     hint: `its chunks are jobs ${printable(id)}-0, ${printable(id)}-1 and so on: infer result ${printable(id)}-0`,
   });
 }
 
-/** Undefined for a user who may not ask. */
+/** Undefined for a user who may not ask for a type. */
 async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
   try {
     return await client.type(key);

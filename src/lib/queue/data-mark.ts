@@ -5,41 +5,44 @@ import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
 import { dataKey, installationTag, queueTag } from './keys.js';
 
-/** Data that Redis has lost. Times in ms since the epoch, by Redis's clock. */
+/** Data that Redis lost. Times in ms since the epoch, by Redis's clock. */
 export interface DataLoss {
-  /** Everything (FLUSHALL, a server that came back empty), or only what was written last (a failover, an old file). */
+  /**
+   * Everything (FLUSHALL, a server that restarted empty), or only the latest writes (a failover, an old
+   * file).
+   */
   kind: 'all' | 'part';
-  /** Writes after this moment are lost, or may be; 0 when it is all. */
+  /** Writes after this moment are lost, or may be; 0 when everything is lost. */
   from: number;
-  /** The last moment at which the data is known to have been there. */
+  /** The last moment at which the data is known to have existed. */
   seenAt: number;
-  /** When a process saw that it was not. */
+  /** When a process noticed the loss. */
   noticedAt: number;
-  /** Of one queue alone, which lay on a server of its own in a Cluster. */
+  /** Set when the loss affects one queue only, which was on its own server in a Cluster. */
   queue?: string | undefined;
 }
 
-/** Whether a loss is still named by `inspect` and `doctor`. @param now by Redis's clock */
+/** Whether a loss is still reported by `inspect` and `doctor`. @param now by Redis's clock */
 export function isShown({ noticedAt }: Pick<DataLoss, 'noticedAt'>, now: number): boolean {
   return now - noticedAt < THRESHOLDS.lossShown.value;
 }
 
-/** Two processes that see the same loss see it within this time, in ms. */
+/** Two processes that report a loss within this time, in ms, report the same one. */
 const SAME_LOSS_MS = 60_000;
 
 /**
- * KEYS 1 the mark. ARGV 1 to 3 what the caller has seen of it: id ('' for nothing yet), count, ms of its last look;
- * 4 an id for a new one. Makes the mark where there is none, counts the look, and notes what the caller's memory
- * says is lost: another id, all of it; a lower count, the writes since. Of many callers that see the same loss the
- * first notes it, and the others only when they saw the data last.
- * Output: id, count, ms of this look, then the losses as `LOSS_FIELDS` has them.
+ * KEYS 1 the mark. ARGV 1 to 3 what the caller has seen of it: id ('' for nothing yet), count, ms of its last
+ * look; 4 an id for a new one. Creates the mark if it does not exist, counts the look, and records what was
+ * lost compared with what the caller saw: another id means everything; a lower count, the writes since. When
+ * many callers see the same loss, the first one records it, and another one updates it only if it saw the
+ * data later. Output: id, count, ms of this look, then the losses as in `LOSS_FIELDS`.
  */
 const LOOK = `
 local call, key = redis.call, KEYS[1]
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known, count, seen = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
--- A key of another type in its place is no one's data.
+-- A key of another type under this name is no one's data: delete it.
 if call('TYPE', key).ok ~= 'hash' then call('DEL', key) end
 local mark = call('HMGET', key, 'id', 'n', 'seen', 'all', 'allSeen', 'part', 'partSeen')
 local id, n, at = mark[1], tonumber(mark[2]) or 0, tonumber(mark[3]) or now
@@ -87,19 +90,19 @@ function lossesOf(fields: readonly (string | null)[], queue: string | undefined)
 }
 
 /**
- * A process's memory of the data in Redis: a mark there, made once, whose looks are counted. A process that lives
- * long looks again and again; it alone can tell an empty Redis from a new one, and one that went back to an
- * older state (a replica that was behind, a file of yesterday) from one that did not.
+ * Detects lost data: Redis holds a mark, created once, whose looks are counted. A long-lived process looks at
+ * it regularly. Only such a process can tell an empty Redis from a new one, and a Redis that went back to an
+ * older state (a replica that lagged, yesterday's file) from one that did not.
  */
 export class DataMark {
   private known: { id: string; count: number; at: number } | undefined;
-  /** When each kind of loss was noticed, as far as it was told. */
+  /** When each kind of loss was noticed, for losses already reported. */
   private readonly told = new Map<DataLoss['kind'], number>();
   private looking: Promise<void> | undefined;
 
   /**
-   * @param queue the queue whose mark this is; undefined: the installation's
-   * @param onLoss told once of each loss that is noted after the first look, no matter who noted it
+   * @param queue the queue of this mark; undefined: the installation's mark
+   * @param onLoss called once for each loss that is recorded after the first look, by any process
    */
   constructor(
     private readonly client: RedisClient,
@@ -108,7 +111,7 @@ export class DataMark {
     private readonly onLoss: (loss: DataLoss) => void,
   ) {}
 
-  /** Looks now; one look at a time. Fails as a command does when Redis cannot be asked. */
+  /** Looks now; one look at a time. Fails like any command when Redis is unreachable. */
   look(): Promise<void> {
     this.looking ??= this.lookNow().finally(() => {
       this.looking = undefined;
@@ -134,12 +137,15 @@ function markKey(prefix: string, queue: string | undefined): string {
   return dataKey(queue === undefined ? installationTag(prefix) : queueTag(prefix, queue));
 }
 
-/** Whose marks there are: the installation's, and on a Cluster, whose nodes fail one by one, those of the queues. */
+/**
+ * The marks to read: the installation's and, on a Cluster, whose nodes fail independently, one for each
+ * queue.
+ */
 export function markedQueues(client: RedisClient, queues: readonly string[]): (string | undefined)[] {
   return client.isCluster ? [undefined, ...queues] : [undefined];
 }
 
-/** The losses that are noted, the latest first; reads only. */
+/** The recorded losses, the latest first; read-only. */
 export async function readLosses(
   client: RedisClient,
   prefix: string,
@@ -153,7 +159,7 @@ export async function readLosses(
   return found.flat().sort((a, b) => b.noticedAt - a.noticedAt);
 }
 
-/** The loss that took what was written to a queue at a moment (ms since the epoch), if one did. */
+/** The loss that destroyed what was written to a queue at a moment (ms since the epoch), if any. */
 export function lossThatTook(
   losses: readonly DataLoss[],
   writtenAt: number,
@@ -167,7 +173,7 @@ export function lossThatTook(
   );
 }
 
-/** What a loss means, as a clause. @param now where it was not noticed just now: how long ago is said, too */
+/** What a loss means, as a clause. */
 export function lossText(loss: DataLoss, now?: number): string {
   const ago = now === undefined ? '' : ` ${formatDuration(Math.max(0, now - loss.noticedAt))} ago,`;
   const of = loss.queue === undefined ? '' : ` of queue ${loss.queue}`;

@@ -2,13 +2,13 @@ import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
 import { type DataLayout, LAYOUTS, newerThan } from './layout.js';
 import { routeOf } from './routes.js';
-import type { ChunkOf, JobSpec, Unrunnable } from './types.js';
+import type { ChunkOf, JobSpec, TakenSpec, Unrunnable } from './types.js';
 import { DATA, DEFAULT_TTL } from './wire.js';
 
 /**
- * BullMQ's `data` field: the spec and, up to this size, the input itself in base64, which spares a
- * key. Above about 10 KB a key of its own is cheaper to write and read, and base64 in job data is
- * parsed by everyone who looks at the job; 4 KB covers a row of 1,024 float32.
+ * BullMQ's `data` field: the spec and, up to this size, the input itself in base64, which saves a key. Above
+ * about 10 KB a separate key is cheaper to write and read, and base64 in job data is parsed by everyone who
+ * looks at the job; 4 KB covers a row of 1,024 float32.
  */
 export const INLINE_INPUT_BYTES = 4096;
 
@@ -16,14 +16,14 @@ const PRIORITIES = { min: 0, max: MAX_PRIORITY };
 const VERSIONS = { min: 0, max: Number.MAX_SAFE_INTEGER };
 const TRIES = { min: 1, max: BOUNDS.retries.max + 1 };
 
-interface JobData {
-  /** Spec without id and queue, which the key holds. */
-  [DATA.spec]: Omit<JobSpec, 'id' | 'queue'>;
+interface JobData<Spec extends TakenSpec = JobSpec> {
+  /** Spec without id and queue, which the key contains. */
+  [DATA.spec]: Omit<Spec, 'id' | 'queue'>;
   /** Base64 of the input envelope; absent when it has its own key, or the job has ended. */
   [DATA.input]?: string;
 }
 
-export function toJobData(spec: JobSpec, input: Uint8Array | undefined): JobData {
+export function toJobData(spec: TakenSpec, input: Uint8Array | undefined): JobData<TakenSpec> {
   const { id: _id, queue: _queue, ...rest } = spec;
   if (input === undefined) return { [DATA.spec]: rest };
   return {
@@ -32,9 +32,9 @@ export function toJobData(spec: JobSpec, input: Uint8Array | undefined): JobData
   };
 }
 
-/** What the data of a job says. */
+/** What a job's data says. */
 export interface ReadData {
-  /** Undefined for a job that other BullMQ code added, and where the data cannot be read. */
+  /** Undefined for a job added by other BullMQ code, and for unreadable data. */
   spec: JobSpec | undefined;
   /** Undefined when it has its own key, or the job has ended. */
   input: Buffer | undefined;
@@ -42,7 +42,7 @@ export interface ReadData {
   unrunnable: Unrunnable | undefined;
 }
 
-/** Reads `data` of a job, whatever it holds. */
+/** Reads a job's `data`, whatever it contains. */
 export function readJobData(
   json: string,
   id: string,
@@ -82,7 +82,7 @@ export function fromJobData(
 
 const damaged = (what: string): Unrunnable => ({ kind: 'damaged', what });
 
-/** What cannot be made up for: where the job counts, and until when it may start. */
+/** Fields that have no fallback: the group the job counts for, and its deadline. */
 function damageOf({ group, deadline }: Partial<Record<keyof JobSpec, unknown>>): Unrunnable | undefined {
   if (group !== undefined && !isChunkOf(group)) return damaged('the group in its field data cannot be read');
   if (deadline !== undefined && !Number.isFinite(deadline)) {
@@ -99,8 +99,8 @@ function isChunkOf(group: unknown): group is ChunkOf {
 }
 
 /**
- * A spec whose numbers are within their bounds, no matter what wrote them: an older version of infer, another
- * program, or a damaged job. What is no number counts as not given.
+ * A spec with its numbers clamped to their bounds, whatever wrote them: an older version of infer, another
+ * program, or damage. Anything that is not a number counts as not given.
  */
 function bounded(spec: JobSpec): JobSpec {
   spec.resultTtl = within(spec.resultTtl, BOUNDS.keepS) ?? DEFAULT_TTL;
@@ -121,7 +121,10 @@ function bounded(spec: JobSpec): JobSpec {
   return spec;
 }
 
-/** BullMQ's job name: route, with its layout, and rows. The take script reads from it who may run the job, and how much of a micro-batch it is. */
+/**
+ * BullMQ's job name: route, with its layout, and rows. From it, the take script reads which workers may run
+ * the job, and its share of a micro-batch.
+ */
 export function jobName(spec: Pick<JobSpec, 'model' | 'version' | 'layout' | 'rows'>): string {
   return `${routeOf(spec)}#${spec.rows}`;
 }

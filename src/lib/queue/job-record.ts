@@ -8,7 +8,7 @@ import { JOB_STATES } from './read/job-filter.js';
 import type { JobRecord, ResultMeta } from './types.js';
 import { DELAYED_UNIT, JOB } from './wire.js';
 
-/** What a list reads of a job's hash: everything small. */
+/** What a list reads of a job's hash: the small fields. */
 export const LIST_FIELDS = [
   'timestamp',
   'processedOn',
@@ -24,10 +24,10 @@ export const LIST_FIELDS = [
   JOB.worker,
 ] as const;
 
-/** With `data`, where an input of up to 4 KB may ride. */
+/** With `data`, which may contain an input of up to 4 KB. */
 export const JOB_FIELDS = ['data', ...LIST_FIELDS] as const;
 
-/** The fields of a job's hash that are there. */
+/** The fields that a job's hash has. */
 export type JobFields = Partial<Record<(typeof JOB_FIELDS)[number], string>>;
 
 export function namedFields<Name extends string>(
@@ -46,9 +46,9 @@ const NAME = /^(.*)#(\d+)$/s;
 const LEAST = toBullPriority(0);
 
 /**
- * A job by its hash. `placed` is the state that BullMQ's lists say, which holds until the job has
- * ended by our scripts; `delayedScore` its score in the delayed set. Without `data` the record has
- * no group, no owner and no result time. What is damaged in a field counts as not there.
+ * A job from its hash. `placed` is the state according to BullMQ's lists, which applies until one of our
+ * scripts ends the job; `delayedScore` is its score in the delayed set. Without `data` the record has no
+ * group, no owner and no result TTL. A damaged field counts as absent.
  */
 export function recordOf(
   id: string,
@@ -72,9 +72,9 @@ export function recordOf(
     id,
     queue,
     state: JOB_STATES.find((state) => state === fields[JOB.state]) ?? placed,
-    model: spec?.model ?? (route || fields.name) ?? '',
+    model: spec?.model ?? (route || fields.name || undefined),
     rows: spec?.rows ?? Number(name?.[2] ?? 1),
-    // The field is what the queue goes by; the copy in `data` is from the submit.
+    // The queue goes by this field; the copy in `data` is from the submit.
     priority: fromBullPriority(numberOr(fields.priority, fields.priority === undefined ? 0 : LEAST)),
     submittedAt: numberOr(fields.timestamp, idTime(id) ?? 0),
     ...(token ? { endedBy: token } : {}),
@@ -101,19 +101,24 @@ function failureOf({ [JOB.failure]: f, failedReason }: JobFields): FailureRecord
   return failedReason ? endedElsewhere(failedReason) : undefined;
 }
 
-/** FAILED: another program ended it, such as a stock BullMQ worker, and left no record of ours. */
+/** `model` in JSON, which is always a string: '' where the job's model is not known. */
+export function modelJson({ model }: Pick<JobRecord, 'model'>): string {
+  return model ?? '';
+}
+
+/** FAILED: another program, such as a stock BullMQ worker, ended it and left no record of ours. */
 export function endedElsewhere(reason: string): OwnFailure {
   return { code: 'FAILED', message: reason };
 }
 
-/** A job whose record cannot be read: all that is known is what is wrong with it. */
+/** A job whose record cannot be read: only the damage is known. */
 export function damagedRecord(id: string, queue: string, what: string, at?: number): JobRecord {
   const submittedAt = idTime(id) ?? at ?? 0;
   return {
     id,
     queue,
     state: 'failed',
-    model: '',
+    model: undefined,
     rows: 0,
     priority: 0,
     submittedAt,

@@ -1,7 +1,7 @@
 import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
-import { untilLoaded } from './broker/unloaded.js';
+import { untilLoaded } from './broker/resend.js';
 import { bullBase, groupKey, queueTag, quotaKey } from './keys.js';
 import { GROUP, JOB } from './wire.js';
 

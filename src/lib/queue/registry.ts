@@ -6,10 +6,10 @@ import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import { modelsKey, queuesKey, versionsKey, workerKey, workersKey, workTotalsKey } from './keys.js';
 import type { WorkerRecord } from './types.js';
 
-/** How long a heartbeat is kept, in ms. */
+/** Lifetime of a heartbeat, in ms. */
 export const HEARTBEAT_TTL_MS = THRESHOLDS.workerForgotten.value;
 
-/** Writes a worker's heartbeat. The record expires by itself when the worker dies. */
+/** Writes a worker's heartbeat. The record expires when the worker dies. */
 export async function beat(client: RedisClient, prefix: string, worker: WorkerRecord): Promise<void> {
   await Promise.all([
     client.set(workerKey(prefix, worker.id), JSON.stringify(worker), 'PX', HEARTBEAT_TTL_MS),
@@ -17,7 +17,7 @@ export async function beat(client: RedisClient, prefix: string, worker: WorkerRe
   ]);
 }
 
-/** Takes a worker off the register at its orderly end. */
+/** Unregisters a worker that shuts down cleanly. */
 export async function removeWorker(client: RedisClient, prefix: string, id: string): Promise<void> {
   await Promise.all([
     client.del(workerKey(prefix, id), workTotalsKey(prefix, id)),
@@ -25,12 +25,12 @@ export async function removeWorker(client: RedisClient, prefix: string, id: stri
   ]);
 }
 
-/** Drops register entries of workers that died without leaving; answers how many. */
+/** Removes register entries of workers that died without unregistering; returns how many. */
 export async function forgetDeadWorkers(client: RedisClient, prefix: string, now: number): Promise<number> {
   return client.zremrangebyscore(workersKey(prefix), '-inf', String(now - 20 * HEARTBEAT_TTL_MS));
 }
 
-/** Workers whose heartbeat lives, by name. A record that cannot be read is left out. */
+/** Workers with a live heartbeat, sorted by name. Unreadable records are skipped. */
 export async function listWorkers(client: RedisClient, prefix: string): Promise<WorkerRecord[]> {
   const ids = await client.zrange(workersKey(prefix), '0', '-1');
   const records = await Promise.all(ids.map((id) => ifReadable(client.get(workerKey(prefix, id)), null)));
@@ -51,7 +51,7 @@ function isWorker(record: WorkerRecord | undefined): record is WorkerRecord {
 /** Versions of one model whose signatures are kept, for jobs that ask for one of them. */
 const VERSIONS_KEPT = 16;
 
-/** Publishes a loaded model, so that `submit` on any host refuses wrong input before queueing it. */
+/** Publishes a loaded model, so that `submit` on any host rejects invalid input before queueing it. */
 export async function publishModel(
   client: RedisClient,
   prefix: string,
@@ -66,7 +66,7 @@ export async function publishModel(
   if (old.length > 0) await client.hdel(versions, ...old.map((version) => `${signature.name}@${version}`));
 }
 
-/** The same where none of that name is published. */
+/** The same, if no model of that name is published. */
 export async function publishModelIfAbsent(
   client: RedisClient,
   prefix: string,
@@ -78,7 +78,7 @@ export async function publishModelIfAbsent(
   await client.hsetnx(modelsKey(prefix), name, json);
 }
 
-/** Names queues to `inspect` and to id look-ups. */
+/** Makes queues known to `inspect` and to lookups by id. */
 export async function registerQueues(
   client: RedisClient,
   prefix: string,
@@ -106,7 +106,10 @@ export async function publishedModel(
   return parsedObject<ModelSignature>(json);
 }
 
-/** The signature of one version of a model; undefined when no worker has loaded it, or many higher ones since. */
+/**
+ * The signature of one version of a model; undefined when no worker has loaded it, or many higher versions
+ * were loaded since.
+ */
 export async function publishedVersion(
   client: RedisClient,
   prefix: string,
@@ -117,7 +120,7 @@ export async function publishedVersion(
   return parsedObject<ModelSignature>(json);
 }
 
-/** Versions of a model whose signatures are known, the highest first. */
+/** Versions of a model with a known signature, the highest first. */
 export async function publishedVersions(
   client: RedisClient,
   prefix: string,

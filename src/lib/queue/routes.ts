@@ -11,19 +11,19 @@ import type { JobSpec, TakeRoom, WorkerRecord } from './types.js';
 import { FILED } from './wire.js';
 
 /**
- * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one. How takes find
- * the jobs of their routes is in lua/route.ts.
+ * What a worker must serve to take a job: `model`, or `model@version` where the submitter named one.
+ * lua/route.ts describes how takes find the jobs of their routes.
  */
 export function routeOf({ model, version, layout }: Pick<JobSpec, 'model' | 'version' | 'layout'>): string {
   return markedRoute(version === undefined ? model : `${model}@${version}`, layout);
 }
 
-/** The route of jobs that are submitted for a model as it was looked up. */
+/** The route of jobs submitted for a model that was looked up. */
 export function routeTo({ name, version, pinned }: ModelSignature): string {
   return routeOf({ model: name, version: pinned === true ? version : undefined });
 }
 
-/** The routes of a model that is served in a version, by a worker that reads these layouts. */
+/** The routes of a served version of a model, for a worker that reads these layouts. */
 export function routesTo(
   model: string,
   version: number,
@@ -34,8 +34,8 @@ export function routesTo(
 }
 
 /**
- * The routes of a take, as its script has them: one a line, with rows of a run and its ms (-1: not known); `*` for whatever
- * there is.
+ * The routes of a take in the form its script expects: one per line, with the rows of a run and its ms (-1:
+ * unknown); `*` for all routes.
  */
 export function routesArgument(
   routes: ReadonlySet<string> | undefined,
@@ -52,7 +52,7 @@ function lineOf(
   return `${route} ${rows} ${ms}`;
 }
 
-/** The routes for which live workers of a queue take jobs. */
+/** The routes for which a queue's live workers take jobs. */
 export function servedRoutes(workers: readonly WorkerRecord[], queue: string): Set<string> {
   return new Set(
     servingWorkers(workers, queue).flatMap(({ models, layouts = [], modelProblems = [] }) =>
@@ -63,7 +63,22 @@ export function servedRoutes(workers: readonly WorkerRecord[], queue: string): S
   );
 }
 
-/** Whether a live worker serves a queue, or starts to, and jobs of a model (or route) in it if one is named. */
+/**
+ * Whether one of these workers serves a queue and, if given, a model (or route) in it, or one of those that
+ * start will: the only definition of `served`. Pure.
+ */
+export function servedBy(
+  workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[],
+  queue: string,
+  route?: string,
+): boolean {
+  if (startsFor(starting, queue, route)) return true;
+  if (route !== undefined) return servedRoutes(workers, queue).has(route);
+  return servingWorkers(workers, queue).length > 0;
+}
+
+/** The same, for the workers that are in Redis now. */
 export async function isServed(
   client: RedisClient,
   prefix: string,
@@ -75,12 +90,10 @@ export async function isServed(
     listWorkers(client, prefix),
     listStarting(client, prefix, now),
   ]);
-  if (startsFor(starting, queue, model)) return true;
-  if (model !== undefined) return servedRoutes(workers, queue).has(model);
-  return servingWorkers(workers, queue).length > 0;
+  return servedBy(workers, starting, queue, model);
 }
 
-/** Waiting jobs that no live worker of their queue can take. */
+/** Waiting jobs that no live worker of their queue can run. */
 export interface UnservedJobs {
   /** `model`, or `model@version` where the submitter named one. */
   route: string;
@@ -88,8 +101,8 @@ export interface UnservedJobs {
 }
 
 /**
- * Of the jobs that were met by workers without their model, those whose model no worker of the queue serves or loads. Of a
- * queue without workers none are known. Pure.
+ * Among the jobs skipped by workers without their model: those whose model no worker of the queue serves or
+ * is loading. For a queue without workers, none are known. Pure.
  */
 export function unservedJobs(
   { name, unmatched }: { name: string; unmatched?: Readonly<Record<string, number>> },
@@ -102,7 +115,7 @@ export function unservedJobs(
     .map(([route, jobs]) => ({ route, jobs }));
 }
 
-/** The layout of a route that this release does not know, and the route without it. */
+/** The unknown layout of a route, and the route without it. */
 export function newerRoute(
   marked: string,
   layouts: readonly DataLayout[] = LAYOUTS,
@@ -121,7 +134,10 @@ export function unservedText(queue: string, { route, jobs }: UnservedJobs): stri
   return `${wait} for model ${newer.route} in a worker of infer ${since} or newer, and no worker of it is that`;
 }
 
-/** The command that serves them: a version that is not the highest has to be loaded into a worker that runs. */
+/**
+ * The command that makes a worker serve them: a version that is not the highest must be loaded into a running
+ * worker.
+ */
 export function unservedFix(
   queue: string,
   { route }: UnservedJobs,
@@ -137,8 +153,8 @@ export function unservedFix(
 }
 
 /**
- * Jobs of a queue that were met by a worker without their model, by route. Two read-only steps; it takes no notice of jobs
- * that no worker has met.
+ * Jobs of a queue that workers without their model have skipped, by route. Two read-only steps; jobs that no
+ * worker has met are not counted.
  */
 export async function countFiled(
   client: RedisClient,
@@ -146,7 +162,7 @@ export async function countFiled(
   queue: string,
 ): Promise<Map<string, number>> {
   const tag = queueTag(prefix, queue);
-  // One of a wrong type is replaced by the next take; who reads has nothing to tell of it.
+  // If the key has the wrong type, the next take replaces it; a reader has nothing to report.
   const fields = await client.hkeys(filedKey(tag)).catch(() => []);
   const routes = fields
     .filter((field) => field.startsWith(FILED.route))
@@ -160,8 +176,8 @@ export async function countFiled(
 }
 
 /**
- * Looks after the index of jobs by model, and wakes a worker for each that has jobs.
- * @param paceMs not again for so long, no matter who asks; left out: now.
+ * Maintains the index of jobs by model, and wakes a worker for each model that has jobs.
+ * @param paceMs do nothing if any caller did this within this many ms; default: run now.
  */
 export async function reroute(scripts: QueueScripts, paceMs?: number): Promise<void> {
   await scripts.run('inferReroute', Math.floor(Math.random() * 2 ** 31), paceMs ?? '');

@@ -1,6 +1,10 @@
 import type { WorkerRecord } from './types.js';
 
-/** Whether a worker takes jobs, or will as soon as its models are loaded: all but one that drains. */
+/**
+ * Whether a worker takes jobs, or will as soon as its models are loaded: true unless it is draining. A silent
+ * one counts until its heartbeat expires, since it may only be cut off for a moment; its silence is a problem
+ * of its own.
+ */
 export function isServing({ state }: Pick<WorkerRecord, 'state'>): boolean {
   return state !== 'draining';
 }

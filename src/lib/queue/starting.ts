@@ -3,21 +3,21 @@ import type { RedisClient } from '../redis/types.js';
 import { ifReadable, parsedObject } from '../redis/wrong-type.js';
 import { startingKey } from './keys.js';
 
-/** A worker that loads its models and takes no jobs yet. Loading takes seconds, on a GPU minutes. */
+/** A worker that is loading its models and takes no jobs yet. Loading takes seconds, on a GPU minutes. */
 export interface StartingWorker {
   id: string;
   name: string;
   queues: string[];
-  /** Models that it will serve, as far as they load. */
+  /** Models that it will serve, if they load. */
   models: string[];
-  /** When it was heard of last, ms since the epoch by Redis's clock. */
+  /** Its last sign of life, ms since the epoch by Redis's clock. */
   beatAt: number;
 }
 
-/** A worker that was not heard of for so long while it started has died, ms; it is heard of every 5 s. */
+/** A starting worker that is silent for this long, ms, has died; it reports every 5 s. */
 const STARTING_TTL_MS = THRESHOLDS.workerForgotten.value;
 
-/** Makes a worker known that starts; again while it does. */
+/** Registers a starting worker; called again while it starts. */
 export async function announceStart(
   client: RedisClient,
   prefix: string,
@@ -26,12 +26,12 @@ export async function announceStart(
   await client.hset(startingKey(prefix), worker.id, JSON.stringify(worker));
 }
 
-/** It is ready, or does not start. */
+/** The worker is ready, or failed to start. */
 export async function endStart(client: RedisClient, prefix: string, id: string): Promise<void> {
   await ifReadable(client.hdel(startingKey(prefix), id), 0);
 }
 
-/** Workers that start now, by name. @param now by Redis's clock */
+/** Workers that are starting, sorted by name. @param now by Redis's clock */
 export async function listStarting(
   client: RedisClient,
   prefix: string,
@@ -54,7 +54,7 @@ function isStarting(worker: StartingWorker | undefined): worker is StartingWorke
   );
 }
 
-/** Drops those that died while they started. */
+/** Removes workers that died while starting. */
 export async function forgetDeadStarts(client: RedisClient, prefix: string, now: number): Promise<void> {
   const all = await ifReadable(client.hgetall(startingKey(prefix)), {});
   const dead = Object.entries(all).filter(([, json]) => {
@@ -64,7 +64,16 @@ export async function forgetDeadStarts(client: RedisClient, prefix: string, now:
   if (dead.length > 0) await client.hdel(startingKey(prefix), ...dead.map(([id]) => id));
 }
 
-/** Whether a worker that starts will serve a queue, and a model (or route `model@version`) in it where one is named. */
+/** The starting workers that will serve a queue and are not yet among the live ones. */
+export function startersOf(
+  starting: readonly StartingWorker[],
+  queue: string,
+  live: readonly { id: string }[],
+): StartingWorker[] {
+  return starting.filter(({ id, queues }) => queues.includes(queue) && live.every((one) => one.id !== id));
+}
+
+/** Whether a starting worker will serve a queue and, if given, a model (or route `model@version`) in it. */
 export function startsFor(starting: readonly StartingWorker[], queue: string, route?: string): boolean {
   const model = route?.split('@')[0];
   return starting.some(

@@ -8,16 +8,16 @@ import type { DataLayout } from './layout.js';
 export interface ChunkOf extends RowPlace {
   id: string;
   index: number;
-  /** The group's queue, when the chunk was moved to another. */
+  /** The group's queue, if the chunk was moved to another one. */
   home?: string | undefined;
 }
 
-/** What one job needs to know of itself; JSON in BullMQ's `data` field, so keep it small. */
+/** What a job needs to know about itself; JSON in BullMQ's `data` field, so keep it small. */
 export interface JobSpec {
   id: string;
   queue: string;
   model: string;
-  /** The version that it must run on; left out: the one its worker serves. */
+  /** The version it must run on; omitted: the version its worker serves. */
   version?: number | undefined;
   rows: number;
   priority: Priority;
@@ -27,15 +27,15 @@ export interface JobSpec {
   group?: ChunkOf | undefined;
   /** Reply list to push a notice to when the job ends. */
   reply?: string | undefined;
-  /** Milliseconds since the epoch before which it does not start. */
+  /** Milliseconds since the epoch; the job does not start before. */
   notBefore?: number | undefined;
   /** Milliseconds since the epoch after which an unstarted job expires. */
   deadline?: number | undefined;
-  /** Tries in all, first one included. */
+  /** Maximum number of attempts, including the first. */
   attempts?: number | undefined;
-  /** First retry delay in ms; doubles each time. */
+  /** First retry delay in ms; doubles with each retry. */
   retryDelayMs?: number | undefined;
-  /** Milliseconds of run time; the worker's own limits cap these. */
+  /** Milliseconds of run time; capped by the worker's own limits. */
   timeLimitMs?: number | undefined;
   softTimeLimitMs?: number | undefined;
   /** Mark of the layout it was submitted in (`layout.ts`); absent for the first. */
@@ -46,48 +46,59 @@ export interface JobSpec {
   digest?: string | undefined;
 }
 
+/** What is known of a taken job. `model` is undefined when its data names none; then it cannot run. */
+export type TakenSpec = Omit<JobSpec, 'model'> & { model: string | undefined };
+
 /** A job and its input, an encoded envelope. */
 export interface NewJob {
   spec: JobSpec;
   input: Uint8Array;
-  /** Bytes that its result has at the least, where it goes to the same Redis and its model shows it. */
+  /**
+   * Minimum size of its result in bytes, if the result is stored in the same Redis and the model determines
+   * it.
+   */
   resultBytes?: number | undefined;
 }
 
 export interface SubmittedJob {
   id: string;
-  /** True when a job of this id was there already: nothing was added. */
+  /** True when a job with this id already existed and nothing was added. */
   duplicate: boolean;
 }
 
-/** A job in a worker's hands, under a lock that must be renewed. */
+/** A job held by a worker, under a lock that must be renewed. */
 export interface TakenJob {
-  spec: JobSpec;
-  /** Fencing token of this very hold: a later hold on the same job, even our own, has another. */
+  spec: TakenSpec;
+  /** Fencing token of this hold: every later hold on the same job, even by the same worker, has another. */
   token: string;
   input: Uint8Array;
-  /** Its model was asked for when it was taken. */
+  /** The take asked for its model. */
   routed?: boolean | undefined;
   /** When it was submitted and when it was taken, ms since the epoch, by Redis's clock. */
   submittedAt: number;
   takenAt: number;
-  /** 1 for the first execution. Counts starts, lost ones included. */
+  /** 1 for the first execution. Counts starts, including lost ones. */
   attempt: number;
-  /** Times its lock lapsed before. */
+  /** How often its lock expired before. */
   stalls: number;
   /** Failed executions before this one. */
   failures: number;
-  /** There when it cannot be run, and why. */
+  /** Set when it cannot be run: the reason. */
   unrunnable?: Unrunnable | undefined;
+}
+
+/** A taken job that names its model. */
+export interface RunnableJob extends TakenJob {
+  spec: JobSpec;
 }
 
 /** Why a job that was taken cannot be run. */
 export type Unrunnable =
-  /** Other BullMQ code added it: of its spec only id and queue mean anything. */
+  /** Added by other BullMQ code: only id and queue of its spec are meaningful. */
   | { kind: 'foreign' }
-  /** What of its data is damaged, in words. */
+  /** What is damaged in its data, in words. */
   | { kind: 'damaged'; what: string }
-  /** It has a layout that this release does not know: what its spec says is not read. */
+  /** It has a layout that this release does not know, so its spec is not read. */
   | { kind: 'newer'; layout: DataLayout };
 
 /** How a worker ends its hold on a job. */
@@ -98,23 +109,31 @@ export type Settlement =
       job: TakenJob;
       failure: FailureRecord;
       meta: ResultMeta;
-      /** Envelope of the rows that have an output, with `PartialMeta`, and how many those are. */
+      /** Envelope of the rows that have an output, with `PartialMeta`, and the number of those rows. */
       partial?: Uint8Array | undefined;
       rowsDone?: number | undefined;
     }
   | { kind: 'expired' | 'cancelled'; job: TakenJob; failure: FailureRecord; meta: ResultMeta }
   | { kind: 'retry'; job: TakenJob; failure: FailureRecord; delayMs: number }
-  /** Back to its place in the queue as if never taken (shutdown, an innocent of a killed run); with `delayMs` after so long. */
+  /**
+   * Back to its place in the queue as if never taken (shutdown, or a job that shared a killed run and was not
+   * its cause); with `delayMs`, after that delay.
+   */
   | { kind: 'release'; job: TakenJob; delayMs?: number | undefined };
 
-/** `meta` of a stored partial result: which rows of how many it holds, and why others have none. */
+/**
+ * `meta` of a stored partial result: which rows it contains, out of how many, and why the others are missing.
+ */
 export interface PartialMeta {
   of: number;
   /** Ranges `[from, to)` of the rows, in the order of the stored outputs. */
   done: [number, number][];
-  /** By row number: the failure, or its place in `causes`. */
+  /** By row number: the failure, or its index in `causes`. */
   errors: Record<string, FailureRecord | number>;
-  /** Each different failure once: thousands of rows may fail alike. Absent in results of older workers. */
+  /**
+   * Each distinct failure once: thousands of rows may fail for the same reason. Absent in results of older
+   * workers.
+   */
   causes?: FailureRecord[] | undefined;
 }
 
@@ -125,22 +144,30 @@ export interface ResultMeta {
   attempts: number;
   /** Milliseconds from submit to start of the run. */
   queueMs: number;
-  /** Milliseconds of the micro-batches this job was in, also those that failed or were ended; null when it never ran. */
+  /**
+   * Milliseconds of the micro-batches that contained this job, including failed and aborted ones; null when
+   * it never ran.
+   */
   runMs: number | null;
   /** Milliseconds from submit to end. */
   totalMs: number;
 }
 
-/** What a worker has room for, in full runs of its models: half a run of one and half of another are one. */
+/**
+ * A worker's capacity, in full runs of its models: half a run of one model and half a run of another add up
+ * to one.
+ */
 export interface TakeRoom {
-  /** Runs for runners that have none. */
+  /** Runs for idle runners. */
   idle: number;
-  /** Runs to hold ahead of the next, of jobs that take `horizonMs` at most: others wait where any worker can take them. */
+  /**
+   * Runs to prefetch, only of jobs that take at most `horizonMs`: others wait where any worker can take them.
+   */
   ahead: number;
   horizonMs: number;
-  /** Jobs at most. */
+  /** Maximum number of jobs. */
   jobs: number;
-  /** By route: rows of a full run, and the time of one in ms, if that is known. */
+  /** By route: rows of a full run, and its time in ms if known. */
   runs: ReadonlyMap<string, { rows: number; ms: number | undefined }>;
 }
 
@@ -149,7 +176,8 @@ export interface JobRecord {
   id: string;
   queue: string;
   state: JobState;
-  model: string;
+  /** Undefined when neither its data nor its name says it: added by other BullMQ code, or damaged. */
+  model: string | undefined;
   rows: number;
   priority: Priority;
   submittedAt: number;
@@ -159,15 +187,15 @@ export interface JobRecord {
   group?: ChunkOf;
   failure?: FailureRecord;
   meta?: ResultMeta;
-  /** Seconds its result is kept; 0 keeps none. The record itself is kept a minute at least. */
+  /** Seconds its result is kept; 0: not stored. The record itself is kept for at least a minute. */
   resultTtl?: number;
-  /** Token of the hold that ended it; names its result in a results Redis. */
+  /** Token of the hold that ended it; part of its result's key in a results Redis. */
   endedBy?: string;
   /** For `delayed`: when it may run, ms since the epoch. */
   runAt?: number;
-  /** Name of the worker that holds it, or held it last. */
+  /** Name of the worker that holds it or held it last. */
   worker?: string;
-  /** The layout that it was submitted in, where this release does not know it: of what its data says, nothing is read. */
+  /** Its layout, if this release does not know it: then nothing in its data is read. */
   newer?: DataLayout;
   /** Name of the token that submitted it. */
   owner?: string;
@@ -175,7 +203,7 @@ export interface JobRecord {
   digest?: string;
 }
 
-/** A bulk submission as its chunks stand now. */
+/** The current state of a bulk submission. */
 export interface GroupRecord {
   id: string;
   queue: string;
@@ -190,15 +218,16 @@ export interface GroupRecord {
   jobsCompleted: number;
   jobsFailed: number;
   submittedAt: number;
-  /** When its chunks may start, ms since the epoch, while that is to come. */
+  /** When its chunks may start, ms since the epoch, if that is in the future. */
   startAt?: number;
   /**
-   * Of a group that is not closed, and whose submit is no longer at work: ms since it was last heard of. Such
-   * a group goes on when its rows are sent again under its id, and ends when it is cancelled.
+   * For a group that is not closed and whose submitter is no longer active: ms since the submitter's last
+   * sign of life. Such a group continues when its rows are sent again under its id, and ends when it is
+   * cancelled.
    */
   submitterGoneMs?: number;
   finishedAt?: number;
-  /** Queues of the chunks that were moved out of the group's, by their number. */
+  /** Queues of the chunks that were moved to another queue, by chunk number. */
   moved?: Readonly<Record<number, string>>;
   /** Name of the token that submitted it. */
   owner?: string;
@@ -209,7 +238,7 @@ export interface GroupRecord {
 }
 
 export interface QueueCounts {
-  /** Also those that a worker holds and has not begun, as its last heartbeat said. */
+  /** Includes jobs that a worker holds but has not started, according to its last heartbeat. */
   waiting: number;
   delayed: number;
   /** Jobs in a run, or between two of their runs. */
@@ -221,15 +250,15 @@ export interface QueueCounts {
   paused: boolean;
   /** Waiting jobs by priority, index = priority 0..9. */
   byPriority: number[];
-  /** Age of the longest waiting job in ms; undefined when none waits. */
+  /** Age of the longest-waiting job in ms; undefined when none is waiting. */
   oldestMs: number | undefined;
 }
 
-/** Why rows of a model run one at a time in a worker. */
+/** Why rows of a model run one at a time on a worker. */
 export interface Unbatched {
-  /** As the trial at load found it; `ROWS_MIXED` where a check in service did. */
+  /** As found by the trial at load; `ROWS_MIXED` if found by a check while serving. */
   reason: AloneReason;
-  /** One clause, with the output and the difference. */
+  /** One clause, naming the output and the difference. */
   text: string;
 }
 
@@ -237,28 +266,30 @@ export interface Unbatched {
 export interface ServedModelRecord {
   name: string;
   version: number;
-  /** Rows that run together now, as told or learned. */
+  /** Rows that currently run together, as configured or learned. */
   batch: number;
-  /** Over all files of the version, as `ModelSignature.digest`; workers of older versions do not say. */
+  /**
+   * Digest of all files of the version, as `ModelSignature.digest`; not written by workers of older versions.
+   */
   digest?: string;
   unbatched?: Unbatched | undefined;
-  /** True when someone named this version, although a higher one may be there. */
+  /** True when this version was requested explicitly, even if a higher one exists. */
   chosen?: boolean;
 }
 
-/** A model that a worker cannot load, cannot load again, or whose files are no longer what it runs. */
+/** A model that a worker cannot load or reload, or whose files no longer match what it runs. */
 export interface ModelProblem {
   model: string;
-  /** Null where it was never loaded. */
+  /** Null if it was never loaded. */
   version: number | null;
   code: string;
   message: string;
   hint: string | null;
-  /** Whether jobs of it are run all the same, on what was loaded. */
+  /** Whether its jobs still run, on the version that was loaded. */
   served: boolean;
 }
 
-/** A worker's heartbeat: what it is and does, JSON in Redis with a TTL. */
+/** A worker's heartbeat: its configuration and state, JSON in Redis with a TTL. */
 export interface WorkerRecord {
   id: string;
   name: string;
@@ -267,38 +298,44 @@ export interface WorkerRecord {
   version: string;
   startedAt: number;
   beatAt: number;
-  /** How far its host's clock is ahead of Redis's, ms; negative: behind. Workers of older versions do not say. */
+  /**
+   * How far its host's clock is ahead of Redis's, ms; negative: behind. Not written by workers of older
+   * versions.
+   */
   clockAheadMs?: number;
   state: 'starting' | 'ready' | 'draining';
   gpu: string | null;
   device: string;
   queues: string[];
   models: ServedModelRecord[];
-  /** Marks of the layouts that it reads besides the first (`layout.ts`). */
+  /** Marks of the layouts that it reads in addition to the first (`layout.ts`). */
   layouts?: string[];
-  /** Where it finds its models, on its host. */
+  /** Its models directory, on its host. */
   modelsDir?: string;
-  /** What is wrong with models that it serves, or should. */
+  /** Problems with models that it serves or should serve. */
   modelProblems?: ModelProblem[];
   concurrency: number;
-  /** Bounds that it moves its concurrency between by itself; absent where that is fixed. */
+  /** Bounds within which it adjusts its concurrency; absent when concurrency is fixed. */
   autoscale?: { max: number; min: number } | undefined;
-  /** CPU threads of one run; workers of older versions do not say. */
+  /** CPU threads per run; not written by workers of older versions. */
   threads?: number;
   maxBatch: number | null;
   batchWindowMs: number;
   active: { id: string; queue: string; model: string; rows: number; sinceMs: number; attempt: number }[];
-  /** Jobs that it holds and has not begun, by queue, a number for each priority 0..9; workers of older versions do not say. */
+  /**
+   * Jobs that it holds but has not started: by queue, one number for each priority 0..9; not written by
+   * workers of older versions.
+   */
   notStarted?: Record<string, number[]>;
   jobsDone: number;
   rowsDone: number;
   jobsFailed: number;
   batches: number;
-  /** Time since its start in which it held jobs, ms. */
+  /** Time since its start during which it held jobs, ms. */
   busyMs?: number | undefined;
   rssBytes: number;
   /** Longest delay of the main process's event loop since the last beat, ms. */
   loopLagMs: number;
-  /** Of the GPU it is pinned to, all programs on it together, at most some seconds old; utilisation is 0..1. */
+  /** The GPU it is pinned to: usage by all programs, at most a few seconds old; utilisation is 0..1. */
   gpuMemory?: { usedBytes: number; totalBytes: number; utilisation: number | null } | undefined;
 }

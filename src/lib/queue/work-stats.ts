@@ -5,7 +5,7 @@ import { queueTag, STATS_BUCKET_MS, STATS_BUCKETS, workKey, workTotalsKey } from
 import { HEARTBEAT_TTL_MS } from './registry.js';
 import { STATS_TTL } from './wire.js';
 
-/** Jobs by how a worker was done with them; `retried` ones wait again and end later. */
+/** Jobs by how a worker finished with them; `retried` ones wait again and end later. */
 export interface JobCounts {
   completed: number;
   failed: number;
@@ -17,18 +17,18 @@ export interface JobCounts {
 const NO_JOBS: Readonly<JobCounts> = { completed: 0, failed: 0, expired: 0, cancelled: 0, retried: 0 };
 const SKETCHES = ['wait', 'run', 'total', 'batchRows'] as const;
 
-/** Models that a worker keeps apart in a queue, and error codes; what comes beyond counts as other. */
+/** Models and error codes that a worker counts separately per queue; any beyond these count as other. */
 const OWN_NAMES_MAX = 16;
-/** The same in a sum over workers, which may serve different models. */
+/** The same limit for a sum over workers, which may serve different models. */
 const SUM_NAMES_MAX = 200;
-/** Where models beyond those kept apart are counted; no model can have this name. */
+/** The name under which further models are counted; no model can have it. */
 const OTHER_MODELS = '(other)';
 const OTHER_CODES = 'OTHER';
 const ERROR_CODE = /^[A-Z][A-Z0-9_]{0,39}$/;
 
 /**
- * What was done of one queue in some time, by one worker or by many: figures of several are added
- * with `merge`, sketches included. Times are of jobs that completed, or failed after they had run.
+ * Work done in one queue over some time, by one worker or several: figures of several workers are added with
+ * `merge`, including their sketches. Times are of jobs that completed, or failed after they had run.
  */
 export class WorkFigures {
   readonly jobs: JobCounts = { ...NO_JOBS };
@@ -36,20 +36,22 @@ export class WorkFigures {
   rows = 0;
   /** Milliseconds from submit to the start of the run. */
   readonly wait = new Sketch();
-  /** Milliseconds of the micro-batches a job was in. */
+  /** Milliseconds of the micro-batches that contained a job. */
   readonly run = new Sketch();
   /** Milliseconds from submit to end. */
   readonly total = new Sketch();
-  /** Rows of each micro-batch; one with rows of several queues counts for its most urgent row's. */
+  /**
+   * Rows of each micro-batch; one with rows of several queues counts for the queue of its most urgent row.
+   */
   readonly batchRows = new Sketch();
-  /** Micro-batches by why they went out: `full`, `idle` (nothing more was there), `window`, `retry`. */
+  /** Micro-batches by why they were closed: `full`, `idle` (no more jobs were there), `window`, `retry`. */
   readonly closed: Record<string, number> = {};
   /** Failed jobs by error code. */
   readonly codes: Record<string, number> = {};
-  /** The same figures of each model, as far as they are known: records of older workers have none. */
+  /** The same figures by model, if known: records of older workers have none. */
   readonly models = new Map<string, WorkFigures>();
 
-  /** Jobs that ended, however they did: `retried` ones have not. */
+  /** Jobs that ended in any way; `retried` ones have not ended. */
   get ended(): number {
     const { completed, failed, expired, cancelled } = this.jobs;
     return completed + failed + expired + cancelled;
@@ -59,20 +61,20 @@ export class WorkFigures {
     return this.ended === 0 && this.jobs.retried === 0 && this.batchRows.count === 0;
   }
 
-  /** A micro-batch that went to its run. */
+  /** Counts a micro-batch that was run. */
   addBatch(rows: number, reason: string): void {
     this.batchRows.add(rows);
     this.closed[reason] = (this.closed[reason] ?? 0) + 1;
   }
 
-  /** A job that failed for good. */
+  /** Counts a job that failed permanently. */
   addFailure(code: string, most = OWN_NAMES_MAX, times = 1): void {
     const room = code in this.codes || Object.keys(this.codes).length < most;
     const kept = room && ERROR_CODE.test(code) ? code : OTHER_CODES;
     this.codes[kept] = (this.codes[kept] ?? 0) + times;
   }
 
-  /** One model's share, to be added to beside the whole. */
+  /** One model's share, to be counted in addition to the total. */
   ofModel(model: string, most = OWN_NAMES_MAX): WorkFigures {
     const kept = this.models.has(model) || this.models.size < most ? model : OTHER_MODELS;
     let figures = this.models.get(kept);
@@ -101,7 +103,7 @@ export class WorkFigures {
     return { jobs, rows, closed, ...failures, ...Object.fromEntries(sketches), ...this.modelsJson() };
   }
 
-  /** Where one model did it all, as mostly, its name says as much as its figures would. */
+  /** When one model did all the work, which is the usual case, its name replaces a copy of the figures. */
   private modelsJson(): object {
     const [first, ...more] = this.models;
     if (first === undefined) return {};
@@ -140,9 +142,9 @@ function counts(json: unknown): Record<string, number> {
   return Object.fromEntries(Object.entries(json).filter((entry) => typeof entry[1] === 'number'));
 }
 
-/** What a worker has to tell since it last did. */
+/** A worker's figures since its last report. */
 export interface WorkReport {
-  /** Ten-second buckets in which something happened; each is written whole. */
+  /** Ten-second buckets with activity; each is written in full. */
   buckets: readonly { queue: string; bucket: number; figures: WorkFigures }[];
   /** By queue, since the worker started. */
   totals: ReadonlyMap<string, WorkFigures>;
@@ -153,15 +155,18 @@ export function bucketAt(now: number): number {
   return Math.floor(now / STATS_BUCKET_MS);
 }
 
-/** In one step: a worker that dies between two leaves no bucket forever. KEYS 1 hash. ARGV field, value, seconds. */
+/**
+ * In one step, so that a worker dying between the two commands leaves no bucket without a TTL. KEYS 1 hash.
+ * ARGV field, value, seconds.
+ */
 const SET_FIELD = `
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 return redis.call('EXPIRE', KEYS[1], ARGV[3])
 `;
 
 /**
- * Writes what a worker did, beside its heartbeat: all commands in one go, and of a worker that did
- * nothing the one that keeps its totals alive.
+ * Writes a worker's figures along with its heartbeat: all commands in one pipeline, and for an idle worker
+ * just the one that keeps its totals alive.
  */
 export async function writeWorkStats(
   client: RedisClient,
@@ -180,21 +185,21 @@ export async function writeWorkStats(
   await Promise.all([...writes, client.set(key, totals, 'PX', HEARTBEAT_TTL_MS)]);
 }
 
-/** A queue's last minute, as its workers tell it. */
+/** A queue's last minute, as reported by its workers. */
 export interface QueueStats {
   /**
-   * Milliseconds the figures cover, to take rates over: a minute, or less when work began in it.
-   * A minute when nothing was done.
+   * Milliseconds that the figures cover, for computing rates: a minute, or less if work began within it. A
+   * minute when nothing was done.
    */
   windowMs: number;
   total: WorkFigures;
-  /** By worker id; also of workers that have left since. */
+  /** By worker id; includes workers that have left since. */
   byWorker: ReadonlyMap<string, WorkFigures>;
 }
 
 /**
  * What each worker did of a queue in each ten seconds of the last minute, by worker id, the newest first; read-only commands.
- * Figures that make no sense are left out.
+ * Figures that make no sense are skipped.
  */
 export async function readWorkBuckets(
   client: RedisClient,
@@ -239,7 +244,7 @@ export async function readQueueStats(
   return { windowMs, total, byWorker };
 }
 
-/** What each worker did since it started, by queue; nothing of a worker that has left. */
+/** What each worker did since it started, by queue; excludes workers that have left. */
 export async function readWorkerTotals(
   client: RedisClient,
   prefix: string,
@@ -259,7 +264,7 @@ function totalsFrom(json: unknown): Map<string, WorkFigures> {
   return new Map(queues.map(([queue, figures]) => [queue, WorkFigures.from(figures)]));
 }
 
-/** A worker of another version may write what this one cannot read. */
+/** A worker of another version may write something this one cannot read. */
 function parsed<T>(json: string, from: (value: unknown) => T): T | undefined {
   try {
     return from(JSON.parse(json));

@@ -10,10 +10,13 @@ export const ACL_ROLES = ['producer', 'worker', 'inspector', 'admin'] as const;
 
 export type AclRole = (typeof ACL_ROLES)[number];
 
-/** Every connection: a sign of life, its name, memory and readiness, the server's clock, and the map of a Cluster. */
+/**
+ * For every connection: liveness, its name, memory and readiness, the server's clock, and the map of a
+ * Cluster.
+ */
 const CONNECTION = ['ping', 'info', 'time', 'client|setname', 'cluster|slots', 'cluster|info'];
 
-/** What reads one thing whose name is known: a job, a result, a group, a model. */
+/** Reads one thing whose name is known: a job, a result, a group, a model. */
 const READ = [
   'get',
   'exists',
@@ -29,38 +32,38 @@ const READ = [
   'type',
 ];
 
-/** What lists: jobs of a queue, workers, the audit log. */
+/** Lists: jobs of a queue, workers, the audit log. */
 const LIST = ['lindex', 'lrange', 'xrevrange', 'zcount', 'zrange', 'zrangebyscore', 'zrank'];
 
 /** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
 const LOOK = [...READ, ...LIST, 'zcard', 'zscore'];
 
-/** What the scripts of submitting, cancelling and retrying write with, BullMQ's of adding a job among them. */
+/** Writes of the scripts that submit, cancel and retry, including BullMQ's for adding a job. */
 const SUBMIT = [
   ...['eval', 'evalsha', 'blpop', 'del', 'expire', 'hdel', 'hincrby', 'hmset', 'hset', 'hsetnx', 'incr'],
   ...['lpush', 'lrem', 'persist', 'rpush', 'set', 'xadd', 'zadd', 'zrem'],
 ];
 
-/** The same of the lists of a queue, which a producer may add to and take single jobs from. */
+/** Their writes to the lists of a queue, which a producer may add to and remove single jobs from. */
 const SUBMIT_LISTS = ['incr', 'lpush', 'lrem', 'rpush', 'xadd', 'zadd', 'zrem'];
 
-/** What taking, ending and recovering jobs does, the register of workers, and hearing orders. */
+/** For taking, ending and recovering jobs, the register of workers, and receiving orders. */
 const SERVE = [
   ...['eval', 'evalsha', 'blpop', 'bzpopmin', 'del', 'expire', 'hdel', 'hincrby', 'hset', 'hsetnx', 'incr'],
   ...['lpos', 'lpush', 'lrem', 'persist', 'pexpire', 'rpop', 'rpush', 'set', 'xadd', 'zadd', 'zpopmin'],
   ...['zrem', 'zremrangebyscore'],
 ];
 
-/** Where a job is put that waits for its time. */
+/** For placing a job that waits for its time. */
 const DELAY = ['zrange', 'zrevrangebyscore'];
 
-/** What `infer redis-tune` reads and sets besides; neither users nor other programs' keys. */
+/** What `infer redis-tune` reads and sets in addition; no users, and no other programs' keys. */
 const TUNE = [
   ...['config|get', 'config|set', 'config|rewrite', 'dbsize', 'latency|latest', 'memory|usage', 'scan'],
   ...['xlen'],
 ];
 
-/** What `infer control repair` takes keys out of use with. */
+/** For `infer control repair`, which takes keys out of use. */
 const REPAIR = ['rename'];
 
 const COMMANDS: Record<AclRole, readonly string[]> = {
@@ -71,7 +74,9 @@ const COMMANDS: Record<AclRole, readonly string[]> = {
   admin: [...LOOK, ...SUBMIT, ...DELAY, ...SERVE, ...TUNE, ...REPAIR],
 };
 
-/** Every command that a role sends or runs in its scripts, in lower case; `client|setname` is a sub-command. */
+/**
+ * Every command that a role sends or runs in its scripts, in lower case; `client|setname` is a subcommand.
+ */
 export function aclCommands(role: AclRole): string[] {
   return [...new Set([...CONNECTION, ...COMMANDS[role]])].sort();
 }
@@ -87,17 +92,17 @@ export function aclRules62(role: AclRole, prefix: string): string[] {
   return ['resetchannels', `~${queue}*`, `~${whole}`, '-@all', ...commands.map((command) => `+${command}`)];
 }
 
-/** What the keys of a queue, and those of the installation as a whole, begin with, as patterns. */
+/** Patterns for the beginning of the keys of a queue, and of installation-wide keys. */
 function keysOf(prefix: string): [queue: string, whole: string, name: string] {
-  // Braces are literal in Redis' patterns; these are not.
+  // Braces are literal in Redis's patterns; these are not.
   const name = prefix.replace(/[\\*?[\]]/g, '\\$&');
   return [`{${name}:*}:`, `{${name}}:*`, name];
 }
 
 /**
- * Exactly what a Redis user needs for a role, as arguments of `ACL SETUSER name reset on
- * >password …`; needs Redis 7.0 or newer. Producers and workers run Lua, within these keys and
- * commands. A database other than 0 needs `+select` as well.
+ * Exactly what a Redis user needs for a role, as arguments of `ACL SETUSER name reset on >password …`; needs
+ * Redis 7.0 or later. Producers and workers run Lua, within these keys and commands. A database other than 0
+ * needs `+select` as well.
  * @param prefix the deployment's name, `infer` by default.
  */
 export function aclRules(role: AclRole, prefix: string): string[] {
@@ -108,14 +113,14 @@ export function aclRules(role: AclRole, prefix: string): string[] {
   return ['resetchannels', `${keys}${queue}*`, `${keys}${whole}`, ...commands];
 }
 
-/** Lists of a queue that submitting adds to, cancelling takes from and retrying moves between. */
+/** Lists of a queue that submitting adds to, cancelling removes from and retrying moves between. */
 const LISTS = ['wait', 'prioritized', 'delayed', 'failed', 'events', 'pc', 'id', 'marker'];
 
 /**
- * Our keys besides the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
- * deadlines, ended and damaged jobs, the data's mark.
+ * Our keys apart from the jobs: inputs, results, groups, requests, arrivals, replies, the index by model,
+ * deadlines, ended and damaged jobs, the data mark.
  */
-const BESIDE = [
+const OWN_KEYS = [
   ...[OF.input, OF.result, OF.group, OF.request].map((part) => `${part}:*`),
   `${QUEUE_BUCKET.stats}:[0-9]*`,
   ...[OF.reply, OF.byModel].map((part) => `${part}:*`),
@@ -124,17 +129,17 @@ const BESIDE = [
 ];
 
 /**
- * Job hashes and none of a queue's own keys, such as `meta`, which says whether it is paused: an id
- * that holds a digit, capital, dot or underscore, or begins as none of those keys does. Ids that
- * infer makes begin with `j` and `g`.
+ * Job hashes but none of a queue's own keys, such as `meta`, which says whether it is paused: an id that
+ * contains a digit, capital, dot or underscore, or begins like none of those keys. Ids generated by infer
+ * begin with `j` and `g`.
  */
 const JOBS = ['*[0-9A-Z._]*', '[bghjknoqtuvxyz]*'];
 
 /**
- * A producer reads what it can name, writes jobs and what belongs to them, and lists no queue. Its
- * scripts may be given any key, but each command in them is held to these rules. So it cancels the
- * jobs whose ids it knows; it neither pauses nor empties a queue, nor gives orders to workers.
- * It adds to the audit log of jobs, and neither reads nor deletes it; that of operators is closed to it.
+ * A producer reads keys whose names it knows, writes jobs and what belongs to them, and cannot list a queue.
+ * Its scripts may be given any key, but each command in them is checked against these rules. It can thus
+ * cancel the jobs whose ids it knows; it can neither pause nor empty a queue, nor send orders to workers. It
+ * may add to the audit log of jobs, but neither read nor delete it; it has no access to the operators' log.
  */
 function producerRules(queue: string, whole: string, name: string, commands: string[]): string[] {
   const list = (part: string): string => `~${queue}*:${part}`;
@@ -148,15 +153,15 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     `%R~${whole}`,
     `~{${name}}:${INSTALLATION_KEY.queues}`,
     `~{${name}}:${INSTALLATION_KEY.data}`,
-    ...BESIDE.map((part) => `~${queue}${part}`),
+    ...OWN_KEYS.map((part) => `~${queue}${part}`),
     ...JOBS.map(list),
     ...commands,
     `(-@all +eval +evalsha ~${queue}* ${jobAudit} ${requests})`,
-    // Its entries in the log of jobs that were cancelled and retried: adding alone, and the request it is added with.
+    // Its entries in the log of cancelled and retried jobs: only adding, and the request key used for it.
     `(-@all +xadd ${jobAudit})`,
     `(-@all +set ${requests})`,
     `(-@all ${SUBMIT_LISTS.map((command) => `+${command}`).join(' ')} ${LISTS.map(list).join(' ')})`,
-    // Jobs that wait for their time, and deadlines: adding one looks for its place.
+    // Jobs that wait for their time, and deadlines: adding one looks up its place.
     `(-@all ${DELAY.map((command) => `+${command}`).join(' ')} %R~${queue}*:delayed)`,
     `(-@all +zrangebyscore ~${queue}${QUEUE_KEY.deadlines})`,
     `(-@all +zrange +zrangebyscore %R~{${name}}:${INSTALLATION_KEY.workers})`,

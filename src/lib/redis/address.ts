@@ -6,11 +6,11 @@ export interface Endpoint {
   port: number;
 }
 
-/** A Redis URL taken apart; what `connect` turns into client options. */
+/** A parsed Redis URL; `connect` turns it into client options. */
 export interface RedisAddress {
   kind: 'single' | 'unix' | 'sentinel' | 'cluster';
   tls: boolean;
-  /** One entry for `single`, none for `unix`, every sentinel or start node otherwise. */
+  /** One entry for `single`, none for `unix`, otherwise every sentinel or start node. */
   endpoints: Endpoint[];
   /** Socket path, `unix` only. */
   path?: string;
@@ -41,13 +41,13 @@ const EXAMPLES =
   'use redis://host:6379, redis://<user>:<password>@host:6379, rediss://host:6379 (TLS), ' +
   'unix:///path/to.sock, redis-sentinel://host:26379,host:26379/name or redis-cluster://host:6379,host:6379';
 
-/** What other clients call the password or user in a URL's query. */
+/** Names that other clients use for the password or user in a URL's query. */
 const CREDENTIALS_IN_QUERY = /[?&](?:password|passwd|auth|user(?:name)?)=/i;
 
 /**
- * Takes a Redis URL apart. Own code instead of `URL`, which knows neither several hosts nor a
- * password that holds an unescaped `@` or `/`, both common in what people paste.
- * @throws InferError REDIS_URL (exit 78); its text never holds the user or password.
+ * Parses a Redis URL. Own code instead of `URL`, which supports neither several hosts nor a password with an
+ * unescaped `@` or `/`, both common in pasted URLs.
+ * @throws InferError REDIS_URL (exit 78); its message never contains the user or password.
  */
 export function parseRedisUrl(url: string): RedisAddress {
   const text = url.trim();
@@ -97,13 +97,13 @@ export function maskUrl(url: string): string {
   }
 }
 
-/** Hosts with ports, and a path of a master's name and a database: nothing that could be a secret. */
+/** Hosts with ports, and a path of a master name and a database: nothing that could be secret. */
 const PLAIN_PLACE = /^[a-z0-9.[\]:_,-]*(?:\/[^?]*)?$/i;
 const HOST_AND_PORT = /^(?:\[[0-9a-f:.%]*\]|[^:]+)(?::\d{0,5})?$/i;
 
 /**
- * A URL that cannot be read, as far as it surely holds no secret. In one with an `@` any part may be
- * of the password, also what follows the last `@`, and so may be what stands where a port should be.
+ * The part of an unparsable URL that certainly contains no secret. If it contains an `@`, any part may belong
+ * to the password, even what follows the last `@` or stands in place of a port.
  */
 function maskBroken(text: string): string {
   const [, scheme = '', rest = text] = /^([a-z][a-z0-9+.-]*:\/\/)(.*)$/is.exec(text) ?? [];
@@ -115,7 +115,7 @@ function maskBroken(text: string): string {
   return printable(`${scheme}${safe ? place : '***'}`).slice(0, 200);
 }
 
-/** The address as people write it, with every port and without credentials. */
+/** The usual form of the address, with every port and without credentials. */
 export function labelOf(address: RedisAddress): string {
   const db = address.db === 0 ? '' : `/${address.db}`;
   if (address.kind === 'unix') {
@@ -136,11 +136,11 @@ export function formatRedisUrl(address: RedisAddress): string {
   return label.replace('://', `://${user}:${secret}@`);
 }
 
-/** What would mean something else in a URL, and what a terminal must not see. */
+/** Characters that have another meaning in a URL, or must not reach a terminal. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to escape
 const TO_ESCAPE = /[%?#\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]|^ | $/g;
 
-/** The URL of a unix socket, which `parseRedisUrl` reads back as the same path; spaces stay as they are. */
+/** The URL of a unix socket, which `parseRedisUrl` reads back as the same path; spaces stay unescaped. */
 export function socketUrl(path: string): string {
   return `unix://${path.replace(TO_ESCAPE, (character) => encodeURIComponent(character))}`;
 }
@@ -158,7 +158,7 @@ function splitUserInfo(
   text: string,
   kind: RedisAddress['kind'],
 ): { userInfo: string | undefined; rest: string } {
-  // A socket path may hold an @, a host may not: with a path first there is no user part.
+  // A socket path may contain an @, a host may not: if a path comes first there is no user part.
   const at = kind === 'unix' && text.startsWith('/') ? -1 : text.lastIndexOf('@');
   return at < 0
     ? { userInfo: undefined, rest: text }
@@ -214,7 +214,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A lone % is someone's password pasted unescaped: take it as it stands.
+    // A lone % comes from a password pasted unescaped: leave it unchanged.
     return text;
   }
 }

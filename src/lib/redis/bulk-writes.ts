@@ -6,17 +6,17 @@ import { checkSize, readSizeLimit, type SizeLimit, SizeRefused, sizeRefusal } fr
 import type { RedisClient } from './types.js';
 
 /**
- * Bytes that a command on a shared connection may have. More go over a connection of their own: locks, takes and
- * other jobs' ends do not wait behind them, and a server that closes the connection because of them closes no
- * other. The least that Redis can be told to take is 1 MB.
+ * Maximum bytes of a command on a shared connection. Larger ones use their own connection: locks, takes and
+ * other jobs' ends do not wait behind them, and if a server closes the connection because of them, only that
+ * one is closed. The smallest limit that Redis can be configured with is 1 MB.
  */
 export const SHARED_BYTES = 512 * 1024;
 
-/** Limits are read again after this time: an operator may have raised them. */
+/** Limits are read again after this time, since an operator may have raised them. */
 const FRESH_MS = 60_000;
-/** A user who may not ask for them is noted in the server's ACL log each time it tries. */
+/** For a user who may not read them: the server's ACL log records each attempt. */
 const FRESH_UNTOLD_MS = 3_600_000;
-/** Closed by the server so often in a row, while it goes on answering others: it does not want this. */
+/** Closed by the server this often in a row while it answers other requests: it refuses the value. */
 const CLOSES = 3;
 const PAUSE_MS = 200;
 
@@ -32,8 +32,8 @@ export class BulkWrites {
   constructor(private readonly shared: RedisClient) {}
 
   /**
-   * Without waiting, what is known of a limit that so many bytes may be beyond. Looks again in the background
-   * when it was read long ago; small values cost no look.
+   * What is known, without waiting, of a limit that this many bytes may exceed. Old limits are refreshed in
+   * the background; small values need no lookup.
    */
   knownFor(bytes: number): SizeLimit | undefined {
     if (bytes <= SHARED_BYTES) return undefined;
@@ -41,15 +41,19 @@ export class BulkWrites {
     return this.limit;
   }
 
-  /** @throws SizeRefused when the server will not take a value of so many bytes. Small ones cost no look. */
+  /**
+   * @throws SizeRefused when the server will not accept a value of this many bytes. Small ones need no
+   *   lookup.
+   */
   async check(bytes: number): Promise<void> {
     if (bytes <= SHARED_BYTES) return;
     checkSize(bytes, this.isFresh && this.limit !== undefined ? this.limit : await this.read());
   }
 
   /**
-   * Runs a write of so many bytes: on the shared connection, or on one of its own.
-   * @throws SizeRefused when the server will never take it; else what the client throws, and it may be sent again.
+   * Runs a write of this many bytes: on the shared connection, or on its own.
+   * @throws SizeRefused when the server will never accept it; else the client's error, and it may be sent
+   *   again.
    */
   async run<T>(bytes: number, write: (client: RedisClient) => Promise<T>): Promise<T> {
     if (bytes <= SHARED_BYTES) {
@@ -87,12 +91,13 @@ export class BulkWrites {
           if (refused !== undefined || !isReply) await this.drop();
           if (refused !== undefined) throw refused;
           if (isReply || !isRedisError(error)) throw error;
-          // Where the server tells its limits the value must fit them: the connection was lost for another reason.
+          // If the server tells its limits, the value fits them: the connection was lost for another reason.
           const limit = this.limit?.told === false ? this.limit : await this.read();
           checkSize(bytes, limit);
-          // Does it answer others? While the network is silent this waits, and the shared connection is lost too.
+          // Does it answer other requests? While the network is silent this waits, and the shared connection
+          // is lost too.
           await this.shared.ping();
-          // Of a Cluster, a node may be down while others answer.
+          // In a Cluster, one node may be down while others answer.
           if (limit.told || interruptions > 0 || this.shared.isCluster) throw error;
           if (closes === CLOSES) throw new SizeRefused(bytes);
           await delay(PAUSE_MS);

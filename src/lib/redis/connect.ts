@@ -22,7 +22,7 @@ export type ConnectionEvent =
   | { state: 'back'; downMs: number };
 
 export interface ConnectOptions {
-  /** Keep trying when nothing answers yet. A wrong password or a peer that is no Redis still fails. */
+  /** Keep trying when nothing answers yet. A wrong password or a peer that is not Redis still fails. */
   waitForRedis?: boolean | undefined;
   /** Ends the wait; `connect` then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
@@ -42,17 +42,16 @@ const sessions = new WeakMap<RedisClient, Session>();
 
 const CLUSTER_PROBE_MS = 500;
 
-/** Whether waiting does not get past it; what infer does not know may pass. */
+/** Whether waiting cannot help; an error unknown to infer may be temporary. */
 function isPermanent({ facts: { retryable, fault } }: InferError): boolean {
   return !retryable && fault !== 'bug';
 }
 
 /**
- * Opens a connection that has answered PING. The first connection fails within
- * `settings.connectTimeoutMs` for every role, unless `waitForRedis`; after that `worker` and
- * `blocking` connections come back by themselves forever.
+ * Opens a connection that has answered PING. The first connection fails within `settings.connectTimeoutMs`
+ * for every role, unless `waitForRedis`; after that, `worker` and `blocking` connections reconnect forever.
  * The client always has an `error` listener, which keeps the last error for `explain`.
- * @throws InferError as `explainRedisError` words it.
+ * @throws InferError with the wording of `explainRedisError`.
  */
 export async function connect(
   target: RedisTarget,
@@ -91,7 +90,7 @@ export function connectLike(
   return connect(session.target, role ?? session.role, session.settings, options);
 }
 
-/** Words a failure of this client, with the last connection error as the reason where there is one. */
+/** Describes a failure of this client, with the last connection error as the reason if there is one. */
 export function explain(client: RedisClient, error: unknown): InferError {
   const { target, settings, retry } = sessionOf(client);
   return explainRedisError(error, target, {
@@ -102,8 +101,8 @@ export function explain(client: RedisClient, error: unknown): InferError {
 }
 
 /**
- * QUIT, and if that takes longer than `deadlineMs`, just hang up. Never throws.
- * A blocking connection is cut at once: its QUIT would queue behind the BLPOP.
+ * Sends QUIT, and disconnects if that takes longer than `deadlineMs`. Never throws. A blocking connection is
+ * closed at once: its QUIT would queue behind the BLPOP.
  */
 export async function closeClient(client: RedisClient, deadlineMs = 1000): Promise<void> {
   const session = sessions.get(client);
@@ -118,7 +117,7 @@ export async function closeClient(client: RedisClient, deadlineMs = 1000): Promi
     // Bounded by `disconnectTimeout`, 250 ms, after which the socket is destroyed.
     if (open) await settledWithin(300, ended);
   } catch {
-    // Closing is best effort: the process or the server ends the socket anyway.
+    // Closing is best effort: the process or the server will close the socket anyway.
   }
 }
 
@@ -152,8 +151,8 @@ const BARE = /^(Connection is closed|All sentinels are unreachable|Failed to ref
 const NOBODY_THERE = /connection refused|not known|name service|cannot be reached/;
 
 /**
- * What the server speaks where the client's error does not say it: TLS or not, and what is wrong
- * with the certificates. Undefined when that is not the reason.
+ * What the server speaks when the client's error does not say it: TLS or not, and any certificate problem.
+ * Undefined when that is not the reason.
  */
 async function wireReason({ target, settings }: Session, error?: unknown): Promise<InferError | undefined> {
   const { endpoints, tls } = parseRedisUrl(target.url);
@@ -172,7 +171,7 @@ async function wireReason({ target, settings }: Session, error?: unknown): Promi
   return reason.code === 'REDIS_TLS' ? reason : undefined;
 }
 
-/** A Cluster client keeps the socket's own error to itself: ask the first start node once more. */
+/** A Cluster client hides the socket's own error: ask the first start node once more. */
 async function clusterReason({ target, settings }: Session, error: unknown): Promise<unknown> {
   const { kind, endpoints } = parseRedisUrl(target.url);
   const [node] = endpoints;
@@ -253,8 +252,8 @@ const FIRST_LOOK_MS = 300;
 const LAST_LOOK_MS = 10_000;
 
 /**
- * A connection that takes longer than any answer of a Redis nearby: the wrong scheme is told at
- * once and not after the time-out, and also to a worker that would wait forever.
+ * Runs when a connection takes longer than any nearby Redis needs to answer: a wrong scheme is reported
+ * immediately, not after the timeout, even to a worker that would wait forever.
  */
 function lookAtWire(session: Session, fail: (error: unknown) => void): AbortController {
   const over = new AbortController();
@@ -270,12 +269,13 @@ function lookAtWire(session: Session, fail: (error: unknown) => void): AbortCont
 }
 
 async function establish(client: RedisClient, deadline: number, patient: boolean): Promise<void> {
-  // The promise of ioredis' own connect() says "Connection is closed." on the first failed try,
-  // while the retries go on: the events tell more.
+  // The promise of ioredis's connect() says "Connection is closed." on the first failed attempt, while
+  // retries continue: the events tell more.
   const ready = new Promise<void>((resolve) => client.once('ready', () => resolve()));
   client.connect().catch(() => undefined);
   await ready;
   const sentinel = parseRedisUrl(sessionOf(client).target.url).kind === 'sentinel';
+  // Not `pollUntil`: it depends on the error whether another try makes sense, and the last error is reported.
   for (;;) {
     try {
       await client.ping();
@@ -283,14 +283,14 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
       break;
     } catch (error) {
       const explained = explain(client, error);
-      // A user without the right to PING may still have all the rights that matter; a server that
-      // cannot write its disk refuses PING too, and still answers reads.
-      if (explained.code === 'REDIS_PERMISSION' || explained.code === 'REDIS_MISCONF') break;
+      // A user without the right to PING may still have every right that matters; a server that cannot write
+      // to its disk refuses PING too, yet still answers reads.
+      if (hasTrait(explained.code, 'still-serves')) break;
       const replaced = explained.code === 'REDIS_READONLY';
-      const passing = explained.code === 'REDIS_LOADING' || replaced || (patient && !isPermanent(explained));
+      const passing = hasTrait(explained.code, 'soon-over') || (patient && !isPermanent(explained));
       const over = client.status === 'end' || performance.now() + 100 > deadline;
       if (!passing || over) throw explained;
-      // Should the deadline come first, this is the reason and not a peer that is silent.
+      // If the deadline hits first, report this error, not a timeout.
       sessionOf(client).retry.lastError = error;
       if (replaced) client.disconnect(true);
       await delay(100);
@@ -300,9 +300,9 @@ async function establish(client: RedisClient, deadline: number, patient: boolean
 }
 
 /**
- * With ioredis' ready check a reconnected worker keeps its commands until the server has loaded
- * its data. It needs INFO, and without that right it writes to the console at every connection:
- * so it is off at first, and switched on where INFO is allowed.
+ * With ioredis' ready check a reconnected worker keeps its commands until the server has loaded its data. It
+ * needs INFO; without that right, it would write to the console at every connection. So it is off at first,
+ * and enabled where INFO is allowed.
  */
 async function checkReadinessFromNowOn(client: RedisClient): Promise<void> {
   const { role } = sessionOf(client);
@@ -318,7 +318,7 @@ function timeoutReason(client: RedisClient, retry: RetryState): unknown {
   if (retry.lastError !== undefined) return retry.lastError;
   // `connect`: the socket is open and the handshake unanswered.
   if (client.status === 'connect') return new Error('Socket timeout');
-  // A plain Redis port waits for the end of a line that a TLS greeting never holds.
+  // A plain Redis port waits for a line ending, which a TLS greeting never contains.
   const stream = client.isCluster ? undefined : (client as Redis).stream;
   const greeted = stream !== undefined && 'encrypted' in stream && !stream.connecting;
   const code = greeted ? 'ERR_TLS_HANDSHAKE_TIMEOUT' : 'ETIMEDOUT';

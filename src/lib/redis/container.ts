@@ -6,11 +6,13 @@ export type ContainerKind = 'kubernetes' | 'docker' | 'podman' | 'container';
 export interface ContainerSigns {
   /** Whether `KUBERNETES_SERVICE_HOST` is set, which this folder may not read itself. */
   kubernetes?: boolean | undefined;
-  /** Where the file system begins; `/` unless a test has one of its own. */
+  /** Root of the file system; `/` except in tests. */
   root?: string | undefined;
 }
 
-/** What in process 1's cgroup names the container; on cgroup v2 it is often `/` and says nothing. */
+/**
+ * Patterns that identify the container in process 1's cgroup; on cgroup v2 it is often `/` and says nothing.
+ */
 const CGROUPS: readonly [RegExp, ContainerKind][] = [
   [/kubepods/, 'kubernetes'],
   [/docker/, 'docker'],
@@ -18,7 +20,7 @@ const CGROUPS: readonly [RegExp, ContainerKind][] = [
   [/containerd|crio|lxc/, 'container'],
 ];
 
-/** The kind of container this process runs in, in which localhost is the container itself; undefined outside. */
+/** The kind of container this process runs in, where localhost is the container itself; undefined outside. */
 export function containerKind({ kubernetes, root = '/' }: ContainerSigns = {}): ContainerKind | undefined {
   if (kubernetes === true) return 'kubernetes';
   if (existsSync(join(root, '.dockerenv'))) return 'docker';

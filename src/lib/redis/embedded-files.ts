@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { InferError } from '../core/errors.js';
 import { makePrivateDir } from '../core/private-dir.js';
 
-/** Where infer's own server keeps its things, all below `<stateDir>/redis`. */
+/** Paths of infer's own server, all below `<stateDir>/redis`. */
 export interface EmbeddedPaths {
   /** Mode 0700; also the server's working directory. */
   dir: string;
@@ -17,13 +17,13 @@ export interface EmbeddedPaths {
   lockFile: string;
 }
 
-/** `sun_path` holds 104 bytes on macOS and 108 on Linux, final NUL included. */
+/** `sun_path` has 104 bytes on macOS and 108 on Linux, including the final NUL. */
 const MAX_SOCKET_BYTES = 103;
 
 /**
- * The server's files. A socket path of more than 103 bytes cannot be bound, and some file systems have no
- * sockets: then the socket is `<tmp>/infer-<uid>-<hash of dir>/redis.sock`, and only the socket; data and
- * log stay in `dir`.
+ * The server's files. A socket path longer than 103 bytes cannot be bound, and some file systems do not
+ * support sockets: then the socket, and only the socket, is `<tmp>/infer-<uid>-<hash of dir>/redis.sock`;
+ * data and log stay in `dir`.
  */
 export function embeddedPaths(stateDir: string): EmbeddedPaths {
   const dir = join(resolve(stateDir), 'redis');
@@ -41,22 +41,22 @@ export function embeddedPaths(stateDir: string): EmbeddedPaths {
   };
 }
 
-/** Says that the file system of `dir` has no sockets: later commands know without a trial. */
+/** Marks that the file system of `dir` does not support sockets: later commands need no trial. */
 function markerOf(dir: string): string {
   return join(dir, 'no-sockets');
 }
 
-/** `bind` where there are no sockets: mounts of Windows and Docker Desktop, FUSE, FAT. */
+/** `bind` errors where sockets are not supported: mounts of Windows and Docker Desktop, FUSE, FAT. */
 const NO_SOCKETS: readonly (string | undefined)[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'];
 
-/** Whether the server's socket can be where it should; if not, it has another place from now on. */
+/** Whether the server's socket can be in its usual place; if not, another one is used from now on. */
 export async function settleSocket(paths: EmbeddedPaths): Promise<boolean> {
   if (dirname(paths.socket) !== paths.dir || (await canBind(join(paths.dir, 'trial.sock')))) return true;
   writeFileSync(markerOf(paths.dir), '', { mode: 0o600 });
   return false;
 }
 
-/** Any other failure is for the server to say. */
+/** Any other failure will be reported by the server. */
 function canBind(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -66,7 +66,8 @@ function canBind(path: string): Promise<boolean> {
 }
 
 /**
- * Makes the server's directories, for this user alone: anyone who can open the socket controls the queue.
+ * Creates the server's directories, accessible to this user only: anyone who can open the socket controls the
+ * queue.
  * @throws InferError REDIS_STATE_DIR (exit 77).
  */
 export function preparePrivateDirs(paths: EmbeddedPaths): void {

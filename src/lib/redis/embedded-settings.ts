@@ -2,10 +2,10 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs } from './embedded-files.js';
 
-/** What infer's own server is started with besides its built-in settings: a file in its directory. */
+/** Additional settings with which infer's own server is started: a file in its directory. */
 const fileOf = (paths: EmbeddedPaths): string => join(paths.dir, 'settings.json');
 
-/** Where it listens and keeps its files is not for tuning: a wrong one would lose its data or open it up. */
+/** Where it listens and keeps its files cannot be tuned: a wrong value would lose its data or expose it. */
 const FIXED = new Set([
   'port',
   'bind',
@@ -18,7 +18,7 @@ const FIXED = new Set([
 ]);
 const NAME = /^[a-z][a-z0-9-]*$/;
 
-/** Settings kept for the next start, by name; none when there is no such file or it makes no sense. */
+/** Settings kept for the next start, by name; none when the file is missing or invalid. */
 export function keptSettings(paths: EmbeddedPaths): Record<string, string> {
   let kept: unknown;
   try {
@@ -34,7 +34,7 @@ export function keptSettings(paths: EmbeddedPaths): Record<string, string> {
   );
 }
 
-/** Keeps settings for every later start of infer's own server; answers the file. */
+/** Keeps settings for every later start of infer's own server; returns the file's path. */
 export function keepSettings(stateDir: string, settings: Readonly<Record<string, string>>): string {
   const paths = embeddedPaths(stateDir);
   preparePrivateDirs(paths);

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, readlinkSync, realpathSync, rmSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { type HeldLock, takeLock } from '../core/file-lock.js';
 import { rotateLog } from '../core/log-file.js';
-import { isAlive } from '../core/process-alive.js';
+import { pollUntil } from '../core/poll.js';
+import { isAlive, untilExited } from '../core/process-alive.js';
 import { notAnswering, serverMissing, startBusy, startFailed, stopFailed } from './embedded-errors.js';
 import { type EmbeddedPaths, embeddedPaths, preparePrivateDirs, settleSocket } from './embedded-files.js';
 import { keptSettings } from './embedded-settings.js';
@@ -37,25 +37,25 @@ export interface EmbeddedStatus {
 }
 
 export interface EmbeddedOptions {
-  /** Environment of the server process and for the search on PATH; this process' own by default. */
+  /** Environment of the server process and for the search on PATH; default: that of this process. */
   env?: NodeJS.ProcessEnv | undefined;
 }
 
 const START_DEADLINE_MS = 10_000;
 /** SHUTDOWN flushes the append-only file first; on a slow disk that takes seconds. */
 const STOP_DEADLINE_MS = 20_000;
-/** One that does not answer gets this long after SIGTERM, then SIGKILL. */
+/** A server that does not answer gets this long after SIGTERM, then SIGKILL. */
 const HUNG_DEADLINE_MS = 3000;
-/** Someone else's start or stop, plus a bit. */
+/** The duration of a concurrent start or stop, plus a margin. */
 const LOCK_TIMEOUT_MS = 25_000;
 const ASK_TIMEOUT_MS = 1000;
 const LOG_MAX_BYTES = 1 << 20;
 const MIN_MAXMEMORY = 64 << 20;
 
 /**
- * infer's own Redis: started unless it runs, and left running when this command ends. Private to
- * the user (unix socket in a 0700 directory, no network port), durable (append-only file, synced
- * every second), never evicting. Any number of commands may call this at once: one server results.
+ * infer's own Redis: started unless it is running, and left running when this command ends. Private to the
+ * user (unix socket in a 0700 directory, no network port), durable (append-only file, synced every second),
+ * never evicting. Any number of commands may call this concurrently: only one server is started.
  * @throws InferError REDIS_SERVER_MISSING, REDIS_START_FAILED, REDIS_TIMEOUT (69),
  * REDIS_LOADING, REDIS_START_BUSY (75), REDIS_STATE_DIR (77).
  */
@@ -81,7 +81,7 @@ export async function startEmbedded(
   }
 }
 
-/** Whether infer's own server runs, and its figures if so. Starts nothing, throws nothing. */
+/** Whether infer's own server is running and, if so, its figures. Starts nothing, throws nothing. */
 export async function statusEmbedded(stateDir: string): Promise<EmbeddedStatus> {
   const paths = embeddedPaths(stateDir);
   const where = { socket: paths.socket, dir: paths.dir, logFile: paths.logFile };
@@ -101,7 +101,7 @@ export async function statusEmbedded(stateDir: string): Promise<EmbeddedStatus> 
 }
 
 /**
- * Stops infer's own server and waits until its process is gone; its data stays on disk.
+ * Stops infer's own server and waits until its process has exited; its data stays on disk.
  * @throws InferError REDIS_STOP_FAILED (exit 69), REDIS_START_BUSY (75), REDIS_STATE_DIR (77).
  */
 export async function stopEmbedded(stateDir: string): Promise<{ stopped: boolean; pid?: number }> {
@@ -123,8 +123,8 @@ export async function stopEmbedded(stateDir: string): Promise<{ stopped: boolean
 }
 
 /**
- * Path of `redis-server` or `valkey-server` on PATH. The shell looks: PATH is the environment's
- * business, which only the configuration reads.
+ * Path of `redis-server` or `valkey-server` on PATH. The shell does the search, because only the
+ * configuration reads the environment.
  */
 export async function findRedisServer(env?: NodeJS.ProcessEnv | undefined): Promise<string | undefined> {
   const command = 'command -v redis-server || command -v valkey-server';
@@ -151,15 +151,15 @@ async function runningServer(paths: EmbeddedPaths): Promise<EmbeddedServer | und
   return pid === undefined ? undefined : { socket: paths.socket, pid, alreadyRunning: true };
 }
 
-/** The pid as the server on the socket tells it: pid files outlive their process, and pids are used again. */
+/** The pid reported by the server on the socket: pid files outlive their process, and pids are reused. */
 async function runningPid(paths: EmbeddedPaths): Promise<number | undefined> {
   const answer = await ask({ path: paths.socket }, 'INFO server', ASK_TIMEOUT_MS);
   return answer.kind === 'reply' ? parseInfo(answer.text).pid : undefined;
 }
 
 /**
- * A server of ours that its socket does not show: stopped or hung, or its socket file was deleted.
- * A second one on the same append-only file would ruin it.
+ * A server of ours that does not answer on its socket: suspended or hung, or its socket file was deleted. A
+ * second server on the same append-only file would corrupt it.
  */
 async function orphanPid(paths: EmbeddedPaths): Promise<number | undefined> {
   let pid: number;
@@ -174,12 +174,12 @@ async function orphanPid(paths: EmbeddedPaths): Promise<number | undefined> {
 
 async function isOurServer(pid: number, paths: EmbeddedPaths): Promise<boolean> {
   try {
-    // The server's working directory is `dir`, and no other program has a reason to be there.
+    // The server's working directory is `dir`, and no other program has a reason to use it.
     return (
       readlinkSync(`/proc/${pid}/cwd`) === realpathSync(paths.dir) && /redis|valkey/.test(commandOf(pid))
     );
   } catch {
-    // No /proc: macOS, where ps shows the arguments, `dir` among them.
+    // No /proc: on macOS, ps shows the arguments, including `dir`.
   }
   try {
     const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'command=', '-p', String(pid)]);
@@ -222,17 +222,17 @@ async function startLocked(
   if (answer?.kind === 'reply' && child.pid !== undefined) {
     return { socket: paths.socket, pid: child.pid, alreadyRunning: false };
   }
-  // While it loads a large file it lives and says so: leave it alone.
+  // While loading a large file it is alive and says so: leave it alone.
   if (ended !== '' || child.pid === undefined) throw startFailed(paths, ended);
   throw notAnswering(paths, child.pid, answer);
 }
 
 function launch(server: string, paths: EmbeddedPaths, options: EmbeddedOptions): ChildProcess {
-  // What it says before it has opened its own log, such as about a bad argument, lands there too.
+  // Output from before it opens its own log, for example about a bad argument, goes there too.
   const log = openSync(paths.logFile, 'a', 0o600);
   try {
     const child = spawn(server, serverArguments(paths), {
-      // An own session and process group: Ctrl-C and a closed terminal end the command, not the server.
+      // Own session and process group: Ctrl-C and a closed terminal end the command, not the server.
       detached: true,
       stdio: ['ignore', log, log],
       cwd: paths.dir,
@@ -253,7 +253,7 @@ function serverArguments(paths: EmbeddedPaths): string[] {
     dir: paths.dir,
     pidfile: paths.pidFile,
     logfile: paths.logFile,
-    // Started detached instead: a daemon's pid would be another than the child's.
+    // Started detached instead: a daemon would have another pid than the child.
     daemonize: 'no',
     appendonly: 'yes',
     appendfsync: 'everysec',
@@ -265,50 +265,47 @@ function serverArguments(paths: EmbeddedPaths): string[] {
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
-/** Half of the machine or container: without a limit nothing refuses work before the kernel kills. */
+/**
+ * Half the memory of the machine or container: without a limit, nothing refuses work before the kernel kills
+ * the server.
+ */
 function memoryLimit(): number {
   const constrained = process.constrainedMemory?.() ?? 0;
   const total = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
   return Math.max(MIN_MAXMEMORY, Math.floor(total / 2));
 }
 
-/** Polls (2 ms, growing to 100 ms) until PING is answered; undefined once `over`, else the last answer. */
+/**
+ * Polls (every 2 ms, growing to 100 ms) until PING is answered; undefined once `over`, else the last answer.
+ */
 async function waitForAnswer(paths: EmbeddedPaths, over: () => boolean): Promise<Answer | undefined> {
-  const deadline = performance.now() + START_DEADLINE_MS;
-  for (let pause = 2; ; pause = Math.min(pause * 1.5, 100)) {
-    const answer = await ask({ path: paths.socket }, 'PING', ASK_TIMEOUT_MS);
-    if (answer.kind === 'reply') return answer;
-    if (over()) return undefined;
-    if (performance.now() > deadline) return answer;
-    await delay(pause);
-  }
+  let answer: Answer | undefined;
+  const look = async () => {
+    answer = await ask({ path: paths.socket }, 'PING', ASK_TIMEOUT_MS);
+    if (answer.kind === 'reply') return { answer };
+    return over() ? { answer: undefined } : undefined;
+  };
+  const limits = { everyMs: 2, mostMs: 100, timeoutMs: START_DEADLINE_MS };
+  return (await pollUntil(look, limits, () => ({ answer }))).answer;
 }
 
 async function shutDown(paths: EmbeddedPaths, pid: number, reachable: boolean): Promise<void> {
   if (reachable) {
-    // SHUTDOWN flushes and syncs the append-only file; the server then hangs up without a reply.
+    // SHUTDOWN flushes and syncs the append-only file; the server then closes the connection without a reply.
     const answer = await ask({ path: paths.socket }, 'SHUTDOWN', STOP_DEADLINE_MS);
     if (answer.kind === 'error') throw stopFailed(paths, pid, answer.text);
   } else {
     process.kill(pid, 'SIGTERM');
   }
-  let gone = await waitUntilGone(pid, reachable ? STOP_DEADLINE_MS : HUNG_DEADLINE_MS);
+  const isRunning = () => isAlive(pid);
+  let gone = await untilExited(isRunning, reachable ? STOP_DEADLINE_MS : HUNG_DEADLINE_MS);
   if (!gone && !reachable && (await isOurServer(pid, paths))) {
-    // A hung or suspended one. What it has acknowledged is with the kernel: killing loses nothing.
+    // A hung or suspended server. The kernel has everything it acknowledged, so killing it loses nothing.
     process.kill(pid, 'SIGKILL');
-    gone = await waitUntilGone(pid, HUNG_DEADLINE_MS);
+    gone = await untilExited(isRunning, HUNG_DEADLINE_MS);
   }
   if (!gone) throw stopFailed(paths, pid, 'it still runs');
   removeLeftovers(paths);
-}
-
-async function waitUntilGone(pid: number, timeoutMs: number): Promise<boolean> {
-  const deadline = performance.now() + timeoutMs;
-  while (isAlive(pid)) {
-    if (performance.now() > deadline) return false;
-    await delay(10);
-  }
-  return true;
 }
 
 function removeLeftovers(paths: EmbeddedPaths): void {

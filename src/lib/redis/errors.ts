@@ -6,9 +6,9 @@ import { describeTls, isTlsCode, wrongScheme } from './tls-errors.js';
 import type { RedisTarget } from './types.js';
 
 export interface ExplainContext {
-  /** Whether this process runs in a container; looked up on disk when not given. */
+  /** Whether this process runs in a container; looked up on disk if omitted. */
   inContainer?: boolean | undefined;
-  /** Whether a client certificate is at hand, for what a server says of TLS. */
+  /** Whether a client certificate is configured, for explaining what a server says about TLS. */
   clientCertificate?: boolean | undefined;
   /** The last error seen on the connection: the reason behind a bare "Connection is closed.". */
   lastError?: unknown;
@@ -25,7 +25,7 @@ export function insideContainer(kubernetesServiceHost?: string | undefined): boo
   return containerKind({ kubernetes }) !== undefined;
 }
 
-/** True for anything the Redis client or its sockets throw, as against a bug in our own code. */
+/** True for anything thrown by the Redis client or its sockets, as opposed to a bug in our own code. */
 export function isRedisError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.name === 'ReplyError' || REDIS_ERROR_NAMES.has(error.name)) return true;
@@ -44,9 +44,18 @@ const REDIS_ERROR_NAMES = new Set([
   'ParserError',
   'RedisError',
 ]);
-const LOST =
-  /^(Connection is closed|Command aborted due to connection close|Cluster is disconnect|None of startup nodes)/;
+/** What ioredis says of a command whose pipeline had some of its answers when the connection was lost. */
+const INTERRUPTED = 'Command aborted due to connection close';
+const LOST = new RegExp(`^(Connection is closed|${INTERRUPTED}|Cluster is disconnect|None of startup nodes)`);
 const SILENT = /^(Socket timeout|Command timed out)/;
+
+/**
+ * Whether a pipeline was interrupted after some of its answers had come. ioredis resends a pipeline without any answer,
+ * and rejects the rest of one with some: what of it has run is unknown.
+ */
+export function isInterrupted(error: unknown): boolean {
+  return error instanceof Error && error.message === INTERRUPTED;
+}
 
 const SOCKET_REASONS: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
@@ -63,9 +72,9 @@ const SOCKET_REASONS: Record<string, string> = {
 };
 
 /**
- * Any failure of the Redis client as an InferError with a stable code, the address and a fix.
- * Only the first words of a server's error are looked at and never its `command`: that holds the
- * job's payload and up to 40 KB of Lua. `cause` is a cleaned copy for the same reason.
+ * Turns any failure of the Redis client into an InferError with a stable code, the address and a fix. Uses
+ * only the first words of a server's error and never its `command`, which contains the job's payload and up
+ * to 40 KB of Lua. For the same reason, `cause` is a cleaned copy.
  */
 export function explainRedisError(error: unknown, target: Where, context: ExplainContext = {}): InferError {
   if (error instanceof InferError) return error;
@@ -75,7 +84,7 @@ export function explainRedisError(error: unknown, target: Where, context: Explai
   return new InferError(code, message, { hint, cause: cleanCause(reason) });
 }
 
-/** What is shown of a driver's message: one line, no arguments, no control characters, 200 characters. */
+/** The shown part of a driver's message: one line, no arguments, no control characters, 200 characters. */
 function cleanMessage(error: unknown): string {
   const line = messageOf(error).split(/\r?\n/)[0] ?? '';
   return printable(line.replace(/,? with args beginning with:.*$/i, '')).slice(0, 200);
@@ -85,7 +94,7 @@ function placeOf({ label }: Where): string {
   return label.replace(/^rediss?:\/\//, '');
 }
 
-/** An address with the wrong one of `redis://` and `rediss://`; `isTls` says what the server speaks. */
+/** For an address with the wrong one of `redis://` and `rediss://`; `isTls` says what the server speaks. */
 export function schemeError(target: Where, isTls: boolean): InferError {
   const instead = target.label.replace(/^rediss?/, isTls ? 'rediss' : 'redis');
   return InferError.of(wrongScheme(placeOf(target), isTls, instead));
@@ -134,14 +143,14 @@ function describe(error: unknown, target: Where, context: ExplainContext): OwnFa
     : { code: 'INTERNAL', message: cleanMessage(error) };
 }
 
-/** The error behind the one that was thrown, for those that only say that the connection is gone. */
+/** The error behind one that only says that the connection is closed. */
 function underlying(error: unknown, lastError: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const nodeError: unknown = (error as { lastNodeError?: unknown }).lastNodeError;
   const bare =
     LOST.test(error.message) || REDIS_ERROR_NAMES.has(error.name) || /^All sentinels/.test(error.message);
   if (!bare) return error;
-  // A node of a Cluster only says "Connection is closed."; its socket error came as an event before.
+  // A node of a Cluster only says "Connection is closed."; its socket error was emitted as an event before.
   if (nodeError instanceof Error && !LOST.test(nodeError.message)) return nodeError;
   return lastError ?? nodeError ?? error;
 }
@@ -159,7 +168,7 @@ function isUnreachable(error: unknown): boolean {
 
 function lostReason(text: string): string {
   if (/All sentinels|to sentinel/.test(text)) return 'no sentinel answers';
-  // ioredis puts the socket's own words into a longer sentence for sentinels and Cluster nodes.
+  // For sentinels and Cluster nodes, ioredis embeds the socket's message in a longer sentence.
   const inner = /\b(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ECONNRESET)\b/.exec(text)?.[1];
   return SOCKET_REASONS[inner ?? ''] ?? 'the connection was closed';
 }

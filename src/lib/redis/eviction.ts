@@ -1,12 +1,12 @@
 import { type RedisFacts, readMemory } from './info.js';
 import type { RedisClient } from './types.js';
 
-/** The command that sets the right policy, or says how where the server is managed by others. */
+/** The command that sets the right policy or, if the server is managed by others, says how. */
 export const EVICTION_FIX = 'infer redis-tune apply';
 
 /**
- * What a policy other than `noeviction` does to a queue; undefined for `noeviction`, and where the
- * server does not say. Holds without `maxmemory` too: it may be set at any time.
+ * The danger of a policy other than `noeviction` for a queue; undefined for `noeviction`, and if the server
+ * does not tell. Applies without `maxmemory` too, because that may be set at any time.
  */
 export function evictionRisk(policy: string): string | undefined {
   if (policy === '' || policy === 'noeviction') return undefined;
@@ -14,7 +14,10 @@ export function evictionRisk(policy: string): string | undefined {
   return `maxmemory-policy is ${policy}: when Redis is full it drops ${what}`;
 }
 
-/** One line for those who submit or run jobs; undefined when all is well or INFO is not allowed. Never throws. */
+/**
+ * A one-line warning for commands that submit or run jobs; undefined when all is well or INFO is not allowed.
+ * Never throws.
+ */
 export async function evictionWarning(client: RedisClient): Promise<string | undefined> {
   const facts: Pick<RedisFacts, 'policy'> | undefined = await readMemory(client).catch(() => undefined);
   const risk = facts === undefined ? undefined : evictionRisk(facts.policy);

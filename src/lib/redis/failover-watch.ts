@@ -1,26 +1,26 @@
 import { Redis, type RedisOptions } from 'ioredis';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 
-/** A server as sentinels name it. */
+/** A server as reported by sentinels. */
 export interface Endpoint {
   host: string;
   port: number;
 }
 
-/** The sentinels of one master, and how to talk to them. */
+/** The sentinels of one master, and how to connect to them. */
 export interface SentinelSet {
   master: string;
   endpoints: readonly Endpoint[];
   options: RedisOptions;
 }
 
-/** What a sentinel says of a failover, as far as it matters here. */
+/** The relevant parts of a sentinel's reports on a failover. */
 export type FailoverNews =
-  /** A replica was chosen; it is told to lead within about 100 ms. */
+  /** A replica was chosen; it is promoted within about 100 ms. */
   | { what: 'begins' }
-  /** It leads. */
+  /** It is the master now. */
   | { what: 'over'; leader: Endpoint }
-  /** The failover was given up: the master is who it was. */
+  /** The failover was aborted: the master is unchanged. */
   | { what: 'aborted' };
 
 const BEGINS = '+failover-state-send-slaveof-noone';
@@ -34,17 +34,20 @@ const ABORTED = [
 const CHANNELS = [BEGINS, PROMOTED, SWITCHED, ...ABORTED];
 
 /**
- * Longest time without a server while a replica is made the leader, ms. It takes a second or two; after this
- * the sentinels are asked who leads.
+ * Longest time without a server while a replica is promoted, ms. It takes a second or two; after this limit,
+ * the sentinels are asked for the master.
  */
 const HOLD_MS = 5000;
-/** Sentinels that did not decide learn of a new leader with a delay, ms; until then they are not asked. */
+/**
+ * Sentinels that did not lead the failover learn of the new master late, after up to this many ms; until then
+ * they are not asked.
+ */
 const AGREED_MS = 15_000;
 const RECONNECT_MS = 1000;
-/** Most commands have ended by then, and need no watch. */
+/** Most commands have ended by then and need no watch. */
 const START_MS = 500;
 
-/** Reads an event of a sentinel; undefined for one of another master, or of no meaning here. Pure. */
+/** Parses an event of a sentinel; undefined for another master or an irrelevant event. Pure. */
 export function newsOf(channel: string, message: string, master: string): FailoverNews | undefined {
   const words = message.split(' ');
   if (channel === SWITCHED) {
@@ -61,43 +64,52 @@ export function newsOf(channel: string, message: string, master: string): Failov
 }
 
 /**
- * Hears from the sentinels when their master is replaced. From the moment at which a replica is chosen until it
- * leads there is no server to talk to: what the old master accepts in that time is lost, although it answers.
- * One for all connections of a process to one master.
+ * Follows the sentinels' reports on their master. Between the choice of a replica and its promotion there is
+ * no server to use: what the old master accepts in that time is lost, although it answers. One instance per
+ * process and master, shared by all connections.
  */
 export class FailoverWatch {
   private readonly sentinels = new Map<string, Redis>();
   private readonly followers = new Set<() => void>();
   private heldSince: number | undefined;
   private holdTimer: NodeJS.Timeout | undefined;
-  private readonly free = new Gate();
+  private readonly free = new WakeUp();
   private known: { leader: Endpoint; at: number } | undefined;
   private starting: NodeJS.Timeout | undefined;
   private closed = false;
-  /** Grows with everything that makes a connection of before wrong. */
+  /** Incremented by every event that invalidates existing connections. */
   turns = 0;
 
   constructor(private readonly set: SentinelSet) {}
 
-  /** Listens after a moment, for which no command lives longer than it must; also to sentinels that these know. */
+  /**
+   * Starts listening after a moment, so that no command lives longer than necessary; also listens to other
+   * sentinels that these know.
+   */
   start(): void {
     this.starting = setTimeout(() => {
       for (const endpoint of this.set.endpoints) this.listen(endpoint);
     }, START_MS).unref();
   }
 
-  /** Tells `leave` when to give its connection up, unless that is to the leader. Answers what ends that. */
+  /**
+   * Calls `leave` when its connection must be closed, unless it leads to the current master. Returns a
+   * function that ends this.
+   */
   follow(leave: () => void): () => void {
     this.followers.add(leave);
     return () => this.followers.delete(leave);
   }
 
-  /** Resolves when there is a server to connect to, as far as is known: at once while no failover is under way. */
+  /**
+   * Resolves when there is a server to connect to, as far as known: immediately while no failover is in
+   * progress.
+   */
   async settled(): Promise<void> {
     while (this.heldSince !== undefined && !this.closed) await this.free.wait();
   }
 
-  /** Who leads, where that was heard lately; else the sentinels are to be asked. */
+  /** The current master if recently reported; otherwise the sentinels must be asked. */
   get leader(): Endpoint | undefined {
     const fresh = this.known !== undefined && performance.now() - this.known.at < AGREED_MS;
     return fresh ? this.known?.leader : undefined;
@@ -110,7 +122,7 @@ export class FailoverWatch {
     for (const client of this.sentinels.values()) client.disconnect();
   }
 
-  /** Takes note of what a sentinel says. */
+  /** Processes a sentinel's report. */
   hear(news: FailoverNews): void {
     if (news.what === 'begins') {
       this.known = undefined;
@@ -135,7 +147,7 @@ export class FailoverWatch {
     clearTimeout(this.holdTimer);
     this.holdTimer = undefined;
     this.heldSince = undefined;
-    this.free.open();
+    this.free.wake();
   }
 
   private listen(endpoint: Endpoint): void {
@@ -164,7 +176,7 @@ export class FailoverWatch {
 
   private async subscribe(client: Redis): Promise<void> {
     const others = await client.call('SENTINEL', 'SENTINELS', this.set.master).catch(() => []);
-    // What they say to each other holds addresses that clients reach as well, where they reach the master's.
+    // The addresses they exchange can be reached by clients wherever the master's can.
     for (const other of endpointsOf(others)) this.listen(other);
     await client.subscribe(...CHANNELS);
   }
@@ -189,7 +201,10 @@ function pairs(flat: readonly unknown[]): [string, unknown][] {
 
 const watches = new Map<string, { watch: FailoverWatch; users: number }>();
 
-/** The watch over a master for one more connection of this process. @returns it, and what gives it back */
+/**
+ * The watch of a master, for one more connection of this process. @returns the watch, and a function that
+ * releases it
+ */
 export function shareFailoverWatch(set: SentinelSet): { watch: FailoverWatch; release: () => void } {
   const key = JSON.stringify([set.master, set.endpoints, set.options.username, set.options.password]);
   let entry = watches.get(key);

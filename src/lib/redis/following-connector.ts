@@ -4,7 +4,7 @@ import type { Endpoint, FailoverWatch } from './failover-watch.js';
 type Emit = Parameters<SentinelConnector['connect']>[0];
 type Stream = Awaited<ReturnType<SentinelConnector['connect']>>;
 
-/** What is overridden here: the library's types keep to themselves how its connector looks for the master. */
+/** The overridden members: the library's types hide how its connector looks up the master. */
 interface LibraryConnector {
   connecting: boolean;
   stream?: Stream & { remoteAddress?: string; remotePort?: number };
@@ -16,10 +16,10 @@ interface LibraryConnector {
 const Base = SentinelConnector as unknown as new (options: unknown) => LibraryConnector;
 
 /**
- * Makes the connections of one client to the master that sentinels name, as the library does, and leaves an old
- * master at once when a failover begins: commands then wait until the new one leads, and those that were not
- * answered are sent again to it.
- * @returns the connector, as the library makes its own of it, and what ends its following
+ * Connects one client to the master named by sentinels, as the library does, and leaves an old master as soon
+ * as a failover begins: commands then wait until the new master is ready, and unanswered ones are sent to it
+ * again.
+ * @returns the connector class, to be instantiated by the library, and a function that stops following
  */
 export function followingConnector(watch: FailoverWatch): {
   connector: NonNullable<RedisOptions['Connector']>;
@@ -27,7 +27,7 @@ export function followingConnector(watch: FailoverWatch): {
 } {
   let end = (): void => undefined;
   class FollowingConnector extends Base {
-    /** A connection is being made: there is none to give up yet. */
+    /** A connection is being made: there is none to close yet. */
     private making = false;
 
     constructor(options: unknown) {
@@ -43,7 +43,7 @@ export function followingConnector(watch: FailoverWatch): {
         if (!this.connecting) throw new Error('Connection is closed.');
         const { turns } = watch;
         const stream = await super.connect(emit);
-        // The master was replaced while it was looked for; the client tries again.
+        // The master was replaced during the lookup; the client tries again.
         if (watch.turns !== turns) stream.destroy();
         return stream;
       } finally {
@@ -51,7 +51,7 @@ export function followingConnector(watch: FailoverWatch): {
       }
     }
 
-    /** Sentinels that did not decide the failover still name the old master for a while, and it answers. */
+    /** Sentinels that did not lead the failover still report the old master for a while, and it answers. */
     override async resolve(sentinel: Endpoint): Promise<Endpoint | null> {
       return watch.leader ?? super.resolve(sentinel);
     }

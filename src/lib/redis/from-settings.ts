@@ -1,19 +1,18 @@
 import type { LoadedSettings } from '../config/load.js';
 import type { ConnectionSettings } from './target.js';
 
-/** Limits of a command that was told how long it may take. */
+/** Limits for a command with a time limit of its own. */
 export interface PatienceMs {
-  /** Longest silence of Redis in ms, when that is less than usual. */
+  /** Longest silence of Redis in ms, if shorter than usual. */
   patienceMs?: number | undefined;
 }
 
-/** Long enough for a server across a slow link, short enough that a person still looks. */
+/** Long enough for a server across a slow link, short enough that the user is still watching. */
 const CONNECT_TIMEOUT_MS = 5000;
 
 /**
- * How to reach Redis as the settings say.
- * @param autostart whether infer's own server is started when there is no other; not for commands
- * that only look.
+ * The connection settings for Redis.
+ * @param autostart whether infer's own server is started if no other is found; not for read-only commands.
  */
 export function connectionSettings(
   loaded: LoadedSettings,
@@ -35,7 +34,7 @@ export function connectionSettings(
   };
 }
 
-/** The Redis for results alone (`INFER_RESULT_URL`); undefined when they stay in the broker. */
+/** The separate Redis for results (`INFER_RESULT_URL`); undefined when results stay in the broker. */
 export function resultSettings(
   loaded: LoadedSettings,
   patience: PatienceMs = {},
@@ -54,8 +53,8 @@ export function resultSettings(
 }
 
 /**
- * A healthy server may need longer than a short `--wait`: Node.js itself is busy for some 50 ms while it loads
- * the client. The wait has its own limit, and that it is over is not that no Redis answers.
+ * A healthy server may need longer than a short `--wait`: Node.js itself takes some 50 ms to load the client.
+ * The wait has its own limit, and reaching it does not mean that Redis is unreachable.
  */
 const LEAST_PATIENCE_MS = 1000;
 
@@ -67,8 +66,8 @@ function timeouts({ patienceMs = CONNECT_TIMEOUT_MS }: PatienceMs) {
 const TLS_URL = /^\s*rediss\b/i;
 
 /**
- * The TLS files, which serve both servers. Where only the other one has a TLS address they are for
- * that one; where neither has, they are passed on, and `resolveTarget` says that they are of no use.
+ * The TLS files, used for both servers. If only the other server has a TLS address, they apply to that one;
+ * if neither has, they are passed on, and `resolveTarget` reports that they have no effect.
  */
 function tlsSettings(loaded: LoadedSettings, url: 'redisUrl' | 'resultUrl'): Partial<ConnectionSettings> {
   const { values } = loaded;

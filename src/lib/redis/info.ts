@@ -4,7 +4,7 @@ import type { RedisClient } from './types.js';
 
 export type RedisFlavour = 'redis' | 'valkey' | 'dragonfly';
 
-/** What INFO says of a server. Bytes, seconds; of one master when it is a Cluster. */
+/** A server's INFO. Bytes, seconds; of one master in a Cluster. */
 export interface RedisFacts {
   version: string;
   flavour: RedisFlavour;
@@ -14,18 +14,18 @@ export interface RedisFacts {
   usedMemory: number;
   /** Bytes; 0 means no limit. */
   maxMemory: number;
-  /** `maxmemory_policy`, such as `noeviction`; empty when the server does not say. */
+  /** `maxmemory_policy`, such as `noeviction`; empty when the server does not tell. */
   policy: string;
   uptimeSeconds: number;
   connectedClients: number;
   blockedClients: number;
-  /** Keys dropped for lack of memory since the start: above 0, jobs may be gone. */
+  /** Keys evicted since the start: above 0, jobs may be lost. */
   evictedKeys: number;
   /** True while the data set is still being read from disk. */
   loading: boolean;
   aof: { enabled: boolean; lastWriteOk: boolean };
   rdb: { lastSaveOk: boolean; lastSaveAt: number };
-  /** Process id at the server's own host. */
+  /** Process id on the server's own host. */
   pid: number | undefined;
   /** Nodes known to the client: 1 unless it is a Cluster. */
   nodes: number;
@@ -35,7 +35,7 @@ export interface RedisFacts {
 
 /**
  * Reads and parses INFO. On a Cluster: of one master, plus the number of nodes.
- * @throws what the client throws (NOPERM, a lost connection); `explain` of connect.ts words it.
+ * @throws the client's error (NOPERM, a lost connection); `explain` of connect.ts words it.
  */
 export async function readInfo(client: RedisClient): Promise<RedisFacts> {
   if (!client.isCluster) return parseInfo(await (client as Redis).info());
@@ -46,8 +46,8 @@ export async function readInfo(client: RedisClient): Promise<RedisFacts> {
 }
 
 /**
- * Memory alone, of the fullest master, with the policy of one that evicts if there is any; undefined when
- * this user may not ask. One short INFO section: cheap enough to ask every second.
+ * Memory only: that of the fullest master, with the policy of a master that evicts if there is one; undefined
+ * when this user may not ask. One short INFO section: cheap enough to read every second.
  */
 export async function readMemory(
   client: RedisClient,
@@ -67,8 +67,8 @@ export async function readMemory(
 }
 
 /**
- * INFO of every master, one unless it is a Cluster. Named by `host:port`, the path of a socket, or
- * what Sentinel calls it.
+ * INFO of every master; just one outside a Cluster. Named by `host:port`, the path of a socket, or the name
+ * Sentinel uses.
  */
 export async function readMasters(client: RedisClient): Promise<{ node: string; facts: RedisFacts }[]> {
   const nodes = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis];
@@ -81,7 +81,7 @@ export async function readMasters(client: RedisClient): Promise<{ node: string; 
   );
 }
 
-/** Facts out of the text of an INFO reply; absent fields become 0, '' or the harmless value. */
+/** Parses the text of an INFO reply; absent fields become 0, '' or the harmless value. */
 export function parseInfo(text: string): RedisFacts {
   const raw = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {

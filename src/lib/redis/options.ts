@@ -3,7 +3,7 @@ import type { RedisAddress } from './address.js';
 import type { TlsMaterial } from './tls-files.js';
 import type { ConnectionRole } from './types.js';
 
-/** What the retry decision of a connection hangs on; changes while the connection lives. */
+/** Input of a connection's retry decision; changes while the connection lives. */
 export interface RetryState {
   /** True until the connection has been ready once. */
   first: boolean;
@@ -16,36 +16,36 @@ export interface OptionInput {
   address: RedisAddress;
   role: ConnectionRole;
   connectTimeoutMs: number;
-  /** Of a `command` connection: see ConnectionSettings. */
+  /** For a `command` connection: see ConnectionSettings. */
   answerTimeoutMs?: number | undefined;
-  /** What a TLS connection is made with. */
+  /** Material for a TLS connection. */
   tls: TlsMaterial;
   sentinel?: { username?: string | undefined; password?: string | undefined } | undefined;
 }
 
-/** A refused connection is tried 3 times in all: 0, 100 and 200 ms. */
+/** A refused connection is tried 3 times in total: after 0, 100 and 200 ms. */
 const FEW_RETRIES = 2;
 const FEW_RETRIES_DELAY_MS = 100;
 
 const LONG_RETRY_FIRST_MS = 50;
 const LONG_RETRY_MAX_MS = 2000;
 
-/** Commands of a CLI call answer in milliseconds: 5 s of silence with one pending is a dead peer. */
+/** Commands of a CLI call answer in milliseconds: 5 s of silence with one pending means a dead peer. */
 const COMMAND_SOCKET_TIMEOUT_MS = 5000;
 /**
- * For half-open connections (a host that vanished, a firewall that forgot us): no error ever comes
- * of those. Longer than any blocking read of ours, 5 s, and as long as a lock by default.
+ * For half-open connections (a host that vanished, a firewall that dropped the state), which never raise an
+ * error. Longer than any blocking read of ours, 5 s, and as long as a lock by default.
  */
 const WORKER_SOCKET_TIMEOUT_MS = 10_000;
 
 /**
- * Delay in ms before attempt `times` + 1, or null to give up. Workers double from 50 ms to 2 s and
- * take 50..100 % of it at random, so that a fleet does not reconnect in step.
+ * Delay in ms before attempt `times` + 1, or null to stop. Workers double it from 50 ms to 2 s and take a
+ * random 50..100 % of it, so that a fleet does not reconnect in step.
  */
 export function retryDelay(role: ConnectionRole, state: RetryState, times: number): number | null {
   if (role === 'bulk' && !state.first) return null;
   if (role === 'command' || role === 'bulk' || (state.first && !state.waitForRedis)) {
-    // A peer that went silent will be silent again, at 5 s a try.
+    // A silent peer will be silent again, at 5 s per attempt.
     const silent = state.lastError instanceof Error && state.lastError.message.startsWith('Socket timeout');
     return silent || times > FEW_RETRIES ? null : FEW_RETRIES_DELAY_MS;
   }
@@ -54,13 +54,13 @@ export function retryDelay(role: ConnectionRole, state: RetryState, times: numbe
 }
 
 const ELSEWHERE_EVERY_MS = 1000;
-/** Replies that came with the first READONLY belong to the same look elsewhere. */
+/** Replies that arrived with the first READONLY belong to the same reconnect. */
 const SAME_LOOK_MS = 50;
 
 /**
- * After a failover the old primary answers READONLY; while it restarts, LOADING: reconnect, send
- * again. Once a second at most: a server that stays a replica would be reconnected to without end.
- * The errors between reach the caller, which has a back-off of its own.
+ * After a failover the old primary answers READONLY; while it restarts, LOADING: reconnect and send again.
+ * Once a second at most: otherwise a server that stays a replica would cause endless reconnects. Errors in
+ * between reach the caller, which has its own backoff.
  */
 function resendElsewhere(): (error: Error) => false | 2 {
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -73,7 +73,7 @@ function resendElsewhere(): (error: Error) => false | 2 {
   };
 }
 
-/** ioredis options of a single server, a unix socket or a Sentinel set-up. */
+/** ioredis options for a single server, a unix socket or a Sentinel setup. */
 export function redisOptions(input: OptionInput, state: RetryState): RedisOptions {
   const { address } = input;
   const retry = (times: number): number | null => retryDelay(input.role, state, times);
@@ -103,17 +103,17 @@ export function redisOptions(input: OptionInput, state: RetryState): RedisOption
   return { ...options, host: endpoint.host, port: endpoint.port };
 }
 
-/** ioredis options of a Redis Cluster; its start nodes are `address.endpoints`. */
+/** ioredis options for a Redis Cluster; its start nodes are `address.endpoints`. */
 export function clusterOptions(input: OptionInput, state: RetryState): ClusterOptions {
   const patient = input.role === 'worker' || input.role === 'blocking';
   return {
     lazyConnect: true,
     enableOfflineQueue: true,
     clusterRetryStrategy: (times) => retryDelay(input.role, state, times),
-    // A failover takes cluster-node-timeout (15 s by default) and a bit; ioredis' default of
-    // 16 x 100 ms would fail the commands of a worker long before. 300 x 200 ms is a minute.
+    // A failover takes a little longer than cluster-node-timeout (15 s by default); with ioredis's default of
+    // 16 x 100 ms, a worker's commands would fail long before. 300 x 200 ms is a minute.
     ...(patient ? { maxRedirections: 300, retryDelayOnFailover: 200, retryDelayOnClusterDown: 200 } : {}),
-    // Not the same bytes sixteen times over a connection that is closed because of them.
+    // Do not send the same bytes sixteen times over a connection that is closed because of them.
     ...(input.role === 'bulk' ? { maxRedirections: 3 } : {}),
     slotsRefreshTimeout: input.connectTimeoutMs,
     // Managed clusters (ElastiCache) have certificates for names, not addresses: never resolve.
@@ -127,7 +127,7 @@ function commonOptions(input: OptionInput) {
   const socketTimeout =
     role === 'command' ? (input.answerTimeoutMs ?? COMMAND_SOCKET_TIMEOUT_MS) : WORKER_SOCKET_TIMEOUT_MS;
   return {
-    // Later than our own deadline, which knows better how far the connection came.
+    // Later than our own deadline, which knows better how far the connection got.
     connectTimeout: input.connectTimeoutMs + 500,
     // A peer that ignores our FIN would keep a finished command alive for 2 s.
     disconnectTimeout: 250,

@@ -3,26 +3,26 @@ import { answerWithin } from '../core/bounded.js';
 
 export type ProbeAddress = { path: string } | { host: string; port: number };
 
-/** What one command over a bare socket brought back. */
+/** The result of one command over a bare socket. */
 export type Answer =
   | { kind: 'reply'; text: string }
-  /** `-NOAUTH …`, `-LOADING …`: the server is there and says no. */
+  /** `-NOAUTH …`, `-LOADING …`: the server answers with an error. */
   | { kind: 'error'; text: string }
-  /** Bytes that are no Redis reply, such as an HTTP response. */
+  /** Bytes that are not a Redis reply, such as an HTTP response. */
   | { kind: 'alien' }
   /** Nothing listens: refused, or no such socket. */
   | { kind: 'absent'; code: string }
-  /** Connected, or connecting, and no answer in time. */
+  /** Connected or connecting, but no answer in time. */
   | { kind: 'silent' }
-  /** The peer hung up without an answer. */
+  /** The peer closed the connection without an answer. */
   | { kind: 'closed' };
 
-/** A reply of ours is a few KB (INFO); more is not Redis talking to us. */
+/** Expected replies are a few KB (INFO); anything larger does not come from Redis. */
 const MAX_REPLY_BYTES = 1 << 20;
 
 /**
- * Sends one inline command and reads one simple or bulk reply, without a client library: 0.3 ms on
- * a local socket, where loading and connecting one costs about 60 ms. Never throws.
+ * Sends one inline command and reads one simple or bulk reply, without a client library: 0.3 ms on a local
+ * socket, whereas loading and connecting a client costs about 60 ms. Never throws.
  */
 export async function ask(address: ProbeAddress, command: string, timeoutMs: number): Promise<Answer> {
   const socket = openSocket({ ...address });

@@ -19,7 +19,7 @@ const word = (name: string): RegExp => new RegExp(`(?:^|[ -])${name}\\b`);
 const PASSWORD_HINT =
   'put the password in a file and name that in INFER_REDIS_PASSWORD_FILE, or in the address: redis://:<password>@host:6379, with a user redis://<user>:<password>@host:6379';
 
-/** What a server's error replies mean, by their first word; the first that matches counts. */
+/** The meaning of a server's error replies, by their first word; the first match counts. */
 export const REPLIES: readonly ReplyRule[] = [
   rule(
     /^NOAUTH\b|^ERR operation not permitted/i,
@@ -39,7 +39,7 @@ export const REPLIES: readonly ReplyRule[] = [
     'Redis at {at} has no password, but one was given',
     'take the password out of the address',
   ),
-  // What a script may not do is an ERR without the command's name on Redis 7.
+  // On Redis 7, a command forbidden in a script causes an ERR without the command's name.
   { match: /(?:^|[ -])NOPERM\b|^ERR The user executing the script can't/, make: noPermission },
   rule(
     word('OOM'),
@@ -123,7 +123,7 @@ export const REPLIES: readonly ReplyRule[] = [
     /^WRONGTYPE\b/,
     'REDIS_WRONGTYPE',
     'a key of another program is in the way at {at}',
-    'give infer a database of its own, such as redis://host:6379/1',
+    'give infer its own database, such as redis://host:6379/1',
   ),
   rule(
     /unknown command/i,

@@ -1,7 +1,7 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { RedisClient } from './types.js';
 
-/** Some keys and what they take. */
+/** A sample of keys and their memory. */
 export interface KeySample {
   keys: { key: string; bytes: number }[];
   /** Keys in the database, or in all masters of a Cluster. */
@@ -13,13 +13,13 @@ export interface SampleBounds {
   maxMs: number;
 }
 
-/** Keys asked for in one SCAN: well under a millisecond of the server's time. */
+/** Keys requested per SCAN: well under a millisecond of the server's time. */
 const SCAN_COUNT = 200;
 
 /**
- * Looks at some keys, bounded in number and time, whatever the size of the database: SCAN in the
- * order of hashes, so that what it finds first stands for the rest, and MEMORY USAGE of each.
- * @throws what the client throws, NOPERM above all: many users have neither right.
+ * Samples keys, bounded in number and time, whatever the size of the database: SCAN returns keys in hash
+ * order, so the first ones are a random sample, and MEMORY USAGE measures each.
+ * @throws the client's error, above all NOPERM: many users have neither right.
  */
 export async function sampleKeys(client: RedisClient, bounds: SampleBounds): Promise<KeySample> {
   const nodes = client.isCluster ? (client as Cluster).nodes('master') : [client as Redis];
@@ -38,7 +38,7 @@ async function sampleNode(node: Redis, { maxKeys, maxMs }: SampleBounds): Promis
   do {
     const [next, found] = await node.scan(cursor, 'COUNT', SCAN_COUNT);
     cursor = next;
-    // An estimate from five elements of a collection is near enough, and does not read all of a long one.
+    // An estimate from five elements of a collection is accurate enough, and does not read all of a long one.
     const sizes = await Promise.all(found.map((key) => node.memory('USAGE', key, 'SAMPLES', 5)));
     found.forEach((key, at) => {
       const bytes = sizes[at];

@@ -1,10 +1,10 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { RedisClient } from './types.js';
 
-/** Keys of one step: about 1 ms of Redis time. */
+/** Keys per step: about 1 ms of Redis time. */
 const STEP_KEYS = 1000;
 
-/** All keys that begin with a text, in steps between which Redis serves others; a key may come twice. */
+/** All keys that begin with a text, in steps between which Redis serves others; a key may appear twice. */
 export async function* scanKeys(client: RedisClient, beginning: string): AsyncGenerator<string[]> {
   // Braces are literal in Redis's patterns; these are not.
   const pattern = `${beginning.replace(/[\\*?[\]]/g, '\\$&')}*`;

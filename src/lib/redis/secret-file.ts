@@ -10,7 +10,7 @@ const REASONS: Record<string, string> = {
 };
 
 /**
- * Text of a file that the settings name.
+ * The text of a file named by a setting.
  * @param what the file in words: `password file`.
  * @throws InferError `code` (exit 78).
  */

@@ -5,8 +5,8 @@ import { followingConnector } from './following-connector.js';
 import { parseInfo } from './info.js';
 
 /**
- * A client of the master that sentinels name, which follows it through failovers. It listens to the sentinels over
- * a connection to each, which all such clients of the process share.
+ * A client of the master named by sentinels, which follows it through failovers. It listens to the sentinels
+ * over one connection to each, shared by all such clients of the process.
  */
 export function sentinelClient(options: RedisOptions): Redis {
   const { sentinels, name, sentinelUsername, sentinelPassword, sentinelTLS, connectTimeout } = options;
@@ -31,12 +31,13 @@ export function sentinelClient(options: RedisOptions): Redis {
 }
 
 /**
- * Sentinels may name a server that no longer leads, or does not lead yet. Of later connections the library asks the same.
+ * Sentinels may report a server that is no longer the master, or not yet. For later connections, the library
+ * makes this check itself.
  * @throws as a write there does: READONLY
  */
 export async function checkLeads(client: Redis): Promise<void> {
   const text = await client.info('replication').catch((error: unknown) => {
-    // Without the right to ask, the first write tells.
+    // Without the right to ask, the first write will tell.
     if (!/^NOPERM/.test(messageOf(error))) throw error;
     return '';
   });

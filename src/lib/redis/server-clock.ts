@@ -5,19 +5,25 @@ import type { RedisClient } from './types.js';
 
 /** An offset older than this is measured again in the background. */
 const FRESH_MS = 30_000;
-/** A measurement that took longer says too little, and is repeated. */
+/** A measurement that took longer is too inaccurate, and is repeated. */
 const TELLING_MS = 50;
 const TRIES = 3;
-/** The host's clock and the monotonic one drift apart by less than this between two measurements, unless something happened. */
+/**
+ * Between two measurements, the host's clock and the monotonic one drift apart by less than this unless
+ * something happened.
+ */
 const JUMP_MS = 250;
 
 /** Clocks of this host, all in ms. */
 export interface HostClocks {
-  /** As it is set, since the epoch. */
+  /** The wall clock, since the epoch. */
   wall(): number;
-  /** From when the process started on, since the epoch; a clock that is set does not move it, and it stands still while the host sleeps. */
+  /**
+   * Started with the process, since the epoch; setting the clock does not affect it, and it stops while the
+   * host sleeps.
+   */
   steady(): number;
-  /** Since the host started, with the time that it slept. */
+  /** Since the host started, including sleep. */
   uptime(): number;
 }
 
@@ -28,23 +34,23 @@ const HOST: HostClocks = {
 };
 
 /**
- * The clock of the Redis server as this process knows it: everything that is written to Redis or compared
- * with what is there uses it, so that hosts whose clocks are off agree. One offset a connection, measured
- * at first use, every 30 s while it is used, and after each reconnect. It runs on the monotonic clock: a
- * host's clock that is set does not move it. That clock stands still while the host sleeps, though: the time
- * slept is made up for by the host's uptime, and whenever the host's clock has jumped against the monotonic
- * one (sleep, a paused VM, a clock that was set) the offset is measured again before `settled` answers.
+ * The clock of the Redis server as known to this process: everything written to Redis or compared with its
+ * contents uses it, so that hosts whose clocks are off agree. One offset per connection, measured at first
+ * use, every 30 s while in use, and after each reconnect. It is based on the monotonic clock, so setting the
+ * host's clock does not affect it. That clock stops while the host sleeps: the time slept is added from the
+ * host's uptime, and whenever the host's clock has jumped relative to the monotonic one (sleep, a paused VM,
+ * a clock that was set) the offset is measured again before `settled` resolves.
  *
- * A measurement bounds the offset, between the moments of sending and of hearing. An offset within these
- * bounds is kept; so hosts whose clocks are right, which is nearly all, use their own without a jitter.
- * Nodes of a Cluster are taken to agree.
+ * A measurement bounds the offset, between the moments of sending and receiving. An offset within these
+ * bounds is kept; hosts with correct clocks, which is nearly all, therefore use their own without jitter.
+ * Nodes of a Cluster are assumed to agree.
  */
 export class ServerClock implements Clock {
   private offsetMs = 0;
   private measuredAt = Number.NEGATIVE_INFINITY;
   private measuring: Promise<void> | undefined;
   private known = false;
-  /** How far `wall` and `uptime` were ahead of `steady` when a jump was last looked for. */
+  /** How far `wall` and `uptime` were ahead of `steady` at the last check for a jump. */
   private wallAhead: number;
   private uptimeAhead: number;
   private jumps = 0;
@@ -60,7 +66,7 @@ export class ServerClock implements Clock {
     });
   }
 
-  /** Milliseconds since the epoch, a whole number. Before the first measurement it is the host's time. */
+  /** Milliseconds since the epoch, an integer. Before the first measurement it is the host's time. */
   now(): number {
     this.heedJump();
     if (this.host.steady() - this.measuredAt > FRESH_MS) void this.measure().catch(() => undefined);
@@ -68,8 +74,8 @@ export class ServerClock implements Clock {
   }
 
   /**
-   * Resolves with the time once the offset is known, also after a jump of the host's clock. Fails as a command
-   * does when Redis cannot be asked.
+   * Resolves with the time once the offset is known, also after a jump of the host's clock. Fails like any
+   * command when Redis is unreachable.
    */
   async settled(): Promise<number> {
     this.heedJump();
@@ -77,7 +83,7 @@ export class ServerClock implements Clock {
     return this.now();
   }
 
-  /** How far the host's clock is ahead of the server's in ms; negative: behind. */
+  /** How far the host's clock is ahead of the server's, ms; negative: behind. */
   aheadMs(): number {
     this.heedJump();
     return Math.round(this.host.wall() - (this.host.steady() + this.offsetMs));
@@ -87,12 +93,12 @@ export class ServerClock implements Clock {
     const { host } = this;
     let wallAhead = host.wall() - host.steady();
     if (Math.abs(wallAhead - this.wallAhead) < JUMP_MS) return;
-    // This process may have been held up between the two clocks.
+    // This process may have been delayed between the two clocks.
     wallAhead = host.wall() - host.steady();
     if (Math.abs(wallAhead - this.wallAhead) < JUMP_MS) return;
     const uptimeAhead = host.uptime() - host.steady();
     const slept = uptimeAhead - this.uptimeAhead;
-    // Else the host's clock was set, or a VM stood still with all its clocks: only Redis knows.
+    // Otherwise the host's clock was set, or a VM was paused with all its clocks: only Redis knows.
     if (slept >= JUMP_MS) this.offsetMs += slept;
     this.wallAhead = wallAhead;
     this.uptimeAhead = uptimeAhead;
@@ -120,11 +126,11 @@ export class ServerClock implements Clock {
         this.offsetMs = this.wallAhead;
         break;
       }
-      // Nothing tells whether the answer is from before or after.
+      // It is unknown whether the answer is from before or after.
       if (this.jumps !== jumps) continue;
       const [seconds, micros] = answer;
       const heard = this.host.steady();
-      // Slow drift of the host's clock is no jump.
+      // Slow drift of the host's clock is not a jump.
       this.wallAhead = this.host.wall() - this.host.steady();
       this.uptimeAhead = this.host.uptime() - this.host.steady();
       const there = Number(seconds) * 1000 + Number(micros) / 1000;
@@ -137,7 +143,7 @@ export class ServerClock implements Clock {
   }
 }
 
-/** A user that may not ask goes by the host's clock. */
+/** A user without the right to ask uses the host's clock. */
 function unlessForbidden(error: unknown): undefined {
   if (!/^NOPERM/.test(messageOf(error))) throw error;
 }
@@ -145,7 +151,7 @@ function unlessForbidden(error: unknown): undefined {
 const clocks = new WeakMap<RedisClient, ServerClock>();
 let latest: ServerClock | undefined;
 
-/** The clock of the server behind a connection; the same for every caller. */
+/** The clock of the server behind a connection; the same instance for every caller. */
 export function serverClock(client: RedisClient): ServerClock {
   let clock = clocks.get(client);
   if (clock === undefined) {
@@ -156,14 +162,14 @@ export function serverClock(client: RedisClient): ServerClock {
   return clock;
 }
 
-/** The server's time in ms since the epoch, to set what lies in Redis against. */
+/** The server's time in ms since the epoch, for comparison with data in Redis. */
 export function serverNow(client: RedisClient): Promise<number> {
   return serverClock(client).settled();
 }
 
 /**
- * The same for what a command shows after it has read, by the connection it opened last; the host's time
- * where it opened none.
+ * The same for output after reading, from the most recently opened connection; the host's time if none was
+ * opened.
  */
 export function serverTime(): number {
   return latest?.now() ?? Date.now();

@@ -5,24 +5,24 @@ import type { RedisClient, RedisNode } from './types.js';
 
 /** One server behind a connection. */
 export interface ServerNode {
-  /** `host:port` on a Cluster; else empty: the address of the connection says it. */
+  /** `host:port` on a Cluster; otherwise empty, since the connection's address says it. */
   label: string;
   node: RedisNode;
 }
 
-/** Why a server does not let itself be asked or told: its own word and, in short, the rest. */
+/** Why a server refuses to tell or change its settings: its error word and, shortened, the rest. */
 export interface ConfigRefusal {
-  /** `acl`: this user may not; `absent`: the command does not exist here (renamed away, or managed). */
+  /** `acl`: this user may not; `absent`: the command does not exist here (renamed, or a managed server). */
   kind: 'acl' | 'absent' | 'other';
   text: string;
 }
 
-/** Every master: all servers that hold keys of their own. One, unless it is a Cluster. */
+/** Every master: all servers with keys of their own. One, unless it is a Cluster. */
 export function masterNodes(client: RedisClient): ServerNode[] {
   return nodesOf(client, 'master');
 }
 
-/** Every server, replicas of a Cluster among them: each has users and settings of its own. */
+/** Every server, including replicas of a Cluster: each has its own users and settings. */
 export function allNodes(client: RedisClient): ServerNode[] {
   return nodesOf(client, 'all');
 }
@@ -36,9 +36,9 @@ function nodesOf(client: RedisClient, role: 'master' | 'all'): ServerNode[] {
 }
 
 /**
- * Settings as CONFIG GET says them, by name; those that this server does not know are absent. One
- * by one: several names in a command came with Redis 7.0, and `*` would send passwords too.
- * @throws what the client throws when the connection fails; a refusal is an answer.
+ * Settings from CONFIG GET, by name; those unknown to this server are absent. Read one by one: several names
+ * per command need Redis 7.0, and `*` would send passwords too.
+ * @throws the client's error when the connection fails; a refusal is a return value.
  */
 export async function readConfig(
   node: RedisNode,
@@ -59,17 +59,17 @@ export async function readConfig(
   }
 }
 
-/** RESP2 answers a flat list, RESP3 a map, which the client may hand on as either. */
+/** RESP2 returns a flat list, RESP3 a map, which the client may pass on as either. */
 function flat(reply: unknown): string[] {
   if (Array.isArray(reply)) return reply.map(String);
   return typeof reply === 'object' && reply !== null ? Object.entries(reply).flat().map(String) : [];
 }
 
-/** What a server's error reply means for CONFIG, MEMORY, LATENCY…; undefined when it is none. */
+/** The meaning of a server's error reply to CONFIG, MEMORY, LATENCY…; undefined for any other error. */
 export function refusalOf(error: unknown): ConfigRefusal | undefined {
   if (!(error instanceof Error) || error.name !== 'ReplyError') return undefined;
   const text = shortReply(error);
-  // These pass by themselves and are no matter of rights.
+  // These are temporary and have nothing to do with rights.
   if (/^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|NOAUTH|WRONGPASS)\b/.test(text)) return undefined;
   if (/^NOPERM\b/.test(text)) return { kind: 'acl', text };
   return { kind: /unknown command|unknown subcommand/i.test(text) ? 'absent' : 'other', text };
@@ -81,22 +81,22 @@ export function shortReply(error: unknown): string {
   return printable(line.replace(/,? with args beginning with:.*$/i, '')).slice(0, 240);
 }
 
-/** One setting to set, and what it was: what undoing it sets. */
+/** A setting to change, and its former value, which undoing restores. */
 export interface SettingChange {
   name: string;
   from: string;
   to: string;
 }
 
-/** A server that takes one setting a command (before Redis 7.0) says one of these. */
+/** Errors of a server that accepts only one setting per command (before Redis 7.0). */
 const ONE_AT_A_TIME =
   /wrong number of arguments|unknown subcommand or wrong number|unsupported CONFIG parameter|syntax error/i;
 
 /**
- * Sets all or nothing: in one CONFIG SET, which Redis 7.0 and newer apply whole or not at all;
- * where that is not known, one after the other, and back again when one fails or `signal` aborts.
- * @returns how it was done.
- * @throws the server's reply, everything undone; `UndoFailed` when that failed too.
+ * Sets all or nothing: with one CONFIG SET, which Redis 7.0 and later apply atomically; where that is not
+ * supported, one after the other, and reverted when one fails or `signal` aborts.
+ * @returns which of the two was used.
+ * @throws the server's reply, after everything was undone; `UndoFailed` when undoing failed too.
  */
 export async function setConfig(
   node: RedisNode,
@@ -113,7 +113,7 @@ export async function setConfig(
   try {
     for (const change of changes) {
       signal?.throwIfAborted();
-      // Noted first: should the answer get lost, it may have been set all the same.
+      // Recorded first: if the answer is lost, it may have been set nevertheless.
       done.unshift(change);
       await node.call('CONFIG', 'SET', change.name, change.to);
     }
@@ -125,7 +125,7 @@ export async function setConfig(
   }
 }
 
-/** Some settings could be neither all set nor all put back. */
+/** Some settings could neither all be set nor all be restored. */
 export class UndoFailed extends Error {
   override readonly name = 'UndoFailed';
 

@@ -4,25 +4,27 @@ import { readMemory } from './info.js';
 import { masterNodes, readConfig } from './server-config.js';
 import type { RedisClient } from './types.js';
 
-/** What one value may have, and where that comes from. */
+/** The maximum size of a value, and which setting determines it. */
 export interface SizeLimit {
   /** Bytes of one argument of a command. */
   readonly bytes: number;
-  /** The server's setting that says so; undefined when it does not tell. */
+  /** The server's setting that determines it; undefined when it does not tell. */
   readonly setting: string | undefined;
 }
 
-/** Largest that the packed arguments of our scripts and the buffers of Node.js hold, whatever the server takes. */
+/**
+ * Maximum for the packed arguments of our scripts and the buffers of Node.js, whatever the server accepts.
+ */
 const MOST_BYTES = 2 ** 31 - 1;
-/** What is sent besides the value itself: the job's other fields, the command's own bytes. */
-const BESIDE_BYTES = 32 * 1024;
+/** Bytes sent in addition to the value itself: the job's other fields, the command. */
+const OVERHEAD_BYTES = 32 * 1024;
 
 const SETTINGS = ['proto-max-bulk-len', 'client-query-buffer-limit'];
 
 /**
- * The largest value that a server takes: the least of `proto-max-bulk-len`, `client-query-buffer-limit` and
- * `maxmemory`. A user without CONFIG, or a provider that has none, leaves the first two unknown.
- * @throws what the client throws when the connection fails.
+ * The largest value that a server accepts: the minimum of `proto-max-bulk-len`, `client-query-buffer-limit`
+ * and `maxmemory`. Without the right to CONFIG, or with a provider that has none, the first two are unknown.
+ * @throws the client's error when the connection fails.
  */
 export async function readSizeLimit(client: RedisClient): Promise<SizeLimit & { told: boolean }> {
   const nodes = masterNodes(client);
@@ -44,20 +46,20 @@ export async function readSizeLimit(client: RedisClient): Promise<SizeLimit & { 
   return { ...limit, told };
 }
 
-/** A value that a server will never take, however often it is sent. */
+/** A value that a server will never accept, however often it is sent. */
 export class SizeRefused extends Error {
   override readonly name = 'SizeRefused';
 
   constructor(
-    /** Of the value. */
+    /** Size of the value. */
     readonly bytes: number,
-    /** What the server takes at most, as far as it is known. */
+    /** The server's maximum, if known. */
     readonly limit: Partial<SizeLimit> = {},
   ) {
     super(`a value of ${formatBytes(bytes)} is more than Redis takes`);
   }
 
-  /** `at most 512 MB: proto-max-bulk-len`, or that it is not known. */
+  /** `at most 512 MB: proto-max-bulk-len`, or that it is unknown. */
   get limitText(): string {
     const { bytes, setting } = this.limit;
     const name = setting === undefined ? '' : `: ${setting}`;
@@ -65,14 +67,14 @@ export class SizeRefused extends Error {
   }
 }
 
-/** @throws SizeRefused when a value of so many bytes does not fit. */
+/** @throws SizeRefused when a value of this many bytes does not fit. */
 export function checkSize(bytes: number, limit: SizeLimit): void {
-  if (bytes + BESIDE_BYTES > limit.bytes) throw new SizeRefused(bytes, limit);
+  if (bytes + OVERHEAD_BYTES > limit.bytes) throw new SizeRefused(bytes, limit);
 }
 
 /**
- * Words in which servers and providers refuse a value for its size. Not OOM, LOADING, READONLY, MASTERDOWN and
- * the like, which pass: the same command may be taken later.
+ * Error texts with which servers and providers refuse a value because of its size. Excludes OOM, LOADING,
+ * READONLY, MASTERDOWN and similar, which are temporary: the same command may be accepted later.
  */
 const REFUSALS = [
   /invalid (?:multi)?bulk length/i,
@@ -84,7 +86,7 @@ const REFUSALS = [
 const PASSING =
   /(?:^|[ -])(?:OOM|LOADING|READONLY|MASTERDOWN|BUSY|TRYAGAIN|CLUSTERDOWN|MISCONF|NOREPLICAS)\b/;
 
-/** What a server's error says of a size limit; undefined when that is not what is wrong. */
+/** The size limit in a server's error; undefined when the error is about something else. */
 export function sizeRefusal(error: unknown): Partial<SizeLimit> | undefined {
   const text = messageOf(error).slice(0, 500);
   if (PASSING.test(text) || !REFUSALS.some((words) => words.test(text))) return undefined;

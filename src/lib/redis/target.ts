@@ -8,35 +8,35 @@ import { readSecretFile } from './secret-file.js';
 import type { RedisTarget } from './types.js';
 
 export interface ConnectionSettings {
-  /** A Redis URL; without one, the default address or infer's own server is used. */
+  /** A Redis URL; if omitted, the default address or infer's own server is used. */
   url?: string | undefined;
-  /** Where `url` was written; `flag` when not said. */
+  /** Where `url` was given; default `flag`. */
   source?: 'flag' | 'env' | 'file' | undefined;
-  /** The password; wins over one in the URL. */
+  /** The password; takes precedence over one in the URL. */
   password?: string | undefined;
-  /** File whose first line is the password; wins over both others. */
+  /** File whose first line is the password; takes precedence over both others. */
   passwordFile?: string | undefined;
   /** PEM file of the authority that signed the server's certificate. */
   tlsCaFile?: string | undefined;
-  /** PEM file of the client's certificate and the chain below it, for a server that asks for one. */
+  /** PEM file of the client's certificate and the chain below it, for a server that requires one. */
   tlsCertFile?: string | undefined;
-  /** PEM file of its private key; `tlsCertFile` may hold it as well. */
+  /** PEM file of its private key; may be included in `tlsCertFile`. */
   tlsKeyFile?: string | undefined;
   /** Password of an encrypted private key. */
   tlsKeyPassword?: string | undefined;
   /** Milliseconds within which a first connection is made, retries included. */
   connectTimeoutMs: number;
-  /** Milliseconds after which a connection of a command counts as dead while it owes an answer [5000]. */
+  /** Milliseconds without an answer after which a command's connection counts as dead [5000]. */
   answerTimeoutMs?: number | undefined;
-  /** infer's state directory; its own server lives in `redis/` below it. */
+  /** infer's state directory; its own server is in `redis/` below it. */
   stateDir: string;
-  /** Whether infer's own server is started when there is no other. */
+  /** Whether infer's own server is started if no other is found. */
   autostart: boolean;
-  /** Credentials of the sentinels themselves; those of Redis are in the URL. */
+  /** Credentials for the sentinels themselves; those for Redis are in the URL. */
   sentinel?: { username?: string | undefined; password?: string | undefined } | undefined;
   /** Treat a `redis://` URL as the start node of a Redis Cluster. */
   cluster?: boolean | undefined;
-  /** Whether localhost is a container's own; looked up when not given. */
+  /** Whether localhost is a container's own; looked up if omitted. */
   inContainer?: boolean | undefined;
 }
 
@@ -46,8 +46,8 @@ const DEFAULT_PORT = 6379;
 const PROBE_TIMEOUT_MS = 1000;
 
 /**
- * Where Redis is. A given URL is used as it is and never replaced by another. Without one: a Redis
- * on 127.0.0.1:6379, else infer's own server, which is started if `autostart` says so.
+ * Finds Redis. A given URL is used unchanged and never replaced by another. Without one: a Redis on
+ * 127.0.0.1:6379, else infer's own server, which is started if `autostart` is set.
  * @throws InferError REDIS_URL, REDIS_PASSWORD_FILE (78), REDIS_AUTH (77), REDIS_UNREACHABLE,
  * REDIS_SERVER_MISSING, REDIS_START_FAILED (69).
  */
@@ -58,7 +58,7 @@ export async function resolveTarget(settings: ConnectionSettings): Promise<Redis
   }
   const answer = await ask({ host: DEFAULT_HOST, port: DEFAULT_PORT }, 'PING', PROBE_TIMEOUT_MS);
   const wantsPassword = answer.kind === 'error' && answer.text.startsWith('NOAUTH');
-  // HTTP servers and silent ports are someone else's.
+  // HTTP servers and silent ports belong to other programs.
   if (isRedis(answer)) {
     const target = makeTarget(`redis://${DEFAULT_HOST}:${DEFAULT_PORT}`, 'default', settings, password);
     if (wantsPassword && password === undefined) {
@@ -85,7 +85,7 @@ function isRedis(answer: Answer): boolean {
   );
 }
 
-/** The target of infer's own server, running or not. */
+/** The target for infer's own server, running or not. */
 export function embeddedTargetOf(stateDir: string): RedisTarget {
   return embeddedTarget(embeddedPaths(stateDir).socket);
 }
@@ -120,10 +120,12 @@ function tlsFile(settings: ConnectionSettings): string | undefined {
   return settings.tlsCertFile === undefined ? undefined : 'a client certificate';
 }
 
-/** `sun_path` holds 104 bytes on macOS and 108 on Linux, final NUL included; libuv cuts what is longer. */
+/**
+ * `sun_path` has 104 bytes on macOS and 108 on Linux, including the final NUL; libuv truncates longer paths.
+ */
 const SOCKET_BYTES_MAX = process.platform === 'linux' ? 107 : 103;
 
-/** A path is percent-decoded, as in any URL; one that was typed as it is on disk is found too. */
+/** A path is percent-decoded, as in any URL; one typed exactly as on disk is found too. */
 function socketPath(decoded: string, url: string): string {
   const [typed = ''] = url.trim().slice(url.trim().indexOf('/', 'unix://'.length)).split('?');
   const path = decoded !== typed && !existsSync(decoded) && existsSync(typed) ? typed : decoded;

@@ -4,13 +4,13 @@ import { printable } from '../core/job.js';
 const TLS_CODE =
   /^(EPROTO|ERR_SSL_|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_(VERIFY|GET|DECRYPT|DECODE)|HOSTNAME_MISMATCH)/;
 
-/** True for what goes wrong with a handshake or a certificate, on our side or the server's. */
+/** True for errors of a handshake or a certificate, on our side or the server's. */
 export function isTlsCode(code: string): boolean {
   return TLS_CODE.test(code);
 }
 
 interface TlsRule {
-  /** Tried on the error's code and its message, one after the other. */
+  /** Tested against the error's code, then its message. */
   match: RegExp;
   message: string;
   hint: string;
@@ -21,7 +21,7 @@ const CLIENT_CERTIFICATE =
 const TRUST = 'give the authority that signed the certificate in INFER_REDIS_CA_FILE (a PEM file)';
 const SERVER_SIDE = "the server's tls-ca-cert-file must hold the authority that signed INFER_REDIS_CERT_FILE";
 
-/** A TLS 1.2 server only says "handshake failure" when a certificate is missing. */
+/** A TLS 1.2 server only says "handshake failure" when a client certificate is missing. */
 const WITHOUT_CERTIFICATE: readonly TlsRule[] = [
   {
     match: /certificate.required|alert number 116\b/i,
@@ -96,10 +96,10 @@ const ANY: readonly TlsRule[] = [
 ];
 
 /**
- * A TLS failure in words.
+ * Describes a TLS failure.
  * @param at the address, without its scheme.
- * @param plain how the address is written without TLS: `redis://host:6379`.
- * @param withCertificate whether we had a client certificate to show.
+ * @param plain the address in its form without TLS: `redis://host:6379`.
+ * @param withCertificate whether a client certificate was configured.
  */
 export function describeTls(error: unknown, at: string, plain: string, withCertificate: boolean): OwnFailure {
   const code = error instanceof Error ? String((error as NodeJS.ErrnoException).code ?? '') : '';
@@ -117,7 +117,7 @@ export function describeTls(error: unknown, at: string, plain: string, withCerti
   };
 }
 
-/** A plain port was spoken to in TLS, or a TLS port without: what to write instead. */
+/** TLS was used on a plain port, or no TLS on a TLS port: what to write instead. */
 export function wrongScheme(at: string, isTls: boolean, instead: string): OwnFailure {
   return {
     code: 'REDIS_TLS',

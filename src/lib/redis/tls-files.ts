@@ -4,7 +4,7 @@ import { InferError } from '../core/errors.js';
 import { readSecretFile } from './secret-file.js';
 import type { ConnectionSettings } from './target.js';
 
-/** What a TLS connection is made with, as Node's `tls.connect` takes it: PEM texts. */
+/** Material for a TLS connection in the form of Node's `tls.connect`: PEM texts. */
 export interface TlsMaterial {
   ca?: string;
   cert?: string;
@@ -16,8 +16,8 @@ const CERTIFICATE = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----/;
 const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/;
 
 /**
- * Reads the files of a TLS connection and checks that they belong together, since Node ignores an
- * authority that it cannot read and tells of a wrong key in words of OpenSSL.
+ * Reads the files of a TLS connection and checks that they match, since Node ignores an unreadable authority
+ * and reports a wrong key in OpenSSL's terms.
  * @throws InferError REDIS_CA_FILE, REDIS_CERT_FILE, REDIS_KEY_FILE (78).
  */
 export function readTlsFiles(settings: ConnectionSettings): TlsMaterial {
@@ -52,13 +52,13 @@ export function readTlsFiles(settings: ConnectionSettings): TlsMaterial {
   };
 }
 
-/** The four are read together: the client asks for one after the other at each connect. */
+/** The four are read together: the client requests them one after the other at each connect. */
 const SAME_CONNECT_MS = 1000;
 
 /**
- * The same, read again at each connect: a certificate that was renewed serves the next connection of
- * a worker that runs for months. While new files do not belong together, the last good ones count.
- * @throws InferError as `readTlsFiles`, now and never later.
+ * The same, read again at each connect: a renewed certificate is used for the next connection of a worker
+ * that runs for months. While new files do not match each other, the last valid ones are used.
+ * @throws InferError as `readTlsFiles`, on this call only.
  */
 export function liveTlsFiles(settings: ConnectionSettings): TlsMaterial {
   let material = readTlsFiles(settings);
@@ -69,7 +69,7 @@ export function liveTlsFiles(settings: ConnectionSettings): TlsMaterial {
     try {
       material = readTlsFiles(settings);
     } catch {
-      // Half written, or away for a moment.
+      // Half written, or missing for a moment.
     }
     return material;
   };

@@ -4,7 +4,7 @@ import type { Endpoint } from './address.js';
 import { ask } from './probe.js';
 import type { TlsMaterial } from './tls-files.js';
 
-/** Both are asked only after a connection failed or was slow, so their time is short. */
+/** Both checks run only after a connection failed or was slow, so their time is short. */
 const LOOK_MS = 500;
 /** TLS 1.3 servers complain about a certificate after our handshake is over. */
 const LATE_ALERT_MS = 200;
@@ -15,7 +15,7 @@ export async function speaksPlain(node: Endpoint): Promise<boolean> {
   return answer.kind === 'reply' || answer.kind === 'error';
 }
 
-/** Whether a TLS server listens there, whatever it thinks of us. Never throws. */
+/** Whether a TLS server listens there, even if it rejects us. Never throws. */
 export async function speaksTls(node: Endpoint): Promise<boolean> {
   const failure = await shakeHands(node, { rejectUnauthorized: false }, 0);
   if (failure === undefined) return true;

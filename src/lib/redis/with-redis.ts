@@ -6,8 +6,8 @@ import type { RedisClient } from './types.js';
 import { worded } from './worded.js';
 
 /**
- * Runs work that only looks on a connection of its own, and closes it, however that ends. Starts no
- * server. @throws InferError REDIS_… in words for people.
+ * Runs read-only work on its own connection and closes it in every case. Starts no server. @throws InferError
+ * REDIS_… with a readable message.
  */
 export async function withRedis<T>(
   loaded: LoadedSettings,

@@ -3,12 +3,15 @@ import { messageOf } from '../core/errors.js';
 const REFUSED =
   /\bWRONGTYPE\b|\bDAMAGED\b|is not an integer|not a valid float|not a float|would overflow|bad argument|attempt to (?:perform|index|compare|concatenate|call)/;
 
-/** Whether Redis refused a command or script for what a key holds: another type, or no number where one must be. */
+/**
+ * Whether Redis refused a command or script because of a key's content: another type, or not a number where
+ * one is required.
+ */
 export function isWrongValue(error: unknown): boolean {
   return REFUSED.test(messageOf(error));
 }
 
-/** What a reading comes to, or `otherwise` where a key holds another type. All other errors are thrown. */
+/** The result of a read, or `otherwise` if a key has another type. All other errors are thrown. */
 export async function ifReadable<T, U>(reading: Promise<T>, otherwise: U): Promise<T | U> {
   try {
     return await reading;
@@ -18,7 +21,7 @@ export async function ifReadable<T, U>(reading: Promise<T>, otherwise: U): Promi
   }
 }
 
-/** JSON as it was written; undefined where it cannot be read, or is no object. */
+/** Parses stored JSON; undefined if it cannot be parsed or is not an object. */
 export function parsedObject<T extends object>(json: string | null | undefined): T | undefined {
   if (!json) return undefined;
   try {
@@ -29,7 +32,7 @@ export function parsedObject<T extends object>(json: string | null | undefined):
   }
 }
 
-/** A number as it was written, or `otherwise`. */
+/** Parses a stored number, or returns `otherwise`. */
 export function numberOr<T>(text: string | null | undefined, otherwise: T): number | T {
   const value = text === null || text === undefined || text.trim() === '' ? Number.NaN : Number(text);
   return Number.isFinite(value) ? value : otherwise;

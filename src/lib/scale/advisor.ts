@@ -2,41 +2,41 @@ import type { PoolSample } from '../queue/read/sample.js';
 import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide, initialState } from './controller.js';
-import type { Observation, QueueFacts, WorkerView } from './observation.js';
+import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './observation.js';
 import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 
-/** A worker that was asked for and is not there by then is not coming: it is requested again. */
+/** A requested worker that has not appeared after this time is not coming: it is requested again. */
 const OVERDUE_MS = 600_000;
-/** What ended longer ago than this is no longer counted in Redis. */
+/** Jobs that ended longer ago are no longer counted in Redis. */
 const COUNTED_MS = 50_000;
 
-/** What the system that starts and stops the workers is told. */
+/** The advice for the system that starts and stops the workers. */
 export interface Advice {
   /** When it was decided, ms since the epoch. */
   at: number;
-  /** Workers that should run, in all. */
+  /** Total number of workers that should run. */
   desired: number;
   hold: Decision['hold'];
-  /** One sentence with its numbers, as the live loop says it. */
+  /** One sentence with the numbers, as in the live loop. */
   reason: string;
   queue: QueueFacts;
-  /** Workers that serve the pool; `expected` were asked for and have sent no heartbeat yet. */
+  /** Workers that serve the pool; `expected` ones were requested but have sent no heartbeat yet. */
   workers: { ready: number; busy: number; draining: number; expected: number };
 }
 
 /**
- * The live loop's decisions for a fleet that another system runs, such as Kubernetes. It sees workers
- * by their heartbeats alone, so what it asked for counts as starting until its first heartbeat, and what it
- * gave up as draining until it is gone: decided again meanwhile, each look would ask for more.
+ * The live loop's decisions for a fleet run by another system, such as Kubernetes. It sees workers only by
+ * their heartbeats, so a requested worker counts as starting until its first heartbeat, and one no longer
+ * wanted as draining until it disappears: otherwise every look in between would request more.
  */
 export class Advisor {
   private state: ControllerState;
   private counts: PoolCounts | undefined;
-  /** Workers last asked for; undefined before the first look. */
+  /** Number of workers last requested; undefined before the first look. */
   private target: number | undefined;
-  /** When each worker that is not there yet was asked for, oldest first. */
+  /** When each worker that has not appeared yet was requested, oldest first. */
   private expected: number[] = [];
-  /** When the workers that are there were asked for, by id: so long did their start take. */
+  /** When the present workers were requested, by id: shows how long their start took. */
   private askedFor = new Map<string, number>();
   private seen = new Set<string>();
 
@@ -44,18 +44,21 @@ export class Advisor {
     this.state = initialState(controller);
   }
 
-  /** Workers last asked for; undefined before the first look. */
+  /** Number of workers last requested; undefined before the first look. */
   get held(): number | undefined {
     return this.target;
   }
 
-  /** Nothing could be read: what was asked for last stands, and after a long time of this nothing is stopped for a while. */
+  /**
+   * Nothing could be read: the last request stands, and after a long time without data nothing is stopped for
+   * a while.
+   */
   blind(now: number): void {
     const nothing = { now, queue: null, workers: [], slots: [], failures: [] };
     this.state = { ...this.state, blindSince: decide(this.controller, this.state, nothing).state.blindSince };
   }
 
-  /** Decides by what was just read. Calls it once for each look: every look moves the state. */
+  /** Decides from what was just read. Call it once per look: every look advances the state. */
   look(sample: PoolSample, now: number): Advice {
     this.counts = this.count(sample, now);
     const queue = factsOf(sample, this.counts, now);
@@ -84,7 +87,9 @@ export class Advisor {
     };
   }
 
-  /** After a long time unasked some ends are unknown: busy time that goes back has the rate measured from here. */
+  /**
+   * After a long time without a look, some ends are unknown: if busy time decreased, the rate is measured again from here.
+   */
   private count(sample: PoolSample, now: number): PoolCounts {
     const counts = countPool(this.counts, sample);
     const { readAt } = this.state;
@@ -92,7 +97,7 @@ export class Advisor {
     return { ...counts, busySeconds: this.counts.busySeconds - 1 };
   }
 
-  /** A new worker takes the place of one that was asked for; the overdue are given up. */
+  /** A new worker takes the place of a requested one; overdue requests are dropped. */
   private meet(serving: readonly WorkerRecord[], now: number): void {
     const first = this.target === undefined;
     for (const { id } of serving) {
@@ -105,11 +110,11 @@ export class Advisor {
     this.expected.splice(0, overdue);
     if (this.target === undefined) this.target = serving.length;
     else this.target = Math.max(Math.min(serving.length, this.target), this.target - overdue);
-    // One that died is restarted by the system that keeps the number.
+    // A worker that died is restarted by the system that maintains the number.
     this.expect(this.target - serving.length, now);
   }
 
-  /** So many are missing: the oldest still count from when they were asked for. */
+  /** This many are missing: the oldest still count from when they were requested. */
   private expect(missing: number, now: number): void {
     this.expected = this.expected.slice(0, Math.max(0, missing));
     while (this.expected.length < missing) this.expected.push(now);
@@ -127,15 +132,16 @@ export class Advisor {
     const seen: Observation = { now, queue, workers: views, slots, failures: [] };
     const decision = decide(controller, state, seen);
     if (decision.desired <= own) return { decision, own };
-    // One that ends takes up no place here: the system that runs the fleet no longer counts it.
+    // A worker that is ending occupies no slot here: the system that runs the fleet no longer counts it.
     const staying = views.filter((view) => view.phase !== 'draining');
     return { decision: decide(controller, state, { ...seen, workers: staying }), own };
   }
 
-  /** The fleet as if what was asked for were under way. */
+  /** The fleet as if the requested changes were in progress. */
   private views(records: readonly WorkerRecord[]): WorkerView[] {
     const surplus = this.seen.size - (this.target ?? this.seen.size);
-    // Whom Kubernetes ends is its choice; counted as gone are the idle and the newest, as live.
+    // Kubernetes chooses which workers to end; the idle and the newest are assumed to go, as in the live
+    // loop.
     const leaving = new Set(
       records
         .filter(isServing)
@@ -145,14 +151,14 @@ export class Advisor {
         .slice(0, Math.max(0, surplus))
         .map((record) => record.id),
     );
-    const there = records.map(({ id, state, active, startedAt }): WorkerView => {
+    const there = records.map((record): WorkerView => {
+      const { id, startedAt } = record;
       const asked = this.askedFor.get(id);
-      const goes = !isServing({ state }) || leaving.has(id);
       return {
         id,
-        phase: goes ? 'draining' : active.length > 0 ? 'busy' : 'ready',
+        phase: leaving.has(id) ? 'draining' : phaseOf(record),
         startedAt: asked ?? startedAt,
-        // Of one that was there before, no one knows how long its start took.
+        // For a worker that was there before, the duration of its start is unknown.
         readyAt: asked === undefined ? null : Math.max(asked, startedAt),
         slot: id,
       };
@@ -170,7 +176,7 @@ export class Advisor {
   }
 }
 
-/** Places to start in are the cluster's affair: there are always as many as may run. */
+/** Slots are the cluster's concern: there are always as many as may run. */
 function freeSlots(max: number): string[] {
   return Array.from({ length: max }, (_, at) => `new-${at}`);
 }

@@ -1,26 +1,26 @@
 import type { QueueFacts } from './observation.js';
 
 const SLOW_SECONDS = 60;
-/** A surge is looked for in the last 16 s. */
+/** A surge is detected over the last 16 s. */
 const RECENT_SECONDS = 16;
-/** A surge counts as far as chance does not explain it: one and a half standard deviations. */
+/** A surge counts as far as it exceeds chance: one and a half standard deviations. */
 const DOUBT = 1.5;
 /** Counts are compared over windows of this length, ms. */
 const WINDOW_MS = 10_000;
 const DISPERSION_WEIGHT = 0.1;
 const MOST_DISPERSION = 30;
-/** Looks further apart than this say nothing of how arrivals are spread. */
+/** Looks further apart than this say nothing about the distribution of arrivals. */
 const GAP_MS = 60_000;
 
-/** What is known of the arrivals, from one look to the next. Plain JSON. */
+/** What is known about the arrivals, from one look to the next. Plain JSON. */
 export interface Arrivals {
-  /** When counted last, ms since the epoch; null before the first count. */
+  /** Time of the last count, ms since the epoch; null before the first. */
   readonly at: number | null;
   readonly arrived: number;
   readonly completed: number;
-  /** Jobs a second, averaged over about 60 s. */
+  /** Jobs per second, averaged over about 60 s. */
   readonly slow: number;
-  /** Variance of the counts over their mean: 1 when users come independently, more in clumps. */
+  /** Variance of the counts divided by their mean: 1 for independent users, more for clumps. */
   readonly dispersion: number;
   /** Counts of the latest looks, newest first, with the seconds each covers. */
   readonly recent: readonly (readonly [count: number, seconds: number])[];
@@ -37,10 +37,10 @@ export const NO_ARRIVALS: Arrivals = {
   window: { count: 0, since: 0, last: null },
 };
 
-/** Averages after one more look. A counter that went backwards (a flush, a failover) starts them again. */
+/** Averages after one more look. A counter that decreased (a flush, a failover) resets them. */
 export function countArrivals(before: Arrivals, queue: QueueFacts): Arrivals {
   const { at, completed } = queue;
-  // Uncounted, what came is what is there and what has ended.
+  // Without a counter, arrivals are the jobs present plus those that have ended.
   const arrived = queue.arrived ?? queue.waiting + queue.dueDelayed + queue.active + completed;
   if (before.at !== null && at <= before.at) return before;
   const backwards = completed < before.completed || (queue.arrived !== null && arrived < before.arrived);
@@ -48,7 +48,7 @@ export function countArrivals(before: Arrivals, queue: QueueFacts): Arrivals {
     return { ...NO_ARRIVALS, at, arrived, completed, window: { count: 0, since: at, last: null } };
   }
   const seconds = (at - before.at) / 1000;
-  // Without a counter, jobs that were removed make the sum smaller.
+  // Without a counter, removed jobs make the sum smaller.
   const count = Math.max(0, arrived - before.arrived);
   return {
     at,
@@ -60,7 +60,7 @@ export function countArrivals(before: Arrivals, queue: QueueFacts): Arrivals {
   };
 }
 
-/** The rate to count on, jobs a second: the average, or what a surge has reached for certain. */
+/** The expected rate, jobs per second: the average, or what a surge has reached with confidence. */
 export function arrivalRate({ slow, recent, dispersion }: Arrivals, doubt = DOUBT): number {
   let [count, seconds, best] = [0, 0, slow];
   for (const [jobs, time] of recent) {
@@ -79,7 +79,7 @@ function lastSeconds(looks: Arrivals['recent']): Arrivals['recent'] {
   });
 }
 
-/** Half the squared difference of two neighbouring windows is their variance, whatever the trend. */
+/** Half the squared difference of two adjacent windows is their variance, whatever the trend. */
 function spread(
   { window, dispersion }: Arrivals,
   at: number,

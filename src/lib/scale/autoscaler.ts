@@ -6,20 +6,20 @@ import type { GpuHolder } from '../queue/broker/gpu-lease.js';
 import type { PoolSample } from '../queue/read/sample.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide } from './controller.js';
-import type { Observation, QueueFacts, WorkerView } from './observation.js';
+import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './observation.js';
 import { backlogOf, countPool, factsOf, type PoolCounts } from './pool-counts.js';
 import type { FleetLook, FleetMember, ProcessFleet } from './process-fleet.js';
 
-/** What is read of Redis for one decision. */
+/** What is read from Redis for one decision. */
 export interface Reading {
-  /** When it was asked for, ms since the epoch. */
+  /** Time of the request, ms since the epoch. */
   at: number;
   sample: PoolSample;
   /** Workers that hold a GPU, by its UUID. */
   holders: ReadonlyMap<string, GpuHolder>;
 }
 
-/** What a new autoscaler goes on with. Plain JSON. */
+/** The state passed on to a new autoscaler. Plain JSON. */
 export interface AutoscalerState {
   controller: ControllerState;
   counts?: PoolCounts | undefined;
@@ -31,14 +31,14 @@ export interface AutoscalerParts {
   controller: Controller;
   fleet: ProcessFleet;
   dryRun: boolean;
-  /** Reads Redis; may take forever while it is away. */
+  /** Reads Redis; may take forever while it is unreachable. */
   read: (now: number) => Promise<Reading>;
-  /** Writes the state down, after each decision. */
+  /** Saves the state, after each decision. */
   save: (state: AutoscalerState) => void;
   now: () => number;
 }
 
-/** One decision and what came of it. */
+/** One decision and its outcome. */
 export interface Tick {
   at: number;
   decision: Decision;
@@ -46,23 +46,23 @@ export interface Tick {
   /** Why the queue could not be read. */
   error: string | undefined;
   members: FleetMember[];
-  /** Workers of the same queues that are not of this fleet. */
+  /** Workers of the same queues outside this fleet. */
   others: number;
-  /** Names of those that were started and told to finish now. */
+  /** Names of those that were started, and told to finish, in this tick. */
   started: string[];
   drained: string[];
   failures: FleetLook['failures'];
   troubles: AutoscalerRecord['troubles'];
 }
 
-/** A Redis that has not answered by then is taken for away; the reading goes on. */
+/** If Redis has not answered by then, it counts as unreachable; the reading continues. */
 const READ_MS = 2000;
 /** A line of a log may be long. */
 const LAST_MAX = 300;
 
 /**
- * The loop's one step: read, decide, act, write down. It never waits for a Redis that is away, and
- * asks it nothing more until it has answered.
+ * One step of the loop: read, decide, act, save. It never waits for an unreachable Redis, and sends it
+ * nothing more until it has answered.
  */
 export class Autoscaler {
   private reading: Promise<Reading | Error> | undefined;
@@ -95,7 +95,7 @@ export class Autoscaler {
     };
     const decision = decide(controller, this.state.controller, seen);
     this.state = { controller: decision.state, counts };
-    // Written first: after a crash in between, the next autoscaler finds the process by its pid file.
+    // Saved first: after a crash in between, the next autoscaler finds the process by its pid file.
     if (!dryRun) this.parts.save(this.state);
     const fresh: FleetMember[] = [];
     const drained: string[] = [];
@@ -121,7 +121,7 @@ export class Autoscaler {
       decision,
       queue,
       error,
-      // As they are after the deed: what was started now is listed from now on.
+      // State after the action: newly started workers are listed from now on.
       members: [...look.members.map(told), ...fresh],
       others: others.length,
       started: fresh.map((member) => member.id),
@@ -131,7 +131,7 @@ export class Autoscaler {
     };
   }
 
-  /** The record that others see in Redis. */
+  /** The record for other processes, in Redis. */
   record(tick: Tick, more: Pick<AutoscalerRecord, 'id' | 'pid' | 'startedAt'>): AutoscalerRecord {
     const { host, queues, controller, dryRun } = this.parts;
     const { config, policy, pool } = controller;
@@ -164,7 +164,7 @@ export class Autoscaler {
   }
 
   private async read(): Promise<{ reading?: Reading; error?: string }> {
-    // An error is kept as a value: no one may be listening when it comes.
+    // An error is kept as a value: it may occur while nothing awaits it.
     this.reading ??= this.parts.read(this.parts.now()).catch((error: unknown) => new Error(messageOf(error)));
     const answer = await answerWithin(READ_MS, this.reading, () => undefined);
     if (answer === undefined) return { error: `no answer within ${READ_MS / 1000} s` };
@@ -172,14 +172,14 @@ export class Autoscaler {
     return answer instanceof Error ? { error: answer.message } : { reading: answer };
   }
 
-  /** GPUs that workers outside of this fleet hold. */
+  /** GPUs held by workers outside this fleet. */
   private foreign(reading: Reading | undefined): Map<string, string> {
     const own = new Set(this.parts.fleet.pids());
     const held = [...(reading?.holders ?? [])].filter(([, { pid }]) => pid === null || !own.has(pid));
     return new Map(held.map(([device, { worker }]) => [device, worker]));
   }
 
-  /** Workers of this fleet, as their heartbeats say. */
+  /** Workers of this fleet, according to their heartbeats. */
   private own(members: readonly FleetMember[], records: readonly WorkerRecord[] | null): WorkerRecord[] {
     const pids = new Set([...members.map((member) => member.pid), ...this.parts.fleet.pids()]);
     return (records ?? []).filter(({ host, pid }) => host === this.parts.host && pids.has(pid));
@@ -188,22 +188,22 @@ export class Autoscaler {
   private others(records: readonly WorkerRecord[], members: readonly FleetMember[]): WorkerView[] {
     const own = new Set(this.own(members, records));
     const ours = (record: WorkerRecord) => own.has(record);
-    // The heartbeat of one that was killed here outlives it for some seconds.
+    // The heartbeat of a worker killed here outlives it by some seconds.
     const dead = ({ host, pid }: WorkerRecord) => host === this.parts.host && !isAlive(pid);
     return records
       .filter((record) => !ours(record) && !dead(record))
       .map((record) => ({
         id: record.id,
-        phase: record.state === 'draining' ? 'draining' : record.active.length > 0 ? 'busy' : 'ready',
+        phase: phaseOf(record),
         startedAt: record.startedAt,
-        // Someone else's start says nothing of how long one takes here.
+        // A start by another process says nothing about how long one takes here.
         readyAt: null,
         slot: null,
       }));
   }
 }
 
-/** Slots that a worker failed in. */
+/** Slots in which a worker failed. */
 function troublesOf(
   { slots }: ControllerState,
   now: number,

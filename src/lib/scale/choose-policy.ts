@@ -8,11 +8,11 @@ import { fixedPolicy, stepPolicy } from './policy-step.js';
 const FIXED = /^fixed:(\d{1,4})$/;
 const MOST_WORKERS = 1024;
 const LEAST_INTERVAL_MS = 100;
-/** Beyond, a burst is over before anybody looks. */
+/** At longer intervals, a burst would be over before the next look. */
 const MOST_INTERVAL_MS = 60_000;
 const MOST_TARGET_MS = 86_400_000;
 
-/** The policies by the name that `--policy` takes. @throws InferError POLICY (2). */
+/** The policies by their names for `--policy`. @throws InferError POLICY (2). */
 export function choosePolicy(name: string, config: PolicyConfig): Policy {
   if (name === 'predictive') return predictivePolicy(config) as Policy;
   if (name === 'step') return stepPolicy(config) as Policy;
@@ -32,20 +32,20 @@ export function choosePolicy(name: string, config: PolicyConfig): Policy {
   return fixedPolicy(count) as Policy;
 }
 
-/** Whether the bounds make sense together. @throws InferError AUTOSCALE_BOUNDS (2). */
+/** Checks that the bounds are consistent. @throws InferError AUTOSCALE_BOUNDS (2). */
 export function checkPolicyConfig(config: PolicyConfig): PolicyConfig {
   const { min, max, spare, threshold, targetWaitMs, intervalMs } = config;
-  if (max < 1) throw bad('--max is 1 at the least', '--max 4');
+  if (max < 1) throw bad('--max must be at least 1', '--max 4');
   if (max > MOST_WORKERS) throw bad(`--max ${max} is over ${MOST_WORKERS}`, `--max ${MOST_WORKERS}`);
   if (min > max) throw bad(`--min ${min} is more than --max ${max}`, `--min ${max} --max ${max}`);
   if (spare > max) throw bad(`--spare ${spare} is more than --max ${max}`, `--spare 1 --max ${spare + 1}`);
-  if (threshold !== null && threshold < 1) throw bad('--threshold is 1 job at the least', '--threshold 50');
-  if (targetWaitMs <= 0) throw bad('--target-wait is above 0', '--target-wait 10s');
-  if (targetWaitMs > MOST_TARGET_MS) throw bad('--target-wait is a day at most', '--target-wait 10s');
+  if (threshold !== null && threshold < 1) throw bad('--threshold must be at least 1 job', '--threshold 50');
+  if (targetWaitMs <= 0) throw bad('--target-wait must be above 0', '--target-wait 10s');
+  if (targetWaitMs > MOST_TARGET_MS) throw bad('--target-wait must be at most a day', '--target-wait 10s');
   if (intervalMs > MOST_INTERVAL_MS)
-    throw bad(`--interval is ${formatDuration(MOST_INTERVAL_MS)} at most`, '--interval 2s');
+    throw bad(`--interval must be at most ${formatDuration(MOST_INTERVAL_MS)}`, '--interval 2s');
   if (intervalMs < LEAST_INTERVAL_MS)
-    throw bad(`--interval is ${formatDuration(LEAST_INTERVAL_MS)} at the least`, '--interval 2s');
+    throw bad(`--interval must be at least ${formatDuration(LEAST_INTERVAL_MS)}`, '--interval 2s');
   return config;
 }
 

@@ -4,8 +4,8 @@ import { printable } from '../core/job.js';
 import { isWorkerName, type WorkerFile, type WorkerFiles } from './worker-files.js';
 
 /**
- * Workers that names mean: a worker, all that were started under one name (`gpu` for `gpu-1` and
- * `gpu-gpu0`), or a name with its host. Without names: all but those of autoscalers.
+ * Workers that the names match: a worker, all that were started under one name (`gpu` for `gpu-1` and
+ * `gpu-gpu0`), or a name with its host. Without names: all except those of autoscalers.
  */
 export function chooseWorkers(
   all: readonly WorkerFile[],
@@ -17,8 +17,8 @@ export function chooseWorkers(
 }
 
 /**
- * The same, and every name must mean something: a worker that has a pid file, or one that ran here
- * once and left its log.
+ * The same, and every name must match something: a worker with a pid file, or one that ran here before and
+ * left its log.
  * @throws InferError WORKER_UNKNOWN (exit 66).
  */
 export function chooseKnownWorkers(files: WorkerFiles, names: readonly string[]): WorkerFile[] {
@@ -32,7 +32,7 @@ export function chooseKnownWorkers(files: WorkerFiles, names: readonly string[])
   return chooseWorkers(all, names, files.host);
 }
 
-/** @param all those there are, for the hint. */
+/** @param all the existing ones, for the hint. */
 export function unknownWorker(name: string, all: readonly WorkerFile[]): InferError {
   const known = all.map((file) => file.name).slice(0, 10);
   return new InferError('WORKER_UNKNOWN', `this host has no background worker named '${printable(name)}'`, {
@@ -54,7 +54,7 @@ function isMeant(file: WorkerFile, name: string): boolean {
   );
 }
 
-/** What follows a group's name: `1`, `gpu0`, `gpu0-mig1-2`. */
+/** The part after a group's name: `1`, `gpu0`, `gpu0-mig1-2`. */
 function isNumber(text: string): boolean {
   return /^(?:gpu\d+)?(?:-?mig\d+)?(?:-?\d+)?$/.test(text);
 }

@@ -3,12 +3,15 @@ import type { Fleet, Policy, PolicyConfig } from './policy.js';
 import { formatSeconds } from './reason.js';
 import { type SlotRecords, updateSlots, usableSlots } from './slots.js';
 
-/** Data older than this many ticks is no ground to act on. */
+/** Data older than this many ticks must not be acted on. */
 const STALE_TICKS = 3;
-/** After such a time nothing is stopped for this long, or three cold starts if that is longer. */
+/**
+ * After a long time without data, nothing is stopped for this long, or for three cold starts if that is
+ * longer.
+ */
 const SETTLE_MS = 120_000;
 const SETTLE_COLD_STARTS = 3;
-/** Until this fleet has shown how long a start takes. */
+/** Used until this fleet has shown how long a start takes. */
 const COLD_START_PRIOR_MS = 20_000;
 const COLD_STARTS_KEPT = 20;
 
@@ -16,42 +19,42 @@ export type Action =
   | { readonly kind: 'start'; readonly slot: string }
   | { readonly kind: 'drain'; readonly worker: string };
 
-/** Why nothing is done, or nothing is stopped; null when the policy has its way. */
+/** Why nothing is done, or nothing is stopped; null when the policy decides freely. */
 export type Hold = 'unreachable' | 'stale' | 'recovering' | null;
 
-/** Plain JSON: write it down after each decision and a new autoscaler goes on with it. */
+/** Plain JSON: save it after each decision, and a new autoscaler continues from it. */
 export interface ControllerState {
   readonly version: 1;
-  /** The policy whose state this is; another one starts afresh. */
+  /** The policy that this state belongs to; another one starts from scratch. */
   readonly policy: string;
   readonly policyState: unknown;
   /** When workers were first seen ready, by id, ms since the epoch. */
   readonly readySince: Readonly<Record<string, number>>;
   /** Workers that were starting at the last look. */
   readonly starting: readonly string[];
-  /** Latest start-to-ready times, ms. */
+  /** Recent times from start to ready, ms. */
   readonly coldStarts: readonly number[];
   readonly slots: SlotRecords;
   /** When the queue was last read; null before the first time. */
   readonly readAt: number | null;
-  /** Since when nothing could be decided; null while it can. */
+  /** Since when no decision was possible; null while it is. */
   readonly blindSince: number | null;
-  /** No stop before this, ms since the epoch; null: no such rule. */
+  /** No stop before this time, ms since the epoch; null: no such restriction. */
   readonly noStopBefore: number | null;
 }
 
 export interface Decision {
   readonly state: ControllerState;
   readonly actions: readonly Action[];
-  /** Workers wanted within the bounds; what is there now while on hold. */
+  /** Workers wanted within the bounds; while on hold, the present number. */
   readonly desired: number;
   readonly hold: Hold;
-  /** One sentence with its numbers: `realtime 1→3: predicted wait 31.2s > 10s (…)`. */
+  /** One sentence with the numbers: `realtime 1→3: predicted wait 31.2s > 10s (…)`. */
   readonly reason: string;
 }
 
 export interface Controller {
-  /** What the sentence begins with: the queue or pool. */
+  /** Beginning of that sentence: the queue or pool. */
   readonly pool: string;
   readonly config: PolicyConfig;
   readonly policy: Policy;
@@ -73,8 +76,8 @@ export function initialState({ policy }: Controller): ControllerState {
 }
 
 /**
- * One tick: what to start and what to drain. Pure. Keeps `min` and `max`, takes one free slot for
- * each start, drains one worker at a time, and holds still while it cannot see.
+ * One tick: what to start and what to drain. Pure. Respects `min` and `max`, takes one free slot for each
+ * start, drains one worker at a time, and changes nothing without current data.
  */
 export function decide(controller: Controller, before: ControllerState, seen: Observation): Decision {
   const { config, policy, pool } = controller;
@@ -122,7 +125,7 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
     reason: `${pool} ${to === own ? own : `${own}→${to}`}: ${because}`,
   });
   if (desired > own) {
-    // One that still drains is a process, too: never more of them than --max.
+    // A draining worker is a process too: never run more than --max.
     const draining = workers.filter((worker) => worker.phase === 'draining' && worker.slot !== null).length;
     const room = Math.max(0, Math.min(desired - own, config.max - own - draining));
     const actions = usable.slice(0, room).map((slot) => ({ kind: 'start' as const, slot }));
@@ -155,7 +158,7 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
   return done([], own, `${queue.paused ? 'paused, ' : ''}${plan.because}${capped}`);
 }
 
-/** What can be told without the queue: who became ready, and which slots failed. */
+/** What is known without the queue: which workers became ready, and which slots failed. */
 function look(state: ControllerState, { now, workers, failures }: Observation): ControllerState {
   const readySince: Record<string, number> = {};
   const coldStarts = [...state.coldStarts];
@@ -164,7 +167,7 @@ function look(state: ControllerState, { now, workers, failures }: Observation): 
     if (known !== undefined) readySince[id] = known;
     else if (phase === 'ready' || phase === 'busy') {
       readySince[id] = readyAt ?? now;
-      // One that was ready before anybody looked says nothing, unless it says when it was.
+      // A worker that was ready before the first look says nothing, unless it reports when it became ready.
       if (readyAt !== null || state.starting.includes(id)) coldStarts.push((readyAt ?? now) - startedAt);
     }
   }
@@ -182,7 +185,7 @@ function blindness({ now, queue }: Observation, config: PolicyConfig): 'unreacha
   return now - queue.at > STALE_TICKS * config.intervalMs ? 'stale' : null;
 }
 
-/** Until when nothing is stopped: set by the end of a blind time that was longer than a few ticks. */
+/** Until when nothing is stopped: set at the end of a time without data of more than a few ticks. */
 function recovery(
   { blindSince, noStopBefore }: ControllerState,
   now: number,
@@ -195,7 +198,7 @@ function recovery(
   return noStopBefore !== null && now < noStopBefore ? noStopBefore : null;
 }
 
-/** What 9 of 10 starts took at most. */
+/** The time that 9 of 10 starts did not exceed. */
 function coldStartOf({ coldStarts }: ControllerState): number {
   if (coldStarts.length === 0) return COLD_START_PRIOR_MS;
   const sorted = [...coldStarts].sort((a, b) => a - b);
@@ -213,7 +216,7 @@ function fleetOf(committed: readonly WorkerView[], coldStartMs: number): Fleet {
   };
 }
 
-/** The newest that is idle, else the newest; never someone else's. */
+/** The newest idle worker, else the newest; never one started by others. */
 function victimOf(committed: readonly WorkerView[]): WorkerView | undefined {
   const own = committed.filter((worker) => worker.slot !== null).sort((a, b) => b.startedAt - a.startedAt);
   return own.find((worker) => worker.phase === 'ready') ?? own[0];

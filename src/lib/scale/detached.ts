@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { InferError } from '../core/errors.js';
 import { boundOpenLog } from '../core/log-file.js';
+import { pollUntil } from '../core/poll.js';
 import { printable } from '../core/printable.js';
 import { markOf } from '../core/process-alive.js';
 import { LOG_MAX_BYTES } from './spawn-worker.js';
@@ -13,14 +13,14 @@ const BOUND_MS = 30_000;
 const LISTED_MS = 3000;
 const READY_AGAIN_MS = 1000;
 
-/** Where a worker's models run, and why not where they were to. */
+/** Where a worker's models run and, if that differs from its setting, why. */
 type DeviceFacts = Pick<WorkerFile, 'device' | 'fallback'>;
 
 /**
- * What a detached worker does for its pid file: sees that it is the process meant there, keeps its
- * log from growing without end, and writes down how it ended. A worker whose pid file is gone was
- * given up while it started: no one would know of it, so it does not run.
- * @returns to be called when the worker is ready.
+ * What a detached worker does with its pid file: checks that it is the process named there, limits the size
+ * of its log, and records how it ended. A worker whose pid file has been removed was abandoned while
+ * starting: nothing would know of it, so it does not run.
+ * @returns a function to be called when the worker is ready.
  * @throws InferError START_WITHDRAWN (exit 69).
  */
 export async function keepRecord(path: string): Promise<(device: DeviceFacts) => void> {
@@ -29,7 +29,7 @@ export async function keepRecord(path: string): Promise<(device: DeviceFacts) =>
     try {
       boundOpenLog(file.log, LOG_MAX_BYTES);
     } catch {
-      // A full disk: the log is the least of its worries.
+      // A full disk: the log hardly matters.
     }
   }, BOUND_MS);
   timer.unref();
@@ -38,13 +38,13 @@ export async function keepRecord(path: string): Promise<(device: DeviceFacts) =>
     try {
       if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
     } catch {
-      // Without it the list says that the worker was killed.
+      // Without the record, the list says that the worker was killed.
     }
   });
   return (device) => tellReady(path, device);
 }
 
-/** Until it is written down: no one else can say it, and on a full disk there may be room later. */
+/** Repeats until it is saved: no other process can record it, and a full disk may have room later. */
 function tellReady(path: string, device: DeviceFacts, readyAt = Date.now()): void {
   try {
     updateWorkerFile(path, { ...device, readyAt });
@@ -54,8 +54,8 @@ function tellReady(path: string, device: DeviceFacts, readyAt = Date.now()): voi
 }
 
 /**
- * Ends an autoscaler's worker whose pid file was removed (by hand, or by an autoscaler that took it for
- * dead): none would ever find or stop it, and another is started in its place. It finishes its jobs first.
+ * Ends an autoscaler's worker whose pid file was removed (manually, or by an autoscaler that considered it
+ * dead): it could never be found or stopped, and another is started in its place. It finishes its jobs first.
  */
 function endUnlisted(path: string): void {
   let missed = false;
@@ -77,23 +77,24 @@ function isMissing(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) === undefined;
   } catch {
-    // A file server that is away says nothing of the file.
+    // An unreachable file server says nothing about the file.
     return false;
   }
 }
 
 async function claim(path: string): Promise<WorkerFile> {
-  const deadline = performance.now() + CLAIM_MS;
-  for (;;) {
+  const look = () => {
     const file = readWorkerFile(path);
     if (file === undefined || (file.process !== undefined && file.process.pid !== process.pid)) {
       throw new InferError('START_WITHDRAWN', 'this worker was stopped before it had started', {
         hint: 'infer workers list shows what runs',
       });
     }
-    if (file.process !== undefined) return file;
-    // Who started it is about to write it down, unless it died just now.
-    if (performance.now() > deadline) updateWorkerFile(path, { process: markOf(process.pid) });
-    await delay(POLL_MS);
-  }
+    return file.process === undefined ? undefined : file;
+  };
+  return pollUntil(look, { everyMs: POLL_MS, timeoutMs: CLAIM_MS }, () => {
+    // The starter was about to record it, unless it has just died.
+    updateWorkerFile(path, { process: markOf(process.pid) });
+    return claim(path);
+  });
 }

@@ -1,14 +1,14 @@
 import type { GpuDevice } from '../model/gpu-parse.js';
 import type { GpuReport } from '../model/gpus.js';
-import { chosenDevices, type GpuChoice } from './slot-places.js';
+import { chosenDevices, type GpuChoice } from './host-slots.js';
 
 const LOOK_MS = 10_000;
-/** A GPU that a driver does not list once may be back at the next look. */
+/** A GPU missing from one answer of the driver may be back in the next. */
 const MISSES = 2;
 
 /**
- * Keeps knowing the GPUs without ever waiting for them: nvidia-smi is asked in the background, and
- * what it last said counts. A GPU counts as gone when it was missing from two answers in a row.
+ * Tracks the GPUs without ever waiting for them: nvidia-smi runs in the background, and its last answer
+ * counts. A GPU counts as lost when it is missing from two answers in a row.
  */
 export class GpuWatch {
   private devices: GpuDevice[];
@@ -28,7 +28,7 @@ export class GpuWatch {
     this.askedAt = now;
   }
 
-  /** Devices that are there, as last seen. */
+  /** Devices present in the last answer. */
   get present(): readonly GpuDevice[] {
     return this.devices.filter((device) => !this.isGone(device.uuid));
   }
@@ -38,12 +38,12 @@ export class GpuWatch {
     return this.devices.filter((device) => this.isGone(device.uuid));
   }
 
-  /** Why the GPUs are not known right now; undefined when they are. */
+  /** Why the GPUs are currently unknown; undefined when they are known. */
   get blind(): string | undefined {
     return this.why;
   }
 
-  /** Asks again when the last answer is old; does not wait for the answer. */
+  /** Asks again when the last answer is old; does not wait for the new one. */
   touch(now: number): void {
     if (this.choice === 'none' || this.asking !== undefined || now - this.askedAt < this.everyMs) return;
     this.askedAt = now;
@@ -54,7 +54,7 @@ export class GpuWatch {
       });
   }
 
-  /** Waits for a question that is under way. */
+  /** Waits for a call in progress. */
   async settled(): Promise<void> {
     await this.asking;
   }
@@ -65,7 +65,7 @@ export class GpuWatch {
 
   private take(report: GpuReport): void {
     this.why = report.state === 'ok' ? undefined : (report.reason ?? report.state);
-    // A driver that does not answer says nothing of the GPUs.
+    // A driver that does not answer says nothing about the GPUs.
     if (report.state !== 'ok') return;
     const all = chosenDevices(report.gpus, 'all');
     for (const device of this.devices) {

@@ -1,6 +1,6 @@
-/** How the fleet did without its n-th worker. Plain JSON. */
+/** How the fleet managed without its n-th worker. Plain JSON. */
 export interface Level {
-  /** When it was needed last, ms since the epoch; null when never. */
+  /** Last time it was needed, ms since the epoch; null for never. */
   readonly neededAt: number | null;
   /** Times between two needs, ms, latest last. */
   readonly gaps: readonly number[];
@@ -8,21 +8,24 @@ export interface Level {
 
 const NEVER_NEEDED: Level = { neededAt: null, gaps: [] };
 const GAPS_KEPT = 12;
-/** Shorter pauses are part of the same need. */
+/** Shorter pauses belong to the same need. */
 const LEAST_GAP_MS = 20_000;
 /**
- * What it costs to have let a worker go that is needed again, in seconds of a worker: the jobs that
- * come late while another one starts. Flat between 900 and 2,500 on the built-in traces.
+ * The cost of having stopped a worker that is needed again, in worker seconds: for the jobs delayed while
+ * another one starts. Flat between 900 and 2,500 on the built-in traces.
  */
 const REGRET_SECONDS = 1350;
-/** And for each second of a cold start. */
+/** Added per second of a cold start. */
 const REGRET_BY_COLD_START = 25;
 /**
- * Who keeps a worker to spare minds late jobs more than hours of a worker; but where the spares are enough
- * for a whole surge, one that goes is missed less.
+ * Users who keep a spare worker care more about late jobs than about worker hours; but if the spares cover a
+ * whole surge, a stopped one is missed less.
  */
 const REGRET_FACTOR = { none: 1, one: 1.2, surge: 0.9 } as const;
-/** Before anything is known: pauses of any length, and as many that never end. Each counts an eighth of a seen one. */
+/**
+ * Assumptions before anything is known: pauses of all lengths, and as many that never end. Each counts an
+ * eighth of an observed one.
+ */
 const NEVER = Number.POSITIVE_INFINITY;
 const PRIOR_GAPS = [20, 60, 180, 540, 1620, 4860, NEVER, NEVER, NEVER, NEVER, NEVER];
 const PRIOR_WEIGHT = 1 / 8;
@@ -40,8 +43,8 @@ export function needed(levels: readonly Level[], need: number, now: number, max:
 }
 
 /**
- * How long an idle worker is kept, ms: the time that costs least over the pauses seen so far, where a
- * pause that is longer costs the regret of a start too soon after.
+ * How long to keep an idle worker, ms: the time with the lowest cost over the observed pauses, where every
+ * longer pause costs the regret of a later start.
  */
 export function keepFor(level: Level, coldStartMs: number, spares: keyof typeof REGRET_FACTOR): number {
   const regret = REGRET_FACTOR[spares] * (REGRET_SECONDS + (REGRET_BY_COLD_START * coldStartMs) / 1000);

@@ -5,11 +5,11 @@ import { printable } from '../core/job.js';
 import type { GpuReport } from '../model/gpus.js';
 import { gpusOf } from '../model/gpus.js';
 import { checkPolicyConfig, choosePolicy } from './choose-policy.js';
+import { chosenDevices, type GpuChoice } from './host-slots.js';
 import type { Policy, PolicyConfig } from './policy.js';
-import { chosenDevices, type GpuChoice } from './slot-places.js';
 import { AUTOSCALED, checkWorkerArgs } from './worker-args.js';
 
-/** What was typed after `infer autoscale`; times in ms. */
+/** The arguments of `infer autoscale`; times in ms. */
 export interface LiveFlags {
   queues: readonly string[];
   threshold: number | null;
@@ -28,41 +28,41 @@ export interface LiveFlags {
   args: readonly string[];
 }
 
-/** The flags as a fleet and a policy take them, checked against this host. */
+/** The flags in the form a fleet and a policy need, checked against this host. */
 export interface LivePlan {
   config: PolicyConfig;
   policy: Policy;
-  /** Workers are pinned to GPUs; else they share the cores. */
+  /** Whether workers are pinned to GPUs; otherwise they share the cores. */
   onGpus: boolean;
-  places: number;
+  slots: number;
   cpuThreads: number;
-  /** What of the flags has no effect here. */
+  /** Flags that have no effect here. */
   notes: string[];
 }
 
 /**
- * What to run, as this host can run it.
- * @throws InferError USAGE (exit 2) for bounds that make no sense, GPU_UNKNOWN and GPU_DISCOVERY (69).
+ * What to run, given what this host has.
+ * @throws InferError USAGE (exit 2) for inconsistent bounds, GPU_UNKNOWN and GPU_DISCOVERY (69).
  */
 export function planOf(flags: LiveFlags, report: GpuReport, cores = availableParallelism()): LivePlan {
   const devices = chosenDevices(flags.gpus === 'none' ? [] : gpusOf(report), flags.gpus);
   const onGpus = devices.length > 0;
-  // One core is left to Redis and the machine, but on two cores there would be nothing to scale.
+  // One core is left for Redis and the machine, except on two cores, where there would be nothing to scale.
   const share = Math.max(1, cores - 1);
   const free = Math.min(cores, Math.max(2, share));
-  const places = onGpus ? devices.length * flags.workersPerGpu : Math.max(free, flags.max ?? 0);
-  const max = flags.max ?? places;
-  if (max > places) {
+  const slots = onGpus ? devices.length * flags.workersPerGpu : Math.max(free, flags.max ?? 0);
+  const max = flags.max ?? slots;
+  if (max > slots) {
     const gpus = `${devices.length} GPU${devices.length === 1 ? '' : 's'}`;
     throw usage(
-      `--max ${max} is more than the ${plural(places, 'place')} of this host (${gpus}, ${plural(flags.workersPerGpu, 'worker')} each)`,
-      `--max ${places}, or --workers-per-gpu ${Math.ceil(max / devices.length)}`,
+      `--max ${max} is more than the ${plural(slots, 'slot')} of this host (${gpus}, ${plural(flags.workersPerGpu, 'worker')} each)`,
+      `--max ${slots}, or --workers-per-gpu ${Math.ceil(max / devices.length)}`,
     );
   }
   const { min, spare, threshold, targetWaitMs, intervalMs } = flags;
   if (flags.max === undefined && min > max) {
     throw usage(
-      `--min ${min} is more than the ${plural(max, 'place')} of this host`,
+      `--min ${min} is more than the ${plural(max, 'slot')} of this host`,
       onGpus ? `--min ${max}` : `--max ${min}`,
     );
   }
@@ -73,14 +73,14 @@ export function planOf(flags: LiveFlags, report: GpuReport, cores = availablePar
     ...(!onGpus && flags.workersPerGpu > 1 ? ['--workers-per-gpu has no effect: no GPU is used'] : []),
     ...(min === max ? [`--min and --max are both ${max}: nothing will be scaled`] : []),
   ];
-  return { config, policy: choosePolicy(flags.policy, config), onGpus, places, cpuThreads, notes };
+  return { config, policy: choosePolicy(flags.policy, config), onGpus, slots, cpuThreads, notes };
 }
 
 function usage(message: string, hint: string): InferError {
   return new InferError('USAGE', message, { hint });
 }
 
-/** The command's flags, with defaults in place. */
+/** The command's flags with their defaults. */
 export function liveFlagsOf(
   flags: {
     queues?: readonly string[] | undefined;
@@ -123,7 +123,7 @@ export function liveFlagsOf(
     policy: flags.policy ?? 'predictive',
     gpus: gpus === 'all' || gpus === 'none' ? gpus : gpus.split(',').map((one) => one.trim()),
     workersPerGpu: flags['workers-per-gpu'] ?? 1,
-    // A flag that was not given is undefined, whatever its type says.
+    // An omitted flag is undefined, whatever its type says.
     dryRun: flags['dry-run'] === true,
     once: flags.once === true,
     onExit: flags['on-exit'] ?? 'keep',

@@ -28,16 +28,16 @@ import { readJson, WorkerFiles, writeAtomically } from './worker-files.js';
 
 /** Loading a large model from a slow disk takes minutes. */
 const START_TIMEOUT_MS = 600_000;
-/** Delayed jobs that are due so soon count as waiting. */
+/** Delayed jobs due within this time count as waiting. */
 const HORIZON_MS = 20_000;
-/** Longest wait for a Redis that may be away, when leaving. */
+/** Longest wait for a Redis that may be unreachable, when leaving. */
 const LEAVE_MS = 500;
 
 export interface LiveEvents {
   /** Once, before the first decision. */
   onOpen(facts: { record: AutoscalerRecord; plan: LivePlan; adopted: Adopted }): void;
   onTick(tick: Tick, record: AutoscalerRecord): Promise<void> | void;
-  /** Something that does not stop the loop; once for each kind. */
+  /** A problem that does not stop the loop; called once per kind. */
   onTrouble(text: string): void;
   /** The fleet is being drained at the end. */
   onDrain(workers: number): void;
@@ -45,7 +45,7 @@ export interface LiveEvents {
 
 /**
  * Runs a fleet by its policy until `stop`, or for one decision.
- * @param hurry the fleet that is being drained at the end shall hand its jobs back now.
+ * @param hurry when fired, the fleet being drained at the end requeues its jobs immediately.
  * @throws InferError USAGE (2), AUTOSCALER_RUNNING, POOL_LOST, GPU_DISCOVERY or of Redis (69).
  */
 export async function runLive(
@@ -85,7 +85,7 @@ export async function runLive(
       pool,
       queues: flags.queues,
       workersPerGpu: flags.workersPerGpu,
-      cpuSlots: plan.places,
+      cpuSlots: plan.slots,
       cpuThreads: threadsOf(loaded, flags.args, plan.cpuThreads),
       drainTimeoutMs: loaded.values.drainTimeout,
       startTimeoutMs: START_TIMEOUT_MS,
@@ -134,7 +134,7 @@ export async function runLive(
       await fleet.drainAll(hurry);
     }
     await fleet.settled();
-    // A dry run has written none, and one that runs here has the same name.
+    // A dry run has written none, and an autoscaler running here has the same name.
     if (!flags.dryRun) await settledWithin(LEAVE_MS, removeAutoscaler(client, prefix, own.id));
     return record;
   } finally {
@@ -142,7 +142,10 @@ export async function runLive(
   }
 }
 
-/** Its record with Redis's times instead of this host's, which it decides by: others compare them with Redis's. */
+/**
+ * Its record, with Redis's times instead of this host's, by which it decides: other processes compare them
+ * with Redis's.
+ */
 function atServer(record: AutoscalerRecord, clockAheadMs: number): AutoscalerRecord {
   const { startedAt, decidedAt, workers } = record;
   return {
@@ -154,7 +157,7 @@ function atServer(record: AutoscalerRecord, clockAheadMs: number): AutoscalerRec
   };
 }
 
-/** Its queues, and which Redis and installation they are in: two of these are two pools. */
+/** Its queues, plus their Redis and installation: the same queues elsewhere are another pool. */
 function poolOf(queues: readonly string[], prefix: string, target: RedisTarget): string {
   const where = createHash('sha256').update(`${prefix}\0${target.label}`).digest('hex').slice(0, 8);
   return `${queues.join('+').slice(0, 80)}-${where}`;
@@ -177,11 +180,11 @@ function poolLock(files: WorkerFiles, pool: string, queues: string): Promise<Hel
 
 function poolLost(file: string): InferError {
   return new InferError('POOL_LOST', `${file} was removed or belongs to another autoscaler now`, {
-    hint: 'its workers run on; infer autoscale again takes them over',
+    hint: 'its workers keep running; infer autoscale again takes them over',
   });
 }
 
-/** What an earlier autoscaler wrote down; a restart is a request to try failed slots once more. */
+/** The state saved by an earlier autoscaler; a restart retries failed slots. */
 function resumed(state: AutoscalerState | undefined): AutoscalerState | undefined {
   if (state?.controller?.version !== 1) return undefined;
   const slots = Object.entries(state.controller.slots).map(([slot, record]) => [
@@ -191,7 +194,7 @@ function resumed(state: AutoscalerState | undefined): AutoscalerState | undefine
   return { ...state, controller: { ...state.controller, slots: Object.fromEntries(slots) } };
 }
 
-/** Threads for each runner of a worker that has `cores`; undefined where they are set elsewhere. */
+/** Threads for each runner of a worker that has `cores`; undefined if they are set elsewhere. */
 function threadsOf({ values }: LoadedSettings, args: readonly string[], cores: number): number | undefined {
   if (values.threads !== undefined || args.some((arg) => /^--threads(=|$)/.test(arg))) return undefined;
   return threadShare(cores, args, values.autoscale?.max ?? values.concurrency);
@@ -219,7 +222,7 @@ async function readAll(
   return { at: now, sample, holders: new Map(holders) };
 }
 
-/** Without it only what was learned is lost, not the fleet: the pid files name that. */
+/** If this fails, only what was learned is lost, not the fleet, which the pid files record. */
 function save(file: string, state: AutoscalerState, onTrouble: (text: string) => void): void {
   try {
     writeAtomically(file, state);

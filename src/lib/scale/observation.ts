@@ -1,45 +1,54 @@
-/** What a queue (or the queues of a pool together) looked like at one moment. */
+import { isServing } from '../queue/serving.js';
+import type { WorkerRecord } from '../queue/types.js';
+
+/** The state of a queue (or of all queues of a pool) at one moment. */
 export interface QueueFacts {
   /** When it was read, ms since the epoch. */
   readonly at: number;
   /** Jobs that could start now, at any priority. */
   readonly waiting: number;
-  /** Delayed jobs that are due before a worker started now would be ready. */
+  /** Delayed jobs due before a worker started now would be ready. */
   readonly dueDelayed: number;
   readonly active: number;
-  /** Age of the oldest waiting job, ms; null when none waits or it is not known. */
+  /** Age of the oldest waiting job, ms; null when none is waiting or it is unknown. */
   readonly oldestMs: number | null;
-  /** Jobs that ever arrived; null where nothing counts them: then told from what waits and what ended. */
+  /** Number of jobs ever added; null if nothing counts them: then derived from waiting and ended jobs. */
   readonly arrived: number | null;
-  /** Jobs that ever ended, however they did. */
+  /** Number of jobs that ever ended, in any way. */
   readonly completed: number;
-  /** Seconds that workers spent on jobs, summed up; null: told from the workers that were busy. */
+  /** Total seconds that workers spent on jobs; null: derived from the number of busy workers. */
   readonly busySeconds: number | null;
-  /** A paused queue starts nothing, so it needs no one. */
+  /** A paused queue starts no jobs, so it needs no workers. */
   readonly paused: boolean;
 }
 
 export type WorkerPhase = 'starting' | 'ready' | 'busy' | 'draining';
+
+/** The phase of a worker according to its heartbeat. */
+export function phaseOf(record: Pick<WorkerRecord, 'state' | 'active'>): WorkerPhase {
+  if (!isServing(record)) return 'draining';
+  return record.active.length > 0 ? 'busy' : 'ready';
+}
 
 export interface WorkerView {
   readonly id: string;
   readonly phase: WorkerPhase;
   /** When its process started, ms since the epoch. */
   readonly startedAt: number;
-  /** When it could take its first job; null while that is not known. */
+  /** When it could take its first job; null while unknown. */
   readonly readyAt: number | null;
-  /** The slot it runs in; null for a worker that someone else started: it counts, and is never drained. */
+  /** The slot it runs in; null for a worker started by others: it counts, but is never drained. */
   readonly slot: string | null;
 }
 
-/** All that a decision is made of. */
+/** All inputs of a decision. */
 export interface Observation {
   /** ms since the epoch. */
   readonly now: number;
   /** Null when the queue could not be read. */
   readonly queue: QueueFacts | null;
   readonly workers: readonly WorkerView[];
-  /** Places for a worker (GPUs), in the order they should be taken; those in use among them. */
+  /** Slots for a worker (GPUs), in the order in which to use them; includes those in use. */
   readonly slots: readonly string[];
   /** Slots whose worker failed to start or crashed since the last observation. */
   readonly failures: readonly string[];

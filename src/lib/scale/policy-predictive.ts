@@ -5,24 +5,30 @@ import type { Fleet, Plan, Policy, PolicyConfig } from './policy.js';
 import { formatRate, formatSeconds } from './reason.js';
 import { measureService, NO_SERVICE, type ServiceRate } from './service-rate.js';
 
-/** Share of the target that a predicted wait may take before something is done. */
+/** Share of the target that the predicted wait may reach before something is done. */
 const MARGIN = 0.5;
-/** A fleet is not planned fuller than this. */
+/** Maximum planned utilisation of a fleet. */
 const FULLEST = 0.9;
-/** Of e: a wait over the target is to be rarer than 1 in 20, whatever the clumps. */
+/** Exponent of e: a wait over the target should occur in fewer than 1 of 20 cases, whatever the clumps. */
 const TAIL = 3;
-/** Service times vary, too: the square of their coefficient of variation, about. */
+/** Service times vary too: approximate square of their coefficient of variation. */
 const SERVICE_SPREAD = 0.1;
-/** Fewer jobs a second than this are none. */
+/** Rates below this many jobs per second count as zero. */
 const SILENCE = 0.01;
-/** A cold start is long when it takes more than this many targets: nothing started in a surge helps in it. */
+/**
+ * A cold start is long when it takes more than this many targets: workers started during a surge come too
+ * late for it.
+ */
 const LONG = 3;
 /**
- * With a long cold start, a spare is to serve a surge of this many workers' worth until others are ready:
- * at 60 s and a target of 10 s, two to spare for one that is needed, one for two to four.
+ * With a long cold start, spares must serve a surge of this many workers' worth until others are ready: at 60
+ * s and a target of 10 s, two spares for one needed worker, one for two to four.
  */
 const SURGE = 1.4;
-/** Such spares are for the surge itself: one counts as more to come beyond this many standard deviations of chance. */
+/**
+ * Such spares cover the surge itself: it counts as a sign of more to come only beyond this many standard
+ * deviations of chance.
+ */
 const SPARE_DOUBT = 1.75;
 const LEAST_PAUSE_MS = 10_000;
 const LAST_WORKER_MS = 120_000;
@@ -31,32 +37,32 @@ const LAST_WORKER_COLD_STARTS = 6;
 interface PredictiveState {
   readonly arrivals: Arrivals;
   readonly service: ServiceRate;
-  /** Of the first worker, the second, …: when it was needed. */
+  /** When the first worker, the second, … was needed. */
   readonly levels: readonly Level[];
-  /** When a worker was drained last, ms since the epoch. */
+  /** When a worker was last drained, ms since the epoch. */
   readonly stoppedAt: number | null;
 }
 
-/** What the numbers say at one look. */
+/** The figures at one look. */
 interface Outlook {
-  /** Jobs that wait, or are due before a worker started now is ready. */
+  /** Jobs that are waiting, or due before a worker started now is ready. */
   readonly backlog: number;
-  /** Jobs a second, to come and a worker. */
+  /** Jobs per second: arriving, and processed per worker. */
   readonly rate: number;
   readonly perWorker: number;
   /** Why more workers are wanted; null when they are not. */
   readonly trip: string | null;
-  /** Workers that serve the backlog in time. */
+  /** Number of workers that clear the backlog in time. */
   readonly size: number;
-  /** Workers that keep the wait short from here on. */
+  /** Number of workers that keep the wait short from then on. */
   readonly steady: number;
-  /** Workers that are kept, with what is to spare. */
+  /** Number of workers kept, including spares. */
   readonly kept: number;
 }
 
 /**
- * Starts what the predicted wait asks for, before anybody has waited too long; stops one worker at a
- * time, when the times at which it was needed so far say that it will not be for a while.
+ * Starts workers according to the predicted wait, before any job has waited too long; stops one worker at a
+ * time, when the history of its use says that it will not be needed for a while.
  */
 export function predictivePolicy(config: PolicyConfig): Policy<PredictiveState> {
   return {
@@ -67,7 +73,7 @@ export function predictivePolicy(config: PolicyConfig): Policy<PredictiveState> 
       const service = measureService(before.service, queue, fleet);
       const outlook = look(config, now, queue, fleet, arrivals, service.rate);
       const need = Math.min(config.max, needOf(outlook, queue, fleet));
-      // Workers that run at the first look were started for a reason.
+      // Assume that workers running at the first look are needed.
       const seen = before.levels.length === 0 ? Math.min(config.max, fleet.committed) : 0;
       const levels = needed(before.levels, Math.max(need, seen), now, config.max);
       const state = { arrivals, service, levels, stoppedAt: before.stoppedAt };
@@ -92,7 +98,7 @@ function look(
   const etas = fleet.startingSince.map((since) => Math.max(0, (since + fleet.coldStartMs - now) / 1000));
   const wait = predictedWait(backlog, fleet.ready, perWorker, etas);
   const trip = tripOf(config, backlog, wait, (queue.oldestMs ?? 0) / 1000);
-  // What will be left when a worker that is started now is ready, and how many serve that in time.
+  // The backlog left when a worker started now is ready, and how many workers clear it in time.
   const spared = etas.reduce((sum, eta) => sum + Math.max(0, coldStart - eta), fleet.ready * coldStart);
   const left = Math.max(0, backlog + rate * coldStart - spared * perWorker);
   const drainIn = Math.max(target, coldStart / 2);
@@ -110,7 +116,7 @@ function look(
   };
 }
 
-/** Seconds until a job that arrives now is served, by those that are there and those that start. */
+/** Seconds until a job that arrives now is started, by present and starting workers. */
 function predictedWait(backlog: number, ready: number, perWorker: number, etas: readonly number[]): number {
   if (backlog <= 0) return 0;
   let left = backlog;
@@ -144,8 +150,8 @@ function tripOf(
 }
 
 /**
- * Workers that keep waits over the target rare: in heavy traffic the chance of one falls as
- * exp(-2 x spare rate x target / variability), which is solved for the spare rate.
+ * Number of workers that keeps waits over the target rare: in heavy traffic their probability falls as exp(-2
+ * x spare rate x target / variability), which is solved for the spare rate.
  */
 function steadyNeed({ slow, dispersion }: Arrivals, perWorker: number, target: number): number {
   if (slow < SILENCE) return 0;
@@ -153,16 +159,19 @@ function steadyNeed({ slow, dispersion }: Arrivals, perWorker: number, target: n
   return ceil(Math.max(slow + Math.min(slow, room), slow / FULLEST) / perWorker);
 }
 
-/** Workers needed at this look: what is remembered. While jobs wait too long, no one is superfluous. */
+/**
+ * Number of workers needed at this look, to be remembered. While jobs wait too long, no worker is
+ * superfluous.
+ */
 function needOf(outlook: Outlook, queue: QueueFacts, fleet: Fleet): number {
   const work = !queue.paused && outlook.backlog + queue.active > 0 ? 1 : 0;
   return Math.max(work, outlook.kept, outlook.trip === null ? 0 : Math.max(outlook.size, fleet.committed));
 }
 
 /**
- * Workers kept when no wait asks for more. Spares come on top of the need, of a surge that is just seen,
- * too. With a long cold start L they are as many as serve a surge within the target T: what piles up until
- * others are ready is served in time if (needed + surge) x L <= kept x (L + T).
+ * Number of workers kept when no wait requires more. Spares are added to the need, even that of a surge just
+ * detected. With a long cold start L they must serve a surge within the target T: the backlog that builds up
+ * until others are ready is cleared in time if (needed + surge) x L <= kept x (L + T).
  */
 function keptOf(
   config: PolicyConfig,
@@ -211,7 +220,7 @@ function choose(
   if (trip !== null) {
     const starting = fleet.startingSince.length > 0;
     return stay(
-      `${trip}; ${starting ? 'those on their way will do' : 'over before one started now is ready'}`,
+      `${trip}; ${starting ? 'the workers that are starting are enough' : 'will be over before a new worker is ready'}`,
     );
   }
   if (need >= committed || committed <= config.min) return stay('enough');
@@ -233,11 +242,11 @@ function choose(
 }
 
 function gapText(level: Level | undefined, now: number): string {
-  if (level === undefined || level.neededAt === null) return 'more never were';
-  return `more were ${formatSeconds((now - level.neededAt) / 1000)} ago`;
+  if (level === undefined || level.neededAt === null) return 'more were never needed';
+  return `more were last needed ${formatSeconds((now - level.neededAt) / 1000)} ago`;
 }
 
-/** Rates are measured: a hair over a whole number of workers is that number. */
+/** Rates are measured: slightly more than an integer number of workers is that number. */
 function ceil(value: number): number {
   return Math.ceil(value - 1e-6);
 }

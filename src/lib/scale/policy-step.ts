@@ -1,17 +1,17 @@
 import type { Policy, PolicyConfig } from './policy.js';
 
 const PERIOD_MS = 10_000;
-/** What the usual loop has written into it. */
+/** The usual value in such loops. */
 const DEFAULT_THRESHOLD = 50;
 
 interface StepState {
-  /** When the loop looks next, ms since the epoch. */
+  /** Time of the next look, ms since the epoch. */
   readonly nextAt: number | null;
 }
 
 /**
- * The usual loop, kept as the baseline to measure by: every 10 s, when more jobs wait than the
- * threshold and fewer workers run than may, one more. It never stops one.
+ * The usual loop, kept as a baseline for comparison: every 10 s, if more jobs wait than the threshold and
+ * fewer workers run than allowed, start one more. It never stops one.
  */
 export function stepPolicy(config: PolicyConfig): Policy<StepState> {
   const threshold = config.threshold ?? DEFAULT_THRESHOLD;
@@ -33,7 +33,7 @@ export function stepPolicy(config: PolicyConfig): Policy<StepState> {
   };
 }
 
-/** Always so many. */
+/** A constant number of workers. */
 export function fixedPolicy(count: number): Policy<null> {
   return {
     name: `fixed:${count}`,

@@ -1,48 +1,48 @@
 import type { QueueFacts } from './observation.js';
 
-/** What the user asked for. */
+/** The user's wishes. */
 export interface PolicyConfig {
-  /** Workers kept at the least, and started at the most. */
+  /** Minimum and maximum number of workers. */
   readonly min: number;
   readonly max: number;
-  /** Workers kept beyond what is needed; more with a cold start that is much longer than the target. */
+  /** Spare workers beyond what is needed; more if a cold start takes much longer than the target. */
   readonly spare: number;
-  /** Waiting jobs above which a worker is started whatever the rates say; null: no such rule. */
+  /** Number of waiting jobs above which a worker is started whatever the rates say; null: no such rule. */
   readonly threshold: number | null;
-  /** Longest wait of a job that is good enough, ms. */
+  /** Longest acceptable wait of a job, ms. */
   readonly targetWaitMs: number;
   /** Time between two observations, ms. */
   readonly intervalMs: number;
 }
 
-/** The fleet as a policy sees it: counts, and when those that start will be ready. */
+/** The fleet as a policy sees it: counts, and when the starting workers began. */
 export interface Fleet {
   /** Workers that are not draining. */
   readonly committed: number;
-  /** Of them, those that can take jobs. */
+  /** Those that can take jobs. */
   readonly ready: number;
-  /** Of them, those at work. */
+  /** Those that are busy. */
   readonly busy: number;
   /** When each of the starting ones began, ms since the epoch. */
   readonly startingSince: readonly number[];
-  /** What 9 of 10 starts took at most, learned from this fleet, ms. */
+  /** The time that 9 of 10 starts did not exceed, learned from this fleet, ms. */
   readonly coldStartMs: number;
 }
 
-/** What a policy wants, before bounds, slots and hold rules. */
+/** A policy's wish, before bounds, slots and holds are applied. */
 export interface Plan<State> {
   readonly state: State;
-  /** The state instead, if fewer are wanted and none was drained: there may be none that could be. */
+  /** The state to use instead if fewer are wanted but none was drained, for example because none can be. */
   readonly undrained?: State;
   /** Workers wanted. */
   readonly wanted: number;
-  /** Why, with the numbers, without the change itself: `predicted wait 31.2s > 10s (…)`. */
+  /** The reason with its numbers, without the change itself: `predicted wait 31.2s > 10s (…)`. */
   readonly because: string;
 }
 
 /**
- * How many workers. Pure: the same state and observation give the same plan, and the state is plain
- * JSON, so that a controller that is started again goes on where the last one ended.
+ * Decides the number of workers. Pure: the same state and observation give the same plan, and the state is
+ * plain JSON, so that a restarted controller continues where the last one ended.
  */
 export interface Policy<State = unknown> {
   /** `step`, `fixed:4`, `predictive`. */

@@ -4,17 +4,19 @@ import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { QueueFacts } from './observation.js';
 
-/** Sums that outlive the counters they are made of, which expire or go with a worker. Plain JSON. */
+/**
+ * Sums that outlive the counters they are computed from, which expire or disappear with a worker. Plain JSON.
+ */
 export interface PoolCounts {
-  /** Jobs ended, and seconds that workers held jobs, since the first look. */
+  /** Jobs ended, and seconds during which workers held jobs, since the first look. */
   readonly ended: number;
   readonly busySeconds: number;
-  /** What was last seen of each bucket (`<queue>:<bucket>`), and of each worker's busy time, ms. */
+  /** Last seen value of each bucket (`<queue>:<bucket>`), and of each worker's busy time, ms. */
   readonly buckets: Readonly<Record<string, number>>;
   readonly busyMs: Readonly<Record<string, number>>;
 }
 
-/** The sums after one more look; the first look only sets where they begin. */
+/** The sums after one more look; the first look only sets their start. */
 export function countPool(before: PoolCounts | undefined, sample: PoolSample): PoolCounts {
   const buckets: Record<string, number> = {};
   let ended = before?.ended ?? 0;
@@ -22,7 +24,7 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
     for (const [number, count] of queue.ended) {
       const key = `${at}:${number}`;
       buckets[key] = count;
-      // A bucket that shrank was written again, after a flush.
+      // A bucket that shrank was recreated after a flush.
       if (before !== undefined) ended += Math.max(0, count - (before.buckets[key] ?? 0));
     }
   }
@@ -37,21 +39,21 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
 }
 
 /**
- * A pool without jobs that more workers like its own would not take: those whose model none of them serves. While
- * it has no worker, all count, since what its first will serve is not known.
+ * A pool without jobs that more workers like its own would not take, because none of them serves their model.
+ * While it has no worker, all jobs count, since it is unknown what its first will serve.
  */
 export function backlogOf(sample: PoolSample, own: readonly WorkerRecord[]): PoolSample {
   if (!own.some(isServing)) return sample;
   const queues = sample.queues.map((queue) => {
     const others = unservedJobs({ name: queue.name ?? '', unmatched: queue.unmatched ?? {} }, own);
     const waiting = Math.max(0, queue.waiting - others.reduce((sum, { jobs }) => sum + jobs, 0));
-    // Beside others' jobs the age of its own is not known.
+    // Among jobs of others, the age of its own is unknown.
     return others.length === 0 ? queue : { ...queue, waiting, oldestMs: null };
   });
   return { ...sample, queues };
 }
 
-/** The queues of a pool as one. Those that are paused need no one. */
+/** The queues of a pool combined. Paused ones need no workers. */
 export function factsOf(sample: PoolSample, counts: PoolCounts, at: number): QueueFacts {
   const open = sample.queues.filter((queue) => !queue.paused);
   const ages = open.map((queue) => queue.oldestMs).filter((age) => age !== null);

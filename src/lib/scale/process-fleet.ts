@@ -5,46 +5,46 @@ import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { GpuWatch } from './gpu-watch.js';
-import type { WorkerPhase, WorkerView } from './observation.js';
-import { cpuSlots, deviceOf, gpuSlots, type Slot } from './slot-places.js';
+import { cpuSlots, deviceOf, gpuSlots, type Slot } from './host-slots.js';
+import { phaseOf, type WorkerPhase, type WorkerView } from './observation.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
 import { askToDrain, endingOf, endWorker, handBackNow, stateOf } from './worker-process.js';
 
-/** After its drain time a worker hands back what it has by itself; this is a little later. */
+/** After its drain time a worker requeues its jobs itself; this is a little later. */
 const AFTER_DRAIN_MS = 10_000;
-/** A worker that was ready and runs, but sends no heartbeat while others do, is hung. */
+/** A worker that was ready and is running, but sends no heartbeat while others do, is hung. */
 const SILENT_MS = THRESHOLDS.workerHung.value;
 
 export interface FleetOptions {
   files: WorkerFiles;
   launch: WorkerLaunch;
-  /** The pool's key: its workers are those whose pid files say so. */
+  /** The pool's key: its workers are those with this key in their pid files. */
   pool: string;
   queues: readonly string[];
   workersPerGpu: number;
-  /** Places on a host without GPUs. */
+  /** Slots on a host without GPUs. */
   cpuSlots: number;
-  /** CPU threads of a worker without GPU; undefined: the worker's own choice. */
+  /** CPU threads of a worker without GPU; undefined: chosen by the worker. */
   cpuThreads: number | undefined;
   drainTimeoutMs: number;
   /** A start that takes longer has failed. */
   startTimeoutMs: number;
-  /** More arguments of `infer worker`. */
+  /** Additional arguments of `infer worker`. */
   args: readonly string[];
-  /** Undefined where there is no GPU to be used. */
+  /** Undefined if no GPU is to be used. */
   gpus: GpuWatch | undefined;
-  /** Looks and does nothing. */
+  /** Looks but changes nothing. */
   dryRun: boolean;
 }
 
-/** Workers that were there, by name: those with the flags that would be given now, and others. */
+/** Existing workers, by name: those whose flags match the current ones, and others. */
 export interface Adopted {
   same: string[];
   other: string[];
 }
 
-/** A worker of the fleet, with what people want to know of it. */
+/** A worker of the fleet, with details for display. */
 export interface FleetMember extends WorkerView {
   slot: string;
   pid: number | null;
@@ -60,22 +60,23 @@ export interface Trouble {
   reason: string;
 }
 
-/** What a look at the fleet found. */
+/** The result of a look at the fleet. */
 export interface FleetLook {
   members: FleetMember[];
-  /** Places, those in use among them, in the order they should be taken. */
+  /** Slots, including those in use, in the order in which to use them. */
   slots: string[];
-  /** Workers that did not start, or ended without being asked, since the last look. */
+  /** Workers that did not start, or exited unexpectedly, since the last look. */
   failures: { slot: string; name: string; reason: string; lines: string[] }[];
   troubles: Trouble[];
 }
 
 /**
- * The worker processes of one pool on this host. Their pid files are the truth: whatever they name
- * and still runs belongs to the fleet, no matter what started it, so one fleet can follow another.
+ * The worker processes of one pool on this host. Their pid files are authoritative: whatever process they
+ * name and is still running belongs to the fleet, no matter what started it, so that a new autoscaler can
+ * take over.
  */
 export class ProcessFleet {
-  /** How processes ended that this one started, by pid. */
+  /** How processes started by this one ended, by pid. */
   private readonly ends = new Map<number, ProcessEnd>();
   private readonly phases = new Map<string, { phase: WorkerPhase; since: number }>();
   private readonly silentSince = new Map<string, number>();
@@ -101,10 +102,10 @@ export class ProcessFleet {
   }
 
   /**
-   * Looks at every process. Collects the dead, ends those that drain for too long, hang or never
-   * become ready, and drains those whose GPU has gone.
-   * @param records heartbeats; null when Redis cannot be read: then the last phase counts.
-   * @param holders workers outside of this fleet that hold a GPU, by its UUID.
+   * Checks every process. Cleans up after dead ones, ends those that drain too long, hang or never become
+   * ready, and drains those whose GPU was lost.
+   * @param records heartbeats; null when Redis cannot be read: then the last known phase counts.
+   * @param holders workers outside this fleet that hold a GPU, by its UUID.
    */
   look(
     records: readonly WorkerRecord[] | null,
@@ -122,10 +123,10 @@ export class ProcessFleet {
     }
     const failures = this.failures;
     this.failures = [];
-    return { members, failures, ...this.places(members, holders) };
+    return { members, failures, ...this.slots(members, holders) };
   }
 
-  /** Starts a worker in a slot; one that cannot be started is a failure of the next look. */
+  /** Starts a worker in a slot; if it cannot be started, the next look reports a failure. */
   async start(slot: string, now: number): Promise<FleetMember | undefined> {
     if (this.options.dryRun) return undefined;
     let file: WorkerFile | undefined;
@@ -144,7 +145,7 @@ export class ProcessFleet {
     }
   }
 
-  /** Lets a worker finish its jobs and end. */
+  /** Lets a worker finish its jobs and exit. */
   drain(name: string): void {
     const file = this.options.files.read(name);
     if (file !== undefined && file.drainingSince === undefined && !this.options.dryRun) {
@@ -152,7 +153,7 @@ export class ProcessFleet {
     }
   }
 
-  /** Ends the whole fleet: jobs may finish for the drain time, then are handed back. */
+  /** Ends the whole fleet: jobs may finish within the drain time and are then requeued. */
   async drainAll(signal: AbortSignal): Promise<void> {
     const { files, drainTimeoutMs } = this.options;
     await Promise.all(
@@ -166,12 +167,12 @@ export class ProcessFleet {
     );
   }
 
-  /** Process ids of the fleet, those that have just ended among them. */
+  /** Process ids of the fleet, including those that have just ended. */
   pids(): number[] {
     return this.files().flatMap((file) => file.process?.pid ?? []);
   }
 
-  /** Waits until nothing is being ended in the background. */
+  /** Waits until no worker is being ended in the background. */
   async settled(): Promise<void> {
     await Promise.all([...this.endings.values(), this.options.gpus?.settled()]);
   }
@@ -193,7 +194,7 @@ export class ProcessFleet {
     }
     const pid = file.process?.pid ?? null;
     const beat = records?.find((one) => one.pid === pid && one.host === this.options.files.host);
-    // A heartbeat has Redis's times, and all else here those of this host.
+    // A heartbeat has Redis's times, everything else here those of this host.
     const begun = beat === undefined ? null : beat.startedAt + (beat.clockAheadMs ?? 0);
     const readyAt = file.readyAt ?? begun;
     const phase = this.phaseOf(file, beat, records === null);
@@ -217,14 +218,17 @@ export class ProcessFleet {
   }
 
   private phaseOf(file: WorkerFile, beat: WorkerRecord | undefined, blind: boolean): WorkerPhase {
-    if (file.drainingSince !== undefined || beat?.state === 'draining') return 'draining';
-    if (beat !== undefined) return beat.active.length > 0 ? 'busy' : 'ready';
+    if (file.drainingSince !== undefined) return 'draining';
+    if (beat !== undefined) return phaseOf(beat);
     const last = this.phases.get(file.name)?.phase;
     if (blind && last !== undefined) return last;
     return file.readyAt === undefined ? 'starting' : 'ready';
   }
 
-  /** Ends what will not end, or begin, by itself; not while Redis is away, when no one can begin. */
+  /**
+   * Ends workers that do not end, or start, on their own; not while Redis is unreachable, when none can
+   * start.
+   */
   private watch(file: WorkerFile, readyAt: number | null, silent: boolean, now: number): void {
     const { drainTimeoutMs, startTimeoutMs } = this.options;
     if (file.drainingSince !== undefined) {
@@ -258,7 +262,7 @@ export class ProcessFleet {
     this.endings.set(file.name, ended);
   }
 
-  /** A process that has ended: expected, or a failure of its slot. */
+  /** Handles a process that has ended: as expected, or as a failure of its slot. */
   private bury(file: WorkerFile): void {
     const { files, dryRun } = this.options;
     if (dryRun) return;
@@ -266,12 +270,12 @@ export class ProcessFleet {
     this.ends.delete(file.process?.pid ?? 0);
     this.silentSince.delete(file.name);
     files.remove(file.name);
-    // One that was told to go, by us or by its operator, has not failed.
+    // A worker that was told to stop, by us or by its operator, has not failed.
     if (file.drainingSince !== undefined || ending.reason === 'exit code 0') return;
     this.failures.push({ slot: file.slot ?? '', name: file.name, ...ending });
   }
 
-  private places(
+  private slots(
     members: readonly FleetMember[],
     holders: ReadonlyMap<string, string>,
   ): Pick<FleetLook, 'slots' | 'troubles'> {
@@ -291,7 +295,7 @@ export class ProcessFleet {
     const slots = gpuSlots(gpus.present, workersPerGpu).filter((slot: Slot) => {
       const holder = slot.device === null ? undefined : holders.get(slot.device);
       if (used.has(slot.id)) return true;
-      // While the driver does not answer, a worker that is started now would hang as well.
+      // While the driver does not answer, a newly started worker would hang as well.
       if (gpus.blind !== undefined) return false;
       if (holder === undefined || workersPerGpu > 1) return true;
       troubles.push({ slot: slot.id, state: 'in use', reason: `by worker ${holder}` });
@@ -300,7 +304,7 @@ export class ProcessFleet {
     return { slots: slots.map((slot) => slot.id), troubles };
   }
 
-  /** Makes the pid file, under the first number that is free on this host. */
+  /** Creates the pid file, with the first number that is free on this host. */
   private create(slot: string, now: number): WorkerFile {
     const { files, pool, queues } = this.options;
     const gpu = deviceOf(slot);

@@ -3,17 +3,17 @@ import { followLog, tailLog } from '../core/log-tail.js';
 import { chooseWorkers, plainName, unknownWorker } from './choose-workers.js';
 import { isWorkerName, type WorkerFiles } from './worker-files.js';
 
-/** The log of one background worker, running, dead or stopped. */
+/** The log of one background worker, whether running, dead or stopped. */
 export interface WorkerLog {
   name: string;
   log: string;
   lines: string[];
-  /** Where it is followed from. */
+  /** Where following it begins. */
   end: number;
 }
 
 /**
- * The last lines of the logs that a name means; also that of a worker that was stopped, whose log stays.
+ * The last lines of the logs that a name matches; includes that of a stopped worker, whose log is kept.
  * @throws InferError WORKER_UNKNOWN (exit 66).
  */
 export function readWorkerLogs(files: WorkerFiles, name: string, count: number): WorkerLog[] {
@@ -31,8 +31,8 @@ export function readWorkerLogs(files: WorkerFiles, name: string, count: number):
 }
 
 /**
- * Hands on what is written to the logs, as it comes, until `signal` fires.
- * @param write is awaited: a slow reader slows the reading.
+ * Passes on what is written to the logs, as it arrives, until `signal` fires.
+ * @param write is awaited: a slow consumer slows down the reading.
  */
 export async function followWorkerLogs(
   logs: readonly WorkerLog[],
@@ -46,7 +46,7 @@ export async function followWorkerLogs(
   );
 }
 
-/** With its worker's name where there are several; made safe for a terminal, else as it is. */
+/** Prefixed with the worker's name if there are several; made safe for a terminal, otherwise unchanged. */
 export function logLine(name: string, line: string, several: boolean, tty: boolean): string {
   const shown = tty ? printable(line) : line;
   return several ? `${name} | ${shown}` : shown;

@@ -1,18 +1,18 @@
 import type { SimulationResult } from './simulate.js';
 import type { Trace } from './traces.js';
 
-/** What a policy made of a trace, or the mean over several. Times in ms. */
+/** A policy's results on a trace, or the mean over several. Times in ms. */
 export interface Figures {
   readonly jobs: number;
-  /** Share of the jobs that waited no longer than the target. */
+  /** Share of the jobs that did not wait longer than the target. */
   readonly slo: number;
   readonly meanWaitMs: number;
   readonly p99WaitMs: number;
-  /** Time of worker processes, from start to exit, hours. */
+  /** Hours of worker processes, from start to exit. */
   readonly gpuHours: number;
-  /** The same by hour of the trace. */
+  /** The same per hour of the trace. */
   readonly gpuHoursPerHour: number;
-  /** By hour of the trace: starts, stops, and changes from one to the other. */
+  /** Per hour of the trace: starts, stops, and changes from one to the other. */
   readonly startsPerHour: number;
   readonly stopsPerHour: number;
   readonly flipsPerHour: number;

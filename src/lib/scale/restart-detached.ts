@@ -15,14 +15,14 @@ export interface RestartOptions {
   readyMs: number;
   signal: AbortSignal;
   onOutcome: (outcome: StartOutcome) => void;
-  /** Told when `signal` fires while a worker is down: the command ends when that runs again. */
+  /** Called when `signal` fires while a worker is down: the command ends once it runs again. */
   onStopping: (name: string) => void;
 }
 
 /**
- * The workers to restart: those of the names, or all that no autoscaler has.
- * @throws InferError USAGE (2) without a name and --all, WORKER_UNKNOWN (66) also for one that was stopped,
- * AUTOSCALED (2).
+ * The workers to restart: those matching the names, or all that belong to no autoscaler.
+ * @throws InferError USAGE (2) without a name and --all, WORKER_UNKNOWN (66) also for a stopped worker,
+ *   AUTOSCALED (2).
  */
 export function toRestart(files: WorkerFiles, names: readonly string[], all: boolean): WorkerFile[] {
   if (all === names.length > 0) {
@@ -47,9 +47,9 @@ export function toRestart(files: WorkerFiles, names: readonly string[], all: boo
 }
 
 /**
- * One worker after the other finishes its jobs, ends, and is started again with the same flags, so that
- * the others work meanwhile. A worker that does not start ends it: those after it are left as they are. So
- * does `signal`, between two workers: one that was ended for this is started again whatever comes.
+ * One worker after the other finishes its jobs, exits, and is started again with the same flags, so that the
+ * others work meanwhile. If a worker does not start, the rest are not restarted. The same applies when
+ * `signal` fires between two workers; a worker already ended for its restart is started again in any case.
  * @throws InferError of the configuration, Redis; WORKERS_BUSY (75).
  */
 export async function restartDetached(
@@ -65,7 +65,7 @@ export async function restartDetached(
     signal.addEventListener('abort', tell, { once: true });
     try {
       if (stateOf(file) !== 'dead') await endWorker(files, file, drainMs);
-      // The pid file stays, that of a dead worker now: should this command end here, the flags are not lost.
+      // The pid file, now that of a dead worker, stays: if this command ends here, the flags are not lost.
       const unstopped = new AbortController().signal;
       const start = { timeoutMs: readyMs, signal: unstopped, onOutcome };
       done.push(...(await startDetached(loaded, [], [wishAgain(file)], start)));

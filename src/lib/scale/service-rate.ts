@@ -1,15 +1,15 @@
 import type { QueueFacts } from './observation.js';
 import type { Fleet } from './policy.js';
 
-/** Before anything was measured: four jobs a second. */
+/** Assumption before any measurement: four jobs per second. */
 const PRIOR = 4;
-/** Jobs that make one measurement: fewer are mostly chance. */
+/** Jobs per measurement: fewer are mostly chance. */
 const SAMPLE_JOBS = 10;
 const WEIGHT = 0.3;
-/** With batching an idle worker is slower a job than a busy one, so a slack time teaches slowly. */
+/** With batching, an idle worker takes longer per job than a busy one, so slack times have little weight. */
 const SLACK_WEIGHT = 0.03;
 
-/** Jobs a second that one worker does while it is busy. Plain JSON. */
+/** Jobs per second that one worker processes while it is busy. Plain JSON. */
 export interface ServiceRate {
   readonly at: number | null;
   readonly completed: number;
@@ -34,7 +34,7 @@ export const NO_SERVICE: ServiceRate = {
   measured: false,
 };
 
-/** The rate after one more look; what was learned outlives a counter that went backwards. */
+/** The rate after one more look; it survives a counter that decreased. */
 export function measureService(before: ServiceRate, queue: QueueFacts, fleet: Fleet): ServiceRate {
   const seen = {
     at: queue.at,
@@ -54,7 +54,7 @@ export function measureService(before: ServiceRate, queue: QueueFacts, fleet: Fl
   const seconds = before.seconds + busy;
   const loaded = before.loaded && queue.waiting > 0;
   if (jobs < SAMPLE_JOBS || seconds <= 0) {
-    // Long jobs: what has not ended yet says that the rate is no higher than this.
+    // Long jobs: those that have not ended yet prove that the rate is at most this.
     const bound = seconds > 0 ? (jobs + Math.max(1, fleet.busy)) / seconds : before.rate;
     const rate = bound < before.rate / 2 ? bound : before.rate;
     return { ...before, ...seen, jobs, seconds, loaded, rate };

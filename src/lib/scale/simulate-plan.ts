@@ -11,7 +11,7 @@ const DEFAULT_SERVICE_MS = 250;
 const DEFAULT_SEEDS = 3;
 const DAY_MS = 86_400_000;
 
-/** What was typed. */
+/** The flags as typed. */
 export interface SimulateFlags {
   simulate: string;
   compare?: string[] | undefined;
@@ -34,7 +34,7 @@ export interface SimulateFlags {
   once?: boolean;
 }
 
-/** Flags that only a live autoscaler heeds. */
+/** Flags that only affect a live autoscaler. */
 const LIVE = ['queues', 'gpus', 'workers-per-gpu', 'on-exit', 'drain-timeout', 'dry-run', 'once'] as const;
 
 export interface SimulatePlan {
@@ -61,9 +61,9 @@ export function simulatePlan(flags: SimulateFlags): SimulatePlan {
   });
   const coldStartMs = flags['cold-start'] ?? DEFAULT_COLD_START_MS;
   const serviceMs = flags.service ?? DEFAULT_SERVICE_MS;
-  if (serviceMs <= 0) throw usage('--service is above 0', '--service 250ms');
-  if (coldStartMs > DAY_MS) throw usage('--cold-start is a day at most', '--cold-start 20s');
-  if (serviceMs > DAY_MS) throw usage('--service is a day at most', '--service 250ms');
+  if (serviceMs <= 0) throw usage('--service must be above 0', '--service 250ms');
+  if (coldStartMs > DAY_MS) throw usage('--cold-start must be at most a day', '--cold-start 20s');
+  if (serviceMs > DAY_MS) throw usage('--service must be at most a day', '--service 250ms');
   if (flags.compare !== undefined && flags.policy !== undefined) {
     throw usage(
       '--compare names the policies to simulate, --policy the one that runs: give one of them',

@@ -17,9 +17,9 @@ const MOST_BYTES = 256 * 1024 * 1024;
 /** The documented JSON of `autoscale --simulate`. */
 export interface SimulationJson {
   readonly coldStartMs: number;
-  /** Mean service time of a job: that of a file with service times, else what was given. */
+  /** Mean service time of a job: from a file with service times, else as given. */
   readonly serviceMs: number;
-  /** The trace file has service times, and those count. */
+  /** The trace file has service times, which are used. */
   readonly serviceFromTrace: boolean;
   readonly targetWaitMs: number;
   readonly min: number;
@@ -37,12 +37,12 @@ export interface SimulationJson {
       readonly timeline?: TimelineJson;
     }[];
   }[];
-  /** Mean over the traces, each counted once. */
+  /** Mean over the traces, with equal weights. */
   readonly mean: { readonly policy: string; readonly figures: Figures }[];
 }
 
 /**
- * Replays the traces against each policy; the same jobs, with the same service times, for all.
+ * Replays the traces against each policy; all get the same jobs with the same service times.
  * @throws InferError POLICY, USAGE (2), TRACE_* (65), INPUT_* (66).
  */
 export async function runSimulation(
@@ -50,7 +50,7 @@ export async function runSimulation(
   options: { signal: AbortSignal; step(text: string): void },
 ): Promise<SimulationJson> {
   const { config, policies, coldStartMs, serviceMs } = plan;
-  // Before a long run: a misspelt name.
+  // Detects a misspelt name before a long run.
   for (const name of policies) choosePolicy(name, config);
   const { names, seeds, make, measuredMs } = await tracesOf(plan, options.signal);
   const traces: SimulationJson['traces'] = [];
@@ -109,7 +109,7 @@ interface Source {
   readonly names: readonly string[];
   readonly seeds: number;
   make(name: string, seed: number): Trace;
-  /** Mean of the service times in a file; null where it has none. */
+  /** Mean of the service times in a file; null if it has none. */
   readonly measuredMs: number | null;
 }
 
@@ -148,7 +148,7 @@ async function readTrace(source: string, signal: AbortSignal): Promise<Trace> {
   }
 }
 
-/** A word that is no file was most likely meant as the name of a trace. */
+/** A word that is not a file was most likely meant as the name of a trace. */
 function unknownTrace(source: string, error: unknown): unknown {
   if (!(error instanceof InferError) || error.code !== 'INPUT_MISSING' || /[./\\]/.test(source)) return error;
   const near = closestWord(source, [...TRACE_NAMES, 'all']);

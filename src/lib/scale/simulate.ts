@@ -5,16 +5,16 @@ import type { Observation, WorkerPhase } from './observation.js';
 import type { Trace } from './traces.js';
 
 export interface SimulationOptions {
-  /** Mean time from a worker's start to its first job, ms; each start takes 0.9 to 1.2 of it. */
+  /** Mean time from a worker's start to its first job, ms; each start takes 0.9 to 1.2 times this. */
   readonly coldStartMs: number;
-  /** Mean time of a job, ms, where the trace does not say; log-normal, CV 0.3. */
+  /** Mean time of a job, ms, if the trace does not say; log-normal, CV 0.3. */
   readonly serviceMs: number;
   readonly seed: number;
   /** Called after each tick. */
   readonly onTick?: (tick: Tick) => void;
 }
 
-/** The state of things after a decision. */
+/** The state after a decision. */
 export interface Tick {
   /** ms from the start. */
   readonly at: number;
@@ -34,9 +34,9 @@ export interface SimulationResult {
   readonly workerMs: number;
   readonly starts: number;
   readonly stops: number;
-  /** Times that a start followed a stop or a stop a start. */
+  /** How often a start followed a stop or a stop a start. */
   readonly flips: number;
-  /** When the last job ended, or the trace if later, ms from the start. */
+  /** When the last job ended, or the end of the trace if later, ms from the start. */
   readonly endMs: number;
   /** When the last job ended, ms from the start. */
   readonly makespanMs: number;
@@ -54,7 +54,7 @@ interface Worker {
 }
 
 const SERVICE_CV = 0.3;
-/** After the end of the trace, jobs that no one serves are waited for so long. */
+/** How long to wait, after the end of the trace, for jobs that are not served. */
 const GIVE_UP_MS = 24 * 3_600_000;
 
 export function simulate(trace: Trace, controller: Controller, options: SimulationOptions): SimulationResult {
@@ -240,7 +240,7 @@ class Simulation {
         id: w.id,
         phase: w.phase,
         startedAt: w.startedAt,
-        // No one saw the first ones start.
+        // The start of the first ones was not observed.
         readyAt: w.phase === 'starting' || w.readyAt === w.startedAt ? null : w.readyAt,
         slot: w.slot,
       })),

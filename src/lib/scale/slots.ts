@@ -3,28 +3,28 @@ import type { WorkerView } from './observation.js';
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 300_000;
 const MOST_FAILURES = 5;
-/** A worker that was ready for so long has shown that its slot is sound. */
+/** A worker that was ready this long has shown that its slot works. */
 const SOUND_MS = 60_000;
 
-/** What is held against a slot whose workers failed. */
+/** The failures recorded for a slot. */
 export interface SlotRecord {
   readonly failures: number;
   /** No start before this, ms since the epoch. */
   readonly retryAt: number;
-  /** Given up: five failures in a row. */
+  /** Not used any more, after five failures in a row. */
   readonly failed: boolean;
 }
 
 export type SlotRecords = Readonly<Record<string, SlotRecord>>;
 
-/** 5 s after the first failure, doubled up to 5 min; the fifth in a row ends it. */
+/** 5 s after the first failure, doubled up to 5 min; the fifth in a row is final. */
 function afterFailure(record: SlotRecord | undefined, now: number): SlotRecord {
   const failures = (record?.failures ?? 0) + 1;
   const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1));
   return { failures, retryAt: now + pause, failed: failures >= MOST_FAILURES };
 }
 
-/** Records after this tick: failures added, and those of slots whose worker has held out dropped. */
+/** Records after this tick: failures added, and those of slots with a stable worker removed. */
 export function updateSlots(
   records: SlotRecords,
   now: number,
@@ -41,7 +41,7 @@ export function updateSlots(
   return next;
 }
 
-/** Slots that a worker could be started in now, in the order given. */
+/** Slots in which a worker could be started now, in the given order. */
 export function usableSlots(
   records: SlotRecords,
   now: number,

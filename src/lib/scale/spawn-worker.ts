@@ -6,21 +6,21 @@ import { markOf } from '../core/process-alive.js';
 import { packageRoot } from '../model/package-root.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
 
-/** A log above this becomes `.old` at the next start, or while the worker runs. */
+/** A larger log becomes `.old` at the next start, or while the worker runs. */
 export const LOG_MAX_BYTES = 8 << 20;
 
 export interface WorkerLaunch {
-  /** Where its jobs are. It may hold a password, which has no place in a list of processes. */
+  /** The Redis with its jobs. It may contain a password, which must not appear in a list of processes. */
   redisUrl: string;
   prefix: string;
 }
 
-/** How the process ended that this process started: an exit code, or a signal's name. */
+/** How a process started by this one ended: an exit code, or a signal's name. */
 export type ProcessEnd = number | NodeJS.Signals;
 
 /**
- * Starts `infer worker` for a pid file that has been made: detached, its output in its log. The pid
- * file names the process from here on.
+ * Starts `infer worker` for an existing pid file: detached, its output in its log. From then on the pid file
+ * names the process.
  * @throws the system's error when no process can be started.
  */
 export async function spawnWorker(
@@ -34,8 +34,8 @@ export async function spawnWorker(
   try {
     const args = ['worker', ...file.argv, '--record', files.fileOf(file.name)];
     child = spawn(process.execPath, [join(packageRoot(), 'bin', 'run.js'), ...args], {
-      // A session and group of its own: Ctrl-C and a closed terminal end the command, not the worker,
-      // and the group is the worker and its runners.
+      // Its own session and process group: Ctrl-C and a closed terminal end the command, not the worker, and
+      // the group contains the worker and its runners.
       detached: true,
       stdio: ['ignore', log, log],
       env: { ...process.env, INFER_REDIS_URL: launch.redisUrl, INFER_PREFIX: launch.prefix },

@@ -14,7 +14,7 @@ import { type WorkerWish, wishAgain, wishesOf } from './worker-wishes.js';
 /** Another `workers start` may be waiting for its models. */
 const LOCK_WAIT_MS = 120_000;
 
-/** What was typed after `infer workers start`. */
+/** The arguments of `infer workers start`. */
 export interface StartFlags {
   /** Groups of the configuration, by name. */
   names: readonly string[];
@@ -27,9 +27,9 @@ export interface StartFlags {
 }
 
 /**
- * Splits names: groups of the configuration, and workers that ran here before (as before a reboot),
- * which are started with the flags that they had.
- * @throws InferError USAGE (exit 2) where those would get other flags.
+ * Splits names: groups of the configuration, and workers that ran here before (for example before a reboot),
+ * which are started with their earlier flags.
+ * @throws InferError USAGE (exit 2) if the latter would get other flags.
  */
 export function ranBefore(
   flags: StartFlags,
@@ -56,7 +56,7 @@ export function ranBefore(
   return { flags: { ...flags, names }, again: [...new Set([...found.values()].flat())].map(wishAgain) };
 }
 
-/** The flags that say what a worker is to be, as far as they were typed. */
+/** The flags that configure a worker, if typed. */
 function typed({ name, queues, gpu, count, perGpu, args }: StartFlags): string[] {
   const given = {
     '--name': name,
@@ -70,7 +70,7 @@ function typed({ name, queues, gpu, count, perGpu, args }: StartFlags): string[]
 }
 
 /**
- * The groups that are meant: one made of flags, or those of the configuration, or one worker.
+ * The selected groups: one built from flags, or those of the configuration, or one worker.
  * @throws InferError USAGE (exit 2) when both are given, WORKERS_UNKNOWN (exit 2).
  */
 export function groupsOf(flags: StartFlags, configured: readonly WorkerGroup[] | undefined): WorkerGroup[] {
@@ -104,9 +104,9 @@ function usage(message: string, hint: string): InferError {
 }
 
 /**
- * Starts detached workers and waits for each, under this host's lock.
- * @throws InferError of the configuration, Redis, nvidia-smi; WORKERS_BUSY (exit 75). A worker that
- * fails is an outcome.
+ * Starts detached workers and waits for each, holding this host's lock.
+ * @throws InferError of the configuration, Redis, nvidia-smi; WORKERS_BUSY (exit 75). A worker that fails is
+ *   an outcome, not an error.
  */
 export async function startDetached(
   loaded: LoadedSettings,
@@ -128,7 +128,7 @@ export async function startDetached(
   const wishes = [...again, ...wishesOf(groups, facts)];
   const settings = connectionSettings(loaded, true);
   const target = await resolveTarget(settings);
-  // A Redis that does not answer is said once, and not by every worker.
+  // A Redis that does not answer is reported once, not by every worker.
   await closeClient(await connect(target, 'command', settings));
   const lock = await takeLock(files.startLock, {
     waitMs: LOCK_WAIT_MS,

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
+import { pollUntil } from '../core/poll.js';
 import { formatDuration } from '../core/units.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
@@ -9,7 +9,7 @@ import type { WorkerWish } from './worker-wishes.js';
 export interface StartContext {
   files: WorkerFiles;
   launch: WorkerLaunch;
-  /** Until each must be ready, ms. */
+  /** Time within which each must be ready, ms. */
   timeoutMs: number;
   /** Ends those that are not ready yet. */
   signal: AbortSignal;
@@ -24,7 +24,7 @@ export interface StartOutcome {
   gpu: string | null;
   queues: readonly string[];
   log: string;
-  /** Where its models run, and why not on its GPU. */
+  /** Where its models run and, if not on its GPU, why. */
   device?: string;
   fallback?: string;
   /** Why it failed, and the last lines of its log. */
@@ -35,7 +35,7 @@ export interface StartOutcome {
 const POLL_MS = 50;
 
 /**
- * Starts detached workers, all at once, and waits until each is ready. One that runs already is left
+ * Starts detached workers concurrently and waits until each is ready. One that is already running is left
  * alone; one that fails, or is not ready in time, is ended and its pid file removed.
  */
 export function startWorkers(wishes: readonly WorkerWish[], context: StartContext): Promise<StartOutcome[]> {
@@ -68,7 +68,7 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
     files.remove(name);
   }
   const failed = (reason: string, lines: string[]): StartOutcome => {
-    // One that ran before keeps its flags, for the next start.
+    // One that ran before keeps its flags for the next start.
     if (wish.again !== true) files.remove(name);
     return { ...facts, outcome: 'failed', pid: null, reason, lines };
   };
@@ -103,15 +103,14 @@ async function untilReady(
   ended: Promise<ProcessEnd>,
   { files, timeoutMs, signal }: StartContext,
 ): Promise<'ready' | 'late'> {
-  const deadline = performance.now() + timeoutMs;
   let over = false;
   void ended.then(() => {
     over = true;
   });
-  while (!over && !signal.aborted && performance.now() < deadline) {
-    // The worker writes it there itself.
-    if (files.read(name)?.readyAt !== undefined) return 'ready';
-    await delay(POLL_MS, undefined, { signal }).catch(() => undefined);
-  }
-  return 'late';
+  const look = (): 'ready' | 'late' | undefined => {
+    if (over || signal.aborted) return 'late';
+    // The worker records it there itself.
+    return files.read(name)?.readyAt === undefined ? undefined : 'ready';
+  };
+  return pollUntil(look, { everyMs: POLL_MS, timeoutMs }, () => 'late' as const);
 }

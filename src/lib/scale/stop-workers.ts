@@ -4,7 +4,7 @@ import { endingOf, endWorker, type ProcessState, stateOf } from './worker-proces
 export interface StopOutcome {
   name: string;
   pid: number | null;
-  /** `stopped`: it finished its jobs or handed them back; `killed`: it did neither. */
+  /** `stopped`: it finished its jobs or requeued them; `killed`: it did neither. */
   outcome: 'stopped' | 'killed' | 'not running';
 }
 
@@ -20,19 +20,19 @@ export interface WorkerStatus {
   queues: readonly string[];
   /** ms since the epoch. */
   startedAt: number;
-  /** Name of the autoscaler's pool; null for a worker that was started by hand. */
+  /** Name of the autoscaler's pool; null for a worker started manually. */
   pool: string | null;
-  /** Found by an autoscaler that did not start it itself. */
+  /** Found by an autoscaler that did not start it. */
   adopted: boolean;
-  /** Pid of the autoscaler that has it; null when none runs. */
+  /** Pid of the autoscaler that manages it; null when none is running. */
   autoscaler: number | null;
   log: string;
-  /** Of a dead one: why it ended, and its last words. */
+  /** For a dead one: why it ended, and its last output. */
   reason: string | null;
   lines: string[];
 }
 
-/** Every detached worker of this host, dead ones too until they are stopped or started again. */
+/** Every detached worker of this host, including dead ones until they are stopped or started again. */
 export function listDetached(files: WorkerFiles): WorkerStatus[] {
   return files.list().map((file) => {
     const state = stateOf(file);
@@ -57,8 +57,8 @@ export function listDetached(files: WorkerFiles): WorkerStatus[] {
 }
 
 /**
- * Lets workers finish their jobs, for `timeoutMs` at most; then they hand them back. Removes their
- * pid files; that of a dead one too.
+ * Lets workers finish their jobs, for at most `timeoutMs`; then they requeue them. Removes their pid files,
+ * including those of dead workers.
  */
 export function stopWorkers(
   files: WorkerFiles,

@@ -3,21 +3,21 @@ import type { Trace } from './traces.js';
 
 const PIECES = 120;
 
-/** What happened over time, in pieces of the same length. */
+/** What happened over time, in intervals of equal length. */
 export interface TimelineJson {
   readonly pieceMs: number;
-  /** Jobs a second that came. */
+  /** Jobs that arrived per second. */
   readonly arrivals: number[];
-  /** Most jobs that waited. */
+  /** Highest number of waiting jobs. */
   readonly backlog: number[];
-  /** Workers that could take jobs, on average, and those that started. */
+  /** Workers that could take jobs, and workers that were starting, on average. */
   readonly ready: number[];
   readonly starting: number[];
-  /** What the policy did, in its words; `atMs` from the start. */
+  /** The policy's actions in its own words; `atMs` from the start. */
   readonly decisions: { readonly atMs: number; readonly reason: string }[];
 }
 
-/** Gathers the ticks of one simulation. */
+/** Collects the ticks of one simulation. */
 export class Timeline {
   private readonly pieceMs: number;
   private readonly pieces: { ticks: number; backlog: number; ready: number; starting: number }[] = [];

@@ -7,7 +7,7 @@ import type { Trace } from './traces.js';
 
 const ISO = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/;
 const NUMBER = /^\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
-/** Larger numbers count from 1970: seconds, and from the next on milliseconds. */
+/** Larger numbers count from 1970: seconds and, above the next threshold, milliseconds. */
 const EPOCH_SECONDS = 1e8;
 const EPOCH_MS = 1e11;
 const ARRIVAL_COLUMNS = ['arrival', 'arrived', 'arrived_at', 'time', 'timestamp', 'at', 't'];
@@ -21,19 +21,19 @@ type Clock = 'seconds' | 'date';
 
 interface Layout {
   readonly arrival: number;
-  /** Null: no such column. */
+  /** Null: there is no such column. */
   readonly service: number | null;
   readonly serviceUnitMs: number;
-  /** Columns of a line; null: whatever it has. */
+  /** Number of columns per line; null: any. */
   readonly columns: number | null;
 }
 
 /**
- * The jobs of a CSV file: arrival times (seconds from the start, seconds or milliseconds since 1970, or
- * ISO), and in a second column, where there is one, service times. A header is optional; with one, other
- * columns are passed over. Lines may be in any order; empty ones and those that begin with # are skipped.
+ * The jobs of a CSV file: arrival times (seconds from the start, seconds or milliseconds since 1970, or ISO)
+ * and, in an optional second column, service times. A header is optional; if there is one, other columns are
+ * ignored. Lines may be in any order; empty ones and those beginning with # are skipped.
  *
- * @param name what messages and tables call it.
+ * @param name its name in messages and tables.
  * @throws InferError TRACE_* (65) with the line number.
  */
 export function parseTrace(text: string, name: string): Trace {
@@ -87,7 +87,7 @@ function headerOf(fields: readonly string[], line: number): Layout {
   const arrival = names.findIndex((name) => ARRIVAL_COLUMNS.includes(name));
   if (arrival < 0) {
     const first = fields[0] ?? '';
-    // A header is words; what begins like a number is a time that went wrong.
+    // A header consists of words; anything beginning like a number is a malformed time.
     if (/^[\d.+-]/.test(first)) throw badTime(first, line);
     throw bad(
       'TRACE_HEADER',
@@ -111,7 +111,7 @@ function bareLayout(fields: readonly string[], line: number): Layout {
   return { arrival: 0, service: fields.length === 2 ? 1 : null, serviceUnitMs: 1000, columns: fields.length };
 }
 
-/** RFC 4180 quotes, as far as times need them. */
+/** RFC 4180 quotes, as far as needed for times. */
 function fieldsOf(line: string): string[] {
   return line.split(/[,;\t]/).map((field) =>
     field

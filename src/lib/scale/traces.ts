@@ -4,11 +4,11 @@ import { exponential, gamma, normal } from './draw.js';
 /** Jobs to replay. */
 export interface Trace {
   readonly name: string;
-  /** Time it covers, ms: its last arrival at the least. */
+  /** Time it covers, ms: at least until its last arrival. */
   readonly durationMs: number;
   /** When jobs arrive, ms from the start, in order. */
   readonly arrivals: Float64Array;
-  /** What each takes on a worker, ms; null: made up when it is replayed. */
+  /** Service time of each job on a worker, ms; null: generated during the replay. */
   readonly serviceMs: Float64Array | null;
 }
 
@@ -16,15 +16,15 @@ const HOUR = 3600;
 
 interface Generator {
   readonly about: string;
-  /** Seconds it lasts. */
+  /** Its duration in seconds. */
   readonly lasts: number;
-  /** Seconds at which jobs arrive, in any order; `load` multiplies every rate. */
+  /** Arrival times of jobs in seconds, in any order; `load` multiplies every rate. */
   arrivals(random: Random, load: number): number[];
 }
 
 /**
- * Kinds of traffic that published comparisons of autoscalers use. Their parameters are such that the
- * usual loop fares on them about as it was measured to elsewhere (docs/autoscaling.md).
+ * Kinds of traffic used in published comparisons of autoscalers. With these parameters the usual loop
+ * performs about as measured elsewhere (docs/autoscaling.md).
  */
 const GENERATORS = {
   steady: {
@@ -102,7 +102,7 @@ const GENERATORS = {
 
 export type TraceName = keyof typeof GENERATORS;
 export const TRACE_NAMES = Object.keys(GENERATORS) as TraceName[];
-/** Those of one hour: what comparisons are the mean of. */
+/** Those of one hour: comparisons average over these. */
 export const HOUR_TRACES: readonly TraceName[] = TRACE_NAMES.filter((name) => name !== 'sparse');
 
 /** `bursty: 1 job/s, and …`. */
@@ -110,7 +110,7 @@ export function traceAbout(name: TraceName): string {
   return `${name}: ${GENERATORS[name].about}`;
 }
 
-/** The same seed makes the same trace; `load` multiplies its rates. */
+/** The same seed gives the same trace; `load` multiplies its rates. */
 export function makeTrace(name: TraceName, seed: number, load = 1): Trace {
   const { lasts, arrivals } = GENERATORS[name] as Generator;
   const random = seededRandom(seed * 7919 + TRACE_NAMES.indexOf(name));
@@ -126,12 +126,14 @@ function poisson(random: Random, rate: number, from: number, to: number): number
   return times;
 }
 
-/** Poisson arrivals whose rate changes: those of the highest rate, each kept by its chance. */
+/**
+ * Poisson arrivals with a changing rate: those of the highest rate, each kept with the matching probability.
+ */
 function thinned(random: Random, highest: number, lasts: number, rate: (at: number) => number): number[] {
   return poisson(random, highest, 0, lasts).filter((at) => random() * highest < rate(at));
 }
 
-/** Poisson arrivals at a low and a high rate in turn, each for an exponential time. */
+/** Poisson arrivals alternating between a low and a high rate, each for an exponential time. */
 function bursts(
   random: Random,
   times: { low: number; high: number; lowFor: number; highFor: number; lasts: number },
@@ -147,7 +149,7 @@ function bursts(
   return all;
 }
 
-/** Like a code assistant's: short busy times of very different rates, silence between them, one rush. */
+/** Like a code assistant's: short busy periods of very different rates, silence in between, one rush. */
 function assistant(random: Random, load: number): number[] {
   const times: number[] = [];
   const rush = 600 + 2400 * random();

@@ -13,7 +13,7 @@ const OWN: Readonly<Record<string, string>> = {
   '--json': '',
 };
 
-/** That, of an autoscaler: it chooses GPUs, waits for drains, and wants workers that stay. */
+/** The same for an autoscaler: it chooses GPUs, waits for drains, and needs long-lived workers. */
 export const AUTOSCALED: Readonly<Record<string, string>> = {
   '--gpu': '--gpus',
   '--share-gpu': '--workers-per-gpu',
@@ -22,9 +22,9 @@ export const AUTOSCALED: Readonly<Record<string, string>> = {
 };
 
 /**
- * Refuses flags of `infer worker` that would contradict what its starter says: the last of two counts,
- * and a worker of another name, queue or Redis than its pid file says would be no one's.
- * @param more further ones, each with what to use instead ('' for nothing).
+ * Rejects flags of `infer worker` that would contradict those set by its starter: the last of two counts, and
+ * a worker with another name, queue or Redis than in its pid file could not be managed.
+ * @param more additional flags, each with what to use instead ('' for nothing).
  * @throws InferError WORKER_FLAG (exit 2).
  */
 export function checkWorkerArgs(

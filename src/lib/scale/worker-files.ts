@@ -7,9 +7,9 @@ import { type LockHolder, lockHolder } from '../core/file-lock.js';
 import { makePrivateDir, stateFileError } from '../core/private-dir.js';
 import type { ProcessMark } from '../core/process-alive.js';
 
-/** The pid file of a detached worker. It is written before the process is started, without pid then. */
+/** The pid file of a detached worker. It is written before the process is started, at first without a pid. */
 export interface WorkerFile {
-  /** Of the file, `gpu-1`; the worker's own name is `<name>@<host>`. */
+  /** Name of the file, `gpu-1`; the worker's own name is `<name>@<host>`. */
   name: string;
   /** ms since the epoch. */
   createdAt: number;
@@ -21,19 +21,19 @@ export interface WorkerFile {
   /** UUID or index; null for a worker on the CPU. */
   gpu: string | null;
   log: string;
-  /** Of an autoscaler's worker: whose it is, where it runs, and whether a later autoscaler found it. */
+  /** For an autoscaler's worker: its pool, its slot, and whether a later autoscaler adopted it. */
   pool?: string | undefined;
   slot?: string | undefined;
   adopted?: boolean | undefined;
-  /** Since when it has been told to finish, ms since the epoch. */
+  /** Since when it has been draining, ms since the epoch. */
   drainingSince?: number | undefined;
-  /** Since when it is ready, by its own word; where its models run, and why not on the GPU it was given. */
+  /** When it became ready, as it reported; where its models run and, if not on its GPU, why. */
   readyAt?: number | undefined;
   device?: string | undefined;
   fallback?: string | undefined;
 }
 
-/** What a detached worker writes down as it ends; one that was killed cannot. */
+/** What a detached worker records as it ends; one that was killed cannot. */
 export interface WorkerExit {
   pid: number;
   code: number;
@@ -42,10 +42,10 @@ export interface WorkerExit {
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-/** Of a name that is given; numbers and GPUs are added to it. */
+/** Maximum length of a given name; numbers and GPUs are appended to it. */
 const NAME_MAX = 100;
 
-/** Whether files of a worker may be called so; what is no such name leads nowhere else in the file system. */
+/** Whether files of a worker may have this name; anything accepted stays inside the directory. */
 export function isWorkerName(name: string): boolean {
   return NAME.test(name);
 }
@@ -61,14 +61,14 @@ export function checkWorkerName(name: string): string {
 }
 
 /**
- * Files of this host's detached workers, `<stateDir>/workers/<host>`: a state directory may be shared
- * by hosts, and another host's process ids mean nothing here.
+ * Files of this host's detached workers, `<stateDir>/workers/<host>`: hosts may share a state directory, and
+ * process ids of another host mean nothing here.
  */
 export class WorkerFiles {
   readonly dir: string;
   readonly host = hostname();
 
-  /** @throws InferError STATE_DIR (exit 77) when the directory is not ours alone. */
+  /** @throws InferError STATE_DIR (exit 77) when the directory is not exclusively ours. */
   constructor(stateDir: string) {
     const workers = join(resolve(stateDir), 'workers');
     this.dir = join(workers, this.host);
@@ -83,7 +83,7 @@ export class WorkerFiles {
     return join(this.dir, `${name}.json`);
   }
 
-  /** Held by an autoscaler as long as it lives. */
+  /** Held by an autoscaler for its whole life. */
   poolLock(pool: string): string {
     return join(this.dir, `${pool}.lock`);
   }
@@ -100,7 +100,7 @@ export class WorkerFiles {
     return lockHolder(this.poolLock(pool));
   }
 
-  /** All pid files, by name, numbers in them counted as numbers. */
+  /** All pid files, sorted by name, with numbers in names compared as numbers. */
   list(): WorkerFile[] {
     const names = readdirSync(this.dir).filter((file) => file.endsWith('.json'));
     return names
@@ -112,20 +112,20 @@ export class WorkerFiles {
     return readWorkerFile(this.fileOf(name));
   }
 
-  /** Makes a pid file; false when there is one of that name already. */
+  /** Creates a pid file; false when one with that name exists. */
   create(file: WorkerFile): boolean {
     try {
       writeFileSync(this.fileOf(file.name), JSON.stringify(file), { mode: 0o600, flag: 'wx' });
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-      // A full disk leaves the file with nothing in it.
+      // A full disk leaves the file empty.
       this.remove(file.name);
       throw stateFileError(this.fileOf(file.name), error);
     }
   }
 
-  /** Writes a pid file again, in one step; one that was removed meanwhile stays removed: false. */
+  /** Rewrites a pid file atomically; one that was removed meanwhile stays removed: false. */
   update(name: string, change: Partial<WorkerFile>): boolean {
     return updateWorkerFile(this.fileOf(name), change);
   }
@@ -135,7 +135,7 @@ export class WorkerFiles {
     return exit !== undefined && exit.pid === mark?.pid ? exit : undefined;
   }
 
-  /** The log stays: it says why a worker ended. */
+  /** The log is kept: it says why a worker ended. */
   remove(name: string): void {
     for (const file of [this.fileOf(name), exitFile(this.fileOf(name))]) rmSync(file, { force: true });
   }
@@ -175,7 +175,7 @@ export function writeAtomically(file: string, content: unknown): void {
   }
 }
 
-/** What a file of ours holds; undefined when it is not there or was cut short. */
+/** The content of one of our files; undefined when it is missing or truncated. */
 export function readJson<T extends object>(file: string): T | undefined {
   try {
     const content: unknown = JSON.parse(readFileSync(file, 'utf8'));

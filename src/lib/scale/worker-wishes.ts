@@ -5,41 +5,41 @@ import { threadShare } from './thread-share.js';
 import { checkWorkerArgs } from './worker-args.js';
 import { checkWorkerName, type WorkerFile } from './worker-files.js';
 
-/** A worker that someone wants to run. */
+/** A worker to be started. */
 export interface WorkerWish {
-  /** Of its pid file. */
+  /** Name of its pid file. */
   name: string;
   queues: readonly string[];
   /** UUID or index; null for none. */
   gpu: string | null;
   /** Arguments of `infer worker`, all of them. */
   argv: readonly string[];
-  /** It has run before: its pid file stays if it does not start. */
+  /** It has run before: its pid file is kept if it does not start. */
   again?: boolean;
 }
 
 export interface WishFacts {
   host: string;
-  /** Queues of groups that name none. */
+  /** Queues for groups that name none. */
   queues: readonly string[];
   /** CPU cores of this host. */
   cores: number;
-  /** Asked only where a group wants one worker for each GPU. */
+  /** Queried only if a group wants one worker per GPU. */
   gpus: readonly Gpu[];
-  /** Threads are set elsewhere (`--threads`, INFER_THREADS): they are not shared out here. */
+  /** Threads are set elsewhere (`--threads`, INFER_THREADS): they are not divided here. */
   threadsGiven: boolean;
-  /** Runners that a worker may have, unless its arguments say. */
+  /** Maximum number of runners of a worker, unless its arguments say. */
   runners: number;
 }
 
-/** A worker of a pid file once more, with the same flags. */
+/** A wish for the worker of a pid file, with the same flags. */
 export function wishAgain({ name, queues, gpu, argv }: WorkerFile): WorkerWish {
   return { name, queues, gpu, argv, again: true };
 }
 
 /**
- * The workers that groups stand for, each with a name of its own.
- * @throws InferError USAGE (exit 2) for a wish that makes no sense, NO_GPU (exit 69).
+ * The workers of the given groups, each with its own name.
+ * @throws InferError USAGE (exit 2) for an invalid wish, NO_GPU (exit 69).
  */
 export function wishesOf(groups: readonly WorkerGroup[], facts: WishFacts): WorkerWish[] {
   const places = groups.flatMap((group) => placesOf(group, facts).map((place) => ({ group, ...place })));
@@ -51,7 +51,7 @@ export function wishesOf(groups: readonly WorkerGroup[], facts: WishFacts): Work
     const queues = group.queues ?? facts.queues;
     const extra = group.args ?? [];
     checkWorkerArgs(extra, 'infer workers start', { '--name': '--name' });
-    // Each would take all cores but one, and together they would only stand in each other's way.
+    // Otherwise each would use all cores but one, and together they would only slow each other down.
     const share = gpu === null && onCpu > 1 && !facts.threadsGiven && !has(extra, '--threads');
     return {
       name: checkWorkerName(name),

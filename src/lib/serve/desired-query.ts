@@ -5,7 +5,7 @@ import { parseDuration } from '../core/units.js';
 import { checkPolicyConfig, choosePolicy } from '../scale/choose-policy.js';
 import type { Policy, PolicyConfig } from '../scale/policy.js';
 
-/** What `/autoscale/<queue>?…` asks for. */
+/** The request of `/autoscale/<queue>?…`. */
 export interface DesiredQuery {
   readonly queues: readonly string[];
   readonly config: PolicyConfig;
@@ -19,13 +19,16 @@ const DEFAULT_MIN = 1;
 const DEFAULT_MAX = 4;
 const DEFAULT_TARGET_MS = 10_000;
 const DEFAULT_POLICY = 'predictive';
-/** About how often KEDA asks: three missed make a blind time, after which nothing is stopped at first. */
+/**
+ * Approximate polling interval of KEDA: three missed polls count as a time without data, after which nothing
+ * is stopped at first.
+ */
 const INTERVAL_MS = 5000;
-/** More queues than these are one pool of no one. */
+/** A real pool does not have more queues than this. */
 const MOST_QUEUES = 32;
 
 /**
- * The queues of the path, one or several that the same workers serve, and the bounds of the query.
+ * The queues in the path, one or several served by the same workers, and the bounds in the query.
  * @throws InferError QUEUE_NAME, PARAMETER, DURATION, POLICY, AUTOSCALE_BOUNDS (2).
  */
 export function readQuery(path: string, query: URLSearchParams): DesiredQuery {
@@ -77,7 +80,7 @@ function duration(text: string): number {
   }
 }
 
-/** The same mistake is told to who types a command; here flags are parameters. */
+/** The same error is used for commands; here flags are parameters. */
 function inParameters(error: unknown): unknown {
   if (!(error instanceof InferError)) return error;
   const worded = (text: string) =>

@@ -17,7 +17,7 @@ export interface Reply {
   body: unknown;
 }
 
-/** One queue under one set of bounds, and what was decided for it so far. */
+/** One queue with one set of bounds, and what was decided for it so far. */
 interface Pool {
   readonly query: DesiredQuery;
   readonly advisor: Advisor;
@@ -25,21 +25,21 @@ interface Pool {
   last?: { reply: Reply; at: number; desired: number } | undefined;
 }
 
-/** Two who ask within this time get one answer, and the policy sees one look. */
+/** Requests within this time get the same answer, and the policy sees one look. */
 const SAME_MS = 1000;
 /** Requests with ever new bounds evict the oldest. */
 const MOST_POOLS = 64;
-/** Delayed jobs that are due so soon count as waiting. */
+/** Delayed jobs due within this time count as waiting. */
 const HORIZON_MS = 20_000;
 const SHOWN_MS = 300_000;
 
 /**
- * `/autoscale/<queue>`: how many workers there should be, by the policy of the live loop, for KEDA or
- * someone else runs them. What is known of a queue is kept from one question to the next, in memory;
- * questions with other bounds are other pools.
+ * `/autoscale/<queue>`: how many workers there should be according to the live loop's policy, for KEDA or
+ * another system that runs them. What is known about a queue is kept in memory from one request to the next;
+ * requests with other bounds are separate pools.
  */
 export class DesiredWorkers {
-  /** Asked last is last. */
+  /** In order of use, the most recent last. */
   private readonly pools = new Map<string, Pool>();
 
   constructor(
@@ -47,7 +47,11 @@ export class DesiredWorkers {
     private readonly ask: Ask,
   ) {}
 
-  /** Answers 200 with the number, 400 and 404 for what cannot be asked, 503 while Redis is away. */
+  /**
+   * Answers 200 with the number, and otherwise with the status of the error in the table: 400 and 404 for
+   * invalid requests, 503 while Redis is unreachable. For any failure on this side, the number stands until
+   * Redis can be read.
+   */
   async handle(queues: string, query: URLSearchParams): Promise<Reply> {
     try {
       const pool = this.poolOf(readQuery(queues, query));
@@ -59,11 +63,11 @@ export class DesiredWorkers {
       return await pool.looking;
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
-      return { status: statusOf(error), body: { error: errorJson(error) } };
+      return { status: error.facts.httpStatus, body: { error: errorJson(error) } };
     }
   }
 
-  /** Workers wanted by queue, as far as anybody asked in the last five minutes. */
+  /** Workers wanted by queue, for requests of the last five minutes. */
   latest(): ReadonlyMap<string, number> {
     const now = performance.now();
     return new Map(
@@ -75,7 +79,7 @@ export class DesiredWorkers {
     );
   }
 
-  /** Queues that ever got a job, and those that a worker serves. */
+  /** Queues that ever received a job, and those that a worker serves. */
   private async known(client: RedisClient): Promise<string[]> {
     const [queues, workers] = await Promise.all([
       listQueues(client, this.prefix),
@@ -104,7 +108,7 @@ export class DesiredWorkers {
         return Promise.all([
           now,
           samplePool(client, this.prefix, queues, now, HORIZON_MS),
-          // One that was known stays so: with its last job and worker gone it still is to be scaled.
+          // A known queue stays known: without its last job and worker it must still be scaled.
           advisor.held === undefined ? this.known(client) : queues,
         ]);
       });
@@ -114,13 +118,13 @@ export class DesiredWorkers {
       pool.last = { reply, at: performance.now(), desired: advice.desired };
       return reply;
     } catch (error) {
-      // A queue that no one knows is no pool, and takes no pool's place.
+      // An unknown queue is not a pool, and takes no pool's place.
       if (advisor.held === undefined) this.pools.delete(keyOf(query));
-      if (!(error instanceof InferError) || statusOf(error) !== 503) throw error;
+      if (!(error instanceof InferError) || error.facts.httpStatus < 500) throw error;
       advisor.blind(serverTime());
       // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
       const held = advisor.held ?? null;
-      return { status: 503, body: { queue: queues.join(','), held, error: errorJson(error) } };
+      return { status: error.facts.httpStatus, body: { queue: queues.join(','), held, error: errorJson(error) } };
     }
   }
 }
@@ -152,11 +156,6 @@ function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
     oldestMs: queue.oldestMs,
     workers,
   };
-}
-
-/** Whatever is wrong at this end: the number stands until Redis can be read. */
-function statusOf({ facts: { httpStatus } }: InferError): number {
-  return httpStatus < 500 ? httpStatus : 503;
 }
 
 function errorJson(error: InferError) {

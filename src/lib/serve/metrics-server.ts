@@ -7,9 +7,9 @@ import { type Listening, listen } from './http/listen.js';
 
 export interface MetricsServerOptions {
   host: string;
-  /** 0 takes any free port. */
+  /** 0 selects any free port. */
   port: number;
-  /** Asked of all but the probes. */
+  /** Required by every route except the probes. */
   token?: string | undefined;
   onFailure: (error: unknown) => void;
 }
@@ -21,8 +21,8 @@ const MOST_CONNECTIONS = 256;
 const MOST_BODY = 1024;
 
 /**
- * `/metrics` for Prometheus, `/autoscale/<queue>` for KEDA; `/healthz` (this process runs) and `/readyz` (Redis
- * answers) for what restarts processes. Health does not hang on Redis: restarting the exporter does not fix Redis.
+ * `/metrics` for Prometheus, `/autoscale/<queue>` for KEDA; `/healthz` (this process is running) and `/readyz`
+ * (Redis answers) for the supervisor. Health does not depend on Redis: restarting the exporter does not fix Redis.
  * @throws InferError PORT_IN_USE, PORT_PERMISSION or PORT when it cannot listen.
  */
 export async function startMetricsServer(

@@ -1,6 +1,6 @@
 import type { LoadedSettings } from '../config/load.js';
+import { hasTrait } from '../core/error-table.js';
 import { type InferError, messageOf } from '../core/errors.js';
-import { ExitCode } from '../core/exit-codes.js';
 import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
 import type { HttpFigures } from '../metrics/family.js';
 import { Scraper } from '../metrics/scraper.js';
@@ -26,28 +26,26 @@ export interface ServeOptions {
   token: string | undefined;
   note: (line: string) => void;
   warn: (line: string) => void;
-  /** Called when it is ready; resolves when it shall end. */
+  /** Called when it is ready; resolves when it should end. */
   until: () => Promise<void>;
 }
 
-/** Below the 10 s that Prometheus waits by default. */
+/** Less than the 10 s that Prometheus waits by default. */
 const LOOK_MS = 4000;
 const DEFAULT_PORT = 9464;
-/** A wrong password or URL can only be fixed by the caller; other failures may be temporary. */
-const FATAL: readonly number[] = [ExitCode.BadConfig, ExitCode.NotPermitted];
 
 export interface Exporter {
   scraper: Scraper;
   desired: DesiredWorkers;
 }
 
-/** An exporter by the command's settings; opens nothing until it is asked. */
+/** An exporter with the command's settings; connects only when asked. */
 export function openExporter(loaded: LoadedSettings, flags: ScrapeFlags): Exporter {
   const timeoutMs = flags.timeoutMs ?? LOOK_MS;
   const { prefix } = loaded.values;
   const desired = new DesiredWorkers(prefix, (work) => scraper.ask(work));
   const scraper: Scraper = new Scraper({
-    // Starts no server of infer's own: who only looks changes nothing.
+    // Starts no server of infer's own: a read-only command changes nothing.
     settings: { ...connectionSettings(loaded, false), connectTimeoutMs: Math.max(1, timeoutMs / 2) },
     prefix,
     desired: () => desired.latest(),
@@ -64,8 +62,8 @@ export function openExporter(loaded: LoadedSettings, flags: ScrapeFlags): Export
 }
 
 /**
- * Serves until it is told to end; answers the URL it had.
- * @throws InferError PORT_IN_USE, PORT_PERMISSION, PORT; REDIS_… when the settings of Redis cannot be right.
+ * Serves until told to end; returns its URL.
+ * @throws InferError PORT_IN_USE, PORT_PERMISSION, PORT; REDIS_… when the Redis settings cannot be right.
  */
 export async function serveMetrics(
   { scraper, desired }: Exporter,
@@ -75,8 +73,9 @@ export async function serveMetrics(
   try {
     await scraper.read();
   } catch (error) {
-    const { exitCode, message } = error as InferError;
-    if (FATAL.includes(exitCode)) throw error;
+    const { code, message } = error as InferError;
+    // Other failures may be temporary.
+    if (hasTrait(code, 'settings-wrong')) throw error;
     warn(`${message}; /metrics says infer_up 0 until it answers`);
   }
   const onFailure = (error: unknown) => warn(`a request failed: ${messageOf(error)}`);

@@ -1,19 +1,19 @@
-/** Where log lines go; `process.stderr` fits. */
+/** The target of log lines; `process.stderr` fits. */
 export interface LogStream {
   readonly isTTY?: boolean | undefined;
-  /** Bytes that a slow reader has not taken yet. */
+  /** Bytes that a slow reader has not read yet. */
   readonly writableLength?: number | undefined;
   write(text: string, done?: (error?: Error | null) => void): unknown;
 }
 
-/** Of a reader that has stopped reading, kept in memory. */
+/** Maximum bytes kept in memory for a reader that has stopped reading. */
 const BACKLOG_BYTES = 1 << 20;
 
 /**
- * Log lines to a stream that may fail: lines that cannot be written (a full disk, a terminal that is
- * gone) and those beyond 1 MiB that a stalled reader has not taken are dropped and counted. A log is
- * no reason for a worker to stop, nor to fill its memory.
- * @param onBack called with the number of lost lines at the first line that is written after them.
+ * Writes log lines to a stream that may fail: lines that cannot be written (a full disk, a closed terminal)
+ * and those beyond 1 MiB that a stalled reader has not read are dropped and counted. Logging must neither
+ * stop a worker nor fill its memory.
+ * @param onBack called with the number of lost lines when the next line is written.
  */
 export class LogSink {
   private lost = 0;

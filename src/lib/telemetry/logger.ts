@@ -9,30 +9,30 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 export interface LoggerOptions {
   level: LogLevel;
-  /** Where lines go; standard error unless told. */
+  /** The target of lines; default: standard error. */
   stream?: LogStream | undefined;
-  /** Short lines for people instead of JSON; by default when the stream is a terminal. */
+  /** Short lines for people instead of JSON; default: if the stream is a terminal. */
   pretty?: boolean | undefined;
   color?: boolean | undefined;
-  /** Fields of every line, such as the worker's id. */
+  /** Fields added to every line, such as the worker's id. */
   base?: Record<string, unknown> | undefined;
 }
 
-/** Fields that may hold a payload or a secret: their values never reach a log line. */
+/** Fields that may contain a payload or a secret: their values never appear in a log line. */
 const REDACTED_KEY =
   /^(?:.*(?:password|passwd|secret|token|authorization|cookie)|.*url|payload|data|input|inputs|output|outputs|result|rows_data|argv)$/i;
 const TEXT_MAX = 1000;
 const DEPTH_MAX = 4;
 const ITEMS_MAX = 50;
 
-/** Text fit for a log line: no control characters, no credentials of a URL, not endless. */
+/** Text suitable for a log line: no control characters, no credentials of a URL, limited length. */
 function logText(text: string): string {
-  // Masked before it is cut: half a URL no longer shows where its password ends.
+  // Masked before it is truncated: in half a URL, the end of the password would not be recognisable.
   const masked = withoutCredentials(text.slice(0, 4 * TEXT_MAX));
   return printable(masked.length > TEXT_MAX ? `${masked.slice(0, TEXT_MAX)}…` : masked);
 }
 
-/** A measure with the digits it is worth: 12.34, 1235, and whole numbers as they are. */
+/** A number with its significant digits: 12.34, 1235, and integers unchanged. */
 function logNumber(value: number): number {
   if (!Number.isFinite(value) || Number.isInteger(value)) return value;
   return Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));
@@ -68,9 +68,9 @@ function cleanFields(fields: object, depth: number): Record<string, unknown> {
 }
 
 /**
- * A pino logger to standard error: JSON lines for machines, short lines for people. No worker
- * threads: those would lose the last lines of a dying process and do not survive bundling. Lines that
- * cannot be written are dropped, and their number is logged when lines can be written again.
+ * A pino logger to standard error: JSON lines for machines, short lines for people. No worker threads: those
+ * would lose the last lines of a dying process and do not survive bundling. Lines that cannot be written are
+ * dropped, and their number is logged once writing works again.
  */
 export function createLogger(options: LoggerOptions): Logger {
   const stream = options.stream ?? process.stderr;
@@ -98,7 +98,7 @@ export function createLogger(options: LoggerOptions): Logger {
         logMethod(args, method) {
           const safe: unknown[] = args.map((arg) => (typeof arg === 'string' ? logText(arg) : arg));
           const error = errorIn(safe[0]);
-          // Without a message pino takes the error's own, unmasked.
+          // Without a message, pino uses the error's own, unmasked.
           if (error !== undefined && safe.length === 1) safe.push(logText(error.message));
           method.apply(this, safe as typeof args);
         },
@@ -118,11 +118,6 @@ function errorIn(first: unknown): Error | undefined {
   if (first instanceof Error) return first;
   const inner = typeof first === 'object' && first !== null && 'err' in first ? first.err : undefined;
   return inner instanceof Error ? inner : undefined;
-}
-
-/** A logger that says nothing, for tests and light commands. */
-export function silentLogger(): Logger {
-  return pino({ level: 'silent' }, { write: () => undefined });
 }
 
 const LEVEL_FORMAT = {
@@ -168,15 +163,15 @@ function fieldText(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Says of an event that keeps happening whether it is time to log it again. */
+/** Decides whether a recurring event should be logged again. */
 export interface RateLimiter {
-  /** The number of times `key` was held back since it was last let through, or undefined: stay silent. */
+  /** How often `key` was suppressed since it was last let through, or undefined: do not log it. */
   pass(key: string): number | undefined;
 }
 
 const KEYS_MAX = 1000;
 
-/** Once per `everyMs` for each key, so that a Redis that fails for an hour fills no disk. */
+/** Once per `everyMs` for each key, so that a Redis that fails for an hour does not fill a disk. */
 export function rateLimiter(everyMs: number, now: () => number = Date.now): RateLimiter {
   const seen = new Map<string, { at: number; held: number }>();
   return {
@@ -187,7 +182,7 @@ export function rateLimiter(everyMs: number, now: () => number = Date.now): Rate
         last.held += 1;
         return undefined;
       }
-      // Keys may hold ids; forgetting all of them only repeats a line.
+      // Keys may contain ids; clearing all of them only repeats a line.
       if (seen.size >= KEYS_MAX) seen.clear();
       seen.set(key, { at: time, held: 0 });
       return last?.held ?? 0;

@@ -1,10 +1,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Sampled every 5 ms: fine enough to see the 20 ms that would delay locks and urgent work. */
+/** Sampled every 5 ms: fine enough to detect the 20 ms that would delay locks and urgent work. */
 const RESOLUTION_MS = 5;
 const NS_PER_MS = 1e6;
 
-/** How late the event loop comes to its timers: what blocks it blocks locks, heartbeats and signals. */
+/** How late the event loop runs its timers: what blocks it also blocks locks, heartbeats and signals. */
 export class LoopLag {
   private readonly histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 

@@ -4,7 +4,7 @@ import { printable } from '../core/job.js';
 import { type AclRole, aclRules, aclRules62 } from '../redis/acl.js';
 import { refusalOf, type ServerNode, shortReply } from '../redis/server-config.js';
 
-/** A user to be made: its name and everything after it in `ACL SETUSER name …`. */
+/** A user to be created: its name and everything after it in `ACL SETUSER name …`. */
 export interface AclUser {
   name: string;
   rules: string[];
@@ -14,9 +14,9 @@ export interface AclUserSpec {
   role: AclRole;
   name: string;
   prefix: string;
-  /** Undefined writes a placeholder to be filled in by hand. */
+  /** Undefined writes a placeholder to be filled in manually. */
   password: string | undefined;
-  /** Number of the database that the user works in. */
+  /** Number of the user's database. */
   db: number;
   /** Redis before 7.0 has neither read-only keys nor selectors. */
   readOnlyKeys: boolean;
@@ -25,15 +25,15 @@ export interface AclUserSpec {
 const USER_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 /**
- * What Redis is told of a user: with the password's SHA-256 in place of the password, so that the
- * line may stand in files and shell histories. @throws InferError ACL_USER (exit 2).
+ * The arguments that define a user: with the password's SHA-256 instead of the password, so that the line may
+ * appear in files and shell histories. @throws InferError ACL_USER (exit 2).
  */
 export function aclUser({ role, name, prefix, password, db, readOnlyKeys }: AclUserSpec): AclUser {
   if (!USER_NAME.test(name) || name === 'default') {
     const why =
       name === 'default'
-        ? 'every client that gives no name is `default`, which stays as it is'
-        : 'that is no user name';
+        ? 'clients without a name are `default`, which is not changed'
+        : 'that is not a user name';
     throw new InferError('ACL_USER', `'${printable(name)}': ${why}`, {
       hint: `--user infer-${role}, of letters, digits, dot, dash and underscore`,
     });
@@ -48,21 +48,21 @@ export function setUserLine({ name, rules }: AclUser): string {
   return `ACL SETUSER ${name} ${rules.join(' ')}`;
 }
 
-/** The same as a line of the file that `aclfile` names; such a line starts from nothing by itself. */
+/** The same as a line of the file named by `aclfile`; such a line implies `reset`. */
 export function aclFileLine({ name, rules }: AclUser): string {
   return `user ${name} ${rules.filter((rule) => rule !== 'reset').join(' ')}`;
 }
 
 const PASSWORD_BYTES = 24;
 
-/** 192 random bits in 32 characters that need no quoting in a URL or a shell. */
+/** 192 random bits as 32 characters that need no quoting in a URL or a shell. */
 export function newPassword(): string {
   return randomBytes(PASSWORD_BYTES).toString('base64url');
 }
 
 /**
- * Makes a user on every server. @throws InferError ACL_USER_EXISTS (exit 1) unless `replace`, before
- * any server was told; ACL_ABSENT (77) where users are the provider's business.
+ * Makes a user on every server. @throws InferError ACL_USER_EXISTS (exit 1) unless `replace`, before any
+ * server is changed; ACL_ABSENT (77) where the provider manages users.
  */
 export async function createUser(
   servers: readonly ServerNode[],
@@ -81,8 +81,8 @@ export async function createUser(
 }
 
 /**
- * Makes users outlive a restart: into the ACL file where the server has one, else with CONFIG
- * REWRITE. Answers why not, in the server's words; undefined when it is done.
+ * Makes users survive a restart: saves them to the ACL file if the server has one, else with CONFIG REWRITE.
+ * Returns the server's reason if that failed; undefined on success.
  */
 export async function saveUsers(servers: readonly ServerNode[]): Promise<string | undefined> {
   for (const { node } of servers) {

@@ -16,7 +16,7 @@ export interface NodeChanges {
   changes: readonly SettingChange[];
 }
 
-/** A setting as the server itself says it is after the change. */
+/** A setting as read back from the server after the change. */
 export interface Verified extends SettingChange {
   now: string;
 }
@@ -24,7 +24,7 @@ export interface Verified extends SettingChange {
 export interface Applied {
   nodes: { label: string; changes: Verified[] }[];
   snapshot: StoredSnapshot;
-  /** False when a server says something else than what it was told and acknowledged. */
+  /** False when a server reports another value than the one it acknowledged. */
   verified: boolean;
 }
 
@@ -36,12 +36,13 @@ export interface ApplyOptions {
 }
 
 /**
- * Changes every server, or none: what was is noted on disk first, each server takes its settings as
- * one change, and if one refuses or `signal` aborts, those before it get theirs back. Killed in the
- * middle, the snapshot stays `applying`, and a rollback puts back what was changed.
+ * Changes every server, or none: the old values are saved to disk first, each server is changed in one step,
+ * and if one refuses or `signal` aborts, the earlier ones are restored. If it is killed in between, the
+ * snapshot stays `applying`, and a rollback restores what was changed.
  * @param servers in the order of `plans`.
- * @throws InferError TUNE_CHANGED (exit 75) when a setting is no longer what the plan was made from,
- * TUNE_PERMISSION (77) when a server refuses CONFIG, TUNE_REFUSED (78) when it refuses a value, TUNE_HALF_DONE (3) when undoing failed too.
+ * @throws InferError TUNE_CHANGED (exit 75) when a setting has changed since the plan was made,
+ *   TUNE_PERMISSION (77) when a server refuses CONFIG, TUNE_REFUSED (78) when it refuses a value,
+ *   TUNE_HALF_DONE (3) when undoing failed too.
  */
 export async function applyPlans(
   servers: readonly ServerNode[],
@@ -67,7 +68,7 @@ export async function applyPlans(
   return { ...(await readBack(servers, plans)), snapshot: applied };
 }
 
-/** Sets plans one server after the other; on failure undoes all and says so by `undone`. */
+/** Applies plans one server after the other; on failure undoes everything and reports it through `undone`. */
 export async function setAll(
   servers: readonly ServerNode[],
   plans: readonly NodeChanges[],
@@ -92,7 +93,7 @@ export async function setAll(
   }
 }
 
-/** Undoes one server's whole change; answers what it would not take. */
+/** Undoes one server's whole change; returns what it refused. */
 async function putBack({ node }: ServerNode, { changes }: NodeChanges): Promise<SettingChange[]> {
   const back = changes.map(({ name, from, to }) => ({ name, from: to, to: from })).reverse();
   try {
@@ -103,7 +104,7 @@ async function putBack({ node }: ServerNode, { changes }: NodeChanges): Promise<
   }
 }
 
-/** What the servers say now of settings that were changed. */
+/** Current values of the changed settings, read from the servers. */
 export async function readBack(
   servers: readonly ServerNode[],
   plans: readonly NodeChanges[],
@@ -120,10 +121,12 @@ export async function readBack(
   };
 }
 
-/** Values that Redis writes in another way than it takes them: `slave` for `replica`, letter case. */
+/**
+ * Treats values as equal that Redis writes differently from its input: `slave` for `replica`, letter case.
+ */
 export function sameValue(a: string, b: string): boolean {
   const plain = (value: string): string => value.toLowerCase().replaceAll('slave', 'replica').trim();
-  // Limits of classes that were not named stay, and are listed all the same.
+  // Limits of classes that were not given are unchanged, but are listed too.
   return plain(a) === plain(b) || (plain(b).includes(' ') && plain(a).includes(plain(b)));
 }
 
@@ -154,7 +157,7 @@ function nodeAt(servers: readonly ServerNode[], at: number): ServerNode {
   return server;
 }
 
-/** A server's own words on a setting it does not take; everything else stays as it is. */
+/** The server's message for a setting it refuses; any other error is unchanged. */
 function refused(error: unknown, label: string): unknown {
   if (refusalOf(error) === undefined) return error;
   return new InferError('TUNE_REFUSED', `${label} refuses it: ${shortReply(error)}`, {

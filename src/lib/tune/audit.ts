@@ -2,7 +2,7 @@ import { judgeHealth } from './health.js';
 import { type Finding, judgeSettings, type Level, type TuneRole } from './rules.js';
 import type { NodeFacts, ServerFacts } from './server-facts.js';
 
-/** What an audit says of one server. */
+/** The audit of one server. */
 export interface NodeAudit {
   label: string;
   version: string;
@@ -10,7 +10,7 @@ export interface NodeAudit {
   usedMemory: number;
   /** 0 = no limit. */
   maxMemory: number;
-  /** Why CONFIG was refused; null where it answers. */
+  /** Why CONFIG was refused; null when it works. */
   refused: string | null;
   findings: Finding[];
 }
@@ -32,7 +32,7 @@ export function auditServers(facts: ServerFacts, role: TuneRole): NodeAudit[] {
   }));
 }
 
-/** The worst of an audit, as its exit code tells it: advice and the unseen do not count. */
+/** The worst of an audit, for its exit code; advice and unknown settings do not count. */
 export function worstOf(audits: readonly NodeAudit[]): 'ok' | 'warning' | 'critical' {
   const levels = new Set(audits.flatMap(({ findings }) => findings.map(({ level }) => level)));
   return levels.has('critical') ? 'critical' : levels.has('warning') ? 'warning' : 'ok';

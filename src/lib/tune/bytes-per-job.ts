@@ -14,14 +14,17 @@ export const JOB_KINDS = [
 ] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
 
-/** What jobs of one kind take in Redis, over all queues. Bytes, averages of a sample. */
+/** Memory of jobs of one kind in Redis, over all queues. Bytes, averages of a sample. */
 export interface KindCost {
   kind: JobKind;
-  /** Jobs there, without those whose record has expired. */
+  /** Existing jobs, without those whose record has expired. */
   jobs: number;
   sampled: number;
   bytesPerJob: number;
-  /** Parts of `bytesPerJob`: its record, its place in the queue and its lock; input and result of its own key. */
+  /**
+   * Parts of `bytesPerJob`: its record, its place in the queue and its lock; input and result in their own
+   * keys.
+   */
   recordBytes: number;
   inputBytes: number;
   resultBytes: number;
@@ -35,13 +38,13 @@ export interface EventCost {
   bytes: number;
 }
 
-/** What jobs cost; undefined where MEMORY USAGE is refused. */
+/** The cost of jobs; undefined where MEMORY USAGE is refused. */
 export interface JobCosts {
   kinds: KindCost[];
   events: EventCost;
 }
 
-/** Jobs of one kind and queue that are looked at. At 4 commands each this stays under 10 ms of Redis. */
+/** Jobs sampled per kind and queue. At 4 commands each this takes less than 10 ms of Redis. */
 const SAMPLE = 50;
 
 interface Sum {
@@ -53,8 +56,8 @@ interface Sum {
 }
 
 /**
- * Measures live jobs: counts are exact, bytes are those of up to 50 jobs of each kind and queue,
- * taken evenly over its length. Read-only, and bounded whatever the length of the queues.
+ * Measures live jobs: counts are exact, bytes come from up to 50 jobs of each kind and queue, spread evenly
+ * over its length. Read-only, and bounded whatever the length of the queues.
  */
 export async function measureJobs(
   client: RedisClient,
@@ -131,7 +134,7 @@ async function measureKind(
       ),
     ),
   );
-  // A record that has expired leaves its id in the index until the next clean-up: no job any more.
+  // An expired record leaves its id in the index until the next sweep: no longer a job.
   const live = parts.filter(([record]) => record !== undefined && record > 0);
   const jobs = ids.length === 0 ? 0 : Math.round((length * live.length) / ids.length);
   const total = (part: number): number => live.reduce((sum, one) => sum + (one[part] ?? 0), 0);
@@ -154,14 +157,14 @@ async function sampleIds(client: RedisClient, key: string, list: boolean, length
   return [...new Set(found.flat())].filter((id): id is string => typeof id === 'string');
 }
 
-/** Bytes of a key; 0 when it is not there, undefined when this may not be asked. */
+/** Bytes of a key; 0 when it does not exist, undefined without the right to ask. */
 async function usage(client: RedisClient, key: string): Promise<number | undefined> {
   const asked = allowed(client.memory('USAGE', key).then((bytes) => ({ bytes })));
   const answer = await asked;
   return answer === undefined ? undefined : Number(answer.bytes ?? 0);
 }
 
-/** Two samples as one, each weighed by the jobs that it stands for. */
+/** Combines two samples, each weighted by the jobs it represents. */
 function added(a: Sum, b: Sum): Sum {
   if (a.sampled === 0) return b;
   if (b.sampled === 0) return a;
@@ -190,20 +193,20 @@ function costOf(kind: JobKind, sum: Sum): KindCost {
   };
 }
 
-/** A job of 1 KB in and 1 KB out, for a Redis that holds none yet: payload + result + 1,100. */
+/** A job with 1 KB of input and 1 KB of result, for a Redis without jobs: payload + result + 1,100. */
 const ASSUMED_BYTES = 1024 + 1024 + 1100;
 
-/** How many more jobs a server takes, and by what that was reckoned. */
+/** How many more jobs a server can store, and what the estimate is based on. */
 export interface Room {
-  /** Until new work is refused, at 80 % of maxmemory; null when there is no limit. */
+  /** Until new work is refused (THRESHOLDS.memoryFull); null when there is no limit. */
   jobs: number | null;
   bytesPerJob: number;
   basis: 'measured' | 'assumed';
 }
 
 /**
- * More jobs that fit below the high-water mark, at the cost of the dearest kind: a job takes its
- * place waiting first and with its result later. Pure.
+ * How many more jobs fit below the high-water mark, at the cost of the most expensive kind: a job takes
+ * memory first while waiting and later with its result. Pure.
  */
 export function roomForJobs(usedMemory: number, maxMemory: number, costs: JobCosts | undefined): Room {
   const dearest = Math.max(0, ...(costs?.kinds ?? []).map(({ bytesPerJob }) => bytesPerJob));

@@ -9,7 +9,9 @@ import { AUDITED } from './rules.js';
 import type { LatencyEvent, NodeFacts, ServerFacts } from './server-facts.js';
 import { isLocal, readServerHost } from './server-host.js';
 
-/** Asks every server. Reads only, and what is refused is left out: INFO alone makes an audit. */
+/**
+ * Reads every server's facts. Read-only, and anything refused is left out: INFO alone is enough for an audit.
+ */
 export async function readFacts(
   client: RedisClient,
   servers: readonly ServerNode[],
@@ -54,7 +56,7 @@ async function readNode({ label, node }: ServerNode, address: string, local: boo
   };
 }
 
-/** INFO's names of settings that it tells too. */
+/** INFO's names of settings that it also contains. */
 const IN_INFO: Readonly<Record<string, string>> = {
   maxmemory: 'maxmemory',
   'maxmemory-policy': 'maxmemory_policy',
@@ -73,7 +75,7 @@ function settingsInInfo(raw: ReadonlyMap<string, string>): Map<string, string> {
   return found;
 }
 
-/** What was asked for, or undefined where this user or server does not answer it. */
+/** The result, or undefined if this user or server does not support the request. */
 export async function allowed<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;

@@ -1,17 +1,18 @@
 import { percent } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes, formatDuration } from '../core/units.js';
-import { memoryHeadroom, type RedisFacts } from '../redis/info.js';
+import type { RedisFacts } from '../redis/info.js';
+import { memoryState, reaches } from '../redis/memory-state.js';
 import type { Finding, TuneRole } from './rules.js';
 import type { LatencyEvent, NodeFacts } from './server-facts.js';
 import type { HostSettings } from './server-host.js';
 
-/** A fork or halt that lasts longer than this is reported: every client waits for it. */
-const LONG_HALT_MS = 100;
+/** A fork or stall longer than this is reported: every client waits for it. */
+const LONG_STALL_MS = 100;
 
 /**
- * What has happened to a server and how it stands: losses, refusals, disk, forks, halts, and the
- * kernel settings under it. Only what is worth a word. Pure.
+ * A server's history and state: losses, refusals, disk, forks, stalls, and its kernel settings. Only what is
+ * worth reporting. Pure.
  */
 export function judgeHealth(node: NodeFacts, role: TuneRole): Finding[] {
   return [
@@ -20,7 +21,7 @@ export function judgeHealth(node: NodeFacts, role: TuneRole): Finding[] {
     ...disk(node.info),
     ...clients(node.info),
     ...replication(node.info),
-    ...halts(node.info, node.latency ?? []),
+    ...stalls(node.info, node.latency ?? []),
     ...(node.host === undefined ? [] : kernel(node.host)),
   ];
 }
@@ -52,18 +53,16 @@ function losses(info: RedisFacts, role: TuneRole): Finding[] {
 
 function fullness(info: RedisFacts, role: TuneRole): Finding[] {
   const found: Finding[] = [];
-  const headroom = memoryHeadroom(info);
-  if (headroom !== undefined && 1 - headroom >= THRESHOLDS.memoryFull.value && role === 'broker') {
-    const used = 1 - headroom;
+  if (role === 'broker' && memoryState(info) === 'full') {
+    const isBrim = reaches(info, THRESHOLDS.memoryBrim);
     found.push({
       setting: 'used_memory',
-      level: used >= THRESHOLDS.memoryBrim.value ? 'critical' : 'warning',
-      now: percent(used),
-      wanted: 'under 80 %',
-      why:
-        used >= THRESHOLDS.memoryBrim.value
-          ? 'at the limit locks cannot be renewed nor results stored: running jobs run twice'
-          : 'new jobs are refused until workers have caught up',
+      level: isBrim ? 'critical' : 'warning',
+      now: percent(Math.min(1, info.usedMemory / info.maxMemory)),
+      wanted: `under ${percent(THRESHOLDS.memoryFull.value)}`,
+      why: isBrim
+        ? 'at the limit locks cannot be renewed nor results stored: running jobs run twice'
+        : 'new jobs are refused until workers have caught up',
       fix: 'more workers, shorter --result-ttl, or infer redis-tune apply --maxmemory with more',
     });
   }
@@ -158,25 +157,25 @@ function replication({ role, raw }: RedisFacts): Finding[] {
   return found;
 }
 
-function halts({ raw }: RedisFacts, latency: readonly LatencyEvent[]): Finding[] {
+function stalls({ raw }: RedisFacts, latency: readonly LatencyEvent[]): Finding[] {
   const found: Finding[] = [];
   const fork = Number(raw.get('latest_fork_usec') ?? 0) / 1000;
-  if (fork > LONG_HALT_MS) {
+  if (fork > LONG_STALL_MS) {
     found.push({
       setting: 'latest_fork_usec',
       level: 'advice',
       now: formatDuration(fork),
-      wanted: `under ${LONG_HALT_MS} ms`,
-      why: 'the last save or rewrite stopped Redis for this long: less data, no huge pages, or a machine whose memory is not virtual twice over',
+      wanted: `under ${LONG_STALL_MS} ms`,
+      why: 'the last save or rewrite stopped Redis for this long: less data, no huge pages, or a machine without nested virtualization',
     });
   }
-  for (const { name, lastMs, maxMs } of latency.filter((event) => event.maxMs > LONG_HALT_MS)) {
+  for (const { name, lastMs, maxMs } of latency.filter((event) => event.maxMs > LONG_STALL_MS)) {
     found.push({
       setting: `latency ${name}`,
       level: 'advice',
       now: formatDuration(maxMs),
-      wanted: `under ${LONG_HALT_MS} ms`,
-      why: `the longest halt of this kind, the last one ${formatDuration(lastMs)}: redis-cli LATENCY DOCTOR explains it`,
+      wanted: `under ${LONG_STALL_MS} ms`,
+      why: `the longest stall of this kind, the last one ${formatDuration(lastMs)}: redis-cli LATENCY DOCTOR explains it`,
     });
   }
   return found;

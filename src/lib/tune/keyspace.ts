@@ -3,17 +3,17 @@ import { QUEUE_KEY_OF } from '../core/key-parts.js';
 import type { ServerNode } from '../redis/server-config.js';
 import { allowed } from './facts.js';
 
-/** What the keys of one server are, from a bounded look at them. */
+/** What the keys of one server are, from a bounded sample. */
 export interface Keyspace {
   /** Keys of the connection's database. */
   keys: number;
-  /** Keys looked at; all of them when equal to `keys`. */
+  /** Keys sampled; all of them when equal to `keys`. */
   looked: number;
-  /** Stored results, by the sample: keys and bytes. */
+  /** Stored results, estimated from the sample: keys and bytes. */
   results: { keys: number; bytes: number };
-  /** Keys of other programs or installations, by the sample, and how some begin. */
+  /** Keys of other programs or installations, estimated from the sample, and how some begin. */
   others: { keys: number; examples: string[] };
-  /** Keys of the other databases of this server: they share its memory. */
+  /** Keys in the other databases of this server, which share its memory. */
   otherDatabases: number;
 }
 
@@ -24,8 +24,8 @@ const RESULT_SAMPLE = 100;
 const EXAMPLES = 3;
 
 /**
- * Looks at up to about 10,000 keys of a server (SCAN never blocks it, as KEYS does) and reckons from
- * them. Undefined where SCAN or DBSIZE is refused; result bytes are 0 where MEMORY USAGE is.
+ * Samples up to about 10,000 keys of a server (unlike KEYS, SCAN never blocks it) and extrapolates. Undefined
+ * where SCAN or DBSIZE is refused; result bytes are 0 where MEMORY USAGE is.
  */
 export async function lookAtKeys(
   { node }: ServerNode,
@@ -42,7 +42,7 @@ export async function lookAtKeys(
     if (kind === 'result') results.push(name);
     else if (kind === 'other') others.push(name);
   }
-  // SCAN may show a key twice, and keys come and go: never more than there are.
+  // SCAN may return a key twice, and keys are added and removed: never report more than exist.
   const whole = (found: number): number =>
     names.size === 0 ? 0 : Math.min(keys, Math.round((found / names.size) * keys));
   const sample = results.slice(0, RESULT_SAMPLE);
@@ -75,7 +75,7 @@ async function scan(node: ServerNode['node']): Promise<Set<string>> {
   return names;
 }
 
-/** Whose a key is: `{prefix}:…` and `{prefix:queue}:…` are this installation's. */
+/** The owner of a key: `{prefix}:…` and `{prefix:queue}:…` belong to this installation. */
 export function kindOf(name: string, prefix: string): 'result' | 'own' | 'other' {
   const tag = /^\{([^}]*)\}:/.exec(name);
   const inside = tag?.[1] ?? '';
@@ -83,7 +83,7 @@ export function kindOf(name: string, prefix: string): 'result' | 'own' | 'other'
   return name.startsWith(`${QUEUE_KEY_OF.result}:`, tag?.[0].length) ? 'result' : 'own';
 }
 
-/** How other programs' keys begin, most frequent first: names may hold what is no one's business. */
+/** How other programs' keys begin, most frequent first; whole names may be confidential. */
 function examplesOf(names: readonly string[]): string[] {
   const counts = new Map<string, number>();
   for (const name of names) {

@@ -9,21 +9,21 @@ import { type Provider, providerOf, recogniseService, type Service } from './pro
 import type { TuneRole } from './rules.js';
 import type { ServerFacts } from './server-facts.js';
 
-/** The Redis to tune, open and asked. */
+/** The Redis to tune, connected and inspected. */
 export interface OpenServer {
   client: RedisClient;
   target: RedisTarget;
   /** In the order of `facts.nodes`. */
   servers: ServerNode[];
   facts: ServerFacts;
-  /** Who runs it, where that is known and not oneself. */
+  /** The provider, if it is a known managed service. */
   provider: Provider | undefined;
 }
 
 /**
- * Runs `work` on the Redis that the settings name: for `results` the one of INFER_RESULT_URL, unless
- * `--redis` names another. Starts no server; failures of Redis are worded.
- * @throws InferError TUNE_ROLE (exit 78) when what is said to hold results alone holds queues.
+ * Runs `work` on the Redis of the settings: for `results` the one of INFER_RESULT_URL, unless `--redis` gives
+ * another. Starts no server; errors of Redis are made readable.
+ * @throws InferError TUNE_ROLE (exit 78) when a server declared to store only results contains queues.
  */
 export async function withServer<T>(
   loaded: LoadedSettings,
@@ -59,7 +59,7 @@ function holdsQueues({ label, queues }: ServerFacts): InferError {
   );
 }
 
-/** A signal's Interrupted passes as it is; `explain` leaves InferErrors alone. */
+/** A signal's Interrupted is passed on unchanged; `explain` leaves InferErrors alone. */
 function explainUnlessOurs(client: RedisClient, error: unknown): unknown {
   return error instanceof Error && error.name === 'Interrupted' ? error : explain(client, error);
 }

@@ -5,23 +5,23 @@ import type { RedisTarget } from '../redis/types.js';
 import type { NodeChanges } from './apply.js';
 import type { NodeFacts } from './server-facts.js';
 
-/** Whether settings will outlive a restart of a server, and what to do where they will not. */
+/** Whether settings will survive a restart of a server, and what to do if not. */
 export interface Persisted {
   label: string;
   ok: boolean;
-  /** Where they were written, or why not. */
+  /** Where they were saved, or why not. */
   text: string;
   /** Lines for the operator of that server. */
   instead: string[];
 }
 
 export const REWRITE_WARNING =
-  'CONFIG REWRITE writes everything that was changed at runtime into the configuration file, by anyone, ACL users among it, and puts its lines in an order of its own';
+  'CONFIG REWRITE writes everything that was changed at runtime into the configuration file, by anyone, ACL users among it, and reorders its lines';
 
 /**
- * Makes settings outlive a restart: CONFIG REWRITE, or for infer's own server the file that it is
- * started with. A server without a configuration file cannot: then `instead` says what to write
- * where it is started. Never throws for a refusal.
+ * Makes settings survive a restart: with CONFIG REWRITE, or for infer's own server in the file it is started
+ * with. A server without a configuration file cannot save them: then `instead` says what to add where it is
+ * started. Never throws for a refusal.
  */
 export async function persist(
   servers: readonly ServerNode[],
@@ -55,7 +55,7 @@ export async function persist(
   );
 }
 
-/** True of infer's own server, also when its socket was named. */
+/** True for infer's own server, even if its socket was given. */
 export function isOwnServer(target: RedisTarget, stateDir: string): boolean {
   return target.source === 'embedded' || target.label === embeddedTargetOf(stateDir).label;
 }
@@ -65,7 +65,9 @@ export function confLines({ changes }: NodeChanges): string[] {
   return changes.map(({ name, to }) => `${name} ${to === '' ? '""' : to}`);
 }
 
-/** How servers without a file are started: by arguments, in Docker, Compose, Helm or systemd. */
+/**
+ * How servers without a configuration file are started: by arguments, in Docker, Compose, Helm or systemd.
+ */
 function startLines({ changes }: NodeChanges): string[] {
   const words = changes.flatMap(({ name, to }) => [`--${name}`, to === '' ? '""' : quoted(to)]);
   const list = changes.flatMap(({ name, to }) => [`--${name}`, to]).map((word) => JSON.stringify(word));

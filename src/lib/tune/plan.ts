@@ -1,22 +1,24 @@
+import { percent } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
+import { memoryState } from '../redis/memory-state.js';
 import type { SettingChange } from '../redis/server-config.js';
 import { EVICTION_MEASURED, type Finding, MEMORY_SHARE_MAX, type TuneRole } from './rules.js';
 import type { NodeFacts } from './server-facts.js';
 
-/** A size in bytes, or a share (0..1) of the memory where the server runs. */
+/** A size in bytes, or a share (0..1) of the memory of the server's machine. */
 export type AskedMemory = { bytes: number } | { share: number };
 
-/** What the person asked of `apply`. */
+/** What the user requested from `apply`. */
 export interface Asked {
   role: TuneRole;
   maxmemory?: AskedMemory | undefined;
   policy?: string | undefined;
   /** Names to limit the change to; all when absent. */
   only?: readonly string[] | undefined;
-  /** Advice too, not just what is wrong. */
+  /** Include advice, not only problems. */
   advice: boolean;
   force: boolean;
 }
@@ -25,7 +27,7 @@ export interface PlannedChange extends SettingChange {
   why: string;
 }
 
-/** What would be set on one server, and what to think of before. */
+/** What would be set on one server, and warnings to consider first. */
 export interface NodePlan {
   label: string;
   changes: PlannedChange[];
@@ -59,9 +61,9 @@ export function parseMaxmemory(text: string): AskedMemory {
 }
 
 /**
- * What to set on one server: what the audit found wrong, with the asked values in place of its own.
- * Pure. @throws InferError TUNE_POLICY, TUNE_MAXMEMORY (exit 2) for what would do harm, TUNE_REPLICA
- * (78) on a replica; most give way to `force`.
+ * What to set on one server: fixes for the audit's findings, with the requested values in place of the
+ * recommended ones. Pure. @throws InferError TUNE_POLICY, TUNE_MAXMEMORY (exit 2) for harmful values,
+ * TUNE_REPLICA (78) on a replica; most can be overridden by `force`.
  */
 export function planNode(node: NodeFacts, findings: readonly Finding[], asked: Asked): NodePlan {
   refuseReplica(node, asked);
@@ -88,8 +90,8 @@ export function planNode(node: NodeFacts, findings: readonly Finding[], asked: A
 }
 
 /**
- * Where settings are set one by one: eviction ends before the limit comes down and begins after, or
- * what lies between would be dropped.
+ * For settings set one by one: eviction is disabled before the limit is lowered and enabled after, or data in
+ * between would be evicted.
  */
 export function inSafeOrder<T extends SettingChange>(changes: readonly T[]): T[] {
   const rank = ({ name, to }: T): number => (name !== 'maxmemory-policy' ? 1 : to === 'noeviction' ? 0 : 2);
@@ -105,8 +107,8 @@ function refuseReplica({ info, label }: NodeFacts, { force }: Asked): void {
     {
       hint:
         master === undefined
-          ? 'give the address of its master; --force changes the replica all the same'
-          : `infer redis-tune apply --redis redis://${printable(master)}:${info.raw.get('master_port') ?? '6379'}; --force changes the replica all the same`,
+          ? 'give the address of its master; --force changes the replica anyway'
+          : `infer redis-tune apply --redis redis://${printable(master)}:${info.raw.get('master_port') ?? '6379'}; --force changes the replica anyway`,
     },
   );
 }
@@ -123,8 +125,8 @@ const refuse = (message: string, hint: string): InferError =>
   new InferError('TUNE_MAXMEMORY', message, { hint });
 
 /**
- * Refuses what would stop the queue at once; answers what is merely unwise. Below what is in use
- * there is no forcing it: not one job could be finished.
+ * Rejects what would stop the queue immediately; returns warnings about what is merely unwise. A limit below
+ * current usage cannot be forced: not one job could be finished.
  */
 function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked: Asked): string[] {
   const size = formatBytes(bytes);
@@ -148,7 +150,7 @@ function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked
   if (bytes < info.usedMemory * 1.1 && !asked.force) {
     throw refuse(
       `${size} leaves less than a tenth of room above the ${used} in use`,
-      `at least ${formatBytes(info.usedMemory * 1.25)}; --force sets it all the same`,
+      `at least ${formatBytes(info.usedMemory * 1.25)}; --force sets it anyway`,
     );
   }
   if (memory !== undefined && bytes >= memory.bytes && !asked.force) {
@@ -158,8 +160,9 @@ function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked
     );
   }
   const warnings: string[] = [];
-  if (bytes * THRESHOLDS.memoryFull.value < info.usedMemory && !evicts) {
-    warnings.push(`new jobs will be refused at once: ${used} in use is above 80 % of ${size}`);
+  if (memoryState({ usedMemory: info.usedMemory, maxMemory: bytes }) === 'full' && !evicts) {
+    const limit = percent(THRESHOLDS.memoryFull.value);
+    warnings.push(`new jobs will be refused at once: ${used} in use is ${limit} of ${size} or more`);
   }
   if (memory !== undefined && bytes > memory.bytes * MEMORY_SHARE_MAX) {
     warnings.push(
@@ -174,6 +177,6 @@ function checkPolicy(policy: string, { role, force }: Asked): string[] {
   const message = `${policy} drops accepted jobs when memory is short: ${EVICTION_MEASURED}`;
   if (force) return [message];
   throw new InferError('TUNE_POLICY', message, {
-    hint: 'keep noeviction: new work is then refused while memory is short (exit 75). For a Redis that holds results alone: --role results. To do it all the same: --force',
+    hint: 'keep noeviction: new work is then refused while memory is short (exit 75). For a Redis that holds results alone: --role results. To do it anyway: --force',
   });
 }

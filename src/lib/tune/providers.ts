@@ -17,19 +17,19 @@ export const SERVICES = [
   'dragonfly',
 ] as const;
 
-/** A Redis that someone else runs, whose settings are changed with its provider's own tool. */
+/** A managed Redis whose settings are changed with its provider's own tool. */
 export type Service = (typeof SERVICES)[number];
 
-/** How a provider lets settings be changed. `set` gives the lines to type; none when it cannot be done. */
+/** How a provider lets settings be changed. `set` returns the lines to type; none when it is impossible. */
 export interface Provider {
   service: Service;
   name: string;
-  /** What to know before. */
+  /** What to know first. */
   notes: string[];
   set(changes: readonly Pick<SettingChange, 'name' | 'to'>[]): string[];
 }
 
-/** Host names of the services; those without a name of their own (private addresses) are not here. */
+/** Host names of the services; those without a domain of their own (private addresses) are not listed. */
 const HOSTS: readonly (readonly [RegExp, Service])[] = [
   [/\.serverless\.[a-z0-9]+\.cache\.amazonaws\.com(\.cn)?$/, 'elasticache-serverless'],
   [/\.memorydb\.[a-z0-9-]+\.amazonaws\.com(\.cn)?$/, 'memorydb'],
@@ -44,8 +44,8 @@ const HOSTS: readonly (readonly [RegExp, Service])[] = [
 ];
 
 /**
- * Which service runs a Redis: by its host name, else by what INFO says; undefined for one's own.
- * Memorystore and Heroku give addresses that tell nothing: for these the service is named by hand.
+ * Which service runs a Redis: by its host name, else by INFO; undefined for a self-hosted one. The addresses
+ * of Memorystore and Heroku reveal nothing: these services must be named by the user.
  */
 export function recogniseService(
   hosts: readonly string[],
@@ -63,7 +63,7 @@ type Changes = Parameters<Provider['set']>[0];
 const policyOf = (changes: Changes): string | undefined =>
   changes.find(({ name }) => name === 'maxmemory-policy')?.to;
 
-/** Services that let the eviction policy be set and size memory by the plan. */
+/** Services that allow setting the eviction policy and size memory by plan. */
 const policyOnly =
   (line: (policy: string) => string[]): Provider['set'] =>
   (changes) => {

@@ -7,22 +7,22 @@ import type { Service } from './providers.js';
 import type { TuneRole } from './rules.js';
 import { SnapshotStore } from './snapshot.js';
 
-/** One server of an audit, with what it still has room for. */
+/** One server of an audit, with its remaining room. */
 export interface NodeReport extends NodeAudit {
   room: Room;
   keyspace: Keyspace | null;
 }
 
-/** What `infer redis-tune --json` answers; fields are only ever added. */
+/** The JSON of `infer redis-tune --json`; fields are only ever added. */
 export interface TuneReport {
   redis: { label: string; source: string; cluster: boolean };
   role: TuneRole;
   provider: { service: Service; name: string; notes: string[] } | null;
   worst: 'ok' | 'warning' | 'critical';
   nodes: NodeReport[];
-  /** Null where jobs may not be looked at or measured. */
+  /** Null when jobs may not be read or measured. */
   jobs: JobCosts | null;
-  /** File of a change that was cut off in the middle; null when there is none. */
+  /** File of an interrupted change; null when there is none. */
   unfinished: string | null;
 }
 

@@ -6,7 +6,7 @@ import { inSafeOrder } from './plan.js';
 import type { NodeFacts } from './server-facts.js';
 import type { SnapshotStore, StoredSnapshot } from './snapshot.js';
 
-/** A setting that is neither as `apply` left it nor as it was before: someone has changed it since. */
+/** A setting with neither the value set by `apply` nor the one before: it has been changed since. */
 export interface Conflict {
   label: string;
   name: string;
@@ -20,13 +20,11 @@ export interface RollbackPlan {
   /** In the order of the servers. */
   nodes: NodeChanges[];
   conflicts: Conflict[];
-  /** Servers of the snapshot that are not masters here any more. */
+  /** Servers of the snapshot that are no longer masters here. */
   gone: string[];
 }
 
-/**
- * What putting a snapshot back would set. Settings that are as before already are left alone. Pure.
- */
+/** What restoring a snapshot would set. Settings that already have their old value are skipped. Pure. */
 export function planRollback(snapshot: StoredSnapshot, nodes: readonly NodeFacts[]): RollbackPlan {
   const conflicts: Conflict[] = [];
   const plans = nodes.map((node): NodeChanges => {
@@ -49,8 +47,8 @@ export function planRollback(snapshot: StoredSnapshot, nodes: readonly NodeFacts
 }
 
 /**
- * @throws InferError TUNE_CHANGED_SINCE (exit 1) when others have changed the settings since, or
- * TUNE_MAXMEMORY (2) when the old limit is below what is in use by now.
+ * @throws InferError TUNE_CHANGED_SINCE (exit 1) when the settings have been changed by others since, or
+ *   TUNE_MAXMEMORY (2) when the old limit is below current usage.
  */
 export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): void {
   const [first] = plan.conflicts;
@@ -60,7 +58,7 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
     throw new InferError(
       'TUNE_CHANGED_SINCE',
       `${name} of ${label} was set to ${left} then and is ${now} now: someone has changed it since${more}`,
-      { hint: `ask who did; --force puts it back to ${before} all the same` },
+      { hint: `ask who did; --force restores ${before} anyway` },
     );
   }
   if (plan.gone.length > 0) {
@@ -82,7 +80,7 @@ export function checkRollback(plan: RollbackPlan, nodes: readonly NodeFacts[]): 
   }
 }
 
-/** Puts a snapshot back, on every server or none; see `applyPlans` for what it throws. */
+/** Restores a snapshot, on every server or none; see `applyPlans` for what it throws. */
 export async function rollBack(
   servers: readonly ServerNode[],
   plans: readonly NodeChanges[],

@@ -1,28 +1,29 @@
+import { percent } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatBytes } from '../core/units.js';
 import type { RedisFacts } from '../redis/info.js';
 import type { NodeFacts } from './server-facts.js';
 import type { HostMemory } from './server-host.js';
 
-/** What a Redis is for: the queues, or (with `INFER_RESULT_URL`) results alone. */
+/** What a Redis is used for: the queues, or (with `INFER_RESULT_URL`) only results. */
 export type TuneRole = 'broker' | 'results';
 
 /**
- * `critical`: data was lost, or will be at the next shortage. `warning`: work stops or is lost in a
- * case that comes. `advice`: worth a thought. `unknown`: the server does not say.
+ * `critical`: data was lost, or will be at the next shortage. `warning`: work will stop or be lost in a
+ * likely case. `advice`: worth considering. `unknown`: the server does not tell.
  */
 export type Level = 'ok' | 'advice' | 'unknown' | 'warning' | 'critical';
 
-/** One line of the audit. All texts are for people. */
+/** One line of the audit. All texts are for display. */
 export interface Finding {
   setting: string;
   level: Level;
   now: string;
   wanted: string;
   why: string;
-  /** What `apply` would set, as CONFIG SET takes it. */
+  /** What `apply` would set, in the form of CONFIG SET. */
   set?: { name: string; value: string };
-  /** What helps where no setting does. */
+  /** What helps if no setting does. */
   fix?: string;
 }
 
@@ -31,7 +32,7 @@ export interface ServerState {
   role: TuneRole;
   info: RedisFacts;
   memory: HostMemory | undefined;
-  /** Workers alive. */
+  /** Number of live workers. */
   workers: number;
 }
 
@@ -42,12 +43,12 @@ interface SettingRule {
   judge(now: string, state: ServerState): Verdict;
 }
 
-/** Share of the machine or container that maxmemory gets by itself, and at the most. */
+/** Share of the machine's or container's memory that maxmemory gets by default, and at most. */
 const MEMORY_SHARE = 0.6;
 export const MEMORY_SHARE_MAX = 0.75;
 const MIB = 1 << 20;
 
-/** Measured with BullMQ on Redis 7.0; said wherever an evicting policy comes up. */
+/** Measured with BullMQ on Redis 7.0; mentioned wherever an evicting policy comes up. */
 export const EVICTION_MEASURED =
   'measured with allkeys-lru, 2,711 of 5,000 accepted jobs ran with empty input and were reported completed';
 const VOLATILE_MEASURED =
@@ -140,14 +141,14 @@ const RULES: readonly SettingRule[] = [
     'latency-monitor-threshold',
     '100',
     'advice',
-    'notes halts over 100 ms, so that LATENCY DOCTOR can answer afterwards; costs nothing until then',
+    'records stalls over 100 ms, so that LATENCY DOCTOR can answer afterwards; costs nothing until then',
     { good: (now) => Number(now) > 0 },
   ),
   wants(
     'slowlog-log-slower-than',
     '10000',
     'advice',
-    'notes commands over 10 ms; mind that SLOWLOG keeps arguments, payloads too',
+    'records commands over 10 ms; mind that SLOWLOG keeps arguments, payloads too',
     { good: (now) => Number(now) >= 1000 },
   ),
   wants('hz', '10', 'advice', 'more than 100 a second costs processor time and expires keys no better', {
@@ -156,15 +157,15 @@ const RULES: readonly SettingRule[] = [
   { name: 'notify-keyspace-events', judge: keyspaceEvents },
 ];
 
-/** Names of every setting an audit reads. */
+/** Names of all settings read by an audit. */
 export const AUDITED: readonly string[] = RULES.map(({ name }) => name);
 
-/** Every audited setting of one server, judged. Pure. */
+/** Judges every audited setting of one server. Pure. */
 export function judgeSettings(node: NodeFacts, role: TuneRole, workers: number): Finding[] {
   const state: ServerState = { role, info: node.info, memory: node.memory, workers };
   return RULES.flatMap((rule): Finding[] => {
     const now = node.config.get(rule.name);
-    // A setting that this version does not have is no finding; one that was refused is.
+    // A setting that this version lacks is not a finding; a refused one is.
     if (now === undefined) return node.refusal === undefined ? [] : [unseen(rule, state)];
     return [{ setting: rule.name, now, ...rule.judge(now, state) }];
   });
@@ -212,7 +213,10 @@ function maxmemory(now: number, { memory, info }: ServerState): Verdict {
     };
   }
   const of = memory === undefined ? '' : `; the ${place} has ${formatBytes(memory.bytes)}`;
-  return { ...ok('a limit', `new work is refused above 80 % of this${of}`), now: shown };
+  return {
+    ...ok('a limit', `new work is refused above ${percent(THRESHOLDS.memoryFull.value)} of this${of}`),
+    now: shown,
+  };
 }
 
 function policy(now: string, { role, info }: ServerState): Verdict {
@@ -224,7 +228,7 @@ function policy(now: string, { role, info }: ServerState): Verdict {
   return {
     level: info.maxMemory > 0 ? 'critical' : 'warning',
     wanted: 'noeviction',
-    why: `when memory is short Redis drops what it has accepted, without a word: ${measured}`,
+    why: `when memory is short Redis silently drops what it has accepted: ${measured}`,
     set: { name: 'maxmemory-policy', value: 'noeviction' },
   };
 }
@@ -252,27 +256,27 @@ function minReplicas(now: string, { role, info }: ServerState): Verdict {
   return { level: 'advice', wanted: '1', why, set: { name: 'min-replicas-to-write', value: '1' } };
 }
 
-/** Seconds after which a silent replica does not count: what Redis itself sets. */
+/** Seconds after which a silent replica no longer counts: Redis's own default. */
 const MAX_LAG_S = 10;
 
-/** How long a master that was cut off takes jobs that its successor never sees. */
+/** How long an isolated master accepts jobs that its successor never sees. */
 function maxLag(now: string, { role, info }: ServerState): Verdict {
   const replicas = Number(info.raw.get('connected_slaves') ?? 0);
   if (role === 'results' || replicas === 0) return ok('any', 'no replica is connected');
   const wanted = `1 to ${MAX_LAG_S}`;
   const why =
-    'seconds for which a master that is cut off goes on taking jobs, which are lost with it; with 0 min-replicas-to-write has no effect';
+    'seconds for which a master that is cut off keeps taking jobs, which are lost with it; with 0 min-replicas-to-write has no effect';
   if (now === '' || (Number(now) >= 1 && Number(now) <= MAX_LAG_S)) return ok(wanted, why);
   const set = { name: 'min-replicas-max-lag', value: String(MAX_LAG_S) };
   return { level: 'advice', wanted, why, set };
 }
 
-/** Connections of one worker of two queues, and for all other clients. */
+/** Connections of one worker with two queues, and of all other clients. */
 const CONNECTIONS_PER_WORKER = 3;
-const CONNECTIONS_BESIDES = 100;
+const CONNECTIONS_OF_OTHERS = 100;
 
 function maxclients(now: string, { info, workers }: ServerState): Verdict {
-  const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_BESIDES;
+  const needed = workers * CONNECTIONS_PER_WORKER + CONNECTIONS_OF_OTHERS;
   const limit = Number(now);
   const why = `${info.connectedClients} are connected; a worker takes ${CONNECTIONS_PER_WORKER}, and one too many is turned away`;
   if (now === '' || (limit >= needed && info.connectedClients < limit * THRESHOLDS.clientsCrowded.value))
@@ -281,7 +285,7 @@ function maxclients(now: string, { info, workers }: ServerState): Verdict {
   return { level: 'warning', wanted: value, why, set: { name: 'maxclients', value } };
 }
 
-/** Below this, 5 % would be less than one large input on its way, and cut its submitter off. */
+/** Below this, 5 % would be less than one large input in transit, whose submitter would be disconnected. */
 const CLIENT_LIMIT_FROM = 2 * 1024 * MIB;
 
 function maxmemoryClients(now: string, { info }: ServerState): Verdict {
@@ -292,7 +296,7 @@ function maxmemoryClients(now: string, { info }: ServerState): Verdict {
 
 const OUTPUT_LIMITS = 'replica 268435456 67108864 60 pubsub 33554432 8388608 60';
 
-/** Kept as they come: only a limit that someone took away is worth a word. */
+/** Defaults are fine: only a removed limit is worth reporting. */
 function outputLimits(now: string): Verdict {
   const unlimited = ['replica', 'slave', 'pubsub'].filter((kind) => new RegExp(`\\b${kind} 0 0 `).test(now));
   const why = 'a replica or subscriber that falls behind would take memory without end';
@@ -320,6 +324,6 @@ function activedefrag(now: string, { info }: ServerState): Verdict {
 function keyspaceEvents(now: string): Verdict {
   const why = 'infer needs none; every key that changes costs a message';
   if (now === '') return { ...ok('none', why), now: 'none' };
-  // Someone may be listening: said, never changed.
+  // There may be listeners: reported, never changed.
   return { level: 'advice', wanted: 'none', why };
 }

@@ -3,19 +3,19 @@ import type { ConfigRefusal } from '../redis/server-config.js';
 import type { RedisTarget } from '../redis/types.js';
 import type { HostMemory, HostSettings } from './server-host.js';
 
-/** The longest halt of one kind that the server's latency monitor has noted. Milliseconds. */
+/** The longest stall of one kind recorded by the server's latency monitor. Milliseconds. */
 export interface LatencyEvent {
   name: string;
   lastMs: number;
   maxMs: number;
 }
 
-/** What one server says of itself; whatever it refuses to say is undefined. */
+/** Facts about one server; whatever it refuses to tell is undefined. */
 export interface NodeFacts {
   /** `host:port` on a Cluster, else the address of the connection; safe to print. */
   label: string;
   info: RedisFacts;
-  /** Audited settings by name; what INFO says of them alone when CONFIG is refused. */
+  /** Audited settings by name; only those contained in INFO when CONFIG is refused. */
   config: ReadonlyMap<string, string>;
   /** Why CONFIG GET was refused. */
   refusal: ConfigRefusal | undefined;
@@ -24,7 +24,7 @@ export interface NodeFacts {
   latency: readonly LatencyEvent[] | undefined;
 }
 
-/** The servers of a connection, and what of infer is on them. */
+/** The servers of a connection, and infer's use of them. */
 export interface ServerFacts {
   label: string;
   source: RedisTarget['source'];
@@ -32,8 +32,8 @@ export interface ServerFacts {
   nodes: NodeFacts[];
   /** Host names of the address; none for a socket. */
   hosts: string[];
-  /** infer's queues on these servers; undefined when this user may not look. */
+  /** infer's queues on these servers; undefined when this user may not read them. */
   queues: string[] | undefined;
-  /** Workers alive; 0 when this user may not look. */
+  /** Number of live workers; 0 when this user may not read them. */
   workers: number;
 }

@@ -1,41 +1,41 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** What there is of memory where a server runs. */
+/** The memory available to a server. */
 export interface HostMemory {
-  /** Bytes that the server can use at the most. */
+  /** Maximum bytes that the server can use. */
   bytes: number;
-  /** `cgroup`: the limit of its container or unit; `host`: all of its machine's memory. */
+  /** `cgroup`: the limit of its container or unit; `host`: its machine's total memory. */
   source: 'cgroup' | 'host';
 }
 
-/** Settings of the machine that decide how a fork goes; undefined where they cannot be read. */
+/** Kernel settings that affect a fork; undefined if they cannot be read. */
 export interface HostSettings {
   /** `vm.overcommit_memory`. */
   overcommit: number | undefined;
   /** Transparent huge pages: `always`, `madvise`, `never`. */
   hugePages: string | undefined;
-  /** Bytes of swap that are in use or could be. */
+  /** Bytes of swap in use or available. */
   swap: number | undefined;
 }
 
 export interface ServerHost {
   memory: HostMemory | undefined;
-  /** Only of a server on this machine. */
+  /** Only for a server on this machine. */
   settings: HostSettings | undefined;
 }
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/;
 
-/** True when an address can only be of this machine: a socket file, or loopback. */
+/** True when an address can only belong to this machine: a socket file, or loopback. */
 export function isLocal(endpoints: readonly { host: string }[]): boolean {
   return endpoints.every(({ host }) => LOOPBACK.test(host));
 }
 
 /**
- * Memory and kernel settings of the machine under a server. From afar INFO's `total_system_memory`
- * is all there is, and a container's limit stays unseen; on this machine the limit of the server's
- * own control group counts too. `root` stands for `/` in tests.
+ * Memory and kernel settings of a server's machine. From another machine, only INFO's `total_system_memory`
+ * is available, and a container's limit is not visible; on this machine the limit of the server's own control
+ * group counts too. `root` replaces `/` in tests.
  */
 export function readServerHost(
   raw: ReadonlyMap<string, string>,
@@ -54,12 +54,12 @@ export function readServerHost(
   return { memory, settings: here ? hostSettings(root) : undefined };
 }
 
-/** A server in a container tells its pid there, which is someone else's here. */
+/** A server in a container reports its pid there, which belongs to another process here. */
 function isServer(root: string, pid: number): boolean {
   return /redis|valkey|keydb|dragonfly/.test(read(join(root, 'proc', String(pid), 'comm')) ?? '');
 }
 
-/** The tightest memory limit from the process' control group upwards; undefined when there is none. */
+/** The lowest memory limit from the process's control group upwards; undefined when there is none. */
 function cgroupLimit(root: string, pid: number): number | undefined {
   const lines = (read(join(root, 'proc', String(pid), 'cgroup')) ?? '').split('\n');
   const limits: number[] = [];
@@ -70,7 +70,7 @@ function cgroupLimit(root: string, pid: number): number | undefined {
     const base = join(root, 'sys/fs/cgroup', unified ? '' : 'memory');
     const file = unified ? 'memory.max' : 'memory.limit_in_bytes';
     for (let at = path; ; at = dirname(at)) {
-      // `max` (version 2) is no number; version 1 writes about 2^63 for no limit.
+      // `max` (version 2) is not a number; version 1 writes about 2^63 for no limit.
       const bytes = Number(read(join(base, at, file)) ?? 'max');
       if (bytes > 0 && bytes < 2 ** 60) limits.push(bytes);
       if (at === '/' || at === '.') break;

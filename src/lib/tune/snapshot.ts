@@ -21,14 +21,14 @@ const snapshotShape = z.object({
   at: z.number(),
   /** Address without credentials. */
   target: z.string(),
-  /** `applying` that stays so was interrupted: some servers or settings may be changed. */
+  /** A lasting `applying` was interrupted: some servers or settings may have been changed. */
   state: z.enum(['applying', 'applied', 'undone', 'rolled-back']),
-  /** Whether the change was also written where the server starts from. */
+  /** Whether the change was also saved for the server's next start. */
   persisted: z.boolean(),
   nodes: z.array(z.object({ label: z.string(), changes: z.array(change) })),
 });
 
-/** What was set where, and what it was before: all that putting it back takes. Holds no secrets. */
+/** What was set where, and the old values: everything needed to restore them. Contains no secrets. */
 export type Snapshot = z.infer<typeof snapshotShape>;
 
 export interface StoredSnapshot extends Snapshot {
@@ -36,8 +36,8 @@ export interface StoredSnapshot extends Snapshot {
 }
 
 /**
- * Snapshots of one user, in `<stateDir>/redis-tune`: not in Redis, which may be too full to take
- * them just when it has to be tuned.
+ * Snapshots of one user, in `<stateDir>/redis-tune`: not in Redis, which may be too full to store them just
+ * when it has to be tuned.
  */
 export class SnapshotStore {
   private readonly dir: string;
@@ -56,7 +56,7 @@ export class SnapshotStore {
     return this.save({ ...snapshot, file: join(this.dir, `${place}-${time}.json`) });
   }
 
-  /** Replaces a snapshot whole: a reader sees the old or the new one, also after a crash. */
+  /** Replaces a snapshot atomically: a reader sees the old or the new one, even after a crash. */
   save(stored: StoredSnapshot): StoredSnapshot {
     const { file, ...snapshot } = stored;
     try {
@@ -83,7 +83,7 @@ export class SnapshotStore {
     return stored;
   }
 
-  /** The newest snapshot of a server that can still be put back; undefined when there is none. */
+  /** The newest snapshot of a server that can still be restored; undefined when there is none. */
   latest(target: string): StoredSnapshot | undefined {
     let names: string[];
     try {

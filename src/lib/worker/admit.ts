@@ -4,29 +4,29 @@ import { leastResultBytes, type ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
 import { checkResultSize } from '../queue/broker/too-large.js';
 import { jobDamaged } from '../queue/damage.js';
-import type { TakenJob } from '../queue/types.js';
+import type { RunnableJob, TakenJob } from '../queue/types.js';
 import type { SizeLimit } from '../redis/size-limits.js';
 
-/** The largest result that can be stored, where it is known and one of so many bytes may be beyond it. */
+/** Returns the limit for stored results, if known, when a result of this many bytes may exceed it. */
 export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 
 /**
- * Opens a taken job's input and holds it against the model's signature: the submitter checked too,
- * but perhaps against another version, and one bad row in a micro-batch would fail them all.
+ * Opens a taken job's input and checks it against the model's signature: the submitter checked it too, but
+ * perhaps against another version, and one bad row in a micro-batch would fail all its rows.
  * @throws InferError JOB_DAMAGED, INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(
   job: TakenJob,
   signatures: ReadonlyMap<string, ModelSignature>,
   resultLimit?: ResultLimit,
-): Payload {
-  const { spec } = job;
+): { job: RunnableJob; payload: Payload } {
   if (job.unrunnable?.kind === 'damaged') throw jobDamaged(job.unrunnable.what);
-  if (job.unrunnable?.kind === 'foreign') {
+  if (!namesModel(job)) {
     throw new InferError('NOT_OURS', 'this job was not added by infer, so its input cannot be read', {
       hint: 'add jobs with infer submit or InferClient',
     });
   }
+  const { spec } = job;
   const signature = signatures.get(spec.model);
   if (signature === undefined || (spec.version !== undefined && spec.version !== signature.version)) {
     const known = [...signatures.keys()].join(', ') || 'none';
@@ -65,7 +65,12 @@ export function admit(
   const bytes = spec.resultTtl === 0 ? 0 : leastResultBytes(signature, payload);
   const limit = resultLimit?.(bytes);
   if (limit !== undefined) checkResultSize(bytes, limit);
-  return payload;
+  return { job, payload };
+}
+
+/** Other BullMQ code adds jobs that do not. */
+function namesModel(job: TakenJob): job is RunnableJob {
+  return job.spec.model !== undefined;
 }
 
 function checkBytes(tensor: RowTensor, rows: number): void {

@@ -2,9 +2,9 @@ import { BatchSizer } from '../batch/sizer.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 
-/** Rows that a learned size never exceeds: by then the overhead of a batch is spread thin. */
+/** Maximum rows of a learned size: by then the overhead per batch is negligible. */
 export const MOST_ROWS = 1024;
-/** Bytes of input in one run: bounds memory in worker and runner, and the time the pipe is busy. */
+/** Maximum input bytes in one run: bounds memory in worker and runner, and the time the pipe is busy. */
 const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Weight of a new run in the mean. */
@@ -12,25 +12,25 @@ const NEWEST = 0.3;
 
 type Batching = Pick<ModelSignature, 'batchable' | 'maxBatch'>;
 
-/** How many rows of each loaded model run together: as told, else learned from its run times. */
+/** How many rows of each loaded model run together: as configured, else learned from its run times. */
 export class BatchSizes {
   private readonly models = new Map<string, Batching>();
   private readonly sizers = new Map<string, BatchSizer>();
   /** Recent mean run time by session, ms. */
   private readonly means = new Map<string, number>();
-  /** Sessions whose rows were seen to mix, and how. */
+  /** Sessions whose rows were found to mix, and how. */
   private readonly mixed = new Map<string, string>();
 
   /**
-   * @param asked rows the user wants at most; null = learn.
-   * @param latencyTargetMs longest run a learned size may take.
+   * @param asked maximum rows, set by the user; null = learn.
+   * @param latencyTargetMs longest run that a learned size may cause.
    */
   constructor(
     private asked: number | null,
     private readonly latencyTargetMs: number,
   ) {}
 
-  /** A model that runs go by the name `session`. */
+  /** Adds a model whose runs use the name `session`. */
   add(session: string, { batchable, maxBatch }: Batching): void {
     this.models.set(session, { batchable, ...(maxBatch === undefined ? {} : { maxBatch }) });
     const most = Math.min(MOST_ROWS, maxBatch ?? MOST_ROWS);
@@ -44,19 +44,19 @@ export class BatchSizes {
     this.mixed.delete(session);
   }
 
-  /** Rows of this session run one at a time from now on; answers whether they did not before. */
+  /** From now on, rows of this session run one at a time; returns whether that is new. */
   stopBatching(session: string, why: string): boolean {
     const first = !this.mixed.has(session);
     if (first) this.mixed.set(session, why);
     return first;
   }
 
-  /** How its rows were seen to mix, in service; undefined when they were not. */
+  /** How its rows were found to mix while serving; undefined when they were not. */
   mixedBy(session: string): string | undefined {
     return this.mixed.get(session);
   }
 
-  /** Rows in one run at most from now on; null = learn, from what was learned before. */
+  /** Sets the maximum rows in one run; null = learn, starting from what was learned before. */
   limitTo(asked: number | null): void {
     this.asked = asked;
   }
@@ -68,7 +68,7 @@ export class BatchSizes {
     return this.sizers.get(session)?.size ?? 1;
   }
 
-  /** The size as it stands when asked, for rows of this payload's size. */
+  /** Returns the current size when called, for rows of this payload's size. */
   capFor(session: string, payload: Payload): () => number {
     const bytes = payload.tensors.reduce((sum, tensor) => sum + tensor.data.byteLength, 0);
     const fits = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, bytes / payload.rows)));
@@ -90,7 +90,7 @@ export class BatchSizes {
     }
   }
 
-  /** Of the model that takes most. */
+  /** The largest size of any model. */
   get largest(): number {
     return Math.max(1, ...[...this.models.keys()].map((session) => this.of(session)));
   }

@@ -3,78 +3,81 @@ import type { QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-por
 import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
 import { LayoutWatch } from './layout-watch.js';
+import { Maintenance } from './maintenance.js';
 import type { RunnerScaler } from './runner-scaler.js';
-import { Upkeep } from './upkeep.js';
 
-/** Locks are renewed every second, or this often in their time where that is sooner; lapsed ones are looked for this often. */
+/**
+ * Locks are renewed every second, or this many times per lock lifetime if that is more often; expired locks
+ * are looked for at the same interval.
+ */
 const RENEWALS_PER_LOCK = 3;
-/** How often what is damaged in Redis is looked for; about 20 small commands a queue. */
+/** How often Redis is checked for damage; about 20 small commands per queue. */
 const DAMAGE_MS = 5000;
-/** How often jobs of a newer layout are looked for. */
+/** How often the worker looks for jobs of a newer layout. */
 const LAYOUT_MS = 5000;
-/** How often cancel requests (with the locks) and deadlines are looked at. */
+/** How often cancel requests (with the locks) and deadlines are checked. */
 const LOOK_MS = 1000;
-/** How soon it is seen that files of a model have changed; one `stat` a file. */
+/** How soon changed model files are noticed; one `stat` per file. */
 const MODELS_MS = 1000;
 const SWEEP_MS = 10_000;
-/** How often moves to its queues that were left half done are looked for. */
+/** How often the worker looks for unfinished moves to its queues. */
 const ARRIVALS_MS = 5000;
-/** How often the jobs of a queue that wait for other models are looked after, by one of its workers. */
+/** How often one of a queue's workers maintains the index of jobs that wait for other models. */
 const REROUTE_MS = 5000;
-/** Freshness of `inspect`: one small write a second and worker. */
+/** Freshness of `inspect`: one small write per second and worker. */
 const BEAT_MS = 1000;
-/** How soon --autoscale sees that work waits; costs nothing while it does not. */
+/** How soon --autoscale sees waiting work; costs nothing while there is none. */
 const SCALE_MS = 250;
 
-/** What the chores of a worker work on. */
+/** What a worker's chores work on. */
 export interface ChoreParts {
   consumers: readonly QueueConsumer[];
   registry: Pick<WorkerRegistry, 'forgetDead'>;
   lockMs: number;
-  /** Redis's. */
+  /** Redis's clock. */
   clock: Clock;
   log: Logger;
   beat(): Promise<void>;
   renewLocks(): Promise<void>;
   lookAtModels(): Promise<void>;
-  /** Of a worker whose runners are as many as its backlog asks for. */
+  /** Only for a worker that adjusts its number of runners to its backlog. */
   scaler: RunnerScaler | undefined;
-  /** When Redis was last seen to come back, by `performance.now()`. */
+  /** When the connection to Redis last came back, by `performance.now()`. */
   backAt(): number;
 }
 
-/** Starts what a worker does again and again beside its jobs; stop what it answers. */
-export function startChores(parts: ChoreParts): Upkeep {
+/** Starts a worker's periodic chores; call `stop` on the returned object to end them. */
+export function startChores(parts: ChoreParts): Maintenance {
   const { consumers, registry, lockMs, log, scaler } = parts;
-  const upkeep = new Upkeep(log);
-  upkeep.every(BEAT_MS, 'heartbeat', () => parts.beat());
-  upkeep.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
-  upkeep.every(MODELS_MS, 'models', () => parts.lookAtModels());
-  const stopped = (): boolean => upkeep.stopped;
-  upkeep.every(LOOK_MS, 'deadlines', () =>
+  const maintenance = new Maintenance(log);
+  maintenance.every(BEAT_MS, 'heartbeat', () => parts.beat());
+  maintenance.every(Math.min(LOOK_MS, lockMs / RENEWALS_PER_LOCK), 'locks', () => parts.renewLocks());
+  maintenance.every(MODELS_MS, 'models', () => parts.lookAtModels());
+  const stopped = (): boolean => maintenance.stopped;
+  maintenance.every(LOOK_MS, 'deadlines', () =>
     Promise.all(consumers.map((consumer) => consumer.expireDue(stopped))),
   );
-  upkeep.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
-    // After an outage every worker first gets the time to renew: what it holds is not lost.
+  maintenance.every(lockMs / RENEWALS_PER_LOCK, 'recovery', async () => {
+    // After an outage every worker first gets time to renew its locks: the jobs it holds are not lost.
     if (performance.now() - parts.backAt() >= lockMs) await recoverAll(consumers, log);
   });
-  upkeep.every(ARRIVALS_MS, 'arrivals', () =>
+  maintenance.every(ARRIVALS_MS, 'arrivals', () =>
     Promise.all(consumers.map((consumer) => consumer.settleArrivals(stopped))),
   );
-  // A little less, or a worker would meet the mark of its own last look.
-  upkeep.every(REROUTE_MS, 'routes', () =>
+  // Slightly less than the interval, or a worker would be held off by its own last run.
+  maintenance.every(REROUTE_MS, 'routes', () =>
     Promise.all(consumers.map((consumer) => consumer.reroute(REROUTE_MS * 0.9))),
   );
   const damage = new DamageWatch(consumers, log, parts.clock.now());
-  upkeep.every(DAMAGE_MS, 'damage', () => damage.look());
+  maintenance.every(DAMAGE_MS, 'damage', () => damage.look());
   const newer = new LayoutWatch(consumers, log);
-  upkeep.every(LAYOUT_MS, 'layouts', () => newer.look());
-  if (scaler !== undefined) upkeep.every(SCALE_MS, 'autoscale', () => scaler.look());
-  upkeep.every(SWEEP_MS, 'sweep', async () => {
+  maintenance.every(LAYOUT_MS, 'layouts', () => newer.look());
+  if (scaler !== undefined) maintenance.every(SCALE_MS, 'autoscale', () => scaler.look());
+  maintenance.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));
     await registry.forgetDead();
   });
-  return upkeep;
+  return maintenance;
 }
 
 async function recoverAll(consumers: readonly QueueConsumer[], log: Logger): Promise<void> {
@@ -83,7 +86,7 @@ async function recoverAll(consumers: readonly QueueConsumer[], log: Logger): Pro
     const [first] = requeued;
     if (first !== undefined) {
       const jobs = requeued.length;
-      log.warn({ queue: consumer.queue, jobs, first }, 'the worker of jobs is gone: back in the queue');
+      log.warn({ queue: consumer.queue, jobs, first }, 'worker lost; its jobs were requeued');
     }
     for (const id of poisoned) log.error({ id, queue: consumer.queue }, 'lost its worker too often: failed');
   }

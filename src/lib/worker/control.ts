@@ -7,44 +7,49 @@ import type { ControlAnswer, ControlRequest, Order } from '../queue/broker/contr
 import type { WorkerRecord } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
 import type { LiveChanges } from './live-changes.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 import type { RunnerScaler } from './runner-scaler.js';
-import { Trouble } from './trouble.js';
 
-/** A worker at work says so this often, so that its sender goes on waiting. */
+/**
+ * Interval at which a worker reports that it is still busy with an order, so that the sender keeps waiting.
+ */
 const WORKING_MS = 1000;
 const RETRY_MIN_MS = 200;
 const RETRY_MAX_MS = 5000;
 
-/** What of a worker the control channel acts on. */
+/** The parts of a worker that the control channel acts on. */
 export interface Steered {
   changes: LiveChanges;
-  /** Where the worker chooses its concurrency by itself. */
+  /** Set when the worker adjusts its own concurrency. */
   scaler?: RunnerScaler | undefined;
   log: Logger;
   record(): Pick<WorkerRecord, 'state' | 'concurrency' | 'models'>;
-  /** Jobs begun and not ended, and all that are held. */
+  /** Jobs that were started and have not ended, and all jobs held. */
   jobs(): { started: number; held: number };
   drain(): void;
   leave(): void;
-  /** Reads settings and models again; what it answers drains, to open with them. @throws why they are no good. */
+  /**
+   * Reads settings and models again; the returned function drains the worker so that it reopens with them.
+   * @throws an error that says why they are invalid.
+   */
   prepareRestart(): Promise<() => void>;
   publish(signature: ModelSignature): Promise<void>;
-  /** Version of a model that a load would bring. @throws InferError MODEL_UNKNOWN. */
+  /** The version of a model that a load would select. @throws InferError MODEL_UNKNOWN. */
   versionOf(model: string, version: number | undefined): number;
-  /** Shows a change in the register now. */
+  /** Publishes a change in the register immediately. */
   beat(): Promise<void>;
 }
 
 type Words = Omit<ControlAnswer, 'worker'>;
 interface Outcome {
   text: string;
-  /** What is left to do once the answer is on its way: it may end the process. */
+  /** What to do after the answer has been sent: it may end the process. */
   afterwards?: () => void;
 }
 
-/** Reads a worker's orders and carries them out, each with an answer. */
+/** Reads a worker's orders and carries them out, answering each. */
 export class ControlLoop {
-  private readonly trouble: Trouble;
+  private readonly warnings: RepeatedWarnings;
   private closed = false;
   private loop: Promise<void> | undefined;
 
@@ -52,14 +57,14 @@ export class ControlLoop {
     private readonly inbox: OrderInbox,
     private readonly steered: Steered,
   ) {
-    this.trouble = new Trouble(steered.log);
+    this.warnings = new RepeatedWarnings(steered.log);
   }
 
   start(): void {
     this.loop ??= this.listen();
   }
 
-  /** Hears no more orders, and closes the inbox. */
+  /** Stops reading orders and closes the inbox. */
   async close(): Promise<void> {
     this.closed = true;
     await this.inbox.close();
@@ -72,11 +77,11 @@ export class ControlLoop {
       try {
         const request = await this.inbox.next();
         retryMs = RETRY_MIN_MS;
-        // Not awaited: a load takes long, and a stop must be heard meanwhile.
+        // Not awaited: a load takes long, and a stop must be read in the meantime.
         if (request !== undefined) void this.carryOut(request);
       } catch (error) {
         if (this.closed) return;
-        this.trouble.say('cannot hear orders, will try again', error, {});
+        this.warnings.report('cannot read orders, will try again', error, {});
         await delay(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
@@ -107,22 +112,22 @@ export class ControlLoop {
 
   private async tell(request: ControlRequest, words: Words): Promise<void> {
     await this.inbox.answer(request, words).catch((error: unknown) => {
-      this.trouble.say('cannot answer an order', error, { order: request.order.verb });
+      this.warnings.report('cannot answer an order', error, { order: request.order.verb });
     });
   }
 }
 
 function atWork(order: Order): Words {
-  return { ok: true, working: true, text: order.verb === 'load' ? `loading ${order.model}` : 'at it' };
+  return { ok: true, working: true, text: order.verb === 'load' ? `loading ${order.model}` : 'working' };
 }
 
-/** Does what is asked, or with `dryRun` only says what that would be. */
+/** Carries out an order or, with `dryRun`, only says what it would do. */
 async function carryOut(order: Order, dryRun: boolean, steered: Steered): Promise<Outcome> {
   const would = (now: string, then: string) => (dryRun ? `would ${then}` : now);
   const jobs = steered.jobs();
   switch (order.verb) {
     case 'drain': {
-      const again = steered.record().state === 'draining' ? 'is draining already: ' : '';
+      const again = steered.record().state === 'draining' ? 'is already draining: ' : '';
       const what = `finish ${plural(jobs.started)} and end`;
       const text = `${again}${would(`finishing ${plural(jobs.started)}, then it ends`, what)}`;
       return dryRun ? { text } : { text, afterwards: steered.drain };
@@ -181,7 +186,9 @@ function valueBefore({ what }: SetOrder, { record, scaler, log }: Steered): numb
   return what === 'autoscale' && scaler !== undefined ? boundsText(scaler.bounds) : undefined;
 }
 
-/** A number that is set by hand would not last beside one that follows the backlog, nor bounds without it. */
+/**
+ * A fixed number would not last while concurrency follows the backlog, and bounds mean nothing without that.
+ */
 function checkSettable(order: SetOrder, scaler: RunnerScaler | undefined): void {
   if (order.what === 'concurrency' && scaler !== undefined) {
     throw new InferError('AUTOSCALED', `its backlog sets that, within ${boundsText(scaler.bounds)}`, {

@@ -2,11 +2,11 @@ import type { Batcher } from '../batch/batcher.js';
 import { bisect, type MicroBatch, type Part, singleRows } from '../batch/planner.js';
 import { type ErrorCode, hasTrait } from '../core/error-table.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import type { JobEndings } from './job-endings.js';
 import { isCurable } from './retry.js';
 
-/** Who ends jobs, as far as failed runs decide. */
+/** Ends jobs, as far as failed runs decide it. */
 type Endings = Pick<JobEndings, 'afterRun' | 'cancelled' | 'failed' | 'rowsOver'>;
 
 /** A run that failed. */
@@ -15,28 +15,28 @@ export interface FailedRun {
   error: unknown;
   /** Milliseconds it took. */
   ms: number;
-  /** Milliseconds it was given; infinite without a limit. */
+  /** Its time limit in ms; infinite without a limit. */
   limitMs: number;
 }
 
 /**
- * Finds who is to blame for a failed run. One row alone is: it fails. Else the run is cut and its pieces
- * run again, each alone: in halves, by jobs and then by rows, or row by row where many are bad. So every good
- * row has its output in the end, for one more run a row at most where all are bad, and about log2(rows)
- * runs for one bad row. Between any two of those runs urgent work goes first and limits are looked at.
- * Crashes cost more than failed runs, so a job may make only so many (see held.ts).
+ * Finds the rows that made a run fail. A single row is to blame: it fails. Otherwise the run is split and its
+ * pieces run again, each on its own: in halves, by jobs and then by rows, or row by row if many are bad. In
+ * the end every good row has its output, for at most one more run per row if all are bad, and about
+ * log2(rows) runs for one bad row. Between any two of those runs, urgent work goes first and limits are
+ * checked. Crashes cost more than failed runs, so a job may cause only a limited number (see held.ts).
  */
 export class Culprits {
   constructor(
     private readonly batcher: Pick<Batcher<HeldJob>, 'retry'>,
     private readonly endings: Endings,
-    /** Whether some runner that gets work holds a session. */
+    /** Whether some runner that receives work holds a session. */
     private readonly isHeld: (session: string) => boolean,
   ) {}
 
   blame({ batch, error, ms, limitMs }: FailedRun): void {
     const [first] = batch.parts;
-    // In a run of several jobs the time may be another's doing.
+    // In a run of several jobs, the time may be due to another job.
     if (batch.parts.length === 1 && first !== undefined && !first.unit.over) first.unit.runMs += ms;
     for (const { unit } of batch.parts) {
       if (!unit.cancelled || unit.over) continue;
@@ -63,12 +63,15 @@ export class Culprits {
   private cutAgain(batch: MicroBatch<HeldJob>): void {
     const [only] = batch.parts;
     const oneByOne = batch.parts.length === 1 && only?.unit.isMostlyBad;
-    // The piece added last runs first: so rows go out in their order.
+    // The piece added last runs first: added in reverse, rows are output in order.
     this.batcher.retry(...(oneByOne ? singleRows(batch).reverse() : bisect(batch)));
     for (const { unit } of batch.parts) this.endings.afterRun(unit);
   }
 
-  /** Jobs whose own limit was reached fail when they ran alone or were the only ones; else halves tell. */
+  /**
+   * A job whose own limit was reached fails if it ran alone or was the only such job; otherwise, halving
+   * finds out.
+   */
   private onTimeLimit(batch: MicroBatch<HeldJob>, error: unknown, ms: number, limitMs: number): void {
     const reached = batch.parts.filter(({ unit }) => {
       const alreadyCounted = batch.parts.length === 1 ? ms : 0;
@@ -100,7 +103,10 @@ export class Culprits {
     this.endings.afterRun(unit);
   }
 
-  /** Rows that crashed the runner so often that the rest of the job is not tried: no one else could work. */
+  /**
+   * Rows that crashed the runner so often that the rest of the job is not tried: otherwise no other job could
+   * run.
+   */
   private giveUp(unit: HeldJob, error: unknown, code: ErrorCode): void {
     if (unit.doneCount === 0) {
       this.endings.failed(unit, error);

@@ -2,14 +2,17 @@ import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { damagedKeyText, type QueueDamage, repairCommand } from '../queue/damage.js';
 import type { Logger } from '../telemetry/logger.js';
 
-/** Logs what of a worker's queues is damaged in Redis: each key when it is seen first, and each job that was set aside. */
+/**
+ * Logs what is damaged in Redis for a worker's queues: each key when it is first seen, and each job that was
+ * set aside.
+ */
 export class DamageWatch {
-  /** Damaged keys that were logged, with what was said of them. */
+  /** Damaged keys already logged, with their messages. */
   private readonly told = new Map<string, string>();
-  /** By queue, when the last job that was logged was set aside, ms by Redis's clock. */
+  /** By queue, when the last logged job was set aside, ms by Redis's clock. */
   private readonly seenUntil = new Map<string, number>();
 
-  /** @param since jobs that were set aside before are not logged, ms by Redis's clock. */
+  /** @param since jobs set aside before this time are not logged, ms by Redis's clock. */
   constructor(
     private readonly consumers: readonly Pick<QueueConsumer, 'damage'>[],
     private readonly log: Logger,

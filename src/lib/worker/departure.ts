@@ -5,7 +5,7 @@ import type { Outage } from './outage.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { Worker } from './worker.js';
 
-/** While draining, Redis is looked for this often. */
+/** How often the connection to Redis is checked while draining. */
 const LOOK_MS = 500;
 
 interface DepartureParts {
@@ -13,15 +13,15 @@ interface DepartureParts {
   pool: Pick<RunnerPool, 'kill'>;
   outage: Outage;
   log: Logger;
-  /** Shows at once that the worker drains. */
+  /** Publishes immediately that the worker is draining. */
   tell(): void;
 }
 
-/** How a worker's work ends before it is over by itself: by a drain, or at once. */
+/** Ends a worker before its work is finished: by a drain, or at once. */
 export class Departure {
   /** Resolves when it has left, at once or after a drain that took too long. */
   readonly hasLeft: Promise<void>;
-  /** Set when it ends in order to be opened again, with this. */
+  /** Set when it ends in order to be reopened: the configuration to use. */
   restartWith: WorkerConfig | undefined;
   private tellLeft: () => void = () => undefined;
   private drainTimer: NodeJS.Timeout | undefined;
@@ -33,7 +33,9 @@ export class Departure {
     });
   }
 
-  /** Finishes what has started, hands back the rest; leaves after `timeoutMs`, or when Redis stays away. */
+  /**
+   * Finishes started jobs and hands back the rest; leaves after `timeoutMs`, or when Redis stays unreachable.
+   */
   drain(timeoutMs: number): void {
     const { worker, log } = this.parts;
     worker.drain();
@@ -45,29 +47,32 @@ export class Departure {
     }, timeoutMs);
   }
 
-  /** Hands everything back and kills the runners, mid-run or not. */
+  /** Hands everything back and kills the runners, even mid-run. */
   async leave(): Promise<void> {
     const { worker, pool, outage } = this.parts;
-    // Hand back first: once the runners are gone their runs would count as crashes. A Redis that is
-    // away cannot be told; the locks lapse then.
+    // Hand back first: once the runners have exited, their runs would count as crashes. If Redis is
+    // unreachable, the locks expire instead.
     await settledWithin(outage.patienceMs, worker.leave());
     worker.abandon();
     await pool.kill();
     this.tellLeft();
   }
 
-  /** Its worker has ended: no timer ends it again. */
+  /** Its worker has ended: cancel the timers that would end it. */
   over(): void {
     clearTimeout(this.drainTimer);
     clearInterval(this.awayTimer);
   }
 
-  /** All runs are over, and Redis has been away for so long that what they brought is not waited with. */
+  /**
+   * Leaves when all runs are over and Redis has been unreachable so long that storing their results is no
+   * longer worth waiting for.
+   */
   private leaveIfAway(): void {
     const { worker, outage, log } = this.parts;
     if (!outage.isLong || worker.heartbeat().active.length > 0) return;
     clearInterval(this.awayTimer);
-    log.warn('Redis is away: jobs not yet handed back are free when their locks lapse');
+    log.warn('Redis is unreachable: jobs not yet handed back are free when their locks expire');
     void this.leave();
   }
 }

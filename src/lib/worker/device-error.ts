@@ -1,10 +1,10 @@
 import { InferError } from '../core/errors.js';
 
-/** ONNX Runtime's errors are text only; these words mean the device failed, not the input. */
+/** ONNX Runtime reports errors as text only; these words mean that the device failed, not the input. */
 const DEVICE_WORDS =
   /\b(?:CUDA|cuDNN|CUBLAS|HIP|WebGPU|Vulkan)\b|device (?:was )?lost|out of memory|bad_alloc/i;
 
-/** A failed run as a failure of its device, where its words say so. */
+/** Turns a failed run into a device failure if its words say so. */
 export function deviceError(error: unknown): InferError | undefined {
   if (!(error instanceof InferError) || error.code !== 'RUN_FAILED') return undefined;
   if (!DEVICE_WORDS.test(error.message)) return undefined;

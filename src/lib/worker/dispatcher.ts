@@ -3,57 +3,59 @@ import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.
 import { settledWithin } from '../core/bounded.js';
 import { type Clock, monotonicClock } from '../core/clock.js';
 import { InferError, toFailureRecord } from '../core/errors.js';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { RunReply } from '../model/runner.js';
 import { splitRows } from '../model/tensor.js';
 import { Culprits } from './culprits.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import type { JobEndings } from './job-endings.js';
 import { RunClock } from './run-clock.js';
 import { checkRows, goodRows, isOwnFailure, rowsWith } from './run-rows.js';
 import type { RunnerSlot } from './runner-slot.js';
 
-/** Who ends jobs, as far as runs decide. */
+/** Ends jobs, as far as runs decide it. */
 export type RunEndings = Pick<
   JobEndings,
   'mayStart' | 'afterRun' | 'cancelled' | 'failed' | 'rowsOver' | 'softLimit'
 >;
 
-/** What the dispatcher asks of the worker around it. */
+/** What the dispatcher needs from its worker. */
 export interface DispatchHost {
-  /** Fetches what is more urgent than `unit` before its micro-batch goes out. */
+  /** Fetches jobs more urgent than `unit` before its micro-batch is run. */
   urge(unit: HeldJob): Promise<void>;
-  /** A micro-batch goes to its run: queue of its most urgent row, model, rows, why it was closed. */
+  /** A micro-batch is about to run: queue of its most urgent row, model, rows, why it was closed. */
   onBatch(queue: string, model: string, rows: number, reason: CloseReason): void;
-  /** A run took `ms`; `overheadMs` beside it since the run before, when that was just before. */
+  /**
+   * A run took `ms`; `overheadMs` is the time between it and the run before, if that immediately preceded.
+   */
   onRan(session: string, rows: number, ms: number, overheadMs: number | undefined): void;
-  /** A check in service proved that rows of this session mix: they run one at a time from now on. */
+  /** A check while serving proved that rows of this session mix: from now on they run one at a time. */
   onMixed(session: string, error: InferError): void;
   /** Whether that was proved. */
   isMixed(session: string): boolean;
-  /** Rows left the batcher, or a runner has nothing to do: lanes may fetch again. */
+  /** Rows left the batcher, or a runner is idle: lanes may fetch again. */
   onRoom(): void;
-  /** A runner may hold other models than before. */
+  /** The models held by a runner may have changed. */
   onModels(): void;
 }
 
 /**
- * Runs micro-batches: one loop a runner takes the most urgent next batch, as soon as the runner is
- * free. Invariant: a job never waits for more than one running micro-batch of less urgent work,
- * because each batch is planned only when it can run, after a look for more urgent jobs. A failed
- * batch is cut and run again until the culprit stands alone.
+ * Runs micro-batches: one loop per runner takes the most urgent next batch as soon as the runner is free.
+ * Invariant: a job never waits for more than one running micro-batch of less urgent work, because each batch
+ * is planned only when it can run, after checking for more urgent jobs. A failed batch is split and run again
+ * until the culprit is isolated.
  */
 export class Dispatcher {
   private readonly batcher: Batcher<HeldJob>;
   private readonly culprits: Culprits;
-  private readonly work = new Gate();
-  /** When each runner's last run ended, while it has been busy since. */
+  private readonly work = new WakeUp();
+  /** When each runner's last run ended, if it has been busy since. */
   private readonly lastEnd = new Map<RunnerSlot, number>();
   private stopping = false;
   private readonly loops = new Map<RunnerSlot, Promise<void>>();
   private readonly retired = new Set<RunnerSlot>();
   private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
-  /** Who is at work, and how long runs take. */
+  /** Which runners are working, and how long runs take. */
   readonly clocked = new RunClock(monotonicClock);
   /** Micro-batches run so far. */
   batches = 0;
@@ -68,11 +70,11 @@ export class Dispatcher {
     this.culprits = new Culprits(this.batcher, endings, (session) => this.isHeld(session));
   }
 
-  /** Gives a runner work from now on. */
+  /** Starts giving work to a runner. */
   serve(slot: RunnerSlot): void {
-    // What it may run has changed, and what others leave to it.
+    // What it may run has changed, and so has what other runners may leave to it.
     slot.onModels = () => {
-      this.work.open();
+      this.work.wake();
       this.host.onModels();
     };
     if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
@@ -81,14 +83,14 @@ export class Dispatcher {
   /** Gives a runner no more work; resolves when its run in progress is over. */
   async retire(slot: RunnerSlot): Promise<void> {
     this.retired.add(slot);
-    this.work.open();
+    this.work.wake();
     await this.loops.get(slot);
     this.loops.delete(slot);
     this.retired.delete(slot);
     this.clocked.rest(slot);
   }
 
-  /** Resolves when `stop` was called and the runs in progress are over. */
+  /** Resolves when `stop` has been called and the runs in progress are over. */
   async over(): Promise<void> {
     await Promise.all(this.loops.values());
   }
@@ -97,22 +99,22 @@ export class Dispatcher {
     this.batcher.add(job);
   }
 
-  /** Lets idle runners look; call once after adding. */
+  /** Makes idle runners look for work; call once after adding. */
   wake(): void {
-    this.work.open();
+    this.work.wake();
   }
 
-  /** Forgets the waiting rows of a job; rows in a run are the caller's to ignore. */
+  /** Drops the waiting rows of a job; the caller must ignore its rows in a run. */
   withdraw(job: HeldJob): void {
     this.batcher.drop(job);
   }
 
-  /** Full runs that wait in lanes up to `lane`: what a lane's prefetch is measured against. */
+  /** Full runs waiting in lanes up to `lane`: compared with a lane's prefetch. */
   runsUpTo(lane: number): number {
     return this.batcher.runsUpTo(lane);
   }
 
-  /** Runners that have a run right now. */
+  /** Number of runners with a run in progress. */
   get running(): number {
     return this.inRun.size;
   }
@@ -121,12 +123,12 @@ export class Dispatcher {
     return this.inRun.has(slot);
   }
 
-  /** Jobs with rows in a run right now. */
+  /** Jobs with rows in a run in progress. */
   get runningJobs(): ReadonlySet<HeldJob> {
     return new Set([...this.inRun.values()].flatMap((batch) => batch.parts.map((part) => part.unit)));
   }
 
-  /** Ends the runs that hold rows of `job`; the other jobs in them run again at once. */
+  /** Ends the runs that contain rows of `job`; the other jobs in them run again at once. */
   abortRunsOf(job: HeldJob): void {
     for (const [slot, batch] of this.inRun) {
       if (batch.parts.some((part) => part.unit === job)) slot.abort();
@@ -135,7 +137,7 @@ export class Dispatcher {
 
   stop(): void {
     this.stopping = true;
-    this.work.open();
+    this.work.wake();
   }
 
   private isOver(slot: RunnerSlot): boolean {
@@ -150,22 +152,22 @@ export class Dispatcher {
         cameFromIdle = true;
         this.clocked.rest(slot);
         this.lastEnd.delete(slot);
-        // Nothing may be held ahead of a long run: what is next waits in Redis until now.
+        // Nothing may be prefetched during a long run: until now, the next jobs have been waiting in Redis.
         this.host.onRoom();
         await woken;
         continue;
       }
-      // A runner that starts again takes as long as its models load: a batch is planned after that, of
-      // what is the most urgent then, without those whose deadline has passed meanwhile.
+      // A restarting runner needs as long as its models take to load: the batch is planned only then, from
+      // the most urgent work at that time, without jobs whose deadline has passed in the meantime.
       if (!slot.isFree) {
         this.lastEnd.delete(slot);
-        // One that does not start any more fails its next run, which says why.
+        // A runner that fails to restart fails its next run, which says why.
         await slot.free().catch(() => undefined);
         cameFromIdle = false;
         if (slot.isFree) continue;
       }
-      // What arrived while the last run was on has been held since then; something more urgent may
-      // have come to Redis after it. From idle, everything held was fetched this instant.
+      // Work that arrived during the last run has been held since then; something more urgent may have
+      // arrived in Redis later. After idling, everything held was fetched just now.
       const accepts = this.acceptedBy(slot);
       const last = this.batcher.leastUrgentOfNext(accepts);
       if (!cameFromIdle && last !== undefined) await this.host.urge(last);
@@ -178,7 +180,7 @@ export class Dispatcher {
       }
       if ('holdMs' in next) {
         this.clocked.rest(slot);
-        // For the batch window, or until more work has come.
+        // Until the end of the batch window, or until more work arrives.
         await settledWithin(next.holdMs, woken);
         continue;
       }
@@ -186,27 +188,27 @@ export class Dispatcher {
     }
   }
 
-  /** What a runner may run that lacks a model: jobs of that model go to runners that have it, if any does. */
+  /** What a runner that lacks a model may run: jobs of that model go to runners that have it, if any. */
   private acceptedBy(slot: RunnerSlot): ((unit: HeldJob) => boolean) | undefined {
     if (slot.refused.size === 0) return undefined;
     return ({ session }) => slot.has(session) || !this.isHeld(session);
   }
 
-  /** Whether some runner that gets work holds a session. */
+  /** Whether some runner that receives work holds a session. */
   private isHeld(session: string): boolean {
     return [...this.loops.keys()].some((slot) => slot.has(session) && !this.retired.has(slot));
   }
 
   private async runBatch(slot: RunnerSlot, batch: MicroBatch<HeldJob>): Promise<void> {
-    // Asked before every run until the job was in one that ended, or had one alone: a crash that it shared with
-    // others may have come before its turn.
+    // Asked before every run until the job was in a run that ended, or had one alone: a crash in a shared run
+    // may have come before its turn.
     batch.parts = batch.parts.filter(({ unit }) => !unit.over && (unit.ran || this.endings.mayStart(unit)));
     this.host.onRoom();
     const first = batch.parts[0];
     if (first === undefined) return;
     batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
     const model = first.unit.session;
-    // Planned before its rows were seen to mix.
+    // Planned before its rows were found to mix.
     if (this.runApart(batch, model)) return;
     const now = this.clock.now();
     for (const { unit } of batch.parts) {
@@ -231,7 +233,8 @@ export class Dispatcher {
       this.clocked.end(slot);
       this.lastEnd.delete(slot);
       if (error instanceof InferError && error.code === 'ROWS_MIXED') this.host.onMixed(model, error);
-      // Of rows that shared a run it is not yet known which one failed; one that crashed the runner has had it replaced.
+      // When rows shared a run it is not yet known which one failed; a row that crashed the runner has had it
+      // replaced.
       if (batch.rows === 1 && isOwnFailure(error)) slot.judge(model, false, [first.unit.id]);
       if (!this.runApart(batch, model))
         this.culprits.blame({
@@ -240,8 +243,9 @@ export class Dispatcher {
           ms: slot.lastRunMs,
           limitMs: limitMs ?? Number.POSITIVE_INFINITY,
         });
-      // What this runner lacked another may run, and may be asleep since it saw nothing to do.
-      this.work.open();
+      // Another runner may be able to run what this one lacked, and may be asleep because it saw nothing to
+      // do.
+      this.work.wake();
       this.host.onRoom();
       return;
     }
@@ -262,21 +266,21 @@ export class Dispatcher {
       reply.failed.length < batch.rows,
       reply.failed.some(({ error }) => isOwnFailure(error)) ? batch.parts.map(({ unit }) => unit.id) : [],
     );
-    // Another runner has proved meanwhile that such outputs are wrong.
+    // Another runner has proved in the meantime that such outputs are wrong.
     if (!this.runApart(batch, model)) this.onRan(batch, reply, softMs);
   }
 
-  /** Puts the rows of a run back one by one where they may not share it; false where they may. */
+  /** Puts the rows of a run back one by one if they may not share it; false if they may. */
   private runApart(batch: MicroBatch<HeldJob>, session: string): boolean {
     if (batch.rows < 2 || !this.host.isMixed(session)) return false;
     for (const { unit } of batch.parts) if (unit.cancelled && !unit.over) this.endings.cancelled(unit);
     batch.parts = batch.parts.filter(({ unit }) => !unit.over);
-    // The piece added last runs first: so rows go out in their order.
+    // The piece added last runs first: added in reverse, rows are output in order.
     this.batcher.retry(...singleRows(batch).reverse());
     return true;
   }
 
-  /** Hands the outputs of a run to its jobs, and to rows without one their failure. */
+  /** Passes the outputs of a run to its jobs, and failures to the rows without one. */
   private onRan(
     batch: MicroBatch<HeldJob>,
     { outputs, failed, runMs }: RunReply,
@@ -316,25 +320,25 @@ export class Dispatcher {
             this.endings.softLimit(unit);
             continue;
           }
-          // The signal is one for the whole run: rows of a job that has time left run again.
+          // The signal applies to the whole run: rows of a job with time left run again.
           const parts = stopped.map((row) => ({ unit, from: from + row - start, rows: 1 }));
           this.batcher.retry({ parts, rows: parts.length, reason: 'retry' });
         }
         this.endings.afterRun(unit);
       } catch (failure) {
-        // Results that cannot be put together are this job's failure, not the worker's.
+        // Results that cannot be combined are this job's failure, not the worker's.
         this.endings.failed(unit, failure);
       }
     }
   }
 }
 
-/** Milliseconds of run time a job has left under one of its limits. */
+/** Milliseconds of run time that a job has left under one of its limits. */
 function left(job: HeldJob, limit: 'hardMs' | 'softMs'): number {
   return (job.limits[limit] ?? Number.POSITIVE_INFINITY) - job.runMs;
 }
 
-/** The least that any job of the batch has left, at least 1 ms; undefined without a limit. */
+/** The least time that any job of the batch has left, at least 1 ms; undefined without a limit. */
 function leastLeft(batch: MicroBatch<HeldJob>, limit: 'hardMs' | 'softMs'): number | undefined {
   const ms = Math.min(...batch.parts.map((part) => left(part.unit, limit)));
   return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : undefined;

@@ -14,7 +14,7 @@ type Leases = Pick<WorkerRegistry, 'leaseGpu' | 'releaseGpu'>;
 const SAMPLE_MS = 5000;
 
 export interface GpuClaim {
-  /** As the user names it: index or UUID. */
+  /** As given by the user: index or UUID. */
   gpu: string;
   worker: string;
   id: string;
@@ -23,11 +23,11 @@ export interface GpuClaim {
 }
 
 /**
- * A worker's hold on its GPU: the lease, renewed from the first moment on, and a look at its memory.
- * A worker whose lease went to another must stop using the GPU: `lost` then resolves.
+ * A worker's claim on its GPU: the lease, renewed from the start, and a sample of its memory. A worker whose
+ * lease was taken over must stop using the GPU: `lost` then resolves.
  */
 export class GpuHold {
-  /** Resolves with the reason when the lease went to another worker; never otherwise. */
+  /** Resolves with the reason when another worker took over the lease; never otherwise. */
   readonly lost: Promise<InferError>;
   private tellLost!: (error: InferError) => void;
   private loss: InferError | undefined;
@@ -51,7 +51,7 @@ export class GpuHold {
   }
 
   /**
-   * Takes the GPU for a worker. Index and UUID of one device are one lease.
+   * Takes the GPU for a worker. Index and UUID of the same device share one lease.
    * @throws InferError GPU_IN_USE, GPU_UNKNOWN (exit 69).
    */
   static async take(leases: Leases, claim: GpuClaim, log: Logger): Promise<GpuHold> {
@@ -83,7 +83,7 @@ export class GpuHold {
     return hold;
   }
 
-  /** Memory and use of the GPU as last seen; asks again, without waiting, when that is 5 s old. */
+  /** Memory and use of the GPU as last seen; refreshed in the background when 5 s old. */
   memory(): WorkerRecord['gpuMemory'] {
     if (this.sampled !== undefined && !this.sampling && Date.now() - this.sampledAt >= SAMPLE_MS) {
       this.sampling = true;
@@ -95,12 +95,12 @@ export class GpuHold {
     return this.sample;
   }
 
-  /** @throws InferError GPU_LOST (exit 69) when the lease has gone to another worker. */
+  /** @throws InferError GPU_LOST (exit 69) when another worker has taken over the lease. */
   assertHeld(): void {
     if (this.loss !== undefined) throw this.loss;
   }
 
-  /** Stops renewing and gives the lease back, if it is still ours. */
+  /** Stops renewing and releases the lease, if it is still ours. */
   async release(): Promise<void> {
     if (this.timer === undefined) return;
     clearInterval(this.timer);
@@ -130,7 +130,8 @@ export class GpuHold {
 
   async #renew(): Promise<void> {
     if (this.loss !== undefined) return;
-    // A Redis that is away can give the GPU to no one else either; once it is back, this tells.
+    // While Redis is unreachable, no other worker can take the GPU either; the first renewal afterwards
+    // tells.
     const holder = await this.leases.leaseGpu(this.lease, stillRuns).catch(() => undefined);
     if (holder === undefined || holder.id === this.lease.id) return;
     this.loss = new InferError(
@@ -157,7 +158,7 @@ export class GpuHold {
   }
 }
 
-/** Without nvidia-smi an index means a GPU of this host, and a UUID means itself. */
+/** Without nvidia-smi, an index means a GPU of this host, and a UUID stays as it is. */
 function namedDevice(gpu: string, host: string): string {
   return /^\d+$/.test(gpu) ? `${host}:${Number(gpu)}` : gpu;
 }

@@ -1,7 +1,7 @@
 import type { HandlerLine } from '../model/handler-output.js';
 import type { Logger } from '../telemetry/logger.js';
 
-/** A line that a handler printed, as a line of the worker's log: what went to standard error is a warning. */
+/** Copies a line printed by a handler to the worker's log; lines from standard error become warnings. */
 export function logHandlerLine({ model, stream, text, leftOut }: HandlerLine, log: Logger): void {
   const fields = { model, handler: stream };
   if (leftOut !== undefined)

@@ -4,11 +4,11 @@ import type { ModelSignature } from '../model/signature.js';
 import { LAYOUTS, marksOf } from '../queue/layout.js';
 import type { Unbatched, WorkerRecord } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import type { ServedModels } from './served-models.js';
 import type { WorkerOptions } from './worker-parts.js';
 
-/** What a worker's heartbeat is made of. */
+/** The inputs for a worker's heartbeat. */
 export interface BeatFacts {
   options: WorkerOptions;
   startedAt: number;
@@ -25,7 +25,7 @@ export interface BeatFacts {
   busyMs: number;
 }
 
-/** The record of a worker as it is now; memory and the loop's lag are its process's. */
+/** The current record of a worker; memory and event-loop lag are those of its process. */
 export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
   const { options, models, sizes, now } = facts;
   const layouts = marksOf(options.layouts ?? LAYOUTS);
@@ -83,7 +83,7 @@ function notStarted(held: Iterable<HeldJob>): Record<string, number[]> {
   return byQueue;
 }
 
-/** Why its rows run one at a time, where they do. */
+/** Why its rows run one at a time, if they do. */
 function unbatched({ batching }: ModelSignature, mixedBy: string | undefined): { unbatched?: Unbatched } {
   if (mixedBy !== undefined) return { unbatched: { reason: 'ROWS_MIXED', text: mixedBy } };
   if (batching === undefined || batching.ok) return {};

@@ -4,7 +4,7 @@ import type { ConnectionEvent, ConnectionSettings } from '../redis/connect.js';
 import type { RedisTarget } from '../redis/types.js';
 
 export interface WorkerConfig {
-  /** Shown name; `host-pid` unless the user gives one. */
+  /** Displayed name; `host-pid` unless the user gives one. */
   name: string;
   version: string;
   prefix: string;
@@ -15,16 +15,16 @@ export interface WorkerConfig {
   runner: RunnerOptions;
   /** Runner processes. */
   concurrency: number;
-  /** It moves between these by itself, from `concurrency` on. */
+  /** It adjusts concurrency within these bounds, starting at `concurrency`. */
   autoscale?: RunnerBounds | undefined;
-  /** How long a runner that is not needed stays, ms. */
+  /** How long an unneeded runner is kept, ms. */
   keepAliveMs: number;
   maxBatch: number | null;
   latencyTargetMs: number;
   batchWindowMs: number;
-  /** How long a lock outlives its last renewal: bounds how late a dead worker's jobs run again. */
+  /** Lifetime of a lock after its last renewal: bounds how late a dead worker's jobs run again. */
   lockMs: number;
-  /** Most milliseconds of run time a job may have; undefined = no limit. */
+  /** Maximum run time of a job in ms; undefined = no limit. */
   timeLimitMs: number | undefined;
   softTimeLimitMs: number | undefined;
   /** Seconds a failed job is kept. */
@@ -33,18 +33,21 @@ export interface WorkerConfig {
   maxJobs: number | undefined;
   /** Let several workers share one GPU. */
   shareGpu: boolean;
-  /** Do not start when one of the models cannot be loaded. */
+  /** Refuse to start if one of the models cannot be loaded. */
   strict?: boolean | undefined;
-  /** How long a drain that was ordered through Redis may take. */
+  /** Maximum duration of a drain ordered through Redis. */
   drainTimeoutMs: number;
 }
 
 export interface WorkerRedis {
   target: RedisTarget;
   settings: ConnectionSettings;
-  /** A Redis for results alone. */
+  /** A separate Redis for results. */
   results?: ConnectionSettings | undefined;
   onState: (event: ConnectionEvent) => void;
-  /** Settings and models as they are now, for a restart that was ordered; without it none is taken. */
+  /**
+   * Reads the current settings and models, for a restart ordered through Redis; without it, restart orders
+   * are refused.
+   */
   reload?: (() => Promise<WorkerConfig>) | undefined;
 }

@@ -9,30 +9,29 @@ import { workerServices } from './worker-services.js';
 export interface RunningWorker {
   readonly id: string;
   readonly models: readonly LoadedModel[];
-  /** Models that it should serve and cannot. */
+  /** Models that it should serve but cannot. */
   readonly problems: readonly ModelProblem[];
   /** Jobs it holds right now. */
   readonly activeJobs: number;
-  /** Set when it ends in order to be opened again, with this. */
+  /** Set when it ends in order to be reopened: the configuration to use. */
   readonly restartWith: WorkerConfig | undefined;
   /**
-   * Takes jobs until drained, left, or (burst, max jobs) done; then frees everything.
-   * @throws InferError GPU_LOST (exit 69) when its GPU went to another worker, for which it left.
+   * Takes jobs until drained, left, or finished (burst, max jobs); then releases everything.
+   * @throws InferError GPU_LOST (exit 69) when another worker took over its GPU and it left for that reason.
    */
   run(): Promise<void>;
-  /** Finishes what has started, hands back the rest; after `timeoutMs` it leaves. */
+  /** Finishes started jobs and hands back the rest; leaves after `timeoutMs`. */
   drain(timeoutMs: number): void;
-  /** Hands everything back and kills the runners, mid-run or not. */
+  /** Hands everything back and kills the runners, even mid-run. */
   leave(): void;
   /**
-   * So many runs at a time from now on, while it works and without losing a job; answers the number
-   * there is then. The threads of each runner stay as they are. @throws InferError why a runner does
-   * not start.
+   * Changes the number of concurrent runs while it works, without losing a job; returns the resulting number.
+   * The threads of each runner stay as they are. @throws InferError why a runner does not start.
    */
   setConcurrency(wanted: number): Promise<number>;
 }
 
-/** Brings up connections, runners and registration, in that order; on failure nothing is left behind. */
+/** Opens connections, runners and registration, in that order; on failure nothing is left behind. */
 export async function openWorker(
   config: WorkerConfig,
   redis: WorkerRedis,
@@ -57,7 +56,7 @@ export async function openWorker(
       } finally {
         departure.value.over();
         await services.stop().catch((error: unknown) => {
-          log.debug({ reason: messageOf(error) }, 'a part of the worker did not stop in order');
+          log.debug({ reason: messageOf(error) }, 'a part of the worker did not stop cleanly');
         });
       }
       gpu.value?.assertHeld();

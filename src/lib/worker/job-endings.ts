@@ -8,7 +8,7 @@ import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
 import type { ResultMeta, Settlement, TakenJob } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
-import { type HeldJob, HeldJobs } from './held.js';
+import { type HeldJob, HeldJobs } from './held-jobs.js';
 import { timeLimit } from './limits.js';
 import { isCurable, retryDelay } from './retry.js';
 import type { ServedModels } from './served-models.js';
@@ -22,28 +22,29 @@ export interface EndingParts {
   log: Logger;
   /** 0..1, for the jitter of retries. */
   random: () => number;
-  /** A model is kept for as long as jobs of it are held. */
+  /** A model stays loaded as long as jobs of it are held. */
   models: Pick<ServedModels, 'hold' | 'release'>;
   /** Where large inputs are staged for the runners. */
   arena?: Pick<Arena, 'stage' | 'release'> | undefined;
-  /** None of a job's waiting rows runs any more. */
+  /** None of a job's waiting rows may run any more. */
   withdraw(job: HeldJob): void;
-  /** A job is no longer held: called before its outcome is sent. */
+  /** A job is no longer held; called before its outcome is sent. */
   onLetGo(job: HeldJob): void;
 }
 
-/** A job of a newer layout that was taken all the same is not taken again for so long, ms. */
+/** A job of a newer layout that was taken anyway is not taken again for this long, ms. */
 const NEWER_JOB_MS = 30_000;
 
 /**
- * The end of every job that a worker takes, from the decision to the count. It knows what is held, and for each job
- * ends it once: decides how, words that, lets go of the job and of what was held for it, has its queue settle it, and
- * counts what the queue accepted. Others say what happened to a job, and ask.
+ * Ends every job that a worker takes, from the decision to the count. It knows which jobs are held, and ends
+ * each of them exactly once: it decides how, words the outcome, releases the job and what was held for it,
+ * has its queue settle it, and counts what the queue accepted. Other code reports what happened to a job and
+ * lets this class decide.
  */
 export class JobEndings {
   readonly held = new HeldJobs();
   readonly counts = { done: 0, rows: 0, failed: 0 };
-  /** What was done, for the statistics. */
+  /** Work done, for the statistics. */
   readonly work: WorkRecord;
   private readonly settlers: ReadonlyMap<string, Settler>;
 
@@ -57,31 +58,31 @@ export class JobEndings {
     );
   }
 
-  /** A job was taken and admitted: from now on it is this class's to end. */
+  /** A job was taken and admitted: from now on this class ends it. */
   hold(job: HeldJob): void {
     this.held.set(job.job, job);
     this.parts.models.hold(job.session);
     this.parts.arena?.stage(job.payload);
   }
 
-  /** Jobs of a queue whose locks must live: those that are held, and those that have ended here and not yet there. */
+  /** Jobs of a queue whose locks must be renewed: those held, and those ended here but not yet in Redis. */
   toRenew(queue: string): TakenJob[] {
     const held = [...this.held.values()].filter((job) => job.job.spec.queue === queue && !job.over);
     const unsettled = this.settlers.get(queue)?.unsettled ?? [];
     return [...held.map((job) => job.job), ...unsettled];
   }
 
-  /** Resolves when Redis has taken everything decided so far. */
+  /** Resolves when Redis has accepted everything decided so far. */
   async flushed(): Promise<void> {
     await Promise.all([...this.settlers.values()].map((settler) => settler.flushed()));
   }
 
-  /** Sends nothing more: for a Redis that is away at the end. */
+  /** Sends nothing more: for a Redis that is unreachable at shutdown. */
   abandon(): void {
     for (const settler of this.settlers.values()) settler.abandon();
   }
 
-  /** False for a job past its deadline, which has ended then. */
+  /** False for a job past its deadline, which is then ended. */
   mayStart(job: HeldJob): boolean {
     const { deadline } = job.job.spec;
     if (deadline === undefined || this.parts.clock.now() <= deadline) return true;
@@ -89,7 +90,10 @@ export class JobEndings {
     return false;
   }
 
-  /** Rows of a job have run: ends it, if they or its limits say so. Nothing, while it has others to run. */
+  /**
+   * Rows of a job have run: ends it if they or its limits require it. Does nothing while it has other rows to
+   * run.
+   */
   afterRun(job: HeldJob): void {
     if (job.over) return;
     const { hardMs, softMs } = job.limits;
@@ -99,18 +103,19 @@ export class JobEndings {
     else if (softMs !== undefined && job.runMs >= softMs) this.softLimit(job);
   }
 
-  /** A job all of whose rows met a failure that may go away is tried again as a whole. */
+  /** A job whose rows all met a failure that may be temporary is retried as a whole. */
   private allJudged(job: HeldJob): void {
     const error = job.doneCount === 0 ? job.firstError : undefined;
     if (error === undefined || ![...error.codes].every(isCurable)) this.rowsOver(job);
     else this.failed(job, new InferError(error.failure.code, error.failure.message, error.failure));
   }
 
-  /** Every row has an output or an error: completed, or failed with the others' rows kept. */
+  /** Every row has an output or an error: the job completed, or failed with the good rows kept. */
   rowsOver(job: HeldJob): void {
     const error = job.firstError;
     if (error === undefined) {
-      // Before the job is let go: this may fail, and the job must then still be there to fail with it.
+      // Before the job is released: this may fail, and the job must then still be held so that it can fail
+      // with it.
       const result = job.job.spec.resultTtl === 0 ? new Uint8Array() : encodeEnvelope(job.outputs());
       this.end(job, (meta) => ({ kind: 'completed', job: job.job, result, meta }));
       return;
@@ -140,7 +145,7 @@ export class JobEndings {
     });
   }
 
-  /** The job as a whole failed: again later if that may help, else for good. */
+  /** The job as a whole failed: it is retried if that may help, otherwise it fails permanently. */
   failed(job: HeldJob, error: unknown): void {
     const failure = toFailureRecord(error);
     const delayMs = retryDelay(job.job.spec, job.job.failures, failure.code, this.parts.random());
@@ -163,7 +168,7 @@ export class JobEndings {
     this.end(job, () => ({ kind: 'release', job: job.job }));
   }
 
-  /** Its lock is gone: someone else ends it. */
+  /** Its lock is lost: another worker ends it. */
   lost(queue: string, taken: readonly TakenJob[]): void {
     const jobs = taken.map((job) => this.held.get(job)).filter((job) => job !== undefined && !job.over);
     for (const job of jobs as HeldJob[]) this.letGo(job);
@@ -175,7 +180,7 @@ export class JobEndings {
     );
   }
 
-  /** Back to their queues: those of the held jobs that match. */
+  /** Returns the matching held jobs to their queues. */
   releaseAll(matches: (job: HeldJob) => boolean): void {
     for (const job of this.held.values()) if (!job.over && matches(job)) this.release(job);
   }
@@ -194,8 +199,9 @@ export class JobEndings {
   }
 
   /**
-   * Hands back a job of a layout that this release does not know, and says which upgrade it needs; false for any other. It
-   * has a while to come to a worker that knows it: given back at once, this one would take it again and again.
+   * Hands back a job of a layout that this release does not know, and says which upgrade it needs; false for
+   * any other job. The delay gives it time to reach a worker that knows the layout: handed back at once, this
+   * worker would take it again and again.
    */
   tooNew(job: TakenJob): boolean {
     if (job.unrunnable?.kind !== 'newer') return false;
@@ -207,12 +213,12 @@ export class JobEndings {
     return true;
   }
 
-  /** A job that was taken and is one too many: it is not held. */
+  /** Hands back a job taken in excess: it is not held. */
   handBack(job: TakenJob): void {
     this.send({ kind: 'release', job });
   }
 
-  /** Failed, with the rows that are done kept. */
+  /** Failed, with the completed rows kept. */
   private failPartly(job: HeldJob, failure: OwnFailure): void {
     const partial = job.partial();
     const rowsDone = job.doneCount;
@@ -252,7 +258,7 @@ export class JobEndings {
     const { job, kind } = settlement;
     const { log } = this.parts;
     if (!ours) {
-      log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had lapsed');
+      log.warn({ id: job.spec.id, outcome: kind }, 'outcome refused: the lock had expired');
       return;
     }
     this.work.settled(settlement);
@@ -261,7 +267,7 @@ export class JobEndings {
       this.counts.rows += job.spec.rows;
     } else if (kind === 'failed') {
       this.counts.failed += 1;
-      // The failure's own words are kept with the job: a model's may quote its input.
+      // The failure's text is stored with the job only: a model's may quote its input.
       log.warn({ id: job.spec.id, code: settlement.failure.code }, 'job failed');
     } else if (kind === 'retry') {
       const { failure, delayMs } = settlement;

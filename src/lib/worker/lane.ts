@@ -1,11 +1,11 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../core/errors.js';
-import { Gate } from '../core/gate.js';
 import type { Priority } from '../core/job.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import type { TakenJob, TakeRoom } from '../queue/types.js';
 import type { Logger } from '../telemetry/logger.js';
-import { Trouble } from './trouble.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 
 /** Longest sleep on the marker: bounds how late a lost wake-up (or a resumed queue) is noticed. */
 const WAIT_MS = 5000;
@@ -15,7 +15,7 @@ const BACKOFF_MAX_MS = 5000;
 export interface Intake {
   /** What this lane may fetch now; undefined = its prefetch is full. */
   room(lane: number): TakeRoom | undefined;
-  /** A take took so long, ms. */
+  /** A take took this long, ms. */
   took(ms: number): void;
   admit(lane: number, jobs: TakenJob[]): void;
 }
@@ -23,17 +23,17 @@ export interface Intake {
 /**
  * Feeds one queue's jobs to the batcher. States:
  *
- *   taking    a take script is under way
- *   waiting   the queue was empty: asleep on its marker, so whatever comes is known at once
- *   full      the next micro-batch is held already, or would wait here for long: what else waits stays in
- *             Redis, where other workers can have it and urgent work can overtake it
- *   backoff   Redis answered with an error; tries again after 0.25 s doubling to 5 s
+ *   taking    a take script is in progress
+ *   waiting   the queue was empty: asleep on its marker, so new work is noticed immediately
+ *   full      the next micro-batch is held already, or would wait here for long: everything else stays in
+ *             Redis, where other workers can take it and urgent work can overtake it
+ *   backoff   Redis answered with an error; retries after 0.25 s, doubling up to 5 s
  */
 export class Lane {
   state: 'taking' | 'waiting' | 'full' | 'backoff' = 'taking';
-  private readonly roomFreed = new Gate();
+  private readonly roomFreed = new WakeUp();
   private backoffMs = BACKOFF_MIN_MS;
-  private readonly trouble: Trouble;
+  private readonly warnings: RepeatedWarnings;
   /** True after a take that found the queue empty (burst workers end on this). */
   empty = false;
 
@@ -45,7 +45,7 @@ export class Lane {
     private readonly log: Logger,
     private readonly onEmpty: () => void,
   ) {
-    this.trouble = new Trouble(log);
+    this.warnings = new RepeatedWarnings(log);
   }
 
   async run(): Promise<void> {
@@ -56,7 +56,7 @@ export class Lane {
       try {
         if (room === undefined) {
           this.state = 'full';
-          // What came may be for another worker, which is asleep.
+          // The marker may have been meant for another worker, which is asleep.
           if (woken) await this.consumer.passOn();
           woken = false;
           await freed;
@@ -72,7 +72,7 @@ export class Lane {
         this.empty = !this.consumer.more;
         // A take that left nothing needs no second one to find that out.
         if (this.consumer.more) {
-          // What is next may wait for a runner that is idle, here or elsewhere.
+          // The next job may be left to an idle runner, here or on another worker.
           if (this.consumer.full) {
             this.state = 'full';
             await freed;
@@ -81,7 +81,7 @@ export class Lane {
         }
         this.state = 'waiting';
         this.onEmpty();
-        // What was taken goes to its runner first; to sleep there is time.
+        // Taken jobs go to their runner first; sleeping can wait.
         await nextTurn();
         await this.consumer.waitForWork(WAIT_MS, this.signal);
         woken = true;
@@ -93,8 +93,8 @@ export class Lane {
   }
 
   /**
-   * Fetches what is more urgent than `floor` (anything, when undefined). Also of a lane asleep on its
-   * marker: what came this instant is in Redis, and news of it on its way.
+   * Fetches jobs more urgent than `floor` (any, when undefined). Works even while the lane sleeps on its
+   * marker: a job that has just arrived is in Redis before its wake-up arrives.
    */
   async urge(floor: Priority | undefined, room: TakeRoom): Promise<void> {
     if (this.state === 'backoff' || this.signal.aborted) return;
@@ -105,18 +105,18 @@ export class Lane {
     }
   }
 
-  /** Jobs wait in Redis that this worker has no room for. */
+  /** Jobs are waiting in Redis that this worker has no room for. */
   get leftSome(): boolean {
     return this.state === 'full' && this.consumer.more;
   }
 
   freeRoom(): void {
-    this.roomFreed.open();
+    this.roomFreed.wake();
   }
 
   private async backOff(error: unknown): Promise<void> {
     this.state = 'backoff';
-    this.trouble.say('cannot take jobs, will try again', error, { queue: this.consumer.queue });
+    this.warnings.report('cannot take jobs, will try again', error, { queue: this.consumer.queue });
     await delay(this.backoffMs, undefined, { signal: this.signal }).catch(() => undefined);
     this.backoffMs = Math.min(this.backoffMs * 2, BACKOFF_MAX_MS);
   }

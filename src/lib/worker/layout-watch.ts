@@ -3,9 +3,11 @@ import { LAYOUTS, NEEDS_UPGRADE, upgradeFix } from '../queue/layout.js';
 import { newerRoute } from '../queue/routes.js';
 import type { Logger } from '../telemetry/logger.js';
 
-/** Logs which upgrade a worker needs for jobs of its queues that it passes over, since they have a newer layout. */
+/**
+ * Logs which upgrade a worker needs for jobs of its queues that it skips because they have a newer layout.
+ */
 export class LayoutWatch {
-  /** Releases that were named, by queue, while jobs wait for them. */
+  /** Releases already named, by queue, while jobs wait for them. */
   private readonly told = new Map<string, ReadonlySet<string>>();
 
   constructor(
@@ -14,7 +16,7 @@ export class LayoutWatch {
     private readonly layouts = LAYOUTS,
   ) {}
 
-  /** One read-only look: a command a queue, and one more a route with such jobs. */
+  /** One read-only look: a command per queue, and one more per route with such jobs. */
   async look(): Promise<void> {
     for (const consumer of this.consumers) {
       const { queue } = consumer;

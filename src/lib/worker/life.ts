@@ -9,9 +9,9 @@ import { type WorkerFlags, workerConfig } from './worker-config.js';
 
 /** The signals that end a worker: the first drains it, the second makes it leave. */
 export interface StopOrders {
-  /** The first that came. */
+  /** The first signal received. */
   readonly signal: string | undefined;
-  /** Listens no longer. */
+  /** Stops listening. */
   dispose(): void;
 }
 
@@ -19,23 +19,26 @@ export interface WorkerLife {
   loaded: LoadedSettings;
   flags: WorkerFlags;
   version: string;
-  /** Settings for the next life, after a restart was ordered. */
+  /** Settings for reopening, after a restart was ordered. */
   fresh(): Promise<LoadedSettings>;
   /** Listens for the signals that end it. */
   listen(steps: { drain(): void; leave(): void }): StopOrders;
-  /** It connects and loads its models; what is answered is called when that is over, well or not. */
+  /**
+   * It is connecting and loading its models; the returned function is called when that has succeeded or
+   * failed.
+   */
   onOpening(): Promise<() => void>;
-  /** It is ready; once for each opening. */
+  /** It is ready; called once for each opening. */
   onReady(config: WorkerConfig, worker: RunningWorker, target: RedisTarget): void;
-  /** A first signal came, and it has so many jobs to finish. */
+  /** A first signal came, and it has this many jobs to finish. */
   onDraining(jobs: number, timeoutMs: number): void;
-  /** A second signal came with no worker to end: it is still opening. */
+  /** A second signal came while the worker was still opening. */
   exit(): void;
 }
 
 /**
- * A worker from its opening to its end by signal, order, or having nothing left to do; a restart
- * that was ordered opens it again in this process. Answers its name.
+ * Runs a worker from its opening to its end by signal, order, or lack of work; an ordered restart reopens it
+ * in this process. Returns its name.
  */
 export async function liveAsWorker(life: WorkerLife): Promise<string> {
   let { loaded } = life;
@@ -72,7 +75,7 @@ export async function liveAsWorker(life: WorkerLife): Promise<string> {
 
 async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConfig, log: Logger) {
   const settings = connectionSettings(loaded, true);
-  const opened = await life.onOpening();
+  const stopShowing = await life.onOpening();
   let fresh: LoadedSettings | undefined;
   try {
     const target = await resolveTarget(settings);
@@ -92,12 +95,12 @@ async function open(life: WorkerLife, loaded: LoadedSettings, config: WorkerConf
     );
     return { worker, target, reloaded: () => fresh };
   } finally {
-    opened();
+    stopShowing();
   }
 }
 
 function logState(log: Logger, event: ConnectionEvent): void {
   if (event.state === 'lost')
-    log.warn({ reason: event.error?.message }, 'Redis is away; work goes on when it is back');
+    log.warn({ reason: event.error?.message }, 'Redis is unreachable; work continues when it is back');
   else if (event.state === 'back') log.info({ downMs: event.downMs }, 'Redis is back');
 }

@@ -8,7 +8,7 @@ export interface TimeLimits {
   softTimeLimitMs?: number | undefined;
 }
 
-/** A job's own limits, never above the worker's. */
+/** A job's own limits, capped by the worker's. */
 export function limitsOf(
   spec: Pick<JobSpec, 'timeLimitMs' | 'softTimeLimitMs'>,
   worker: TimeLimits,

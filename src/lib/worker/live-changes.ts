@@ -7,25 +7,26 @@ import type { Dispatcher } from './dispatcher.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { ServedModels } from './served-models.js';
 
-/** What of a worker can change while it works. */
+/** The parts of a worker that can change while it works. */
 export interface ChangeableParts {
   pool: RunnerPool;
   dispatcher: Dispatcher;
   models: ServedModels;
   sizes: BatchSizes;
-  /** More, or jobs of other models, may be taken now. */
+  /** More jobs, or jobs of other models, may be taken now. */
   freeRoom(): void;
 }
 
-/** Changes to a working worker, one at a time, without losing or repeating a job. */
+/** Changes to a running worker, one at a time, without losing or repeating a job. */
 export class LiveChanges {
   private readonly turns = new Turns();
 
   constructor(private readonly parts: ChangeableParts) {}
 
   /**
-   * So many runs at a time. More: each runner serves as soon as its models are loaded. Fewer: a
-   * runner ends when its run is over. Answers the number there is then; the threads of a runner stay.
+   * Sets the number of concurrent runs. When raised, each new runner serves as soon as its models are loaded.
+   * When lowered, a runner ends when its run is over. Returns the resulting number; the threads of a runner
+   * do not change.
    * @throws InferError why a runner does not start; those started before it stay.
    */
   setConcurrency(wanted: number): Promise<number> {
@@ -46,22 +47,22 @@ export class LiveChanges {
     });
   }
 
-  /** Of the models that are served now. */
+  /** Signatures of the models currently served. */
   get signatures(): Iterable<ModelSignature> {
     return this.parts.models.signatures.values();
   }
 
-  /** Rows of one run at most; null = learned from run times. */
+  /** Maximum rows in one run; null = learned from run times. */
   setMaxBatch(rows: number | null): void {
     this.parts.sizes.limitTo(rows);
     this.parts.freeRoom();
   }
 
   /**
-   * Loads a model, or another version of one, and serves it when every runner has it. Jobs taken
-   * before run on the version they were checked against.
-   * @param version the highest when not given.
-   * @throws InferError why it does not load; what was served before is served on.
+   * Loads a model, or another version of one, and serves it when every runner has it. Jobs taken earlier run
+   * on the version they were checked against.
+   * @param version the highest when omitted.
+   * @throws InferError why it does not load; the previous models are still served.
    */
   load(model: string, version: number | undefined): Promise<LoadedModel> {
     return this.turns.take(async () => {
@@ -75,7 +76,7 @@ export class LiveChanges {
   }
 
   /**
-   * Takes no more jobs of a model, and gives it up when those at hand have ended.
+   * Takes no more jobs of a model, and unloads it when those already held have ended.
    * @throws InferError MODEL_UNKNOWN when it is not served, LAST_MODEL for the last one without `force`.
    */
   unload(model: string, force: boolean): Promise<void> {
@@ -89,7 +90,7 @@ export class LiveChanges {
     this.parts.freeRoom();
   }
 
-  /** The same checks without the deed. */
+  /** The same checks without unloading. */
   checkUnload(model: string, force: boolean): void {
     const { models } = this.parts;
     const names = models.all.map(({ loaded }) => loaded.signature.name);
@@ -100,8 +101,8 @@ export class LiveChanges {
       );
     }
     if (names.length === 1 && !force) {
-      throw new InferError('LAST_MODEL', `${model} is the last model it serves: every job would fail`, {
-        hint: 'infer control drain ends the worker; --force unloads the model all the same',
+      throw new InferError('LAST_MODEL', `${model} is the last model it serves: it would take no more jobs`, {
+        hint: 'infer control drain ends the worker; --force unloads the model anyway',
       });
     }
   }

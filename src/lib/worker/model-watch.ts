@@ -16,13 +16,13 @@ import type { RunnerPool } from './runner-pool.js';
 import type { SessionSpec } from './session-spec.js';
 
 /**
- * Knows what is wrong with a worker's models: those it could not load, those that a runner's successor
- * could not load again, and those whose files are no longer what was loaded. Says each once in the log.
+ * Tracks problems with a worker's models: those it could not load, those that a replacement runner could not
+ * reload, and those whose files no longer match what was loaded. Logs each once.
  */
 export class ModelWatch {
-  /** By session: the files on disk differ from what runs. */
+  /** By session: the files on disk differ from the loaded ones. */
   private readonly changed = new Map<string, InferError>();
-  /** By session: files as they were read last, where they differ from what was loaded. */
+  /** By session: the files as last read, if they differ from what was loaded. */
   private readonly read = new Map<string, FileMark[]>();
   private said = new Map<string, ModelProblem>();
 
@@ -31,7 +31,7 @@ export class ModelWatch {
     private readonly log: Logger,
   ) {}
 
-  /** What is wrong now, for the worker's record. */
+  /** Current problems, for the worker's record. */
   get problems(): ModelProblem[] {
     const broken = [...this.pool.broken].map(([model, error]) => problem(model, undefined, error, false));
     const loaded = this.pool.sessions.flatMap(({ model, session, version }) => {
@@ -46,7 +46,10 @@ export class ModelWatch {
     return [...broken, ...loaded];
   }
 
-  /** Compares what is loaded with what is on disk: one `stat` a file, and a hash only where that does not tell. */
+  /**
+   * Compares the loaded files with those on disk: one `stat` per file, and a hash only where that is
+   * inconclusive.
+   */
   async look(): Promise<void> {
     const { sessions } = this.pool;
     for (const spec of sessions) await this.lookAt(spec);
@@ -55,7 +58,7 @@ export class ModelWatch {
     this.say();
   }
 
-  /** Logs problems that are new, and those that are over. */
+  /** Logs new problems, and those that are resolved. */
   say(): void {
     const now = new Map(
       this.problems.map((one) => [`${one.model}@${one.version} ${one.code} ${one.served}`, one]),
@@ -87,7 +90,7 @@ export class ModelWatch {
     );
     if (files.length === 0) return;
     await this.guardMapped(spec, files);
-    // Hashed when it is at rest: a file that is being copied changes every second.
+    // Hashed only once the files have settled: a file that is being copied changes every second.
     if (!(await areSettled(files))) return;
     try {
       const contents = expect.files.map(({ label, path }) =>
@@ -97,7 +100,7 @@ export class ModelWatch {
       const now = await fingerprint(contents, known);
       this.read.set(session, now.files);
       if (now.digest === expect.digest) {
-        // Written again with the same content, or moved: what is loaded is what is there.
+        // Rewritten with the same content, or moved: the loaded files match those on disk.
         expect.files.splice(0, expect.files.length, ...now.files);
         this.changed.delete(session);
         return;
@@ -111,7 +114,7 @@ export class ModelWatch {
     }
   }
 
-  /** External data is mapped, not copied: writing to the file changes the weights of the model that runs. */
+  /** External data is mapped, not copied: writing to the file changes the weights of the running model. */
   private async guardMapped(spec: SessionSpec, files: readonly FileMark[]): Promise<void> {
     const { session, model, version } = spec;
     const mapped = this.pool.slots.flatMap((slot) => slot.loadedAs(session)?.mapped ?? []);
@@ -124,7 +127,7 @@ export class ModelWatch {
   }
 }
 
-/** What a user should know of a model that was loaded. */
+/** Warnings about a loaded model for the user. */
 export function logWarnings(log: Logger, { name, version, warnings }: ModelSignature): void {
   for (const warning of warnings) log.warn({ model: name, version, warning }, 'model loaded with a warning');
 }

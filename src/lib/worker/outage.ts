@@ -1,18 +1,20 @@
 import type { ConnectionEvent } from '../redis/connect.js';
 import { rateLimiter } from '../telemetry/logger.js';
 
-/** Redis coming and going is told this often at most. */
+/** Minimum time between two messages about Redis going away and coming back. */
 const STATE_EVERY_MS = 10_000;
-/** Longest wait for Redis when leaving, and for any one step of the clean-up. */
+/** Longest wait for Redis when leaving, and for any single cleanup step. */
 const LEAVE_MS = 2000;
-/** The same for a Redis that is known to be away, or that a step before has waited for in vain. */
+/** The same for a Redis that is known to be unreachable, or did not answer an earlier step. */
 const AWAY_MS = 500;
 
-/** What a worker knows of its Redis: whether it is away, since when, and how long that is waited with. */
+/**
+ * Tracks the state of a worker's Redis: whether it is unreachable, since when, and how long to wait for it.
+ */
 export class Outage {
   private awaySince: number | undefined;
   private readonly tell: (event: ConnectionEvent) => void;
-  /** When Redis was last seen to come back, by `performance.now()`. */
+  /** When the connection last came back, by `performance.now()`. */
   backAt = Number.NEGATIVE_INFINITY;
 
   constructor(onState: (event: ConnectionEvent) => void) {
@@ -26,23 +28,23 @@ export class Outage {
     this.tell(event);
   }
 
-  /** Something waited for Redis in vain. */
+  /** A wait for Redis timed out. */
   noticed(): void {
     this.awaySince ??= performance.now();
   }
 
-  /** Longest wait for one thing that needs Redis, at the worker's end, ms. */
+  /** Longest wait for one step that needs Redis, at the worker's end, ms. */
   get patienceMs(): number {
     return this.awaySince === undefined ? LEAVE_MS : AWAY_MS;
   }
 
-  /** Redis has been away for so long that a worker that wants to end waits no more. */
+  /** Redis has been unreachable so long that a worker that wants to end waits no longer. */
   get isLong(): boolean {
     return this.awaySince !== undefined && performance.now() - this.awaySince >= LEAVE_MS;
   }
 }
 
-/** Tells of an outage once in ten seconds at most, and of an end only where its beginning was told. */
+/** Reports an outage at most once in ten seconds, and its end only if its beginning was reported. */
 function calmed(onState: (event: ConnectionEvent) => void): (event: ConnectionEvent) => void {
   const limiter = rateLimiter(STATE_EVERY_MS);
   let told = false;

@@ -3,19 +3,20 @@ import type { WorkerRegistry } from '../queue/broker/consumer-port.js';
 import { type DataLoss, lossFix, lossText } from '../queue/data-mark.js';
 import type { Logger } from '../telemetry/logger.js';
 
-/** What was published is written again this often where it is missing, whatever became of it. */
+/** How often published data is written again if it is missing, for whatever reason. */
 const AGAIN_MS = 60_000;
 
 interface PublicationParts {
   registry: Pick<WorkerRegistry, 'publishModel' | 'publishMissing' | 'watchData'>;
   log: Logger;
-  /** Of the models that the worker serves now. */
+  /** Signatures of the models currently served. */
   signatures(): Iterable<ModelSignature>;
 }
 
 /**
- * What a worker has in Redis beside its heartbeat: signatures of its models, names and settings of its queues. It is
- * there for as long as the worker: a Redis that lost its data gets it again, and the loss is logged.
+ * A worker's data in Redis apart from its heartbeat: signatures of its models, names and settings of its
+ * queues. It is maintained for as long as the worker lives: a Redis that lost its data gets it again, and the
+ * loss is logged.
  */
 export class Publication {
   private readonly lookAtData: () => Promise<void>;
@@ -25,12 +26,12 @@ export class Publication {
     this.lookAtData = parts.registry.watchData((loss) => this.lost(loss));
   }
 
-  /** A model was loaded: what it takes is from now on what this version takes. */
+  /** A model was loaded: from now on, this version's signature defines valid input. */
   async model(signature: ModelSignature): Promise<void> {
     await this.parts.registry.publishModel(signature);
   }
 
-  /** With every heartbeat: looks whether the data is still there, and publishes what may be missing. */
+  /** With every heartbeat: checks whether the data still exists, and publishes what may be missing. */
   async keep(): Promise<void> {
     await this.lookAtData();
     if (performance.now() - this.writtenAt < AGAIN_MS) return;

@@ -15,11 +15,11 @@ import type { Logger } from '../telemetry/logger.js';
 import type { ResultLimit } from './admit.js';
 import type { Outage } from './outage.js';
 
-/** A job that took its worker down, or hung it past its lock, this often is failed as poison. */
+/** A job that killed its worker, or hung it past its lock, this often is failed as poison. */
 const MAX_STALLS = 3;
 
 interface RedisPartsOptions {
-  /** The worker's. */
+  /** The worker's id. */
   id: string;
   name: string;
   prefix: string;
@@ -28,26 +28,29 @@ interface RedisPartsOptions {
   failedTtl: number;
   target: RedisTarget;
   settings: ConnectionSettings;
-  /** A Redis for results alone. */
+  /** A separate Redis for results. */
   results: ConnectionSettings | undefined;
 }
 
-/** What of a worker knows that its broker is Redis. All else sees the ports of `queue/consumer-port.ts`. */
+/**
+ * The parts of a worker that depend on Redis as its broker. Everything else sees only the ports in
+ * `queue/consumer-port.ts`.
+ */
 export interface RedisParts {
-  /** The connection and what stands on it. */
+  /** The connection and what is built on it. */
   base: readonly Service[];
   clock: Part<Clock & Pick<ServerClock, 'aheadMs'>>;
   registry: Part<WorkerRegistry>;
-  /** Where ends of jobs and results are written, then the holds on its queues, in order of urgency. */
+  /** The writers of job ends and results, then the consumers of its queues, in order of urgency. */
   queues: readonly Service[];
   consumers(): QueueConsumer[];
   /** The largest result that fits. */
   resultLimit: ResultLimit;
-  /** The worker's end of the control channel, on a connection of its own. */
+  /** The worker's end of the control channel, on its own connection. */
   openInbox(signal: AbortSignal): Promise<OrderInbox>;
 }
 
-/** The parts of a worker that are Redis's, none of them open yet. */
+/** The Redis parts of a worker, none of them open yet. */
 export function redisParts(options: RedisPartsOptions, outage: Outage, log: Logger): RedisParts {
   const { id, name, prefix, queues, target, settings, results: apart } = options;
   const connection = part(

@@ -5,42 +5,45 @@ import { stampsAtRest } from '../model/fingerprint.js';
 import { isModelFault } from '../model/model-faults.js';
 import type { SessionSpec } from './session-spec.js';
 
-/** How often the files of refused models are looked at: one `stat` each. */
+/** How often the files of refused models are checked: one `stat` each. */
 const LOOK_MS = 1000;
-/** Pause between two tries where the files are the same, doubled each time: a network disk may be back, or memory be free. */
+/**
+ * Pause between two attempts with unchanged files, doubled each time: a network disk may be back, or memory
+ * be free.
+ */
 const RETRY_MIN_MS = 1000;
 const RETRY_MAX_MS = 10 * 60_000;
 
 interface Refusal {
   error: InferError;
-  /** What its files were before it was refused; undefined where they were being written. */
+  /** The stamps of its files before it was refused; undefined while they were being written. */
   stamps: string | undefined;
   pauseMs: number;
-  /** By the clock. */
+  /** In the clock's time. */
   nextAt: number;
 }
 
 export interface RefusedModelsParts {
   modelsDir: string;
-  /** Asked again at each look. */
+  /** Called again at each look. */
   wanted: () => readonly SessionSpec[];
   load: (spec: SessionSpec) => Promise<unknown>;
-  /** One of them is loaded now. */
+  /** One of them has been loaded. */
   onLoaded: () => void;
-  /** [of this process] */
+  /** [that of this process] */
   clock?: Clock;
   /** Milliseconds between two looks [1,000]. */
   lookMs?: number;
 }
 
 /**
- * The models that a runner should hold and could not load. A try holds up the runner, and hashes gigabytes where files
- * have changed. So the next one is made when the files are other ones, and at rest; without that only where something else
- * than their content was the reason, ever less often.
+ * The models that a runner should hold but could not load. An attempt blocks the runner, and hashes gigabytes
+ * if files have changed. The next attempt is therefore made when the files have changed and settled;
+ * otherwise only if the cause was not their content, at growing intervals.
  */
 export class RefusedModels {
   private readonly refusals = new Map<string, Refusal>();
-  /** Those of the runner before this one. */
+  /** Those of the previous runner. */
   private former = new Map<string, Refusal>();
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
@@ -61,12 +64,12 @@ export class RefusedModels {
     return this.refusals.has(session);
   }
 
-  /** Why it was refused last. */
+  /** Why it was last refused. */
   get(session: string): InferError | undefined {
     return this.refusals.get(session)?.error;
   }
 
-  /** @param stamps what `look` answered before it was tried. */
+  /** @param stamps what `look` returned before the attempt. */
   set(session: string, error: InferError, stamps?: string): void {
     const known = this.refusals.get(session);
     const same = known !== undefined && known.stamps === stamps;
@@ -82,13 +85,16 @@ export class RefusedModels {
     this.refusals.clear();
   }
 
-  /** A new runner tries all models, but those that `stillRefuses` knows. */
+  /** A new runner tries all models except those that `stillRefuses` recognises. */
   beginAgain(): void {
     this.former = new Map(this.refusals);
     this.refusals.clear();
   }
 
-  /** Refuses a model as the runner before did where its files are the same: hashing them again would tell nothing new. */
+  /**
+   * Refuses a model, as the previous runner did, if its files are unchanged: hashing them again would tell
+   * nothing new.
+   */
   stillRefuses(spec: SessionSpec, stamps: string | undefined): boolean {
     const refusal = this.former.get(spec.session);
     if (refusal === undefined || stamps !== refusal.stamps || !isDecided(spec, refusal)) return false;
@@ -96,18 +102,21 @@ export class RefusedModels {
     return true;
   }
 
-  /** Tells whether a model's files are those of another look; undefined while one is being written. */
+  /**
+   * A string that tells whether a model's files have changed between two looks; undefined while one is being
+   * written.
+   */
   async look({ model, version, expect }: SessionSpec): Promise<string | undefined> {
-    // Nothing of it was loaded yet: which files it has is not known.
+    // Nothing of it was loaded yet, so its files are unknown.
     if (expect === undefined) return '';
     const dir = path.join(this.parts.modelsDir, model);
     const named = expect.files.map(({ label }) => path.join(dir, label));
-    // By name and by place, since links may lead elsewhere; directories tell of rights that are given back.
+    // By name and by location, since links may point elsewhere; the directories reveal restored permissions.
     const dirs = [this.parts.modelsDir, dir, path.join(dir, String(version))];
     return stampsAtRest([...dirs, ...named, ...expect.files.map((file) => file.path)]);
   }
 
-  /** Tries again from now on what is refused. */
+  /** Starts retrying what is refused. */
   retryLater(): void {
     if (this.stopped || this.size === 0 || this.timer !== undefined) return;
     this.timer = setTimeout(() => {
@@ -135,7 +144,7 @@ export class RefusedModels {
         this.refusals.delete(spec.session);
         this.parts.onLoaded();
       } catch (error) {
-        // A runner that died meanwhile has a successor, which tries by itself.
+        // A runner that has died meanwhile has a replacement, which retries on its own.
         if (isModelFault(error) && this.has(spec.session)) this.set(spec.session, error, stamps);
       }
     }
@@ -147,7 +156,7 @@ export class RefusedModels {
   }
 }
 
-/** Whether the content of its files was the reason, so that the same files are refused again. */
+/** Whether the content of its files was the reason, so that the same files would be refused again. */
 function isDecided({ expect }: SessionSpec, { error, stamps }: Refusal): boolean {
   return error.code === 'MODEL_CHANGED' && expect !== undefined && stamps !== undefined;
 }

@@ -13,18 +13,18 @@ interface RegistrationParts {
   publication: Publication;
   lag: LoopLag;
   gpu: GpuHold | undefined;
-  /** What only its process knows of it. */
+  /** Facts that only its process knows. */
   facts(): Pick<WorkerRecord, 'threads' | 'modelsDir' | 'autoscale' | 'modelProblems' | 'clockAheadMs'>;
 }
 
-/** A worker's entry in the register, from its first heartbeat to its orderly end. */
+/** A worker's entry in the register, from its first heartbeat to its clean shutdown. */
 export class Registration {
-  /** The one beat that no timer owns; a late one must not put a worker that has left back on the register. */
+  /** The one beat not sent by a timer; a late one must not register a worker again after it has left. */
   private lastBeat: Promise<void> = Promise.resolve();
 
   constructor(private readonly parts: RegistrationParts) {}
 
-  /** Writes the heartbeat, with what was done since the last and what is missing of what it publishes. */
+  /** Writes the heartbeat, with the work done since the last one and any missing published data. */
   async beat(): Promise<void> {
     const { registry, worker, pool, publication, lag, gpu, facts } = this.parts;
     const published = publication.keep();
@@ -36,12 +36,12 @@ export class Registration {
     await published;
   }
 
-  /** The same beside the caller's work, whatever becomes of it. */
+  /** The same in the background, ignoring failures. */
   beatSoon(): void {
     this.lastBeat = this.beat().catch(() => undefined);
   }
 
-  /** After the last beat of a timer. */
+  /** Runs after the timer's last beat. */
   async remove(): Promise<void> {
     await this.lastBeat;
     await this.sendWork().catch(() => undefined);

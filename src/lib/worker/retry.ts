@@ -1,7 +1,7 @@
 import { errorFacts } from '../core/error-table.js';
 import type { JobSpec } from '../queue/types.js';
 
-/** Tries a job gets in all unless it says otherwise, and the first delay between two. */
+/** Default maximum number of attempts of a job, and default first delay between two. */
 const DEFAULT_ATTEMPTS = 3;
 const DEFAULT_RETRY_DELAY_MS = 5000;
 const MAX_RETRY_DELAY_MS = 3_600_000;
@@ -9,15 +9,15 @@ const MAX_RETRY_DELAY_MS = 3_600_000;
 /** Longest wait for a submitter to store an input again that Redis lost while its job was being added. */
 const INPUT_DELAY_MS = 1000;
 
-/** Whether another try may succeed. Bad input, or a model's own error, fails the same way again. */
+/** Whether another attempt may succeed. Bad input, or a model's own error, fails the same way again. */
 export function isCurable(code: string): boolean {
   return errorFacts(code).retryable;
 }
 
 /**
- * Milliseconds until the next try of a job that failed, or undefined when it has failed for good.
- * Exponential, times 0.5..1 so that jobs which failed together do not come back together (`random`
- * in 0..1). Pure.
+ * Milliseconds until the next attempt of a failed job, or undefined when it has failed permanently.
+ * Exponential, times 0.5..1 so that jobs that failed together do not come back together (`random` in 0..1).
+ * Pure.
  */
 export function retryDelay(
   spec: Pick<JobSpec, 'attempts' | 'retryDelayMs'>,
@@ -26,7 +26,7 @@ export function retryDelay(
   random: number,
 ): number | undefined {
   const tries = failuresBefore + 1;
-  // Once: an input that was evicted or deleted does not come back.
+  // Only once: an input that was evicted or deleted does not come back.
   if (code === 'INPUT_LOST' && failuresBefore === 0 && (spec.attempts ?? DEFAULT_ATTEMPTS) > 1)
     return Math.round(INPUT_DELAY_MS * (0.5 + random / 2));
   if (!isCurable(code) || tries >= (spec.attempts ?? DEFAULT_ATTEMPTS)) return undefined;

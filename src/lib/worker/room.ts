@@ -5,11 +5,14 @@ import type { BatchSizes } from './batch-sizes.js';
 import type { ServedModels } from './served-models.js';
 
 /**
- * What is held ahead of a run is work of this many ms at most for each runner. It must cover a take, which a free
- * runner would else wait for; whatever is longer waits in Redis, where another worker may be free for it sooner.
+ * Prefetched work of at most this many ms is held for each busy runner. It must cover a take, for which a
+ * free runner would otherwise wait; longer work waits in Redis, where another worker may be free sooner.
  */
 const AHEAD_MS = 100;
-/** Beside a Redis that is far away: so many times what a take takes, so that runners are idle for 5 % of the time at most. */
+/**
+ * With a distant Redis: this multiple of the time of a take, so that runners are idle at most 5 % of the
+ * time.
+ */
 const TAKES = 20;
 /** Weight of a new take in the mean. */
 const NEWEST = 0.1;
@@ -18,26 +21,27 @@ export interface RoomParts {
   models: ServedModels;
   sizes: BatchSizes;
   layouts?: readonly DataLayout[] | undefined;
-  /** Runners, and those of them that have a run. */
+  /** The number of runners, and how many of them have a run. */
   runners(): { all: number; running: number };
   /** Full runs held for lanes as urgent as this one. */
   runsUpTo(lane: number): number;
 }
 
-/** How much a worker may hold, by the expected time of its models' runs. */
+/** How much a worker may hold, by the expected run time of its models. */
 export class Room {
   private takeMs = 0;
 
   constructor(private readonly parts: RoomParts) {}
 
-  /** A take took so long, ms. */
+  /** A take took this long, ms. */
   took(ms: number): void {
     this.takeMs = this.takeMs === 0 ? ms : this.takeMs + NEWEST * (ms - this.takeMs);
   }
 
   /**
-   * One run for each runner without one, and one ahead for each of the others, counting only lanes as urgent as this one.
-   * @param jobs that may be taken at most.
+   * One run for each idle runner, and one prefetched for each of the others, counting only lanes as urgent as
+   * this one.
+   * @param jobs maximum number to take.
    */
   of(lane: number, jobs: number): TakeRoom | undefined {
     const { all, running } = this.parts.runners();
@@ -49,7 +53,7 @@ export class Room {
     return { ...this.forRun(idle, jobs), ahead };
   }
 
-  /** For so many runs that begin now. */
+  /** Room for this many runs that begin now. */
   forRun(idle: number, jobs = Number.MAX_SAFE_INTEGER): TakeRoom {
     const runs = new Map<string, { rows: number; ms: number | undefined }>();
     const marks = marksOf(this.parts.layouts ?? LAYOUTS);
@@ -65,7 +69,7 @@ export class Room {
     return Math.max(AHEAD_MS, TAKES * this.takeMs);
   }
 
-  /** Whether some model has jobs so short that they are held ahead; of none is that known before its first run. */
+  /** Whether some model has jobs short enough to prefetch; unknown before a model's first run. */
   private get mayHold(): boolean {
     const { models, sizes } = this.parts;
     return models.all.some(({ session }) => {

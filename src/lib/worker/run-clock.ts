@@ -6,7 +6,7 @@ const NEWEST = 0.2;
 
 /** Which runners have work, and how long runs take. */
 export class RunClock {
-  /** Those between two runs of a backlog included. */
+  /** Includes runners between two runs of a backlog. */
   private readonly atWork = new Set<RunnerSlot>();
   private readonly since = new Map<RunnerSlot, number>();
   private meanMs = 0;
@@ -28,7 +28,7 @@ export class RunClock {
     this.meanMs = this.meanMs === 0 ? ms : this.meanMs + NEWEST * (ms - this.meanMs);
   }
 
-  /** Nothing is there for it to run. */
+  /** A runner has nothing to run. */
   rest(slot: RunnerSlot): void {
     this.atWork.delete(slot);
   }
@@ -37,7 +37,7 @@ export class RunClock {
     return this.atWork.has(slot);
   }
 
-  /** Most runners that had work at the same time since it was asked last. */
+  /** Highest number of runners that had work at the same time since the last call. */
   takePeak(): number {
     const { peak } = this;
     this.peak = this.atWork.size;

@@ -2,10 +2,10 @@ import type { MicroBatch, Part } from '../batch/planner.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
 import type { RunReply } from '../model/runner.js';
-import type { HeldJob } from './held.js';
+import type { HeldJob } from './held-jobs.js';
 import { isCurable } from './retry.js';
 
-/** Which of `rows` rows of a run, from `first` on, failed with `code`. */
+/** Which of the `rows` rows of a run, starting at `first`, failed with `code`. */
 export function rowsWith(
   errors: ReadonlyMap<number, InferError>,
   code: string,
@@ -16,7 +16,7 @@ export function rowsWith(
   return Array.from({ length: rows }, (_, at) => first + at).filter((row) => errors.get(row)?.code === code);
 }
 
-/** The rows of a run that have an output, as stretches of the jobs they belong to; `failed` counts within the run. */
+/** The rows of a run that have an output, as ranges of their jobs; `failed` counts within the run. */
 export function goodRows(parts: readonly Part<HeldJob>[], failed: ReadonlySet<number>): Part<HeldJob>[] {
   if (failed.size === 0) return [...parts];
   const good: Part<HeldJob>[] = [];
@@ -33,7 +33,9 @@ export function goodRows(parts: readonly Part<HeldJob>[], failed: ReadonlySet<nu
   return good;
 }
 
-/** A model that answers other than one output row a row would hand results to the wrong jobs. */
+/**
+ * A model that does not return exactly one output row per input row would assign results to the wrong jobs.
+ */
 export function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
   const rows = reply.outputs.rows + reply.failed.length;
   if (rows === batch.rows) return;
@@ -42,7 +44,7 @@ export function checkRows(reply: RunReply, batch: MicroBatch<HeldJob>): void {
   });
 }
 
-/** Whether a row failed by what the model or its handler made of it. */
+/** Whether a row failed because of the model or its handler. */
 export function isOwnFailure(error: unknown): boolean {
   if (!(error instanceof InferError)) return true;
   return !hasTrait(error.code, 'not-the-rows') && !isCurable(error.code);

@@ -1,33 +1,36 @@
 import { type Clock, monotonicClock } from '../core/clock.js';
 
 /**
- * Runs that must fail one after another, each with another job in it, before their runner is taken for broken. Runs
- * and not jobs: five bad jobs of one micro-batch are one sender's mistake. Where one run in ten fails by chance, five in a
- * row come once in 100,000 runs and cost one load of the models; a runner that is broken costs these five.
+ * Consecutive runs that must fail, each with another job in it, before their runner is considered broken.
+ * Runs, not jobs: five bad jobs in one micro-batch are one sender's mistake. If one run in ten fails by
+ * chance, five failures in a row happen once in 100,000 runs and cost one load of the models; a runner that
+ * is broken costs these five.
  */
 const FAILED_RUNS = 5;
 /**
- * Least time from one replacement for a model to the next. Throwing is how a handler refuses a row, so bad input
- * looks like a broken runner: it must not keep the models loading. Twice as long each time they come close together.
+ * Minimum time between two replacements for the same model. Throwing is how a handler refuses a row, so bad
+ * input looks like a broken runner: it must not cause constant reloading. Doubled each time replacements come
+ * close together.
  */
 const REST_MIN_MS = 30_000;
 const REST_MAX_MS = 30 * 60_000;
 
 interface Sessions {
-  /** Jobs of the runs that failed since the last that did not. */
+  /** Jobs of the runs that failed since the last good run. */
   failed: Set<string>;
   runs: number;
-  /** It was replaced for this model's failures, and none of its jobs has succeeded since. */
+  /** It was replaced because of this model's failures, and none of its jobs has succeeded since. */
   inVain: boolean;
-  /** How long it is not replaced again after the last time, ms. */
+  /** Minimum time until the next replacement, ms. */
   restMs: number;
   replacedAt: number;
 }
 
 /**
- * Tells whether it may be the runner that makes jobs fail: a handler that changed a prototype or poisoned a library
- * fails every job after it. Kept by model, since others may still work, and over the runner's successors: where jobs fail in
- * a new runner too, it is their doing or the model's, and no further one is started for it.
+ * Decides whether the runner itself may be what makes jobs fail: a handler that changed a prototype or
+ * corrupted a library fails every job after it. Tracked per model, since others may still work, and across
+ * replacements of the runner: if jobs fail in a new runner too, they or the model are the cause, and no
+ * further one is started because of it.
  */
 export class RunnerHealth {
   private readonly sessions = new Map<string, Sessions>();
@@ -43,7 +46,10 @@ export class RunnerHealth {
     known.inVain = false;
   }
 
-  /** The jobs of a run failed by what it made of them. True when the runner is to be replaced; that is answered once. */
+  /**
+   * The jobs of a run failed in the model or its handler. True when the runner should be replaced; returned
+   * once.
+   */
   failed(session: string, ids: readonly string[]): boolean {
     const known = this.of(session);
     if (known.inVain) return false;
@@ -62,7 +68,7 @@ export class RunnerHealth {
     return true;
   }
 
-  /** The model was given up. */
+  /** The model was unloaded. */
   forget(session: string): void {
     this.sessions.delete(session);
   }

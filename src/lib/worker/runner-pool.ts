@@ -4,25 +4,25 @@ import type { Logger } from '../telemetry/logger.js';
 import type { RunnerSlot } from './runner-slot.js';
 import type { Opening, SessionSpec } from './session-spec.js';
 
-/** So many broken models are named in one error. */
+/** Maximum number of broken models named in one error. */
 const MAX_NAMED = 5;
 
 /** The runners of a worker, all with the same models. */
 export class RunnerPool {
-  /** Those that get work. */
+  /** Those that receive work. */
   readonly slots: RunnerSlot[] = [];
-  /** With those that start, and those that end after their run. */
+  /** Includes those that are starting, and those that will end after their run. */
   private readonly alive = new Set<RunnerSlot>();
   private stopped = false;
   private wanted: readonly SessionSpec[];
   private made = 0;
   private loads = 0;
-  /** Models that could not be loaded at the start, by name, and why. */
+  /** Models that could not be loaded at the start, by name, with the reason. */
   readonly broken = new Map<string, InferError>();
-  /** What the last runner took from its start to its models being loaded. */
+  /** Time from the start of the last runner until its models were loaded. */
   startMs = 0;
 
-  /** @param make a slot that loads whatever `wanted` answers when its runner starts. */
+  /** @param make creates a slot that loads what `wanted` returns when its runner starts. */
   constructor(
     private readonly make: (index: number, wanted: () => readonly SessionSpec[]) => RunnerSlot,
     models: readonly string[],
@@ -32,11 +32,11 @@ export class RunnerPool {
   }
 
   /**
-   * Starts `size` runners, one after the other: a model that cannot load should say so once. It is left
-   * out then (`broken`), unless `strict`. One that only a later runner cannot load, since its files changed meanwhile, is
-   * served by the others, and answered like them.
-   * @throws InferError what is wrong with a model when `strict` or when there is no other, and whatever
-   * keeps a runner from starting.
+   * Starts `size` runners, one after the other, so that a model that cannot load is reported once. It is then
+   * left out (`broken`), unless `strict`. A model that only a later runner cannot load, because its files
+   * changed meanwhile, is served by the others and returned like them.
+   * @throws InferError the problem with a model if `strict` or if there is no other model, and whatever
+   *   prevents a runner from starting.
    */
   async open(size: number, strict = true): Promise<LoadedModel[]> {
     while (this.slots.length < size) {
@@ -46,22 +46,22 @@ export class RunnerPool {
     return [...(this.slots[0]?.loaded ?? [])];
   }
 
-  /** What every runner shall hold. */
+  /** The sessions that every runner should hold. */
   get sessions(): readonly SessionSpec[] {
     return this.wanted;
   }
 
-  /** Whether some runner that gets work holds a session. */
+  /** Whether some runner that receives work holds a session. */
   holds(session: string): boolean {
     return this.slots.some((slot) => slot.has(session));
   }
 
-  /** Whether a session can be run: some runner holds it, or will when it has started again. */
+  /** Whether a session can be run: some runner holds it, or will once it has restarted. */
   mayRun(session: string): boolean {
     return this.slots.some((slot) => !slot.refused.has(session));
   }
 
-  /** Runs no more of a session in any runner, for this reason. */
+  /** Stops running a session in all runners, for this reason. */
   withdraw(session: string, why: InferError): void {
     for (const slot of this.slots) {
       slot.withdraw(session, why).catch((error: unknown) => {
@@ -70,7 +70,7 @@ export class RunnerPool {
     }
   }
 
-  /** One more runner with its models loaded; where that fails nothing is left of it. */
+  /** Adds a runner with its models loaded; if that fails, nothing is left of it. */
   async grow(opening: Opening = 'all'): Promise<RunnerSlot> {
     if (this.stopped) throw new InferError('WORKER_ENDS', 'the worker is ending');
     const slot = this.make(this.made++, () => this.wanted);
@@ -89,7 +89,9 @@ export class RunnerPool {
     return slot;
   }
 
-  /** Goes on without the models that the first runner could not load. @throws InferError when none is left. */
+  /**
+   * Continues without the models that the first runner could not load. @throws InferError when none is left.
+   */
   private leaveOut(slot: RunnerSlot): void {
     if (slot.refused.size === 0) return;
     for (const { model, session } of this.wanted) {
@@ -103,7 +105,7 @@ export class RunnerPool {
     throw noneLeft(this.broken);
   }
 
-  /** Every later runner loads the very files that the first one has loaded. */
+  /** Every later runner loads exactly the files that the first one loaded. */
   private pin(slot: RunnerSlot): void {
     this.wanted = this.wanted.map((spec) => {
       const loaded = slot.loadedAs(spec.session);
@@ -112,7 +114,10 @@ export class RunnerPool {
     });
   }
 
-  /** Takes runners out until `size` are left: idle ones first, of these the newest. The caller ends them. */
+  /**
+   * Removes runners until `size` are left: idle ones first and, among these, the newest. The caller ends
+   * them.
+   */
   shrink(size: number, isBusy: (slot: RunnerSlot) => boolean): RunnerSlot[] {
     const newest = [...this.slots].reverse();
     const order = [...newest.filter((slot) => !isBusy(slot)), ...newest.filter(isBusy)];
@@ -121,21 +126,22 @@ export class RunnerPool {
     return out;
   }
 
-  /** Ends a runner that was taken out. */
+  /** Ends a runner that was removed. */
   async end(slot: RunnerSlot): Promise<void> {
     await slot.stop();
     this.alive.delete(slot);
   }
 
   /**
-   * Loads a model (again) in every runner, beside what it has; the others go on meanwhile.
-   * @throws InferError why the first of them could not; none of them has it then.
+   * Loads a model (again) in every runner, in addition to its others; the other runners keep working
+   * meanwhile.
+   * @throws InferError from the first runner that could not; none of them has it then.
    */
   async load(model: string, version: number | undefined): Promise<{ session: string; loaded: LoadedModel }> {
     const session = `${model}~${++this.loads}`;
     let loaded: LoadedModel | undefined;
     try {
-      // Again from the front: a runner may have been replaced, or one more have come, meanwhile.
+      // From the start again: meanwhile, a runner may have been replaced or added.
       for (;;) {
         const without = this.slots.find((slot) => !slot.has(session));
         if (without === undefined) break;
@@ -158,12 +164,12 @@ export class RunnerPool {
     return { session, loaded };
   }
 
-  /** Gives a session up in every runner. */
+  /** Unloads a session in every runner. */
   unload(session: string): void {
     this.wanted = this.wanted.filter((spec) => spec.session !== session);
     for (const slot of this.slots) {
       slot.unload(session).catch((error: unknown) => {
-        // A runner that died has forgotten it anyway.
+        // A runner that died no longer has it anyway.
         this.log.debug({ session, reason: messageOf(error) }, 'session not released');
       });
     }
@@ -180,14 +186,14 @@ export class RunnerPool {
     await Promise.all([...this.alive].map((slot) => slot.stop()));
   }
 
-  /** Ends all, also in the middle of a run. */
+  /** Ends all, even in the middle of a run. */
   async kill(): Promise<void> {
     this.stopped = true;
     await Promise.all([...this.alive].map((slot) => slot.kill()));
   }
 }
 
-/** The only model's own fault, or all of them as one error. */
+/** The only model's own fault, or all of them combined in one error. */
 function noneLeft(broken: ReadonlyMap<string, InferError>): InferError {
   const errors = [...broken.values()];
   const [first] = errors;

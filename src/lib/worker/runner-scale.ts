@@ -1,58 +1,63 @@
 import type { RunnerBounds } from '../config/runner-bounds.js';
 import { formatBytes, formatDuration } from '../core/units.js';
 
-/** A worker's runners and what waits for them, at one moment. */
+/** A worker's runners and waiting work at one moment. */
 export interface RunnerLook {
   /** ms, by a clock for durations. */
   now: number;
-  /** Runner processes that get work. */
+  /** Runner processes that receive work. */
   runners: number;
-  /** Of these, those that have some. */
+  /** Those that have work. */
   busy: number;
-  /** Most that had some at the same time since the last look. */
+  /** Highest number that had work at the same time since the last look. */
   peak: number;
-  /** Micro-batches that what waits would make: taken jobs, and jobs in queues whose share here is full. */
+  /**
+   * Micro-batches that the waiting work would make: taken jobs, and jobs in queues whose share here is full.
+   */
   waitingRuns: number;
   /** Recent mean run time, ms; an overlong current run counts in full. */
   runMs: number;
-  /** How long a runner took to start and load its models. */
+  /** Time that a runner took to start and load its models. */
   startMs: number;
-  /** Memory of one runner, and what the machine has left; absent where that is not known. */
+  /** Memory of one runner, and free memory of the machine; absent when unknown. */
   memory?: { runnerBytes: number; freeBytes: number } | undefined;
 }
 
-/** What is remembered from one decision to the next. */
+/** State kept from one decision to the next. */
 export interface ScaleMemory {
-  /** At index n: when n + 1 runners had work at the same time, or the runner was started. */
+  /** At index n: when n + 1 runners last had work at the same time, or when the runner was started. */
   readonly neededAt: readonly number[];
-  /** Since when work waits and no runner is free. */
+  /** Since when work has been waiting with no runner free. */
   readonly pressedSince?: number | undefined;
-  /** After a runner that did not start: nothing is tried before. */
+  /** Set after a runner that did not start: no attempt before this time. */
   readonly notBefore?: number | undefined;
 }
 
 export interface ScaleDecision {
-  /** Runners there shall be. */
+  /** Target number of runners. */
   want: number;
-  /** Why it is more or fewer than there are, or why not although work waits; with its numbers. */
+  /**
+   * Why it is higher or lower than the current number, or why not although work is waiting; includes the
+   * numbers.
+   */
   reason?: string | undefined;
   memory: ScaleMemory;
 }
 
-/** Nothing has been looked at yet. */
+/** State before the first look. */
 export const NO_MEMORY: ScaleMemory = { neededAt: [] };
 
-/** Work that waits this long with no runner free gets one more, however quickly it may be done. */
+/** Work that waits this long with no runner free gets one more runner, however short the work is. */
 const PATIENCE_MS = 1000;
-/** Until the next try after a runner that did not start. */
+/** Time until the next attempt after a runner that did not start. */
 export const RETRY_MS = 30_000;
-/** A runner grows while it works: so much more than one has now must be free. */
+/** A runner grows while it works: this multiple of its current memory must be free. */
 const MEMORY_SPARE = 1.5;
 
 /**
- * How many runners there shall be. More at once, when work waits that no free runner takes and it
- * would take longer to run than a runner takes to start; one fewer, when that many have not had work
- * at the same time for `keepAliveMs`. It has no clock: the look says what time it is.
+ * Decides the number of runners. Several more at once, when waiting work finds no free runner and would take
+ * longer to run than a runner takes to start; one fewer, when that many have not had work at the same time
+ * for `keepAliveMs`. It reads no clock: the look contains the time.
  */
 export function decideRunners(
   bounds: RunnerBounds,
@@ -77,7 +82,7 @@ export function decideRunners(
   }
   const idleMs = now - (neededAt[runners - 1] ?? now);
   if (runners === bounds.min || idleMs < keepAliveMs) return { want: runners, memory };
-  const reason = `fewer than ${runners} had work at a time for ${formatDuration(idleMs)}`;
+  const reason = `fewer than ${runners} had work at the same time for ${formatDuration(idleMs)}`;
   return { want: runners - 1, reason, memory };
 }
 
@@ -97,7 +102,7 @@ function grown(bounds: RunnerBounds, look: RunnerLook, pressedMs: number): Omit<
   return { want: Math.min(bounds.max, runners + waitingRuns), reason: `${waiting}: ${worth}` };
 }
 
-/** The memory after a runner that did not start. */
+/** The state after a runner that did not start. */
 export function afterFailure(memory: ScaleMemory, now: number): ScaleMemory {
   return { ...memory, notBefore: now + RETRY_MS };
 }

@@ -9,7 +9,7 @@ import type { RunnerPool } from './runner-pool.js';
 import { afterFailure, decideRunners, NO_MEMORY, RETRY_MS, type ScaleDecision } from './runner-scale.js';
 import type { Worker } from './worker.js';
 
-/** What the scaler looks at and acts on. */
+/** The scaler's inputs and what it acts on. */
 export interface ScalerParts {
   worker: Pick<Worker, 'load' | 'changes' | 'state'>;
   pool: RunnerPool;
@@ -19,18 +19,18 @@ export interface ScalerParts {
   log: Logger;
 }
 
-/** The least time between two counts of what waits in Redis. */
+/** Minimum time between two counts of the waiting jobs in Redis. */
 const COUNT_MS = 1000;
 
 /**
- * Keeps a worker's runners in step with its backlog. Redis is asked only while all runners have
- * work, more waits, and there may be more of them: three read-only commands a queue and second.
+ * Adjusts a worker's runners to its backlog. Redis is asked only while all runners have work, more is
+ * waiting, and more runners are allowed: three read-only commands per queue and second.
  */
 export class RunnerScaler {
   private memory = NO_MEMORY;
   private counted = { at: Number.NEGATIVE_INFINITY, jobs: 0 };
   private changing = false;
-  /** Said already, and still so. */
+  /** The reason already logged, if it still applies. */
   private held: string | undefined;
 
   private constructor(
@@ -39,7 +39,7 @@ export class RunnerScaler {
     private readonly parts: ScalerParts,
   ) {}
 
-  /** Of a worker with bounds; undefined where the number of its runners is fixed. */
+  /** For a worker with bounds; undefined when its number of runners is fixed. */
   static of(
     { autoscale, keepAliveMs }: { autoscale?: RunnerBounds | undefined; keepAliveMs: number },
     parts: Omit<ScalerParts, 'clock'> & Partial<Pick<ScalerParts, 'clock'>>,
@@ -48,37 +48,37 @@ export class RunnerScaler {
     return new RunnerScaler(autoscale, keepAliveMs, { clock: monotonicClock, ...parts });
   }
 
-  /** False when the worker is about to end: nothing is changed then. */
+  /** False when the worker is about to end: then nothing is changed. */
   private get isTaking(): boolean {
     return this.parts.worker.state === 'ready';
   }
 
-  /** Looks once; what is to be done about it goes on beside the caller's work. */
+  /** Looks once; any change runs in the background. */
   async look(): Promise<void> {
     if (this.changing || !this.isTaking) return;
     const first = await this.decide();
     if (first.want === this.parts.pool.slots.length) return;
     this.changing = true;
     void this.change(first)
-      // A Redis that does not answer: the next look says so.
+      // Redis does not answer: the next look will tell.
       .catch(() => undefined)
       .finally(() => {
         this.changing = false;
       });
   }
 
-  /** Runners start one after the other, and before each it is looked whether it is still wanted. */
+  /** Runners start one after the other, and before each the need is checked again. */
   private async change(first: ScaleDecision): Promise<void> {
     const { pool } = this.parts;
     for (let decision = first; this.isTaking; decision = await this.decide()) {
       const from = pool.slots.length;
-      // Fewer only one by one, a look between them.
+      // Reduce one at a time, with a look in between.
       if (decision.want === from || (decision !== first && decision.want < from)) return;
       if (!(await this.step(from, from + Math.sign(decision.want - from), decision.reason))) return;
     }
   }
 
-  /** Answers whether there are as many then. */
+  /** Returns whether the target was reached. */
   private async step(was: number, runners: number, reason: string | undefined): Promise<boolean> {
     const { worker, pool, log, clock } = this.parts;
     try {
@@ -122,7 +122,7 @@ export class RunnerScaler {
     return this.counted.jobs;
   }
 
-  /** Elsewhere than on Linux "free" does not say what a new process could have. */
+  /** Except on Linux, "free" does not say what a new process could get. */
   private async machineMemory(): Promise<{ runnerBytes: number; freeBytes: number } | undefined> {
     if (process.platform !== 'linux') return undefined;
     const { pool } = this.parts;

@@ -21,12 +21,12 @@ import { endedProcess, loadInto, type Opening, type SessionSpec, unserved } from
 const RESTART_MIN_MS = 100;
 const RESTART_MAX_MS = 30_000;
 /**
- * Deaths without a good run in between after which restarts slow down. Isolating one crashing row of
- * a 256-row chunk takes about ten.
+ * Deaths without a good run in between, after which restarts slow down. Isolating one crashing row of a
+ * 256-row chunk takes about ten.
  */
 const FREE_DEATHS = 12;
 
-/** Runs that we ended for a user's sake: nothing is wrong with the runner. */
+/** Runs that were ended on a user's behalf: nothing is wrong with the runner. */
 const REPLACED: Readonly<Partial<Record<ErrorCode, readonly ['info' | 'warn', string]>>> = {
   RUN_ABORTED: ['info', 'runner replaced: a job in its run was cancelled'],
   TIME_LIMIT: ['warn', 'runner replaced: a job in its run reached its time limit'],
@@ -41,37 +41,42 @@ function backOff(times: number): number {
 }
 
 /**
- * One runner process and its successors. A runner that dies is replaced with its models loaded,
- * after a pause that doubles while they keep dying young.
+ * One runner process and its replacements. A runner that dies is replaced with its models loaded, after a
+ * pause that doubles while they keep dying soon after their start.
  */
 export class RunnerSlot {
   private runner: Runner | undefined;
-  /** Since the last run that ended well. */
+  /** Number since the last good run. */
   private deaths = 0;
   private readonly health = new RunnerHealth();
   private restartMs = 0;
   private stopped = false;
-  /** A runner that has not loaded its models yet. */
+  /** A runner that has not finished loading its models. */
   private loading: Runner | undefined;
   private reviving: Promise<Runner> | undefined;
-  /** Why we killed the runner in the middle of a run. */
+  /** Why the runner was killed in the middle of a run. */
   private endedBy: InferError | undefined;
   /** By session. */
   private models = new Map<string, LoadedModel>();
-  /** Sessions that its runner should hold and could not load, and why. */
+  /** Sessions that its runner should hold but could not load, and why. */
   readonly refused: RefusedModels;
-  /** Called when it may hold other models than before. */
+  /** Called when the models it holds may have changed. */
   onModels: (() => void) | undefined;
-  /** Runs and loads: a load would count as a run's time, and its process might be killed for it. */
+  /**
+   * Serialises runs and loads: a load would count as a run's time, and its process might be killed for it.
+   */
   private readonly turns = new Turns();
-  /** Milliseconds of the last run, however it ended; 0 where it did not begin. Waiting for a runner is not counted. */
+  /**
+   * Milliseconds of the last run, however it ended; 0 if it did not begin. Waiting for a runner is not
+   * counted.
+   */
   lastRunMs = 0;
 
   constructor(
     readonly index: number,
     private readonly start: StartRunner,
     private readonly options: RunnerOptions,
-    /** Asked again while models load: what is wanted may change meanwhile. */
+    /** Called again while models load: what is wanted may change meanwhile. */
     private readonly wanted: () => readonly SessionSpec[],
     private readonly log: Logger,
   ) {
@@ -83,7 +88,7 @@ export class RunnerSlot {
     });
   }
 
-  /** Starts the first runner; errors (no GPU, corrupt model) reach the caller, or are in `refused`. */
+  /** Starts the first runner; errors (no GPU, corrupt model) are thrown or recorded in `refused`. */
   async open(opening: Opening = 'all'): Promise<LoadedModel[]> {
     this.refused.beginAgain();
     let runner = await this.start(this.options);
@@ -91,7 +96,7 @@ export class RunnerSlot {
     try {
       for (;;) {
         this.loading = runner;
-        // Taken out while its successor started: it would load models for no one.
+        // Removed while its replacement was starting, which would load models for nothing: stop.
         if (this.stopped) break;
         const next = this.wanted().find(({ session }) => !loaded.has(session) && !this.refused.has(session));
         if (next === undefined) break;
@@ -127,14 +132,14 @@ export class RunnerSlot {
 
   private hold(runner: Runner): void {
     void runner.exited.then((exit) => {
-      // Died while it was idle: no one's run failed, but the next one should not have to wait. One that
-      // we ended in a run is no death: its run says why.
+      // Died while idle: no run failed, but the next one should not have to wait. A runner that was killed in
+      // a run is not a death: its run says why.
       if (this.runner === runner && this.endedBy === undefined)
         this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
     });
   }
 
-  /** What its runner holds, in the order wanted. */
+  /** The models its runner holds, in the order wanted. */
   get loaded(): readonly LoadedModel[] {
     return [...this.models.values()];
   }
@@ -151,7 +156,7 @@ export class RunnerSlot {
     return this.models.get(session)?.device ?? 'cpu';
   }
 
-  /** Loads one more model between two runs; what is loaded stays whatever comes of it. */
+  /** Loads one more model between two runs; the loaded ones stay even if that fails. */
   load(spec: SessionSpec): Promise<LoadedModel> {
     return this.turns.take(async () => {
       const runner = this.runner ?? (await this.revive());
@@ -162,7 +167,7 @@ export class RunnerSlot {
     });
   }
 
-  /** Runs no more of a session that it holds: its weights in memory are not what was loaded. */
+  /** Stops running a session that it holds: its weights in memory are not what was loaded. */
   withdraw(session: string, why: InferError): Promise<void> {
     return this.turns.take(async () => {
       this.refused.set(session, why);
@@ -173,7 +178,7 @@ export class RunnerSlot {
     });
   }
 
-  /** Gives a model up between two runs. */
+  /** Unloads a model between two runs. */
   unload(session: string): Promise<void> {
     return this.turns.take(async () => {
       this.refused.delete(session);
@@ -183,19 +188,22 @@ export class RunnerSlot {
     });
   }
 
-  /** Notes how a run of a model ended for its jobs; failure after failure replaces the runner before its next run. */
+  /**
+   * Records how a run of a model ended for its jobs; repeated failure replaces the runner before its next
+   * run.
+   */
   judge(session: string, good: boolean, failed: readonly string[]): void {
     if (good) this.health.good(session);
     else if (this.health.failed(session, failed) && this.runner !== undefined)
       this.replace(this.runner, new InferError('RUNNER_BROKEN', 'jobs failed in it one after another'));
   }
 
-  /** Whether a run would begin at once. */
+  /** Whether a run would begin immediately. */
   get isFree(): boolean {
     return this.runner !== undefined && this.turns.isFree;
   }
 
-  /** Resolves when a run could begin: the runner is there, and nothing else is under way in it. */
+  /** Resolves when a run could begin: the runner is up, and nothing else is in progress in it. */
   async free(): Promise<void> {
     await this.turns.take(async () => this.runner ?? (await this.revive()));
   }
@@ -205,9 +213,9 @@ export class RunnerSlot {
   }
 
   /**
-   * Runs a micro-batch; a dead runner is replaced first. A run cannot be interrupted, so past
-   * `limitMs` (and on `abort`) its process is killed and a new one is started at once.
-   * @throws InferError TIME_LIMIT, RUN_ABORTED, DEVICE_ERROR, MODEL_REPLACED, or what the runner says.
+   * Runs a micro-batch; a dead runner is replaced first. A run cannot be interrupted, so past `limitMs` (and
+   * on `abort`) its process is killed and a new one is started immediately.
+   * @throws InferError TIME_LIMIT, RUN_ABORTED, DEVICE_ERROR, MODEL_REPLACED, or the runner's error.
    */
   run(request: RunRequest, limitMs?: number): Promise<RunReply> {
     return this.turns.take(() => this.runAlone(request, limitMs));
@@ -260,14 +268,14 @@ export class RunnerSlot {
     await Promise.all([this.runner?.stop(), this.loading?.kill()]);
   }
 
-  /** Ends it even in the middle of a run. */
+  /** Ends it, even in the middle of a run. */
   async kill(): Promise<void> {
     this.stopped = true;
     this.refused.stop();
     await Promise.all([this.runner?.kill(), this.loading?.kill()]);
   }
 
-  /** A dead or spoilt runner gives way to a new one, started now so that it is ready when work comes. */
+  /** Replaces a dead or broken runner now, so that the new one is ready when work comes. */
   private replace(runner: Runner, cause: InferError): void {
     if (this.runner !== runner) return;
     this.runner = undefined;
@@ -279,13 +287,13 @@ export class RunnerSlot {
 
   private async succeed(runner: Runner, code: ErrorCode): Promise<void> {
     const [{ reason }] = await Promise.all([runner.exited, runner.kill()]);
-    // The process's own last words stay with the job: they may quote its input.
+    // The process's last output is stored with the job only: it may quote its input.
     const [level, what] = REPLACED[code] ?? ['error', 'runner replaced'];
     this.log[level]({ runner: this.index, code, reason }, what);
     await this.revive();
   }
 
-  /** The successor; several callers share one start. */
+  /** The replacement runner; concurrent callers share one start. */
   private revive(): Promise<Runner> {
     this.reviving ??= this.startAgain().finally(() => {
       this.reviving = undefined;

@@ -1,25 +1,25 @@
 import type { LoadedModel } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
 
-/** A model as its runners hold it; every load of a name has a session of its own. */
+/** A model as its runners hold it; every load of a name has its own session. */
 export interface ServedModel {
   session: string;
   loaded: LoadedModel;
-  /** Its version was named when it was loaded by hand. */
+  /** Its version was given explicitly when it was loaded manually. */
   chosen?: boolean | undefined;
 }
 
 /**
- * The models a worker serves. When a new version takes over, jobs that were taken before still run
- * on the version they were checked against; its session is given up when the last of them has ended.
+ * The models a worker serves. When a new version takes over, jobs taken earlier still run on the version they
+ * were checked against; its session is unloaded when the last of them has ended.
  */
 export class ServedModels {
   private readonly current = new Map<string, ServedModel>();
-  /** Held jobs by session. */
+  /** Number of held jobs by session. */
   private readonly holds = new Map<string, number>();
   private byName: ReadonlyMap<string, ModelSignature> = new Map();
 
-  /** @param onUnused a former session that no held job runs on any more. */
+  /** @param onUnused called with a former session when no held job needs it any more. */
   constructor(
     models: readonly LoadedModel[],
     private readonly onUnused: (session: string) => void,
@@ -28,7 +28,7 @@ export class ServedModels {
     this.index();
   }
 
-  /** What jobs taken now are checked against. */
+  /** The signatures that jobs taken now are checked against. */
   get signatures(): ReadonlyMap<string, ModelSignature> {
     return this.byName;
   }
@@ -41,7 +41,7 @@ export class ServedModels {
     return this.current.get(name);
   }
 
-  /** Jobs taken from now on are of this session. */
+  /** Jobs taken from now on belong to this session. */
   serve(model: ServedModel): void {
     const former = this.current.get(nameOf(model.loaded));
     this.current.set(nameOf(model.loaded), model);
@@ -49,7 +49,7 @@ export class ServedModels {
     if (former !== undefined) this.dropUnused(former.session);
   }
 
-  /** Jobs of this model are not taken any more. */
+  /** Jobs of this model are no longer taken. */
   forget(name: string): void {
     const former = this.current.get(name);
     this.current.delete(name);
@@ -62,7 +62,7 @@ export class ServedModels {
     this.holds.set(session, this.heldBy(session) + 1);
   }
 
-  /** It has ended. */
+  /** A held job of this session has ended. */
   release(session: string): void {
     this.holds.set(session, this.heldBy(session) - 1);
     this.dropUnused(session);

@@ -1,11 +1,14 @@
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { type DataLayout, LAYOUTS, marksOf } from '../queue/layout.js';
 import { routeOf, routesTo } from '../queue/routes.js';
-import type { JobSpec } from '../queue/types.js';
+import type { TakenSpec } from '../queue/types.js';
 import type { RunnerPool } from './runner-pool.js';
 import type { ServedModels } from './served-models.js';
 
-/** What jobs a worker takes: those of models that some runner of it can run. Others wait for another worker. */
+/**
+ * Which jobs a worker takes: those of models that at least one of its runners can run. Others wait for
+ * another worker.
+ */
 export class ServedRoutes {
   private routes: ReadonlySet<string> = new Set();
 
@@ -16,7 +19,7 @@ export class ServedRoutes {
     private readonly layouts: readonly DataLayout[] = LAYOUTS,
   ) {}
 
-  /** Tells its queues, after models came or went, or a runner could not load one again. */
+  /** Updates its queues after models were added or removed, or a runner could not reload one. */
   refresh(): void {
     const able = this.models.all.filter(({ session }) => this.pool.mayRun(session));
     this.routes = new Set(
@@ -27,8 +30,8 @@ export class ServedRoutes {
     for (const consumer of this.consumers) consumer.serve([...this.routes]);
   }
 
-  /** Whether jobs of its model and version are taken now. */
-  take(spec: JobSpec): boolean {
-    return this.routes.has(routeOf(spec));
+  /** Whether jobs of its model and version are currently taken. */
+  take({ model, version, layout }: TakenSpec): boolean {
+    return model !== undefined && this.routes.has(routeOf({ model, version, layout }));
   }
 }

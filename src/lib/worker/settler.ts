@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Gate } from '../core/gate.js';
+import { WakeUp } from '../core/wake-up.js';
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import { settlementBytes } from '../queue/broker/settlement.js';
 import { withoutResult } from '../queue/broker/too-large.js';
@@ -7,32 +7,36 @@ import type { Settlement, TakenJob } from '../queue/types.js';
 import { SHARED_BYTES } from '../redis/bulk-writes.js';
 import { SizeRefused } from '../redis/size-limits.js';
 import type { Logger } from '../telemetry/logger.js';
-import { Trouble } from './trouble.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 
-/** Jobs ended in one script at most: about 2 ms of Redis time. Nor more bytes than a shared connection may carry. */
+/**
+ * Maximum number of jobs ended in one script: about 2 ms of Redis time. Nor more bytes than a shared
+ * connection may carry.
+ */
 const BATCH = 128;
 /**
- * Sent in one go: all jobs of the largest micro-batch. One script at a time, of two or more that each run
- * brought, let outcomes pile up while the worker went on taking: 5,500 jobs were held where 256 should be.
+ * Sent in one pipeline: all jobs of the largest micro-batch. When each run brought two or more scripts and
+ * they were sent one at a time, outcomes piled up while the worker went on taking: 5,500 jobs were held
+ * instead of 256.
  */
 const AT_ONCE = 1024;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 5000;
 
 /**
- * Ends jobs of one queue, in groups: while one script is under way, further outcomes gather for the
- * next. An outcome is sent until Redis takes it; the lock decides whether it still counts.
+ * Ends jobs of one queue in groups: while one script is in progress, further outcomes are collected for the
+ * next. An outcome is sent until Redis accepts it; the lock decides whether it still counts.
  */
 export class Settler {
   private readonly pending: Settlement[] = [];
-  /** For results of a size that holds others up: they are sent beside, one by one. */
+  /** For results so large that they delay others: they are sent separately, one by one. */
   private readonly large: Settler | undefined;
-  /** Refused for their size together with others: each goes in a script of its own. */
+  /** Refused because of their size together with others: each is sent in its own script. */
   private readonly alone = new WeakSet<Settlement>();
   private working = false;
   private abandoned = false;
-  private readonly idle = new Gate();
-  private readonly trouble: Trouble;
+  private readonly idle = new WakeUp();
+  private readonly warnings: RepeatedWarnings;
 
   constructor(
     private readonly consumer: QueueConsumer,
@@ -40,7 +44,7 @@ export class Settler {
     private readonly onSettled: (settlement: Settlement, ours: boolean) => void,
     apart = true,
   ) {
-    this.trouble = new Trouble(log);
+    this.warnings = new RepeatedWarnings(log);
     this.large = apart ? new Settler(consumer, log, onSettled, false) : undefined;
   }
 
@@ -52,24 +56,24 @@ export class Settler {
     this.pending.push(settlement);
     if (this.working) return;
     this.working = true;
-    // After this turn of the event loop: all jobs of one micro-batch go together, and behind the look
-    // for more urgent work, which holds up the next run.
+    // After this turn of the event loop: all jobs of one micro-batch are sent together, and after the check
+    // for more urgent work, for which the next run waits.
     setImmediate(() => void this.work());
   }
 
-  /** Jobs whose outcome Redis has not taken yet: their locks must live until it has. */
+  /** Jobs whose outcome Redis has not accepted yet: their locks must be renewed until it has. */
   get unsettled(): TakenJob[] {
     const own = this.pending.map((settlement) => settlement.job);
     return this.large === undefined ? own : [...own, ...this.large.unsettled];
   }
 
-  /** Resolves when everything pushed so far has been taken by Redis. */
+  /** Resolves when Redis has accepted everything pushed so far. */
   async flushed(): Promise<void> {
     while (this.working) await this.idle.wait();
     await this.large?.flushed();
   }
 
-  /** Gives up what Redis has not taken: the locks of those jobs lapse, and others run them. */
+  /** Drops what Redis has not accepted: the locks of those jobs expire, and other workers run them. */
   abandon(): void {
     this.pending.length = 0;
     this.abandoned = true;
@@ -82,7 +86,7 @@ export class Settler {
       const failure = await this.send(this.pending.slice(0, AT_ONCE));
       if (failure === undefined) retryMs = RETRY_MIN_MS;
       else if (!this.abandoned) {
-        this.trouble.say('cannot store outcomes, will try again', failure.reason, {
+        this.warnings.report('cannot store outcomes, will try again', failure.reason, {
           queue: this.consumer.queue,
           jobs: failure.jobs,
         });
@@ -91,10 +95,13 @@ export class Settler {
       }
     }
     this.working = false;
-    this.idle.open();
+    this.idle.wake();
   }
 
-  /** Sends outcomes, several scripts in one go; what Redis took leaves `pending`. Answers the first failure. */
+  /**
+   * Sends outcomes, several scripts in one pipeline; accepted ones are removed from `pending`. Returns the
+   * first failure.
+   */
   private async send(
     settlements: readonly Settlement[],
   ): Promise<{ reason: unknown; jobs: number } | undefined> {
@@ -119,7 +126,7 @@ export class Settler {
     return failed && { reason: failed.reason, jobs: settlements.length - taken.size };
   }
 
-  /** Scripts of a bounded number of jobs and bytes. */
+  /** Scripts with a bounded number of jobs and bytes. */
   private batchesOf(settlements: readonly Settlement[]): Settlement[][] {
     const batches: Settlement[][] = [];
     let last: Settlement[] = [];
@@ -140,8 +147,8 @@ export class Settler {
   }
 
   /**
-   * What Redis will never take is not sent again: jobs refused together go one by one, and one that is
-   * refused alone ends without its result. False for a failure that may pass.
+   * Stops resending what Redis will never accept: jobs refused together are sent one by one, and a job
+   * refused alone ends without its result. False for a failure that may be temporary.
    */
   private giveIn(batch: readonly Settlement[], reason: unknown): boolean {
     if (!(reason instanceof SizeRefused)) return false;

@@ -3,8 +3,9 @@ import type { WorkerRegistry } from '../queue/broker/consumer-port.js';
 const BEAT_MS = 5000;
 
 /**
- * Says that a worker starts, until it is ready or has failed to: submitters then know that its models are on
- * their way. Answers what ends that. A Redis that is away is said nothing, and not waited for.
+ * Announces that a worker is starting, until it is ready or has failed: submitters then know that its models
+ * are being loaded. Returns a function that ends the announcements. An unreachable Redis is skipped, not
+ * waited for.
  */
 export function sayStarting(
   registry: Pick<WorkerRegistry, 'announceStart' | 'endStart'>,

@@ -3,7 +3,9 @@ import type { Logger } from '../telemetry/logger.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { ServedModels } from './served-models.js';
 
-/** Rows of a session were proven to mix (ROWS_MIXED): from now on they run one at a time, which is logged once. */
+/**
+ * Rows of a session were proven to mix (ROWS_MIXED): from now on they run one at a time; this is logged once.
+ */
 export function stopBatching(
   sizes: BatchSizes,
   models: ServedModels,

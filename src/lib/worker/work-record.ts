@@ -3,7 +3,7 @@ import { STATS_BUCKETS } from '../queue/keys.js';
 import type { Settlement } from '../queue/types.js';
 import { bucketAt, WorkFigures, type WorkReport } from '../queue/work-stats.js';
 
-/** One queue's figures: of the ten seconds under way, of those not sent yet, and of all time. */
+/** One queue's figures: of the current ten seconds, of those not sent yet, and of all time. */
 interface QueueWork {
   queue: string;
   bucket: number;
@@ -13,28 +13,28 @@ interface QueueWork {
 }
 
 /**
- * Counts what a worker does, in memory: a job costs a few sums, no allocation, and nothing goes to
- * Redis but with the heartbeat.
+ * Counts a worker's work in memory: a job costs a few additions and no allocation, and is sent to Redis only
+ * with the heartbeat.
  */
 export class WorkRecord {
   private readonly works = new Map<string, QueueWork>();
-  /** Buckets that are over and not sent. */
+  /** Completed buckets not yet sent. */
   private unsent: WorkReport['buckets'][number][] = [];
 
   constructor(private readonly clock: Clock) {}
 
-  /** An outcome that Redis has taken. */
+  /** An outcome that Redis has accepted. */
   settled(settlement: Settlement): void {
     if (settlement.kind === 'release') return;
     const work = this.workOf(settlement.job.spec.queue);
-    const isOurs = settlement.job.unrunnable?.kind !== 'foreign';
+    const { model } = settlement.job.spec;
     for (const figures of [work.recent, work.total]) {
       count(figures, settlement);
-      if (isOurs) count(figures.ofModel(settlement.job.spec.model), settlement);
+      if (model !== undefined) count(figures.ofModel(model), settlement);
     }
   }
 
-  /** A micro-batch that goes to its run. */
+  /** A micro-batch that is about to run. */
   batch(queue: string, model: string, rows: number, reason: string): void {
     const work = this.workOf(queue);
     for (const figures of [work.recent, work.total]) {
@@ -43,7 +43,7 @@ export class WorkRecord {
     }
   }
 
-  /** Has what is new written; what could not be is written with the next. */
+  /** Writes new figures; those that could not be written are sent with the next. */
   async send(write: (report: WorkReport) => Promise<void>): Promise<void> {
     const buckets = this.take();
     const totals = new Map([...this.works.values()].map((work) => [work.queue, work.total]));
@@ -67,7 +67,7 @@ export class WorkRecord {
   }
 
   private putBack(buckets: WorkReport['buckets']): void {
-    // What no one looks at any more is not kept through a long outage.
+    // Buckets too old to be read are not kept through a long outage.
     const oldest = bucketAt(this.clock.now()) - STATS_BUCKETS;
     for (const one of buckets) {
       const work = this.works.get(one.queue);
@@ -102,7 +102,7 @@ function count(figures: WorkFigures, settlement: Exclude<Settlement, { kind: 're
   else if (kind !== 'failed') return;
   else figures.addFailure(settlement.failure.code);
   const { meta } = settlement;
-  // Without a device it never came to a run, and has no times.
+  // Without a device it never ran, and has no times.
   if (meta.device === '') return;
   figures.wait.add(meta.queueMs);
   if (meta.runMs !== null) figures.run.add(meta.runMs);

@@ -7,7 +7,7 @@ import { findModel } from '../model/repository.js';
 import { modelNames, surveyModels } from '../model/survey.js';
 import type { WorkerConfig } from './host-config.js';
 
-/** What `infer worker` takes beside the settings. */
+/** The flags of `infer worker` in addition to the settings. */
 export interface WorkerFlags {
   model?: string[] | undefined;
   name?: string | undefined;
@@ -15,14 +15,15 @@ export interface WorkerFlags {
   'max-jobs'?: number | undefined;
   'share-gpu': boolean;
   strict?: boolean;
-  /** Only whether they were typed; their values are among the settings. */
+  /** Only whether they were typed; their values are in the settings. */
   concurrency?: unknown;
   autoscale?: unknown;
 }
 
 /**
- * A worker as settings and flags want it. All models of the directory unless some are named.
- * @throws InferError MODEL_UNKNOWN, NO_MODELS, MODELS_DIR (66), USAGE (2) for --autoscale with what it does not go with.
+ * A worker's configuration from settings and flags. All models of the directory unless some are named.
+ * @throws InferError MODEL_UNKNOWN, NO_MODELS, MODELS_DIR (66), USAGE (2) for --autoscale with flags it
+ *   excludes.
  */
 export function workerConfig(settings: Settings, flags: WorkerFlags, version: string): WorkerConfig {
   const { modelsDir, gpu } = settings;
@@ -37,8 +38,8 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
         'put one at models/<name>/1/model.onnx, or name another directory with --models',
     });
   }
-  // One core is left to the worker itself and to Redis; beside a GPU, threads would only spin.
-  // Threads of a runner are for its life: they are for when there are as many runners as there may be.
+  // One core is left for the worker itself and Redis; with a GPU, more threads would only spin. The threads
+  // of a runner are fixed for its life: they are chosen for the maximum number of runners.
   const most = autoscale?.max ?? concurrency;
   const share = gpu === undefined ? Math.floor((availableParallelism() - 1) / most) : 1;
   return {
@@ -73,7 +74,7 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
   };
 }
 
-/** A name that is not there is a slip; what else is wrong with a model, its loading tells. */
+/** A name that does not exist is a typo; any other problem with a model shows when it is loaded. */
 function checkThere(modelsDir: string, name: string): void {
   try {
     findModel(modelsDir, name);
@@ -82,15 +83,15 @@ function checkThere(modelsDir: string, name: string): void {
   }
 }
 
-/** What makes a model of something in the directory that looks like one. */
+/** The fix for the first thing in the directory that looks like a model but is not one. */
 function firstFix(modelsDir: string): string | undefined {
   return surveyModels(modelsDir).skipped.find(({ fix }) => fix !== undefined)?.fix;
 }
 
-/** The bounds of its runners, unless there is a number to be. */
+/** The bounds of its runners, unless a fixed number is given. */
 function boundsOf(settings: Settings, flags: WorkerFlags): RunnerBounds | undefined {
   const { autoscale, gpu, requireGpu, provider } = settings;
-  // What is typed wins over the environment and files.
+  // A typed flag takes precedence over the environment and files.
   if (autoscale === undefined || (flags.concurrency !== undefined && flags.autoscale === undefined)) {
     return undefined;
   }
@@ -100,7 +101,7 @@ function boundsOf(settings: Settings, flags: WorkerFlags): RunnerBounds | undefi
   if (gpu !== undefined || requireGpu || !['auto', 'cpu'].includes(provider)) {
     throw usage(
       '--autoscale is for runners on the CPU: those on a GPU would share its memory',
-      'infer autoscale starts and stops whole workers, each on a GPU of its own',
+      'infer autoscale starts and stops whole workers, each on its own GPU',
     );
   }
   return autoscale;

@@ -13,23 +13,26 @@ export interface WorkerOptions extends TimeLimits {
   name: string;
   version: string;
   gpu: string | null;
-  /** Most rows in one run; null = learned from run times. */
+  /** Maximum rows in one run; null = learned from run times. */
   maxBatch: number | null;
-  /** Longest run in ms that a learned size may take: what an urgent row may have to wait for. */
+  /**
+   * Longest run in ms that a learned size may cause, that is, the longest time an urgent row may have to
+   * wait.
+   */
   latencyTargetMs: number;
   batchWindowMs: number;
   /** End when the queues are empty. */
   burst: boolean;
   /** End after this many jobs. */
   maxJobs: number | undefined;
-  /** Layouts that it reads [this release's]. */
+  /** Layouts that it reads [those of this release]. */
   layouts?: readonly DataLayout[] | undefined;
 }
 
 export interface WorkerParts {
   /** In order of urgency. */
   consumers: QueueConsumer[];
-  /** Opened; its maker stops it. */
+  /** Opened; its creator stops it. */
   pool: RunnerPool;
   models: LoadedModel[];
   /** Where large inputs are staged for the runners. */

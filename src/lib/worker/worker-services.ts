@@ -24,7 +24,7 @@ import { RunnerSlot } from './runner-slot.js';
 import { sayStarting } from './starting-beats.js';
 import { Worker } from './worker.js';
 
-/** A worker's services, and those of them that its owner speaks to. */
+/** A worker's services, and those that its owner uses directly. */
 export interface WorkerServices {
   id: string;
   services: Services;
@@ -33,14 +33,14 @@ export interface WorkerServices {
   watch: Part<ModelWatch>;
   worker: Part<Worker>;
   departure: Part<Departure>;
-  /** It hears orders once its owner has called `start`. */
+  /** It reads orders once its owner has called `start`. */
   orders: Part<ControlLoop>;
 }
 
 /**
- * What a worker consists of, in the order of starting: Redis, its GPU, its runners with their models, its holds on
- * queues, its place on the register, what it does beside its jobs, and the orders that it hears. Nothing is open yet.
- * It ends in the reverse order; a step that Redis does not answer is left behind (see `Outage.patienceMs`).
+ * The services of a worker, in starting order: Redis, its GPU, its runners with their models, its consumers
+ * of queues, its registration, its periodic chores, and the order loop. Nothing is open yet. It stops in the
+ * reverse order; a step that Redis does not answer is skipped (see `Outage.patienceMs`).
  */
 export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Logger): WorkerServices {
   const id = newId('j').replace(/^j/, 'w');
@@ -167,7 +167,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
         clock: broker.clock.value,
         backAt: () => outage.backAt,
       }),
-    (upkeep) => upkeep.stop(),
+    (maintenance) => maintenance.stop(),
   );
   const departure = part('departure', () => {
     const end = new Departure({
@@ -177,7 +177,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
       log,
       tell: () => registration.value.beatSoon(),
     });
-    // Its memory on the GPU is freed at once: the new holder loads its models there now.
+    // Its GPU memory is freed immediately: the new holder is loading its models there.
     void gpu.value?.lost.then(() => {
       end.restartWith = undefined;
       return end.leave();

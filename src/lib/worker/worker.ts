@@ -1,12 +1,12 @@
-import { Gate } from '../core/gate.js';
 import { MAX_PRIORITY } from '../core/job.js';
+import { WakeUp } from '../core/wake-up.js';
 import { shapeKey } from '../model/tensor.js';
 import type { TakenJob, TakeRoom, WorkerRecord } from '../queue/types.js';
 import { admit } from './admit.js';
 import { BatchSizes } from './batch-sizes.js';
 import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
-import { HeldJob } from './held.js';
+import { HeldJob } from './held-jobs.js';
 import { JobEndings } from './job-endings.js';
 import { Lane } from './lane.js';
 import { limitsOf } from './limits.js';
@@ -18,35 +18,35 @@ import { ServedRoutes } from './served-routes.js';
 import { stopBatching } from './stop-batching.js';
 import type { WorkerOptions, WorkerParts } from './worker-parts.js';
 
-/** A cancelled job's run may end by itself this long before its process is ended, ms. */
+/** How long a cancelled job's run may take to end before its process is killed, ms. */
 const CANCEL_GRACE_MS = 1000;
 
 /**
- * Takes jobs of its lanes, runs them in micro-batches and settles them. It owns no connection and
- * starts no process: what it is given, its maker closes. Life: `run` until drained; `drain` stops
- * taking and finishes what has started; `leave` hands everything back at once.
+ * Takes jobs from its lanes, runs them in micro-batches and settles them. It owns no connection and starts no
+ * process: its creator closes what it was given. Life cycle: `run` until drained; `drain` stops taking and
+ * finishes the started jobs; `leave` hands everything back immediately.
  */
 export class Worker {
   readonly startedAt: number;
   state: WorkerRecord['state'] = 'ready';
   private readonly dispatcher: Dispatcher;
   private readonly lanes: Lane[];
-  /** How its jobs end, and which it holds. */
+  /** Ends its jobs, and knows which it holds. */
   readonly endings: JobEndings;
   private readonly models: ServedModels;
   private readonly stopTaking = new AbortController();
-  private readonly ended = new Gate();
+  private readonly ended = new WakeUp();
   private order = 0;
   private readonly sizes: BatchSizes;
   /** What can be changed while it works. */
   readonly changes: LiveChanges;
-  /** What its runners have to do. */
+  /** The load of its runners. */
   readonly load: RunnerLoad;
   private accepted = 0;
   private leaving = false;
   private readonly routes: ServedRoutes;
   private readonly room: Room;
-  /** A job that lost its worker before: while it is here nothing waits beside it. */
+  /** A job that lost its worker before: while it is held, no other job is held with it. */
   private suspect: HeldJob | undefined;
   private handingBack = false;
 
@@ -143,7 +143,7 @@ export class Worker {
     return this.endings.held;
   }
 
-  /** Jobs it has begun and not ended: what a drain waits for. */
+  /** Jobs started and not ended: what a drain waits for. */
   get startedJobs(): number {
     return [...this.held.values()].filter((job) => job.started).length;
   }
@@ -153,12 +153,12 @@ export class Worker {
     return this.held.size;
   }
 
-  /** Takes nothing more, hands back what has not started, finishes what has. */
+  /** Takes no more jobs, hands back those not started, finishes those started. */
   drain(): void {
     this.handingBack = true;
     this.stopAfterHeld();
     this.endings.releaseAll((job) => !job.started);
-    this.ended.open();
+    this.ended.wake();
   }
 
   /** Hands everything back, started or not; the caller kills the runners. */
@@ -166,16 +166,19 @@ export class Worker {
     this.leaving = true;
     this.drain();
     this.endings.releaseAll(() => true);
-    this.ended.open();
+    this.ended.wake();
     await this.endings.flushed();
   }
 
-  /** Sends nothing more: for a Redis that is away at the end. */
+  /** Sends nothing more: for a Redis that is unreachable at shutdown. */
   abandon(): void {
     this.endings.abandon();
   }
 
-  /** Renews locks, then puts lost and abandoned jobs right; run it several times in the lock's time. */
+  /**
+   * Renews locks, then handles jobs whose lock was lost or whose cancellation was requested; run it several
+   * times per lock lifetime.
+   */
   async renewLocks(): Promise<void> {
     await Promise.all(
       this.parts.consumers.map(async (consumer) => {
@@ -209,7 +212,7 @@ export class Worker {
     return this.room.of(lane, (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted);
   }
 
-  /** What no runner can run any more waits for a worker that can. */
+  /** Jobs that no runner here can run any more are returned for another worker. */
   private onModels(): void {
     this.routes.refresh();
     this.endings.releaseAll((job) => !job.started && !this.parts.pool.mayRun(job.session));
@@ -223,8 +226,8 @@ export class Worker {
     const most = this.options.maxJobs ?? Number.POSITIVE_INFINITY;
     for (const job of jobs) {
       if (this.endings.tooNew(job)) continue;
-      // Lanes and the look for urgent jobs take side by side, so one of them may have brought too many.
-      // Nor is a model served any more that was lost or unloaded while the take was under way.
+      // Lanes and the check for urgent jobs take concurrently, so one of them may have taken too many. A
+      // model may also have been lost or unloaded while the take was in progress.
       const tooMany = this.accepted >= most || this.suspect !== undefined;
       if (tooMany || (job.routed === true && !this.routes.take(job.spec))) {
         this.endings.handBack(job);
@@ -232,14 +235,14 @@ export class Worker {
       }
       this.accepted += 1;
       try {
-        const payload = admit(job, this.models.signatures, this.parts.resultLimit);
-        const { session } = this.models.get(job.spec.model) as { session: string };
-        // A job that failed before runs alone: it may be what brought the run down.
+        const { job: ours, payload } = admit(job, this.models.signatures, this.parts.resultLimit);
+        const { session } = this.models.get(ours.spec.model) as { session: string };
+        // A job that failed before runs alone: it may be what made the run fail.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
         const key = `${session};${shapeKey(payload)}${alone}`;
         const cap = this.sizes.capFor(session, payload);
         const limits = limitsOf(job.spec, this.options);
-        const held = new HeldJob(job, payload, lane, this.order++, key, session, cap, limits);
+        const held = new HeldJob(ours, payload, lane, this.order++, key, session, cap, limits);
         this.endings.hold(held);
         if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);
@@ -253,15 +256,15 @@ export class Worker {
   }
 
   /**
-   * A job whose worker died may have killed it, and may do so again: what waits beside it goes back
-   * first, or it would be counted as lost too, and in the end as poison, without ever having run.
+   * A job whose worker died may have killed it, and may do so again. Other waiting jobs are returned first;
+   * otherwise they would be counted as lost too, and finally as poison, without ever having run.
    */
   private quarantine(job: HeldJob): void {
     this.suspect = job;
     this.endings.releaseAll((other) => other !== job && !other.started);
   }
 
-  /** No more are taken, but what is held is finished. */
+  /** Takes no more, but finishes what is held. */
   private stopAfterHeld(): void {
     this.state = 'draining';
     this.stopTaking.abort();
@@ -272,7 +275,8 @@ export class Worker {
     await Promise.all(
       this.lanes.slice(0, unit.lane + 1).map((lane) => {
         const runs = Math.max(0, 1 - this.dispatcher.runsUpTo(lane.index));
-        // In the unit's own lane even a full prefetch may be overtaken, by one micro-batch at most.
+        // Even a full prefetch may be exceeded by one micro-batch for more urgent jobs in the unit's own
+        // lane.
         if (lane.index === unit.lane) {
           return unit.priority < MAX_PRIORITY ? lane.urge(unit.priority, this.room.forRun(1)) : undefined;
         }
@@ -289,7 +293,7 @@ export class Worker {
       this.endings.cancelled(job);
       return;
     }
-    // The dispatcher ends the job when its run is over; a long run is ended for it.
+    // The dispatcher ends the job when its run is over; a long run is killed.
     setTimeout(() => {
       if (!job.over) this.dispatcher.abortRunsOf(job);
     }, CANCEL_GRACE_MS).unref();
@@ -300,7 +304,7 @@ export class Worker {
       this.suspect = undefined;
       this.freeRoom();
     }
-    this.ended.open();
+    this.ended.wake();
     this.endBurst();
   }
 

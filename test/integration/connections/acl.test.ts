@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 
 describe('least-privilege users', () => {
-  it('do all their work without one denial', async () => {
+  it('cover all work of their roles without a denial', async () => {
     await walkTheRoad(infer, { producer: env('producer'), inspector: env('inspector') });
     const run = (...args: string[]): Promise<Outcome> => infer.run(args, { env: env('producer') });
     for (const duplicate of [undefined, true]) {
@@ -43,7 +43,7 @@ describe('least-privilege users', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('a worker may start and watch others', async () => {
+  it('let a worker start and watch other workers', async () => {
     const run = await infer.run(['autoscale', '--once', '-Q', 'auto', '--max', '1', '--', '-m', 'digits'], {
       env: env('worker'),
     });
@@ -52,7 +52,7 @@ describe('least-privilege users', () => {
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('the admin steers, and the worker hears it, without one denial', async () => {
+  it('let the admin control workers, which receive the order, without a denial', async () => {
     const name = /infer worker (\S+)/.exec(worker.stderr)?.[1] as string;
     const job = await infer.run(['submit', ONE_DIGIT, '-Q', 'steered', '--quiet'], { env: env('producer') });
     const id = job.stdout.trim();
@@ -82,7 +82,7 @@ describe('least-privilege users', () => {
     [['pause', 'realtime'], /may not run (EVAL|EVALSHA|HMSET|HSET)\b/],
     [['revoke', '-Q', 'unserved', '--state', 'waiting', '--yes'], /may not run (EVAL|EVALSHA)\b/],
     [['set', '*', 'max-batch', '8'], /may not run (SET|RPUSH|EXPIRE|BLPOP)\b/],
-  ])('the inspector may not %j, and is told what it lacks', async (words, message) => {
+  ])('do not let the inspector %j, and say which permission is missing', async (words, message) => {
     await infer.run(['submit', ONE_DIGIT, '-Q', 'unserved'], { env: env('producer') });
     const run = await infer.run(['control', ...words], { env: env('inspector') });
     expect(run.exitCode).toBe(77);
@@ -91,7 +91,7 @@ describe('least-privilege users', () => {
     expect((await denials(redis)).length).toBeGreaterThan(0);
   });
 
-  it('the worker may run every command of our scripts', () => {
+  it('let the worker run every command of our scripts', () => {
     const folder = `${ROOT}/src/lib/queue/lua`;
     // Damaged queues are repaired by an admin.
     const files = readdirSync(folder).filter((name) => name !== 'repair.ts');
@@ -102,14 +102,14 @@ describe('least-privilege users', () => {
     expect([...used].filter((rule) => !allowed.has(rule))).toEqual([]);
   });
 
-  it('are in the documents as they are here', () => {
+  it('are documented exactly as implemented', () => {
     const document = readFileSync(`${ROOT}/docs/connections.md`, 'utf8');
     for (const role of ROLES) {
       expect(document).toContain(`reset on >CHANGE-ME ${aclRules(role, 'infer').join(' ')}\n`);
     }
   });
 
-  it('the inspector cannot submit, and is told what it lacks', async () => {
+  it('do not let the inspector submit, and say which permission is missing', async () => {
     const run = await infer.run(['submit', ONE_DIGIT], { env: env('inspector') });
     expect(run.exitCode).toBe(77);
     expect(run.stderr).toMatch(/may not run (EVAL|EVALSHA|HSETNX|HSET|SET|HMSET)\b/);
@@ -117,7 +117,7 @@ describe('least-privilege users', () => {
     expect((await denials(redis)).length).toBeGreaterThan(0);
   });
 
-  it('the producer cannot flush, look around or touch other keys', async () => {
+  it('do not let the producer flush, look around or touch other keys', async () => {
     const admin = await redis.client();
     const url = new URL(redis.url);
     const secret = encodeURIComponent(passwordOf('producer'));
@@ -155,14 +155,14 @@ describe('least-privilege users', () => {
       { INFER_REDIS_PASSWORD_FILE: '/nowhere/secret' },
       /cannot be read: there is no such file/,
     ],
-  ])('%s is said in plain words', async (_, more, message) => {
+  ])('explain %s in plain words', async (_, more, message) => {
     const run = await infer.run(['inspect'], { env: { ...address('inspector'), ...more } });
     expect(run.exitCode).toBeGreaterThanOrEqual(77);
     expect(run.stderr).toMatch(message);
     expect(`${run.stdout}${run.stderr}`).not.toContain(CANARY);
   });
 
-  it('no password is in an argument, a log, an error or what inspect says', async () => {
+  it('leak no password in an argument, a log, an error or inspect', async () => {
     const outputs = await Promise.all([
       infer.run(['inspect'], { env: env('inspector') }),
       infer.run(['inspect', '--json'], { env: env('inspector') }),

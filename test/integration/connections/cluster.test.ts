@@ -16,12 +16,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.stop();
 });
-// After the cluster's hooks: its processes end before the nodes do.
+// After the cluster's hooks, so that its processes end before the nodes.
 const infer = useInfer();
 const env = (): Record<string, string> => ({ INFER_REDIS_URL: cluster.url });
 
-it('takes a job and a group all the way, each queue in a slot of its own', async () => {
-  // With the least-privilege users, which a Cluster asks for commands of its own.
+it('a cluster processes a job and a group from submit to result, with each queue in its own slot', async () => {
+  // With the least-privilege users, which a Cluster requires for some commands.
   const as = (role: AclRole) => ({ INFER_REDIS_URL: cluster.url.replace('://', `://${role}:secret@`) });
   for (const role of ['producer', 'worker', 'inspector'] as const) {
     for (const node of cluster.nodes) await setUser(node, role, 'secret', aclRules(role, 'infer'));
@@ -44,12 +44,12 @@ it('takes a job and a group all the way, each queue in a slot of its own', async
   expect((await cluster.errors()).get('CROSSSLOT')).toBeUndefined();
 });
 
-it('works on through the death and return of the node that holds a queue', async () => {
+it('a worker keeps working through the failure and return of the node that holds its queue', async () => {
   const served = await infer.worker(['-Q', 'realtime,batch'], { env: { ...env(), INFER_LOCK_TTL: '2s' } });
   const rows = infer.file('many.ndjson', digitLines(4000));
   const submitted = await infer.run(['submit', rows, '-Q', 'batch', '--json'], { env: env() });
   const { group } = submitted.json<{ group: string }>();
-  // A program that goes on submitting to that queue, before, during and after.
+  // A program that keeps submitting to that queue, before, during and after.
   const program = infer.script(SUBMITTER, {
     env: { ...env(), QUEUE: 'batch', ROW: JSON.stringify(DIGIT_ROWS[0]?.pixels) },
   });
@@ -57,7 +57,7 @@ it('works on through the death and return of the node that holds a queue', async
 
   const node = await cluster.nodeOf('{infer:batch}');
   await node.kill();
-  // Long enough that the others give it up: they answer CLUSTERDOWN from then on.
+  // Long enough for the other nodes to mark it as failed: they answer CLUSTERDOWN from then on.
   const [witness] = cluster.nodes.filter((other) => other !== node) as [TestRedis];
   await cluster.says(witness, 'cluster_state:fail');
   const refused = await infer.run(['submit', ONE_DIGIT, '-Q', 'batch', '--json'], { env: env() });

@@ -7,7 +7,10 @@ import { startSentinel, type TestSentinel } from '../../support/cluster.js';
 import { DIGIT_ROWS } from '../../support/digits.js';
 import { startRedis, type TestRedis } from '../../support/redis.js';
 
-/** Submits without a pause, some at a time, until it is told to end; says `[id, when it was accepted]` of each, and what failed. */
+/**
+ * Submits without a pause, several at a time, until told to end; prints `[id, when it was accepted]` of each, and what
+ * failed.
+ */
 const PRESS = `import { InferClient } from 'infer-queue';
   const row = ${JSON.stringify(DIGIT_ROWS[0]?.pixels)}, accepted = [], failed = [];
   const losses = [];
@@ -50,7 +53,7 @@ afterEach(async () => {
   await Promise.all([master?.stop(), replica?.stop()]);
 });
 
-/** A planned failover under load: what was accepted, and which of it the new master has not. */
+/** A planned failover under load: what was accepted, and which of it the new master does not have. */
 async function failOver(): Promise<Pressed & { lost: [string, number][] }> {
   const program = infer.script(PRESS, { env: { INFER_REDIS_URL: sentinel.url } });
   await once(program.stdout as Readable, 'data');
@@ -59,7 +62,7 @@ async function failOver(): Promise<Pressed & { lost: [string, number][] }> {
   const promoted = await replica.client();
   const set = '{infer:unserved}:unserved:prioritized';
   const before = await promoted.zcard(set);
-  // It goes on at the new master.
+  // It continues on the new master.
   await until(async () => (await promoted.zcard(set)) > before + 200 || undefined, 60_000);
   program.kill('SIGTERM');
   const { stdout, stderr } = await program;
@@ -70,18 +73,18 @@ async function failOver(): Promise<Pressed & { lost: [string, number][] }> {
   return { ...pressed, lost };
 }
 
-it('submits leave the old master before its replica leads, and go on at the new one', async () => {
+it('submits leave the old master before its replica is promoted, and continue on the new one', async () => {
   const { accepted, lost, failed, losses } = await failOver();
   expect(accepted.length).toBeGreaterThan(300);
   expect(failed).toEqual([]);
-  // What the old master answers between the sentinels' choice and this program hearing of it: nothing, or what
-  // was on its way. Clients that stay until the switch lose a second of work, and those that hear of nothing ten.
+  // What the old master accepts between the sentinels' choice and this program learning of it: nothing, or what was in
+  // flight. Clients that stay until the switch lose a second of work, and those that never learn of it lose ten.
   const times = lost.map(([, at]) => at);
   expect(Math.max(0, ...times) - Math.min(Math.max(0, ...times), ...times)).toBeLessThan(500);
   if (lost.length === 0) expect(losses.filter(({ kind }) => kind === 'all')).toEqual([]);
 });
 
-it('a server that sentinels name and that leads no more is not taken for the master', async () => {
+it('a demoted server that sentinels still name is not used as the master', async () => {
   const old = await master.client();
   await old.call('REPLICAOF', '127.0.0.1', String(replica.port));
   const target = { url: sentinel.url, label: sentinel.url, source: 'flag' as const };

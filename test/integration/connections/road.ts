@@ -5,7 +5,7 @@ import { digitLines, ONE_DIGIT } from '../../support/digits.js';
 type Env = Record<string, string>;
 
 export interface RoadEnv {
-  /** Of `submit`, `result` and the program that cancels. */
+  /** Of `submit`, `result` and the cancelling program. */
   producer: Env;
   /** Of `inspect` [the producer's]. */
   inspector?: Env;
@@ -22,8 +22,8 @@ const GROUP_ROWS = 600;
 const UNSERVED = 'unserved';
 
 /**
- * The whole way of work with the built binary, beside a worker of `realtime` and `batch`: a row, a
- * group, their results, a job cancelled while it waits, and what `inspect` says of it all.
+ * The complete path of work with the built binary, next to a worker of `realtime` and `batch`: a row, a group, their
+ * results, a job cancelled while waiting, and what `inspect` reports.
  */
 export async function walkTheRoad(
   infer: Sandbox,
@@ -65,7 +65,7 @@ async function cancel(infer: Sandbox, env: Env, id: string): Promise<void> {
   expect(`${stdout}${stderr}`).toBe('cancelled cancelled\n');
 }
 
-/** Submits rows one after the other to QUEUE; says `[jobs, states]` when it is told to end; a job it waits for then still ends. */
+/** Submits rows one after another to QUEUE; prints `[jobs, states]` when told to end, after a job it is waiting for. */
 export const SUBMITTER = `import { InferClient } from 'infer-queue';
   const row = JSON.parse(process.env.ROW), states = new Set();
   let jobs = 0, over = false;

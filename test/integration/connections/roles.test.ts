@@ -10,7 +10,7 @@ const redis = useRedis({ port: true });
 const infer = useInfer(redis);
 const PASSWORD = 'secret';
 const env = (role: AclRole) => ({ INFER_REDIS_URL: `redis://${role}:${PASSWORD}@127.0.0.1:${redis.port}` });
-/** Nothing serves it: what is put there waits. */
+/** No worker serves it, so jobs there wait. */
 const QUEUE = 'held';
 const BASE = `{infer:${QUEUE}}:${QUEUE}:`;
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
   expect(worker.stderr).toContain('served');
 });
 
-/** A waiting job of nobody in particular. */
+/** A waiting job of no particular user. */
 async function waiting(): Promise<string> {
   const run = await infer.ask(['submit', ONE_DIGIT, '-Q', QUEUE, '--quiet'], { env: env('producer') });
   expect(run.stderr).not.toContain('Error');
@@ -62,10 +62,10 @@ const WORK: readonly [name: string, words: Words, allowed: readonly AclRole[]][]
 
 /** A worker takes and ends any job of its queues, so it is trusted with them; see the next test but one. */
 describe.each(ACL_ROLES.filter((role) => role !== 'worker'))(
-  'what a %s may do',
+  'the permissions of %s',
   { timeout: 120_000 },
   (role) => {
-    it.each(WORK)('%s', async (_, words, allowed) => {
+    it.each(WORK)('are right for %s', async (_, words, allowed) => {
       const typed = typeof words === 'function' ? await words() : words;
       await denials(redis);
       const run = await infer.ask(typed, { env: env(role) });
@@ -85,8 +85,8 @@ describe.each(ACL_ROLES.filter((role) => role !== 'worker'))(
   },
 );
 
-describe('a producer that speaks to Redis itself', () => {
-  it('neither pauses nor empties a queue, commands no worker, forges no record, and lists nothing', async () => {
+describe('a producer that talks to Redis directly', () => {
+  it('cannot pause or empty a queue, command a worker, forge a record or list anything', async () => {
     const id = await waiting();
     const target = { url: env('producer').INFER_REDIS_URL, label: redis.url, source: 'flag' as const };
     const client = await connect(target, 'command', redis.settings());
@@ -132,7 +132,7 @@ describe('a producer that speaks to Redis itself', () => {
     await denials(redis);
   });
 
-  it('takes ids of its own, and is told of those that its rules do not cover', async () => {
+  it('can use its own ids, and is told which ones its rules do not cover', async () => {
     for (const own of ['order-1234', 'ORDER', 'job.7', 'nightly']) {
       const run = await infer.run(['submit', ONE_DIGIT, '-Q', QUEUE, '--id', own], { env: env('producer') });
       expect([own, run.exitCode, run.stdout]).toEqual([own, 0, `${own}\n`]);

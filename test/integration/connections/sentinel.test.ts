@@ -25,9 +25,9 @@ afterAll(async () => {
 });
 const infer = useInfer();
 
-it('works a group off through a failover, and loses or fails no row', async () => {
+it('a worker finishes a group through a Sentinel failover, and no row is lost or failed', async () => {
   const env = { INFER_REDIS_URL: sentinel.url, INFER_LOCK_TTL: '1s' };
-  // Two rows a run: slow enough that the failover comes in the middle.
+  // Two rows per run: slow enough for the failover to happen in the middle.
   const worker = await infer.worker(['-Q', 'realtime,batch', '--max-batch', '2'], { env });
   const rows = infer.file('many.ndjson', digitLines(ROWS));
   const submitted = await infer.run(['submit', rows, '--json'], { env });

@@ -25,7 +25,7 @@ describe.each([
   });
   afterAll(() => redis.stop());
 
-  it('is reached as it is typed and as it is encoded, and shown so that it can be typed', async () => {
+  it('can be reached by its plain and its encoded path, and is shown in a form that can be typed', async () => {
     for (const text of [typed, encoded]) {
       const address = `unix://${dir}/${text}`;
       const run = await infer.run(['inspect', 'queues', '--json', '--redis', address], { redis: null });
@@ -39,7 +39,7 @@ describe.each([
   });
 });
 
-it("infer's own Redis starts in a directory with spaces and %, and prints an address that works", async () => {
+it("infer's own Redis starts in a directory with spaces and %, and prints a usable address", async () => {
   const stateDir = path.join(dir, 'my state 5%20');
   mkdirSync(stateDir);
   const env = { INFER_STATE_DIR: stateDir };
@@ -55,7 +55,7 @@ it("infer's own Redis starts in a directory with spaces and %, and prints an add
   }
 });
 
-it('a path that is too long is named as such', async () => {
+it('a path that is too long is reported as such', async () => {
   const long = `unix://${dir}/${'x'.repeat(120)}.sock`;
   const run = await infer.run(['inspect'], { redis: long });
   expect([run.exitCode, run.stderr]).toEqual([78, expect.stringMatching(/can have 10\d at most/)]);

@@ -41,7 +41,7 @@ describe.skipIf(!openssl)('TLS', () => {
   const url = (scheme: string) => ({ INFER_REDIS_URL: `${scheme}://127.0.0.1:${tlsPort}` });
   const trusted = () => ({ ...url('rediss'), INFER_REDIS_CA_FILE: files.ca });
 
-  it('worker, submit and result work with the authority of the server', async () => {
+  it("works for worker, submit and result with the server's CA", async () => {
     const worker = await infer.worker(['-Q', 'realtime,batch'], { env: trusted() });
     expect(worker.stderr).toContain(`rediss://127.0.0.1:${tlsPort}`);
     await walkTheRoad(infer, { producer: trusted() });
@@ -67,7 +67,7 @@ describe.skipIf(!openssl)('TLS', () => {
       /BEGIN CERT/,
     ],
     ['an authority and redis://', () => ({ ...trusted(), ...url('redis') }), 78, 'REDIS_URL', /rediss:/],
-  ])('%s is named', async (_, env, exitCode, code, hint) => {
+  ])('reports %s', async (_, env, exitCode, code, hint) => {
     const run = await infer.run(['submit', ONE_DIGIT, '--json'], { env: env() });
     expect(run.exitCode, run.stdout).toBe(exitCode);
     expect(run.json()).toMatchObject({ error: { code, hint: expect.stringMatching(hint) } });
@@ -104,14 +104,14 @@ describe.skipIf(!openssl)('TLS with client certificates', () => {
     INFER_REDIS_KEY_FILE: files.clientKey,
   });
 
-  it('worker, submit and result show the certificate, to the Redis for results as well', async () => {
+  it('works for worker, submit and result, also for the separate results Redis', async () => {
     const env = { ...known(), INFER_RESULT_URL: `rediss://127.0.0.1:${tlsPort}/1` };
     const worker = await infer.worker(['-Q', 'realtime,batch'], { env });
     await walkTheRoad(infer, { producer: env });
     expect(await worker.stop()).toBe(0);
   });
 
-  it('a worker that waits for its Redis is told of the wrong scheme at once', async () => {
+  it('reports the wrong scheme at once to a worker that waits for its Redis', async () => {
     const env = { INFER_REDIS_URL: `redis://127.0.0.1:${tlsPort}` };
     const run = await infer.run(['worker', '-m', 'digits'], { env });
     expect(run.exitCode, run.stderr).toBe(69);
@@ -119,7 +119,7 @@ describe.skipIf(!openssl)('TLS with client certificates', () => {
     expect(run.stderr).toContain(`write rediss://127.0.0.1:${tlsPort}`);
   });
 
-  it('the files serve the one server that speaks TLS, whichever it is', async () => {
+  it('applies the files to whichever of two servers speaks TLS', async () => {
     const plain = `redis://127.0.0.1:${redis.port}`;
     const tls = `rediss://127.0.0.1:${tlsPort}`;
     for (const [broker, results] of [
@@ -142,12 +142,12 @@ describe.skipIf(!openssl)('TLS with client certificates', () => {
         INFER_REDIS_KEY_PASSWORD: KEY_PASSWORD,
       }),
     ],
-  ])('%s is taken', async (_, env) => {
+  ])('accepts %s', async (_, env) => {
     const run = await infer.run(['inspect', 'queues', '--json'], { env: { ...here(), ...env() } });
     expect(run.exitCode, run.stdout + run.stderr).toBe(0);
   });
 
-  it('a renewed certificate serves the next connection of a client that is open', async () => {
+  it('uses a renewed certificate for the next connection of an open client', async () => {
     const [cert, key] = [path.join(dir, 'live.pem'), path.join(dir, 'live.key')];
     const put = (from: string, fromKey: string): void => {
       copyFileSync(from, cert);
@@ -242,7 +242,7 @@ describe.skipIf(!openssl)('TLS with client certificates', () => {
       'REDIS_KEY_FILE',
       /is not the password of/,
     ],
-  ])('%s is explained', async (_, env, exitCode, code, text) => {
+  ])('explains %s', async (_, env, exitCode, code, text) => {
     const run = await infer.run(['inspect', 'queues', '--json'], { env: { ...here(), ...env() } });
     expect(run.exitCode, run.stdout).toBe(exitCode);
     const { error } = run.json() as { error: { code: string; message: string; hint: string } };

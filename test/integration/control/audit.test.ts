@@ -18,7 +18,7 @@ const entry = {
 } as const;
 
 describe('the audit log', () => {
-  it('answers the newest entries first, as they were written', async () => {
+  it('returns the newest entries first, as they were written', async () => {
     const client = await redis.client();
     const from = Date.now() - 1000;
     await writeAudit(client, 'one', entry);
@@ -43,14 +43,14 @@ describe('the audit log', () => {
     expect(await readAudit(client, 'other', 10)).toEqual([]);
   });
 
-  it('brings jobs that were cancelled or retried by id in their place among the actions of operators', async () => {
+  it('merges jobs cancelled or retried by id into the entries of operators by time', async () => {
     const client = await redis.client();
     const now = async () =>
       (await client.time()).map(Number).reduce((s, us) => s * 1000 + Math.floor(us / 1000));
     const words = ['first', 'second', 'third', 'fourth'];
     for (const [i, action] of words.entries()) {
       await writeAudit(client, 'mixed', { ...entry, action }, i % 2 === 0 ? 'operators' : 'jobs');
-      // Entries of one millisecond have no order across two streams.
+      // Entries of the same millisecond have no order across two streams.
       for (const at = await now(); (await now()) === at; );
     }
     const all = await readAudit(client, 'mixed', 10);
@@ -59,7 +59,7 @@ describe('the audit log', () => {
     expect(await client.xlen(jobAuditKey('mixed'))).toBe(2);
   });
 
-  it('reads entries of releases that wrote fewer fields', async () => {
+  it('reads entries written by older releases with fewer fields', async () => {
     const client = await redis.client();
     const old = {
       who: 'ada',
@@ -76,7 +76,7 @@ describe('the audit log', () => {
     ]);
   });
 
-  it('keeps about the last 10,000', async () => {
+  it('keeps about the last 10,000 entries', async () => {
     const client = await redis.client();
     for (let i = 0; i < 11; i++)
       await Promise.all(Array.from({ length: 1000 }, () => writeAudit(client, 'many', entry)));

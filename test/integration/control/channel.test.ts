@@ -25,14 +25,14 @@ const ask = async (workers: string[], timeoutMs: number, onAnswer?: (answer: Con
     ...(onAnswer === undefined ? {} : { onAnswer }),
   });
 
-/** All but the answers to requests, which expire. */
+/** Everything except replies to requests, which expire. */
 const keys = async () => {
   const all = (await (await redis.client()).call('KEYS', '*')) as string[];
   return all.filter((key) => !key.includes(':req:'));
 };
 
-describe('orders to workers', () => {
-  it('reach every worker addressed, whose answers come back by id; nothing is left in Redis', async () => {
+describe('control orders', () => {
+  it('reach every addressed worker, whose replies come back by id; nothing remains in Redis', async () => {
     const serve = async (id: string) => {
       const box = await inbox(id);
       const heard = await box.next();
@@ -49,17 +49,17 @@ describe('orders to workers', () => {
     expect(await keys()).toEqual([]);
   });
 
-  it('a worker that is silent is not waited for longer than told, and does not act on it later', async () => {
+  it('wait no longer than the timeout for a silent worker, which does not execute them later', async () => {
     const before = performance.now();
     expect(await ask(['gone'], 300)).toEqual(new Map());
     expect(performance.now() - before).toBeLessThan(15_000);
     expect(await keys()).toEqual([]);
-    // Even one that had the id already finds the request withdrawn.
+    // Even a worker that already had the id finds the request withdrawn.
     await (await redis.client()).rpush(controlKey(PREFIX, 'late'), 'c-of-before');
     expect(await (await inbox('late')).next()).toBeUndefined();
   });
 
-  it('one that is still at it is waited for as long as it says so', async () => {
+  it('wait for a busy worker as long as it reports progress', async () => {
     const box = await inbox('slow');
     const seen: ControlAnswer[] = [];
     const asked = ask(['slow'], 400, (answer) => {
@@ -76,7 +76,7 @@ describe('orders to workers', () => {
     expect(seen.map(({ text }) => text)).toEqual(['loading', 'loading', 'loading', 'loading', 'done']);
   });
 
-  it('are heard again after Redis was restarted', async () => {
+  it('are received again after Redis was restarted', async () => {
     let back: (() => void) | undefined;
     const isBack = new Promise<void>((resolve) => {
       back = resolve;
@@ -89,7 +89,7 @@ describe('orders to workers', () => {
     await redis.restart();
     await isBack;
     const serving = (async () => {
-      // What a read says that was under way when the connection broke does not matter.
+      // The result of a read in progress when the connection broke does not matter.
       let heard = await first;
       while (heard === undefined) heard = await box.next();
       await box.answer(heard, { ok: true, text: 'here' });

@@ -10,12 +10,12 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster.stop();
 });
-// After the cluster's hooks: its processes end before the nodes do.
+// After the cluster's hooks, so that its processes end before the nodes.
 const infer = useInfer();
 const env = (): Record<string, string> => ({ INFER_REDIS_URL: cluster.url });
 const control = (...args: string[]) => infer.run(['control', ...args], { env: env() });
 
-it('moves a job to a queue on another node, steers workers, and leaves chunks where their group is', async () => {
+it('on a Cluster, jobs move to a queue on another node, workers take orders, and chunks stay with their group', async () => {
   const homes = await Promise.all(['realtime', 'batch'].map((queue) => cluster.nodeOf(`{infer:${queue}}`)));
   expect(homes[0]?.port).not.toBe(homes[1]?.port);
   const submitter = infer.start(

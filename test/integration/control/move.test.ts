@@ -20,7 +20,7 @@ const mover = () => new Mover(to.client, PREFIX, to.queue);
 const move = (id: string) => mover().move(id, from.queue);
 const settle = () => settleArrivals(to.client, PREFIX, to.queue, { abandonedMs: 0 });
 
-/** What a worker of each queue would get. */
+/** What a worker of each queue would take. */
 async function takeable(): Promise<{ from: string[]; to: string[] }> {
   const [left, right] = [await from.consumer(), await to.consumer()];
   return { from: idsOf(await left.take(100)), to: idsOf(await right.take(100)) };
@@ -33,7 +33,7 @@ async function park(id: string): Promise<Parked> {
 }
 
 describe('moving a waiting job', () => {
-  it('keeps id, input, priority, deadline and tries, and leaves nothing behind', async () => {
+  it('keeps its id, input, priority, deadline and attempts, and leaves nothing behind', async () => {
     const deadline = Date.now() + 60_000;
     const input = Buffer.alloc(9000, 7);
     const [id] = (await from.submit({ priority: 7, deadline, input, attempts: 5 })) as [string];
@@ -49,7 +49,7 @@ describe('moving a waiting job', () => {
     expect(Buffer.compare(job.input, input)).toBe(0);
   });
 
-  it('keeps its place by priority, and a delayed one its time', async () => {
+  it('keeps its place by priority, or its start time when delayed', async () => {
     await to.submit({ id: 'low', priority: 1 }, { id: 'high', priority: 9 });
     await from.submit({ id: 'middle', priority: 5 });
     expect(await move('middle')).toBe('moved');
@@ -77,7 +77,7 @@ describe('moving a waiting job', () => {
     expect(idsOf(await consumer.take(1))).toEqual([id]);
   });
 
-  it('who waits for it, by whatever way, gets the answer', async () => {
+  it('delivers the result to every kind of waiter', async () => {
     const client = await InferClient.open({
       prefix: PREFIX,
       modelsDir: redis.dir,
@@ -95,14 +95,14 @@ describe('moving a waiting job', () => {
       expect(job.spec.reply).toBeUndefined();
       await consumer.settle([failed(job)]);
       expect(await waiting).toMatchObject({ id, state: 'failed' });
-      // One that knows the former queue only.
+      // A client that knows only the former queue.
       expect(await client.result(id)).toMatchObject({ state: 'failed' });
     } finally {
       await client.close();
     }
   });
 
-  it('leaves alone what runs, has ended, is gone, or meets its own id', async () => {
+  it('skips jobs that run, have ended, do not exist, or whose id exists there', async () => {
     const consumer = await from.consumer();
     const [done] = (await from.submit({})) as [string];
     await consumer.settle([completed(await takeOne(consumer))]);
@@ -120,7 +120,7 @@ describe('moving a waiting job', () => {
     expect((await from.record('twin')).state).toBe('waiting');
   });
 
-  it('copies again what changed in between', async () => {
+  it('copies the job again when it changed meanwhile', async () => {
     const [id] = (await from.submit({ priority: 1 })) as [string];
     const parked = await park(id);
     expect(await setPriority(from.client, PREFIX, from.queue, [id], 9)).toEqual(['changed']);
@@ -130,8 +130,8 @@ describe('moving a waiting job', () => {
   });
 });
 
-describe('a move that stops half way', () => {
-  it('before its commit: the job waits where it was, and only there', async () => {
+describe('a move that is interrupted', () => {
+  it('before its commit leaves the job waiting in its old queue only', async () => {
     const [id] = (await from.submit({})) as [string];
     await park(id);
     const place = { queue: from.queue, kind: 'job' };
@@ -141,7 +141,7 @@ describe('a move that stops half way', () => {
     expect(await to.client.exists(to.base + id, `${to.tag}:arriving`)).toBe(0);
   });
 
-  it('and a mover that wakes up after it was given up cannot commit any more', async () => {
+  it('before its commit cannot be committed once it was abandoned', async () => {
     const [id] = (await from.submit({})) as [string];
     const parked = await park(id);
     await settle();
@@ -149,7 +149,7 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [id], to: [] });
   });
 
-  it('and it can be moved again', async () => {
+  it('before its commit can be repeated', async () => {
     const [id] = (await from.submit({})) as [string];
     await park(id);
     expect(await move(id)).toBe('moved');
@@ -157,7 +157,7 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [], to: [id] });
   });
 
-  it('two movers at once: one brings it there, and no copy is lost', async () => {
+  it('loses no copy when two movers run at once, of which one succeeds', async () => {
     const [id] = (await from.submit({})) as [string];
     const first = await park(id);
     const second = await park(id);
@@ -169,7 +169,7 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [], to: [id] });
   });
 
-  it('a mover that finds a move which has committed ends it', async () => {
+  it('is finished by another mover that finds it committed', async () => {
     const [id] = (await from.submit({})) as [string];
     const second = mover();
     const slow = await park(id);
@@ -182,7 +182,7 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [], to: [id] });
   });
 
-  it('every attempt that was given up stays so', async () => {
+  it('stays abandoned, whichever attempt resumes', async () => {
     const [id] = (await from.submit({})) as [string];
     const tries = [];
     for (let at = 0; at < 3; at++) {
@@ -193,11 +193,11 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [id], to: [] });
   });
 
-  it('after its commit: the workers of the other queue bring it in', async () => {
+  it('after its commit is finished by the workers of the target queue', async () => {
     const [id] = (await from.submit({ input: Buffer.alloc(9000, 1) })) as [string];
     expect(await mover().takeOut(await park(id))).toBe('done');
     expect(await takeable()).toEqual({ from: [], to: [] });
-    // Not lost to who asks, and not to the one who cancels.
+    // Visible to readers and to a cancel.
     expect((await to.record(id)).state).toBe('waiting');
     expect(await settle()).toBe(1);
     expect(await takeable()).toEqual({ from: [], to: [id] });
@@ -205,7 +205,7 @@ describe('a move that stops half way', () => {
     expect(left).toEqual([]);
   });
 
-  it('after its commit: cancelled meanwhile, it ends instead of waiting', async () => {
+  it('after its commit lets the job be cancelled, which then ends instead of waiting', async () => {
     const [id] = (await from.submit({})) as [string];
     await mover().takeOut(await park(id));
     expect(await to.producer.cancel(to.queue, id)).toBe('active');
@@ -214,14 +214,14 @@ describe('a move that stops half way', () => {
     expect(await takeable()).toEqual({ from: [], to: [] });
   });
 
-  it('is left to its mover for a while', async () => {
+  it('is left to its own mover for a grace period', async () => {
     const [id] = (await from.submit({})) as [string];
     await mover().takeOut(await park(id));
     expect(await settleArrivals(to.client, PREFIX, to.queue)).toBe(0);
   });
 });
 
-describe('chunks of a group', () => {
+describe('moved chunks of a group', () => {
   async function group(): Promise<string> {
     const id = newId('g');
     await from.producer.groups.open({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 }, 'me');
@@ -232,7 +232,7 @@ describe('chunks of a group', () => {
   }
   const record = (id: string) => readGroup(from.client, PREFIX, from.queue, id);
 
-  it('count where their group is, which ends with the last of them', async () => {
+  it('are counted where their group is, which ends with the last of them', async () => {
     const id = await group();
     expect(await move(chunkId(id, 1))).toBe('moved');
     expect(await record(id)).toMatchObject({ moved: { 1: to.queue }, state: 'waiting' });
@@ -244,7 +244,7 @@ describe('chunks of a group', () => {
     const last = await takeOne(there);
     await there.settle([failed(last)]);
     expect(await record(id)).toMatchObject({ state: 'failed', jobsCompleted: 2, jobsFailed: 1 });
-    // A retry counts it out again, and in again.
+    // A retry subtracts it and counts it again.
     const before = await record(id);
     expect(await from.producer.retryGroup(before as NonNullable<typeof before>)).toBe(1);
     expect(await record(id)).toMatchObject({ state: 'active', jobsFailed: 0 });
@@ -252,7 +252,7 @@ describe('chunks of a group', () => {
     expect(await record(id)).toMatchObject({ state: 'completed', jobsCompleted: 3, rowsDone: 30 });
   });
 
-  it('stay while their group is still being written', async () => {
+  it('are refused while their group is still being written', async () => {
     const id = newId('g');
     await from.producer.groups.open({ id, queue: from.queue, model: 'm', priority: 0, resultTtl: 600 }, 'me');
     await from.submit({ id: chunkId(id, 0), rows: 10, group: { id, index: 0, firstRow: 0 } });
@@ -260,7 +260,7 @@ describe('chunks of a group', () => {
     expect(await takeable()).toEqual({ from: [chunkId(id, 0)], to: [] });
   });
 
-  it('are cancelled with their group, wherever they are; and may come back', async () => {
+  it('are cancelled with their group in any queue, and can be moved back', async () => {
     const id = await group();
     await move(chunkId(id, 0));
     await move(chunkId(id, 1));
@@ -275,8 +275,8 @@ describe('chunks of a group', () => {
   });
 });
 
-describe('another priority', () => {
-  it('goes behind those that wait at it; what runs or is gone is told apart', async () => {
+describe('a changed priority', () => {
+  it('puts a job behind those waiting at it; running and unknown jobs are reported as such', async () => {
     const consumer = await from.consumer();
     await from.submit({ id: 'running', priority: 9 });
     await takeOne(consumer);
@@ -292,7 +292,7 @@ describe('another priority', () => {
     expect(String(jobs[1]?.input)).toBe('input');
   });
 
-  it('of a delayed job holds when its time has come', async () => {
+  it('of a delayed job applies when it is due', async () => {
     const consumer = await from.consumer();
     await from.submit({ id: 'later', priority: 1 });
     const job = await takeOne(consumer);

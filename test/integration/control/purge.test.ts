@@ -24,8 +24,8 @@ async function calls(name: string): Promise<number> {
   return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
 }
 
-describe('purging what has not started', () => {
-  it('cancels it: who waits is told, inputs and deadlines go, the running stays', async () => {
+describe('purging jobs that have not started', () => {
+  it('cancels them, tells their waiters, deletes inputs and deadlines, and leaves running jobs alone', async () => {
     const consumer = await kit.consumer();
     const [running] = await kit.submit({ priority: 9 });
     const job = await takeOne(consumer);
@@ -80,7 +80,7 @@ describe('purging what has not started', () => {
     });
   });
 
-  it('leaves what is submitted meanwhile, also in front of the rest', async () => {
+  it('leaves alone jobs submitted meanwhile, also those in front of the rest', async () => {
     await kit.submit(...Array.from({ length: 250 }, () => ({})));
     const now = Date.now();
     const later = await kit.submit(...Array.from({ length: 150 }, () => ({ priority: 9 })));
@@ -89,7 +89,7 @@ describe('purging what has not started', () => {
     expect(new Set(await kit.states(later))).toEqual(new Set(['waiting']));
   });
 
-  it('works off 20,000 jobs in small scripts, and others are served between them', async () => {
+  it('purges 20,000 jobs in small scripts, between which Redis serves others', async () => {
     for (let i = 0; i < 20; i++) await kit.submit(...Array.from({ length: 1000 }, () => ({})));
     const other = await redis.client();
     let purging = true;
@@ -112,7 +112,7 @@ describe('purging what has not started', () => {
     purging = false;
     await watch;
     expect(done).toEqual({ waiting: 20_000 });
-    // One script each, none of more than a hundred jobs.
+    // One script each, none for more than a hundred jobs.
     const growth = steps.map((jobs, i) => jobs - (steps[i - 1] ?? 0));
     expect(Math.max(...growth)).toBe(100);
     expect((await calls('evalsha')) - scripts).toBeGreaterThanOrEqual(200);
@@ -120,7 +120,7 @@ describe('purging what has not started', () => {
   });
 });
 
-it('works on a full Redis, which takes nothing else', async () => {
+it('purging works on a full Redis that rejects writes', async () => {
   const ids = await kit.submit(...Array.from({ length: 300 }, () => ({ input: Buffer.alloc(5000) })));
   const used = /used_memory:(\d+)/.exec(await kit.client.info('memory'))?.[1] as string;
   await kit.client.config('SET', 'maxmemory', used);
@@ -133,8 +133,8 @@ it('works on a full Redis, which takes nothing else', async () => {
   }
 });
 
-describe('purging what has ended', () => {
-  it('forgets records, inputs and results of the states named, and no others', async () => {
+describe('purging ended jobs', () => {
+  it('deletes records, inputs and results of the named states, and no others', async () => {
     const consumer = await kit.consumer();
     const ids = await kit.submit({}, {}, {});
     const jobs = [await takeOne(consumer), await takeOne(consumer)];
@@ -147,7 +147,7 @@ describe('purging what has ended', () => {
     expect(await empty(['completed'])).toEqual({ completed: 1 });
     expect(await kit.client.exists(kit.base + good.spec.id, kit.resultKey(good.spec.id))).toBe(0);
     const all = (await kit.client.call('KEYS', `*${kit.queue}}*`)) as string[];
-    // What is kept for requests that are sent again expires.
+    // What is kept for resent requests expires.
     const left = all.filter((key) => !/:(req|takes):/.test(key));
     expect(left.map((key) => key.replace(kit.tag, '').replace(/\d+$/, 'N')).sort()).toEqual([
       `:${kit.queue}:events`,

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-it('looks at a Cluster as at a single server', async () => {
+it('infer doctor checks a Cluster like a single server', async () => {
   const target = { url: cluster.url, label: cluster.url, source: 'flag' as const };
   const settings = { url: cluster.url, connectTimeoutMs: 3000, stateDir: '/nowhere', autostart: false };
   const client = await connect(target, 'command', settings);

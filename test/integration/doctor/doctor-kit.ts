@@ -20,14 +20,14 @@ export interface ExamineOptions extends Omit<ContextOptions, 'loaded' | 'version
   limitMs?: number;
 }
 
-/** A directory of this file's own, removed at its end; nothing is in it. */
+/** An empty directory for this file, removed at its end. */
 export function emptyDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'infer-doctor-'));
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
   return dir;
 }
 
-/** Runs the named checks with these variables as the whole environment, outside of any container. */
+/** Runs the named checks with these variables as the whole environment, outside any container. */
 export async function examine(
   env: Record<string, string>,
   named: readonly string[],

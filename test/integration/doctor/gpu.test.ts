@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { emptyDir, examine } from './doctor-kit.js';
 
-/** Only Linux on x64 has a CUDA build; elsewhere the checks say that and no more. */
+/** Only Linux on x64 has a CUDA build; elsewhere the checks say only that. */
 const onLinux = process.platform === 'linux' && process.arch === 'x64';
 const dir = emptyDir();
 const LIBRARIES = [
@@ -19,13 +19,13 @@ const GOOD_CARD = "echo '0, GPU-1234, 81559, 1559, 80000, 0, Disabled, 550.54.15
 let machines = 0;
 
 interface Parts {
-  /** Shell script that poses as nvidia-smi; none when undefined. */
+  /** Shell script used as nvidia-smi; none when undefined. */
   smi?: string;
   libraries?: readonly string[];
   providers?: readonly string[];
 }
 
-/** A machine with these parts: programs of its own PATH, libraries in its loader's path. */
+/** A machine with these parts: programs on its own PATH, libraries in its loader's path. */
 function machine({ smi, libraries = LIBRARIES, providers = PROVIDERS }: Parts) {
   const root = join(dir, String(++machines));
   const [bin, lib, onnx] = ['bin', 'lib', 'onnx'].map((name) => join(root, name)) as [string, string, string];
@@ -34,10 +34,10 @@ function machine({ smi, libraries = LIBRARIES, providers = PROVIDERS }: Parts) {
     writeFileSync(join(bin, 'nvidia-smi'), `#!/bin/sh\n${smi}\n`);
     chmodSync(join(bin, 'nvidia-smi'), 0o755);
   }
-  // Any library that loads poses as one of CUDA's.
+  // Any loadable library can stand in for CUDA's.
   for (const name of libraries) copyFileSync(someLibrary(), join(lib, name));
   for (const name of providers) writeFileSync(join(onnx, name), '');
-  // The shell of the scripts is found by its path, `sleep` and `echo` in the usual places.
+  // The scripts' shell is found by its path, `sleep` and `echo` in the usual places.
   const env = { PATH: `${bin}:/usr/bin:/bin`, LD_LIBRARY_PATH: lib };
   return { root, lib, machine: { root, env, onnxDir: onnx } };
 }
@@ -51,14 +51,14 @@ function someLibrary(): string {
 const look = (parts: Parts, named: readonly string[] = ['gpu'], env: Record<string, string> = {}) =>
   examine(env, named, { machine: machine(parts).machine });
 
-describe.runIf(onLinux)('the NVIDIA driver', () => {
-  it('is not there: no fault where nobody wants a GPU', async () => {
+describe.runIf(onLinux)('the doctor on the NVIDIA driver', () => {
+  it('skips it where it is missing and no GPU is wanted', async () => {
     const { of, verdict } = await look({}, []);
     expect(of('gpu-driver')).toMatchObject({
       status: 'skip',
       found: expect.stringContaining('not on the PATH'),
     });
-    expect(of('gpu-libraries')).toMatchObject({ status: 'skip', found: 'no NVIDIA GPU is here to use it' });
+    expect(of('gpu-libraries')).toMatchObject({ status: 'skip', found: 'this host has no NVIDIA GPU' });
     expect(verdict.notReady.find(({ what }) => what.includes('GPU workers'))?.because).toBeDefined();
   });
 
@@ -66,12 +66,12 @@ describe.runIf(onLinux)('the NVIDIA driver', () => {
     ['named', ['gpu'], {}],
     ['--gpu', [], { INFER_GPU: '0' }],
     ['required', [], { INFER_REQUIRE_GPU: '1' }],
-  ])('is not there where a GPU is wanted (%s)', async (_, named, env) => {
+  ])('fails it where it is missing and a GPU is wanted (%s)', async (_, named, env) => {
     const { of } = await look({}, named, env);
     expect(of('gpu-driver')).toMatchObject({ status: 'fail', blocks: ['GPU workers'] });
   });
 
-  it('hangs, with children: killed, and told within its limit', async () => {
+  it('kills a hanging nvidia-smi and its children, and reports it within its limit', async () => {
     const { of, ms } = await look({ smi: 'sleep 60 & sleep 61' }, ['gpu-driver']);
     expect(of('gpu-driver')).toMatchObject({
       status: 'fail',
@@ -98,18 +98,18 @@ describe.runIf(onLinux)('the NVIDIA driver', () => {
     ],
     ['has no GPU', 'echo "No devices were found" >&2; exit 6', /No devices were found/],
     ['says nothing', 'exit 3', /it ended with exit code 3/],
-  ])('%s', async (_, smi, found) => {
+  ])('fails a driver that %s', async (_, smi, found) => {
     const { of } = await look({ smi }, ['gpu-driver']);
     expect(of('gpu-driver')).toMatchObject({ status: 'fail', found: expect.stringMatching(found) });
     expect(of('gpu-driver').fix).toBeDefined();
   });
 
-  it('has no such GPU', async () => {
+  it('fails when the chosen GPU does not exist', async () => {
     const { of } = await look({ smi: GOOD_CARD }, ['gpu-driver'], { INFER_GPU: '3' });
     expect(of('gpu-driver').found).toBe('there is no GPU 3: the GPUs here are 0');
   });
 
-  it('is there', async () => {
+  it('reports driver, GPU and free memory', async () => {
     const { of } = await look({ smi: GOOD_CARD }, ['gpu-driver']);
     expect(of('gpu-driver').found).toBe(
       'driver 550.54.15, GPU 0: NVIDIA H100 80GB HBM3, 78.1 GB of 79.6 GB free',
@@ -117,8 +117,8 @@ describe.runIf(onLinux)('the NVIDIA driver', () => {
   });
 });
 
-describe.runIf(onLinux)('CUDA and cuDNN', () => {
-  it.each(LIBRARIES)('without %s: named, with its package', async (missing) => {
+describe.runIf(onLinux)('the doctor on CUDA and cuDNN', () => {
+  it.each(LIBRARIES)('names a missing %s with its package', async (missing) => {
     const libraries = LIBRARIES.filter((name) => name !== missing);
     const { of, verdict } = await look({ smi: GOOD_CARD, libraries });
     expect(of('gpu-libraries')).toMatchObject({
@@ -133,14 +133,14 @@ describe.runIf(onLinux)('CUDA and cuDNN', () => {
     });
   });
 
-  it('lie idle unasked: a warning, and exit 0', async () => {
+  it('only warns about them where no GPU was asked for', async () => {
     const { of } = await look({ smi: GOOD_CARD, libraries: [] }, ['gpu-libraries', 'gpu-driver']);
     expect(of('gpu-libraries').status).toBe('fail');
     const unasked = await look({ smi: GOOD_CARD, libraries: [] }, []);
     expect(unasked.of('gpu-libraries').status).toBe('warn');
   });
 
-  it('that cannot be loaded are told from those that are missing', async () => {
+  it('tells libraries that cannot be loaded from missing ones', async () => {
     const broken = machine({ smi: GOOD_CARD });
     writeFileSync(join(broken.lib, 'libcudnn.so.9'), 'not a library');
     const { of } = await examine({}, ['gpu'], { machine: broken.machine });
@@ -150,7 +150,7 @@ describe.runIf(onLinux)('CUDA and cuDNN', () => {
   });
 });
 
-describe.runIf(onLinux)("ONNX Runtime's provider", () => {
+describe.runIf(onLinux)("the doctor on ONNX Runtime's CUDA provider", () => {
   it.each([
     [
       'the provider',
@@ -162,7 +162,7 @@ describe.runIf(onLinux)("ONNX Runtime's provider", () => {
       [],
       'libonnxruntime_providers_shared.so and libonnxruntime_providers_cuda.so of onnxruntime-node are not installed',
     ],
-  ])('%s missing', async (_, providers, found) => {
+  ])('fails with %s missing', async (_, providers, found) => {
     const { of } = await look({ smi: GOOD_CARD, providers });
     expect(of('gpu-provider')).toMatchObject({
       status: 'fail',
@@ -171,26 +171,26 @@ describe.runIf(onLinux)("ONNX Runtime's provider", () => {
     });
   });
 
-  it('all seems to be there: a model is tried, and that tells', async () => {
+  it('tries a model where everything seems to be installed', async () => {
     const { of } = await look({ smi: GOOD_CARD });
     expect([of('gpu-driver').status, of('gpu-libraries').status, of('gpu-provider').status]).toEqual([
       'ok',
       'ok',
       'ok',
     ]);
-    // The runner looks where onnxruntime-node really is. Where that has CUDA, this machine may have a GPU too.
+    // The runner uses the real location of onnxruntime-node. Where that has CUDA, this machine may have a GPU too.
     expect(of('gpu-run').status).toMatch(/^(fail|ok)$/);
     if (of('gpu-run').status === 'fail') expect(of('gpu-run').found).toContain('no cuda device can be used');
   });
 });
 
-describe.runIf(process.platform === 'linux')('Vulkan', () => {
+describe.runIf(process.platform === 'linux')('the doctor on Vulkan', () => {
   const drivers = (root: string) => {
     mkdirSync(join(root, 'etc/vulkan/icd.d'), { recursive: true });
     writeFileSync(join(root, 'etc/vulkan/icd.d/some_icd.json'), '{}');
   };
 
-  it('is there, with a driver and without', async () => {
+  it('fails without a driver and passes with one', async () => {
     const here = machine({ libraries: ['libvulkan.so.1'] });
     const without = await examine({}, ['gpu-webgpu'], { machine: here.machine });
     expect(without.of('gpu-webgpu')).toMatchObject({
@@ -202,7 +202,7 @@ describe.runIf(process.platform === 'linux')('Vulkan', () => {
     expect(of('gpu-webgpu')).toMatchObject({ status: 'ok', found: expect.stringContaining('some_icd.json') });
   });
 
-  it('matters to --provider webgpu alone', async () => {
+  it('matters only for --provider webgpu', async () => {
     const broken = machine({ libraries: [] });
     writeFileSync(join(broken.lib, 'libvulkan.so.1'), 'not a library');
     const { of } = await examine({ INFER_PROVIDER: 'webgpu' }, [], { machine: broken.machine });

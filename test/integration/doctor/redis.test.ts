@@ -15,7 +15,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.stop()));
 });
 
-/** A server of one test's own, made wrong by its arguments. */
+/** A server for one test, misconfigured by its arguments. */
 async function redisWith(args: string[], more: TestRedisOptions = {}): Promise<TestRedis> {
   const server = await startRedis({ port: true, args, ...more });
   started.push(server);
@@ -24,10 +24,10 @@ async function redisWith(args: string[], more: TestRedisOptions = {}): Promise<T
 
 const at = (server: { url: string }) => ({ INFER_REDIS_URL: server.url });
 
-describe('a Redis that cannot be used', () => {
+describe('the doctor on an unusable Redis', () => {
   const root = emptyDir();
 
-  it('does not run', async () => {
+  it('reports that none runs', async () => {
     const port = await freePort();
     const { of, verdict } = await examine({ INFER_REDIS_URL: `redis://localhost:${port}` }, [
       'redis',
@@ -38,7 +38,7 @@ describe('a Redis that cannot be used', () => {
       found: `no Redis answers at localhost:${port}: connection refused`,
       fix: expect.stringContaining('infer redis start'),
     });
-    // One failure, not fifteen: what needs it is skipped, and says why.
+    // One failure, not fifteen: checks that need it are skipped with the reason.
     expect(of('redis-memory')).toMatchObject({ status: 'skip', found: 'there is no Redis to ask' });
     expect(of('queue-served').status).toBe('skip');
     expect(verdict.counts.fail).toBe(1);
@@ -49,7 +49,7 @@ describe('a Redis that cannot be used', () => {
     ['.dockerenv', ''],
     ['run/.containerenv', ''],
     ['proc/1/cgroup', '0::/kubepods/besteffort/pod1\n'],
-  ])('is sought at localhost inside a container (%s)', async (file, text) => {
+  ])('explains localhost inside a container (%s)', async (file, text) => {
     const inside = join(root, file.replaceAll('/', '-'));
     mkdirSync(join(inside, file, '..'), { recursive: true });
     writeFileSync(join(inside, file), text);
@@ -61,7 +61,7 @@ describe('a Redis that cannot be used', () => {
     expect((await examine(env, ['redis-reach'])).of('redis-reach').fix).not.toContain('container');
   });
 
-  it('wants another password', async () => {
+  it('reports a wrong or missing password', async () => {
     const server = await redisWith([], { password: 'right' });
     const wrong = { INFER_REDIS_URL: `redis://:wr0ng-secret@127.0.0.1:${server.port}` };
     for (const env of [wrong, { INFER_REDIS_URL: `redis://127.0.0.1:${server.port}` }]) {
@@ -74,7 +74,7 @@ describe('a Redis that cannot be used', () => {
     }
   });
 
-  it('hangs: said within seconds, and nothing else waits for it', async () => {
+  it('reports a hanging Redis within seconds, and no other check waits for it', async () => {
     const server = await redisWith([]);
     process.kill(server.pid, 'SIGSTOP');
     try {
@@ -90,9 +90,9 @@ describe('a Redis that cannot be used', () => {
     }
   });
 
-  it('hangs after it was reached: each check is given up at its limit', async () => {
+  it('ends each check at its limit when Redis hangs after the connection', async () => {
     const network = createServer((client) => {
-      // Lets the greeting through and nothing after it.
+      // Passes the handshake and nothing after it.
       const upstream = connect(Number(server.port), '127.0.0.1');
       client.on('error', () => undefined).on('close', () => upstream.destroy());
       client.on('data', (bytes) => {
@@ -113,9 +113,9 @@ describe('a Redis that cannot be used', () => {
     await new Promise((resolve) => network.close(resolve));
   });
 
-  it('is too old', async () => {
+  it('reports a version that is too old', async () => {
     const server = await redisWith([]);
-    // The real server, whose INFO is made to name another version of as many characters.
+    // The real server, with its version in INFO replaced by another of the same length.
     const disguise = createServer((client) => {
       const upstream = connect(Number(server.port), '127.0.0.1');
       client.on('error', () => undefined).pipe(upstream);
@@ -142,7 +142,7 @@ describe('a Redis that cannot be used', () => {
   });
 });
 
-describe('rights', () => {
+describe('the doctor on Redis permissions', () => {
   const redis = useRedis({ port: true });
   const env = (user: string) => ({ INFER_REDIS_URL: `redis://${user}:pw@127.0.0.1:${redis.port}` });
   const rights = async (user: string, rules: readonly string[]) => {
@@ -154,17 +154,17 @@ describe('rights', () => {
     ['producer', 'warn', /^user producer may submit, not serve: no .*ZPOPMIN/],
     ['worker', 'warn', /^user worker may serve, not submit: no .*HMSET/],
     ['inspector', 'warn', /^user inspector may only look: it may not run EVAL$/],
-  ] as const)('of a %s', async (role, status, found) => {
+  ] as const)('tells what a %s may do', async (role, status, found) => {
     const finding = await rights(role, aclRules(role, 'infer'));
     expect(finding).toMatchObject({ status, found: expect.stringMatching(found) });
   });
 
-  it('all of them', async () => {
+  it('passes with all of them', async () => {
     const both = [...aclRules('producer', 'infer'), ...aclRules('worker', 'infer').slice(4)];
     expect(await rights('both', both)).toMatchObject({ status: 'ok' });
   });
 
-  it('without one command: names it, and the command that gives it', async () => {
+  it('names a missing command and the ACL rule that grants it', async () => {
     const finding = await rights('poor', [...aclRules('producer', 'infer'), '-zadd', '-xadd']);
     expect(finding).toMatchObject({
       status: 'fail',
@@ -174,7 +174,7 @@ describe('rights', () => {
     });
   });
 
-  it("without infer's keys", async () => {
+  it("fails without access to infer's keys", async () => {
     const rules = ['resetchannels', '~other:*', '+@all', '-@dangerous', '+info'];
     expect(await rights('foreign', rules)).toMatchObject({
       status: 'fail',
@@ -182,7 +182,7 @@ describe('rights', () => {
     });
   });
 
-  it('are asked for without using them: nothing is refused, nothing written', async () => {
+  it('checks them without using them: nothing is refused, nothing written', async () => {
     const client = await redis.client();
     await client.flushall();
     await denials(redis);
@@ -192,7 +192,7 @@ describe('rights', () => {
     expect(refused).toEqual([]);
   });
 
-  it('what an inspector may not ask is skipped, not failed', async () => {
+  it('skips checks that an inspector may not run, without failing them', async () => {
     await setUser(redis, 'inspector', 'pw', [...aclRules('inspector', 'infer'), '-time']);
     const { of, verdict } = await examine(env('inspector'), ['redis', 'queues', 'workers']);
     expect(of('redis-clock')).toMatchObject({
@@ -205,8 +205,8 @@ describe('rights', () => {
   });
 });
 
-describe('a Redis that is badly set up', () => {
-  it('has no limit and no append-only file', async () => {
+describe('the doctor on a misconfigured Redis', () => {
+  it('warns about no memory limit and no append-only file', async () => {
     const { of } = await examine(at(await redisWith([])), ['redis']);
     expect(of('redis-memory')).toMatchObject({ status: 'warn', fix: 'infer redis-tune apply' });
     expect(of('redis-persistence')).toMatchObject({
@@ -222,17 +222,17 @@ describe('a Redis that is badly set up', () => {
     expect(of('redis-clock').status).toBe('ok');
   });
 
-  it('is set up well', async () => {
+  it('finds nothing wrong with a well configured one', async () => {
     const server = await redisWith(['--appendonly', 'yes', '--maxmemory', '1gb']);
     const { verdict, of, results } = await examine(at(server), ['redis']);
-    // The way there may be long on a busy machine.
+    // Latency may be high on a busy machine.
     const amiss = results.filter((result) => result.status !== 'ok' && result.status !== 'skip');
     expect(amiss.filter((result) => result.id !== 'redis-reach')).toEqual([]);
     expect(of('redis-persistence').found).toBe('append-only file, synced everysec');
     expect(verdict.ready).toEqual(['submit', 'results', 'inspect']);
   });
 
-  it('evicts, and has lost keys', async () => {
+  it('fails an evicting policy, and reports evicted keys', async () => {
     const server = await redisWith(['--maxmemory', '4mb', '--maxmemory-policy', 'allkeys-lru']);
     expect((await examine(at(server), ['redis'])).of('redis-policy')).toMatchObject({
       status: 'fail',
@@ -246,7 +246,7 @@ describe('a Redis that is badly set up', () => {
     );
   });
 
-  it('is nearly full, of results', async () => {
+  it('reports memory nearly full of results', async () => {
     const server = await redisWith(['--maxmemory', '24mb']);
     const client = await server.client();
     const fill = async (from: number, to: number) => {
@@ -267,9 +267,9 @@ describe('a Redis that is badly set up', () => {
     expect(full.verdict.ready).toEqual(['results', 'inspect']);
   });
 
-  it('cannot write its snapshots: MISCONF', async () => {
+  it('reports failing snapshots (MISCONF)', async () => {
     const server = await redisWith(['--save', '3600 1']);
-    // A directory that is not empty where the snapshot belongs: it cannot be put in place.
+    // A non-empty directory in the snapshot's place, so that it cannot be renamed there.
     mkdirSync(join(server.dir, 'dump.rdb', 'in-the-way'), { recursive: true });
     const client = await server.client();
     await client.set('k', 'v');
@@ -277,7 +277,7 @@ describe('a Redis that is badly set up', () => {
     await until(async () =>
       (await client.info('persistence')).includes('rdb_last_bgsave_status:err') ? true : undefined,
     );
-    // It is so: changes are refused.
+    // It is true: writes are refused.
     await expect(client.set('k', 'v')).rejects.toThrow(/MISCONF/);
     const { of, verdict } = await examine(at(server), ['redis']);
     expect(of('redis-persistence')).toMatchObject({
@@ -288,7 +288,7 @@ describe('a Redis that is badly set up', () => {
     expect(verdict.notReady[0]?.what).toEqual(['submit', 'CPU workers', 'GPU workers']);
   });
 
-  it('is a replica; and its primary counts it', async () => {
+  it('fails a replica, and counts it on its primary', async () => {
     const primary = await redisWith(['--repl-diskless-sync-delay', '0']);
     const replica = await redisWith(['--replicaof', `127.0.0.1 ${primary.port}`]);
     const client = await primary.client();
@@ -315,13 +315,13 @@ describe('a Redis that is badly set up', () => {
     });
   });
 
-  it('has too few replicas to accept changes', async () => {
+  it('fails too few replicas for writes', async () => {
     const server = await redisWith(['--min-replicas-to-write', '1']);
     await expect((await server.client()).set('k', 'v')).rejects.toThrow(/NOREPLICAS/);
     expect((await examine(at(server), ['redis'])).of('redis-role')).toMatchObject({ status: 'fail' });
   });
 
-  it('lives in another time', async () => {
+  it('warns about a clock that is off', async () => {
     const server = await redisWith([]);
     const clock = (offset: number) => ({ clock: { now: () => Date.now() + offset } });
     expect((await examine(at(server), ['redis-clock'], clock(4000))).of('redis-clock')).toMatchObject({
@@ -333,19 +333,19 @@ describe('a Redis that is badly set up', () => {
     );
   });
 
-  it('takes no more connections', async () => {
+  it('warns about connections that run out', async () => {
     const server = await redisWith(['--maxclients', '12']);
     await Promise.all(Array.from({ length: 9 }, () => server.client()));
     expect((await examine(at(server), ['redis'])).of('redis-clients')).toMatchObject({ status: 'warn' });
   });
 });
 
-describe('a Redis for results', () => {
+describe('the doctor on a Redis for results', () => {
   const redis = useRedis({ port: true });
   it.each([
     ['answers', async () => redis.url, 'ok', undefined],
     ['does not run', async () => `redis://127.0.0.1:${await freePort()}`, 'fail', /connection refused/],
-  ] as const)('%s', async (_, url, status, found) => {
+  ] as const)('when it %s', async (_, url, status, found) => {
     const { of } = await examine({ ...at(redis), INFER_RESULT_URL: await url() }, ['results-redis']);
     expect(of('results-redis').status).toBe(status);
     if (found !== undefined) expect(of('results-redis').found).toMatch(found);

@@ -16,7 +16,7 @@ const infer = useInfer(redis);
 const workers: TestWorker[] = [];
 let models = '';
 
-/** Holds a row until the process ends. */
+/** Blocks a row until the process ends. */
 const ENDLESS = `
 let timer;
 export async function preprocess() {
@@ -60,7 +60,7 @@ async function start(args: string[], env: Record<string, string> = {}): Promise<
 const submit = (...args: string[]) => infer.run(['submit', ...args, '--models', models, '--json']);
 const ENDLESS_ROW = '{"n": 1}';
 
-/** Submits a job that never ends by itself, and waits until it runs. */
+/** Submits a job that never ends, and waits until it runs. */
 async function runEndless(...args: string[]): Promise<string> {
   const file = infer.file('endless.json', ENDLESS_ROW);
   const { id } = (await submit(file, '-m', 'endless', ...args)).json<{ id: string }>();
@@ -72,8 +72,8 @@ async function runEndless(...args: string[]): Promise<string> {
   return id;
 }
 
-describe('queues', () => {
-  it('with jobs and no worker', async () => {
+describe('the doctor on queues', () => {
+  it('fails for a queue with jobs and no worker', async () => {
     await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'lonely');
     const { of, verdict } = await look('queues', 'workers');
     expect(of('queue-served')).toMatchObject({
@@ -85,7 +85,7 @@ describe('queues', () => {
     expect(verdict.ok).toBe(false);
   });
 
-  it('paused and forgotten', async () => {
+  it('warns about a paused queue', async () => {
     await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'forgotten');
     // As BullMQ's own pause marks it.
     await (await redis.client()).hset(`${bullBase('infer', 'forgotten')}meta`, 'paused', '1');
@@ -96,7 +96,7 @@ describe('queues', () => {
     });
   });
 
-  it('with failed jobs, and all well after', async () => {
+  it('reports failed jobs, and nothing while all is well', async () => {
     await start(['-Q', 'realtime', '--model', 'digits,endless']);
     await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'realtime', '--wait');
     const well = await look('queues', 'workers', 'models');
@@ -114,14 +114,14 @@ describe('queues', () => {
   });
 });
 
-describe('workers', () => {
-  it('alive and not consuming, then silent', async () => {
+describe('the doctor on workers', () => {
+  it('reports a worker that takes no jobs, and later that it is silent', async () => {
     const worker = await start(['-Q', 'realtime', '--model', 'digits', '--name', 'frozen']);
     worker.signal('SIGSTOP');
     await submit(ONE_DIGIT, '-m', 'digits', '-Q', 'realtime');
     const client = await redis.client();
     const first = await look('queues');
-    // Its record lives on for 15 s, so somebody seems to serve the queue.
+    // Its record remains for 15 s, so the queue seems to be served.
     expect(first.of('queue-served').status).toBe('ok');
     expect(first.of('queue-moving')).toMatchObject({
       status: 'fail',
@@ -142,7 +142,7 @@ describe('workers', () => {
     });
   });
 
-  it('killed with a job in hand: nobody holds it', async () => {
+  it('reports the job of a killed worker as held by none', async () => {
     const worker = await start(['-Q', 'realtime', '--model', 'endless'], { INFER_LOCK_TTL: '1s' });
     const id = await runEndless('-Q', 'realtime');
     worker.signal('SIGKILL');
@@ -154,7 +154,7 @@ describe('workers', () => {
     });
     const alone = (await look('queues')).of('queue-locks');
     expect(alone.found).toBe(`queue realtime: job ${id} is active and held by no worker`);
-    // Its worker's record may still be there, so that a worker seems to be about to take it over.
+    // Its worker's record may still exist, so that a worker seems to be about to take the job over.
     expect(['fail', 'warn']).toContain(alone.status);
     await client.del('{infer}:workers');
     expect((await look('queues')).of('queue-locks')).toMatchObject({
@@ -163,7 +163,7 @@ describe('workers', () => {
     });
   });
 
-  it('that cannot end a job at its time limit', async () => {
+  it('reports a worker that cannot end a job at its time limit', async () => {
     const env = { INFER_LOCK_TTL: '60s' };
     const worker = await start(['-Q', 'realtime', '--model', 'endless', '--name', 'stuck'], env);
     const id = await runEndless('-Q', 'realtime', '--time-limit', '1500ms');
@@ -180,7 +180,7 @@ describe('workers', () => {
     expect(finding.fix).toContain(`kill -9 ${worker.pid}`);
   });
 
-  it('of another version, than this infer and than one another', async () => {
+  it('reports a version other than its own, and differing versions', async () => {
     await start(['-Q', 'realtime', '--model', 'digits', '--name', 'now']);
     const own = await examine({ INFER_REDIS_URL: redis.url }, ['workers'], { version: '9.9.9' });
     expect(own.of('worker-versions')).toMatchObject({
@@ -197,7 +197,7 @@ describe('workers', () => {
     });
   });
 
-  it('with a wrong clock', async () => {
+  it('reports a wrong clock', async () => {
     const skewed = 'const now = Date.now; Date.now = () => now() + 30000;';
     await start(['-Q', 'realtime', '--model', 'digits', '--name', 'future'], {
       NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(skewed)}`,
@@ -210,7 +210,7 @@ describe('workers', () => {
     });
   });
 
-  it('with more threads than cores', async () => {
+  it('reports more threads than cores', async () => {
     await start(['-Q', 'realtime', '--model', 'digits', '--concurrency', '2', '--name', 'greedy']);
     expect((await look('workers')).of('worker-cores')).toMatchObject({
       status: 'warn',
@@ -219,7 +219,7 @@ describe('workers', () => {
     });
   });
 
-  it('whose model files are others by now', async () => {
+  it('reports changed model files', async () => {
     await start(['-Q', 'realtime', '--model', 'digits', '--name', 'loaded']);
     const changed = async () => (await look('models')).of('models-changed');
     expect((await changed()).status).toBe('ok');

@@ -5,7 +5,7 @@ import { doubler, poison, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
 import { useFaults } from './fault-kit.js';
 
-/** Ends its own process, the way a crash in native code would, for the rows that ask for it. */
+/** Exits its own process, as a crash in native code would, for rows that ask for it. */
 const HANDLER = `
 export function preprocess(row) {
   if (row.do === 'exit') process.exit(3);
@@ -14,7 +14,7 @@ export function preprocess(row) {
   return { x: [row.n, row.n, row.n, row.n] };
 }`;
 
-/** Spoils something that every later row needs, as a library's global state may be. */
+/** Corrupts something that every later row needs, as a library's global state may be. */
 const BREAKABLE = `
 export function preprocess(row) {
   if (globalThis.spoilt) throw new Error('spoilt');
@@ -47,7 +47,7 @@ async function group(model: string, values: unknown[], chunk: number) {
 }
 
 describe('a job that crashes its runner', () => {
-  it('fails alone after its attempts with the exit code named; innocents and the worker live', async () => {
+  it('fails alone after its attempts with the exit code; other jobs and the worker are unaffected', async () => {
     const jobs = [];
     for (let i = 0; i < 8; i++) {
       jobs.push(await kit.client.submit(i === 5 ? { do: 'exit' } : { n: i }, fragile));
@@ -69,7 +69,7 @@ describe('a job that crashes its runner', () => {
     expect(result.error?.message).toContain('SIGSEGV');
   });
 
-  it("reports a handler's own error and tries it only once", async () => {
+  it('is not retried when a handler threw the error', async () => {
     await kit.worker();
     const result = await kit.client.run({ do: 'throw' }, fragile);
     expect(result).toMatchObject({ state: 'failed', attempts: 1, error: { code: 'HANDLER_FAILED' } });
@@ -77,10 +77,10 @@ describe('a job that crashes its runner', () => {
   });
 });
 
-describe('a runner that a handler has broken', () => {
+describe('a runner that a handler has corrupted', () => {
   const breaking = { model: 'breakable', retries: 0 };
 
-  it('is replaced when five different jobs have failed in it, which is logged once; the next job succeeds', async () => {
+  it('is replaced after five different jobs have failed in it, logged once, and the next job succeeds', async () => {
     const lines = keepLog();
     await kit.worker({}, {}, lines.log);
     expect((await kit.client.run({ n: 1, do: 'poison' }, breaking)).state).toBe('completed');
@@ -92,27 +92,27 @@ describe('a runner that a handler has broken', () => {
     expect(lines.troubles.filter((line) => JSON.stringify(line).includes('RUNNER_BROKEN'))).toHaveLength(1);
   });
 
-  it('is replaced too where what it broke is the language itself', async () => {
+  it('is replaced when a language built-in was corrupted', async () => {
     await kit.worker();
-    // This one fails as well: what carries its answer back needs the same method.
+    // This one fails as well: returning its answer needs the same method.
     expect((await kit.client.run({ n: 1, do: 'prototype' }, breaking)).state).toBe('failed');
     for (let i = 0; i < 4; i++) expect((await kit.client.run({ n: i }, breaking)).state).toBe('failed');
     expect((await kit.client.run({ n: 1 }, breaking)).state).toBe('completed');
   });
 
-  it('is not replaced for jobs that fail in a fresh one too, nor for one job that fails again and again', async () => {
+  it('is not replaced for jobs that also fail in a fresh runner, nor for one job that fails repeatedly', async () => {
     const lines = keepLog();
     const worker = await kit.worker({}, {}, lines.log);
     expect(worker.activeJobs).toBe(0);
     for (let i = 0; i < 12; i++) await kit.client.run({ do: 'throw' }, fragile);
-    // One replacement shows that it is the jobs: more would only cost loads.
+    // One replacement shows that the jobs are at fault: more would only cost loads.
     expect(lines.troubles.filter((line) => JSON.stringify(line).includes('RUNNER_BROKEN'))).toHaveLength(1);
     expect((await kit.client.run({ n: 1 }, fragile)).state).toBe('completed');
   });
 });
 
-describe('a poisoned row', () => {
-  it('fails alone in a chunk: the other rows keep their results, in input order', async () => {
+describe('a poison row', () => {
+  it('fails alone in its chunk: the other rows keep their results, in input order', async () => {
     await kit.worker();
     const index = Array.from({ length: 60 }, (_, i) => [i === 17 || i === 40 ? 9999 : i % 4]);
     const { group: id } = await group('poison', index, 30);
@@ -128,7 +128,7 @@ describe('a poisoned row', () => {
     expect(values.filter((value) => (value as { y?: unknown }).y !== undefined)).toHaveLength(58);
   });
 
-  it('that crashes the runner fails alone too', async () => {
+  it('fails alone when it crashes the runner', async () => {
     await kit.worker();
     const rows = Array.from({ length: 16 }, (_, n) => (n === 3 ? { do: 'exit' } : { n }));
     const { group: id } = await group('fragile', rows, 16);
@@ -136,7 +136,7 @@ describe('a poisoned row', () => {
     expect(ended).toMatchObject({ state: 'failed', rowsDone: 15 });
   });
 
-  it('is not hunted row by row when every row fails', async () => {
+  it('is not searched for row by row when every row fails', async () => {
     await kit.worker();
     const { group: id } = await group(
       'poison',
@@ -148,8 +148,8 @@ describe('a poisoned row', () => {
   });
 });
 
-describe('the failed set', () => {
-  it('runs a failed job again at its own priority, with its input', async () => {
+describe('retrying a failed job', () => {
+  it('runs it again at its own priority, with its input', async () => {
     const worker = await kit.worker();
     const failed = await kit.client.run([9999], { model: 'poison', priority: 4 });
     expect(failed.state).toBe('failed');

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
-import { type Logger, silentLogger } from '../../../src/lib/telemetry/logger.js';
+import type { Logger } from '../../../src/lib/telemetry/logger.js';
 import { openWorker, type RunningWorker } from '../../../src/lib/worker/host.js';
 import type { WorkerConfig, WorkerRedis } from '../../../src/lib/worker/host-config.js';
 import type { TestRedis } from '../../support/redis.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 /** A client, a models directory and in-process workers with real runner processes, on one Redis. */
 export class FaultKit {
@@ -99,7 +100,7 @@ export function useFaults(
   return kit;
 }
 
-/** Polls until `look` answers something; the poll is the signal here: state in Redis. */
+/** Polls until `look` returns something; state in Redis is the only signal here. */
 export async function until<T>(look: () => Promise<T | undefined>, timeoutMs = 60_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -4,7 +4,7 @@ import { useRedis } from '../../support/redis.js';
 import { until, useFaults } from './fault-kit.js';
 
 const redis = useRedis();
-/** Works on a row until it is told to stop, or for its `ms`. */
+/** Runs a row until aborted, or for its `ms`. */
 const HANDLER = `
 export async function preprocess(row, { signal }) {
   if (!signal.aborted) {
@@ -29,7 +29,7 @@ async function active(id: string): Promise<void> {
 }
 
 describe('time limits', () => {
-  it('kills a run past the hard limit, fails that job by name, and works on', async () => {
+  it('kill a run at the hard limit, fail that job with its name, and the worker continues', async () => {
     await kit.worker({ timeLimitMs: 500 });
     const hung = kit.client.run(row(LONG), { model: 'slow' });
     const after = kit.client.run(row(0), { model: 'slow' });
@@ -40,7 +40,7 @@ describe('time limits', () => {
     expect((await after).state).toBe('completed');
   });
 
-  it("takes a job's own limit when it is lower than the worker's, and never a higher one", async () => {
+  it("use a job's own limit when it is lower than the worker's, never a higher one", async () => {
     await kit.worker({ timeLimitMs: 600 });
     const low = await kit.client.run(row(LONG), { model: 'slow', timeLimitMs: 200 });
     expect(low.error?.message).toContain('200 ms');
@@ -48,9 +48,9 @@ describe('time limits', () => {
     expect(high.error?.message).toContain('600 ms');
   });
 
-  it('runs the innocent jobs of a killed micro-batch again', async () => {
+  it('requeue the other jobs of a killed micro-batch', async () => {
     const jobs = [];
-    // One limit of its own among three that would wait for ever: `turns` is equal, so they share a run.
+    // One of three has a limit; the others would run forever. `turns` is equal, so they share a run.
     for (const timeLimitMs of [undefined, 300, undefined]) {
       jobs.push(await kit.client.submit(row(300), { model: 'slow', timeLimitMs }));
     }
@@ -60,14 +60,14 @@ describe('time limits', () => {
     expect(results[1]?.error?.code).toBe('TIME_LIMIT');
   });
 
-  it("aborts a handler's signal at the soft limit, which is then why the job ended", async () => {
+  it("abort the handler's signal at the soft limit, and the job fails with SOFT_TIME_LIMIT", async () => {
     await kit.worker({ softTimeLimitMs: 150 });
     const result = await kit.client.run({ n: 1 }, { model: 'patient' });
     expect(result).toMatchObject({ state: 'failed', error: { code: 'SOFT_TIME_LIMIT' } });
     expect(result.error?.message).toContain('its soft time limit of 150 ms with 0 of 1 rows done');
   });
 
-  it('the soft limit of one job ends no other of its run', async () => {
+  it('end only the job whose soft limit passed, not others of its run', async () => {
     const short = await kit.client.submit({ n: 1 }, { model: 'patient', softTimeLimitMs: 150 });
     const long = await kit.client.submit({ n: 2, ms: 400 }, { model: 'patient', softTimeLimitMs: 20_000 });
     await kit.worker();
@@ -78,7 +78,7 @@ describe('time limits', () => {
     ]);
   });
 
-  it('stops at the soft limit between two runs and keeps the rows done', async () => {
+  it('stop between two runs at the soft limit and keep the finished rows', async () => {
     await kit.worker({ maxBatch: 2, softTimeLimitMs: 100 });
     const rows = { x: Array.from({ length: 40 }, (_, i) => [i, i]), turns: [20] };
     const result = await kit.client.run(rows, { model: 'slow', queue: 'batch' });
@@ -91,8 +91,8 @@ describe('time limits', () => {
   });
 });
 
-describe('cancel', () => {
-  it('takes back a waiting job at once and tells its waiter', async () => {
+describe('cancelling', () => {
+  it('withdraws a waiting job at once and tells its waiter', async () => {
     const job = await kit.client.submit(row(0), { model: 'slow' });
     const waiting = kit.client.wait(job.id, { timeoutMs: 5000 });
     expect(await kit.client.cancel(job.id)).toBe('cancelled');
@@ -100,8 +100,8 @@ describe('cancel', () => {
     expect(await kit.client.cancel(job.id)).toBe('cancelled');
   });
 
-  it('ends a running job by ending its run, and the others of that run complete', async () => {
-    // Without `ms` the run never ends by itself: only the end of its process ends it.
+  it('ends a running job by ending its run; the other jobs of that run complete', async () => {
+    // Without `ms` the run never ends: only the end of its process ends it.
     const endless = await kit.client.submit({ n: 1 }, { model: 'patient' });
     const other = await kit.client.submit({ n: 2, ms: 10 }, { model: 'patient' });
     await kit.worker();
@@ -139,7 +139,7 @@ describe('cancel', () => {
 });
 
 describe('deadlines', () => {
-  it('expires a job that nobody started, and tells its waiter at once', async () => {
+  it('expire a job that was never started, and tell its waiter at once', async () => {
     const started = Date.now();
     const result = await kit.client.run(row(0), { model: 'slow', queue: 'deserted', expiresMs: 300 });
     expect(result.state).toBe('expired');
@@ -147,7 +147,7 @@ describe('deadlines', () => {
     expect(Date.now() - started).toBeLessThan(15_000);
   });
 
-  it('never runs a job past its deadline behind a long one', async () => {
+  it('expire a job that waited behind a long one, and never run it', async () => {
     await kit.worker();
     const long = await kit.client.submit(row(400), { model: 'slow' });
     await active(long.id);

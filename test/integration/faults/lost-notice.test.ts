@@ -9,15 +9,15 @@ const redis = useRedis();
 const kit = useFaults(redis, ['double'], (dir) => writeModel(dir, 'double', doubler()));
 const ROW = { x: [1, 2, 3, 4] };
 
-/** Takes the waiting client's list off a job or group, so that its end is told to no one. */
+/** Removes the waiting client's list from a job or group, so that no one is told of its end. */
 async function loseNotice(key: string): Promise<void> {
   const client = await redis.client();
   await until(async () => ((await client.hexists(key, 'rl')) === 1 ? true : undefined));
   await client.hdel(key, 'rl');
 }
 
-// These waits have no limit of their own: at its end they would look once more.
-it('who waits for a job whose notice was lost looks at its state, and has the result', async () => {
+// These waits have no time limit: they would check once more at its end.
+it("a waiter whose notice was lost finds the job's result by polling", async () => {
   const { id } = await kit.client.submit(ROW, { model: 'double' });
   const waiting = kit.client.wait(id);
   await loseNotice(bullBase('faults', 'realtime') + id);
@@ -25,7 +25,7 @@ it('who waits for a job whose notice was lost looks at its state, and has the re
   expect(await waiting).toMatchObject({ state: 'completed', result: { y: [3, 5, 7, 9] } });
 });
 
-it('who waits for a group whose notice was lost sees that it has ended', async () => {
+it('a waiter whose notice was lost finds that the group has ended by polling', async () => {
   const signature = await kit.client.signatures.find('double');
   async function* chunks() {
     yield payloadFromValue([ROW, ROW], signature);

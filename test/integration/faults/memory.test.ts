@@ -15,11 +15,11 @@ const LOCK_MS = 1000;
 const REFUSED = { code: 'REDIS_FULL', exitCode: 75 };
 
 beforeAll(async () => {
-  // A used memory that a few connections more do not change by a percent.
+  // Enough used memory that a few more connections do not change it by a percent.
   for (let i = 0; i < 128; i++) await outage.redisClient.set(`filler:${i}`, Buffer.alloc(64 * 1024));
 });
 
-/** Sets the limit so that what Redis uses now is this share of it. */
+/** Sets the limit so that Redis's current use is this share of it. */
 async function fill(share: number): Promise<void> {
   const used = Number(/used_memory:(\d+)/.exec(await outage.redisClient.info('memory'))?.[1]);
   await outage.redisClient.config('SET', 'maxmemory', String(Math.round(used / share)));
@@ -29,8 +29,8 @@ async function empty(): Promise<void> {
   await outage.redisClient.config('SET', 'maxmemory', '0');
 }
 
-describe('admission', () => {
-  it('submit ends with 75 and the numbers at 80 %, and works when memory is free again', async () => {
+describe('admission at a nearly full Redis', () => {
+  it('makes submit exit 75 with the figures at 80 %, and accepts again once memory is free', async () => {
     const args = ['submit', '-', '--model', 'slow', '--prefix', PREFIX, '--models', kit.modelsDir];
     const stdin = JSON.stringify(row(0));
     try {
@@ -52,7 +52,7 @@ describe('admission', () => {
     expect((await outage.end(accepted.stdout.trim())).state).toBe('completed');
   });
 
-  it('midway through a group: what was queued is taken back, and that is said', async () => {
+  it('withdraws the queued part of a group when memory runs out midway, and says so', async () => {
     const signature = await outage.with((client) => client.signatures.find('slow'));
     await outage.with(async (client) => {
       await fill(0.5);
@@ -76,7 +76,7 @@ describe('admission', () => {
     expect(await outage.redisClient.zcard(`{${PREFIX}:batch}:cancelled`)).toBe(0);
   });
 
-  it('the command takes a file back that does not fit', async () => {
+  it('makes the command withdraw a file that does not fit', async () => {
     const line = `${JSON.stringify(row(0))}\n`;
     try {
       await fill(0.78);
@@ -94,7 +94,7 @@ describe('admission', () => {
 });
 
 describe('a worker whose Redis is full', () => {
-  it('loses nothing, spins nowhere, and goes on by itself when memory is free', async () => {
+  it('loses nothing, does not spin, and resumes automatically once memory is free', async () => {
     const lines = await loggedWorker(kit, { queues: ['realtime', 'batch', 'default'] });
     const running = await outage.inFlight();
     const waiting = await Promise.all([1, 2, 3].map(() => outage.submit(0, undefined, 'batch')));
@@ -122,13 +122,13 @@ describe('a worker whose Redis is full', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('a result that cannot be stored is kept and stored later; its job does not fail', async () => {
+  it('keeps a result that cannot be stored and stores it later; its job does not fail', async () => {
     const lines = await loggedWorker(kit, { lockMs: LOCK_MS }, { results: results.settings() });
     const full = await results.client('worker');
     await full.config('SET', 'maxmemory', '1');
     const ids = await Promise.all([outage.submit(0), outage.submit(0)]);
     await until(async () => (lines.text.includes('cannot store outcomes') ? true : undefined));
-    // A lock that nobody renews would be gone by then, and the jobs run again.
+    // A lock that is not renewed would have expired by then, and the jobs would run again.
     await delay(2 * LOCK_MS);
     for (const id of ids) expect((await outage.with((client) => client.result(id))).state).toBe('active');
     await full.config('SET', 'maxmemory', '0');

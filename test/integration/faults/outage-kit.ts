@@ -10,13 +10,13 @@ import type { TestRedis } from '../../support/redis.js';
 import { type FaultKit, until, useFaults } from './fault-kit.js';
 
 export const PREFIX = 'faults';
-/** What Redis was told is on disk when it answers: a kill loses nothing. */
+/** Acknowledged writes are on disk: a kill loses nothing. */
 export const AOF = ['--appendonly', 'yes', '--appendfsync', 'always'];
-/** Warnings and errors that a worker may write in a minute of trouble. */
+/** Warnings and errors that a worker may log in a minute of an outage. */
 export const LINES_A_MINUTE = 20;
 
 export const row = (turns: number) => ({ x: [1, 2], turns: [turns] });
-/** A run of one to five seconds, by what else the machine does. */
+/** A run of one to five seconds, depending on the load of the machine. */
 const SECONDS = 500;
 
 export const clientOf = (
@@ -33,9 +33,9 @@ export const clientOf = (
     redis: redis.settings(url === undefined ? {} : { url }),
   });
 
-/** The kit, with clients that an outage may end: each step of a test has one of its own. */
+/** The kit, with clients that an outage may end: each step of a test has its own. */
 export class Outage {
-  /** An observer that comes back by itself. */
+  /** An observer that reconnects automatically. */
   redisClient!: RedisClient;
 
   constructor(
@@ -57,7 +57,7 @@ export class Outage {
     return this.with(async (client) => (await client.submit(row(turns), options)).id);
   }
 
-  /** Its end, and the seconds that took. */
+  /** The job's end, and the seconds it took. */
   async end(id: string): Promise<JobResult & { seconds: number }> {
     const from = performance.now();
     const result = await this.with((client) => client.wait(id, { timeoutMs: 25_000 }));
@@ -69,7 +69,7 @@ export class Outage {
     await until(async () => ((await this.redisClient.llen(key)) > 0 ? true : undefined));
   }
 
-  /** Submits a run of seconds and comes back when a worker has it. */
+  /** Submits a run of several seconds and returns when a worker has it. */
   async inFlight(): Promise<string> {
     const id = await this.submit(SECONDS);
     await this.active();
@@ -106,7 +106,7 @@ export async function loggedWorker(
   return lines;
 }
 
-/** What a table of recovery times is made of: printed when asked for. */
+/** Recovery times for a table: printed on request. */
 export function measured(what: string, seconds: number): void {
   if (process.env.INFER_TEST_TIMES === '1')
     process.stdout.write(`recovery ${what}: ${seconds.toFixed(1)} s\n`);

@@ -8,7 +8,7 @@ import { LINES_A_MINUTE, loggedWorker, measured, row, useOutage } from './outage
 const redis = useRedis({ port: true });
 const outage = useOutage(redis);
 const { kit } = outage;
-/** How long a wrong answer is kept up: several rounds of everything that tries again. */
+/** How long a wrong answer lasts: several rounds of every retry. */
 const TROUBLE_MS = 2500;
 
 const connections = async (): Promise<number> => {
@@ -16,8 +16,8 @@ const connections = async (): Promise<number> => {
   return Number(/total_connections_received:(\d+)/.exec(stats)?.[1]);
 };
 
-describe('Redis answers, but not as it should', () => {
-  it('CLIENT KILL of every connection, again and again: the run is committed once', async () => {
+describe('a Redis that answers with errors:', () => {
+  it('CLIENT KILL of every connection, repeatedly: the run is committed once', async () => {
     const lines = await loggedWorker(kit);
     const id = await outage.inFlight();
     for (let i = 0; i < 5; i++) {
@@ -33,7 +33,7 @@ describe('Redis answers, but not as it should', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('READONLY: no storm of connections or lines, a client is told, work goes on after', async () => {
+  it('READONLY: no storm of connections or log lines, a client gets an error, work resumes afterwards', async () => {
     const lines = await loggedWorker(kit, { queues: ['realtime', 'batch', 'default'] });
     const id = await outage.inFlight();
     await outage.redisClient.replicaof('127.0.0.1', await freePort());
@@ -56,7 +56,7 @@ describe('Redis answers, but not as it should', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('NOAUTH at run time: a client is told, the worker goes on when it is let in again', async () => {
+  it('NOAUTH at run time: a client gets an error, and the worker resumes once it is authorised again', async () => {
     const lines = await loggedWorker(kit, { queues: ['realtime', 'batch', 'default'] });
     const id = await outage.inFlight();
     const secret = 'a-password-nobody-was-given';
@@ -81,7 +81,7 @@ describe('Redis answers, but not as it should', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('SCRIPT FLUSH under a run: nobody notices', async () => {
+  it('SCRIPT FLUSH during a run: the run completes as usual', async () => {
     const lines = await loggedWorker(kit);
     const id = await outage.inFlight();
     await outage.redisClient.script('FLUSH');
@@ -91,7 +91,7 @@ describe('Redis answers, but not as it should', () => {
     expect(lines.troubles).toEqual([]);
   });
 
-  it('paused for longer than a renewal: nothing is lost and nothing runs twice', async () => {
+  it('pausing longer than a lock renewal: nothing is lost and nothing runs twice', async () => {
     await kit.worker({ lockMs: 6000 });
     const id = await outage.inFlight();
     await outage.redisClient.call('CLIENT', 'PAUSE', '2500', 'ALL');

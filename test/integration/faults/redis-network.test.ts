@@ -28,7 +28,7 @@ afterAll(async () => {
 });
 
 describe('a worker whose network fails', () => {
-  it('reset: the run is committed once, the next job taken at once', async () => {
+  it('commits the run once after a reset, and takes the next job at once', async () => {
     const network = await newNetwork();
     const lines = await behind(network);
     const id = await outage.inFlight();
@@ -42,7 +42,7 @@ describe('a worker whose network fails', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('silent for a while: the run is committed once when the network is back', async () => {
+  it('commits the run once after the network was silent for a while', async () => {
     const network = await newNetwork();
     const lines = await behind(network);
     const id = await outage.inFlight();
@@ -57,8 +57,8 @@ describe('a worker whose network fails', () => {
   });
 });
 
-describe('silence', () => {
-  it('a worker finds connections dead that ended without a word, idle ones too', async () => {
+describe('a network that drops packets silently', () => {
+  it('makes a worker detect dead connections, idle ones too', async () => {
     const queue = 'stranded';
     const network = await newNetwork();
     const lines = await behind(network, queue);
@@ -71,7 +71,7 @@ describe('silence', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('a client is told within seconds; what arrived all the same is not a second job', async () => {
+  it('fails a client within seconds; a submit that arrived all the same is not duplicated', async () => {
     const id = 'sent-into-the-dark';
     const queue = 'dark';
     const network = await newNetwork();

@@ -4,7 +4,7 @@ import { useRedis } from '../../support/redis.js';
 import { until } from './fault-kit.js';
 import { AOF, LINES_A_MINUTE, loggedWorker, measured, row, useOutage } from './outage-kit.js';
 
-/** Microseconds a key that loading takes: long enough to be met, for the test that writes many. */
+/** Loading time per key in microseconds: long enough to be observed, for the test that writes many. */
 const SLOW_LOADING = ['--key-load-delay', '200'];
 const MANY_KEYS = 10_000;
 const redis = useRedis({ port: true, args: [...AOF, ...SLOW_LOADING] });
@@ -13,8 +13,8 @@ const { kit } = outage;
 
 const seconds = (from: number) => (performance.now() - from) / 1000;
 
-describe('Redis ends under a run', () => {
-  it.each(['restart', 'kill'] as const)('%s: the run that was on is committed, and once', async (how) => {
+describe('a Redis outage during a run', () => {
+  it.each(['restart', 'kill'] as const)('commits the running job exactly once: %s', async (how) => {
     const lines = await loggedWorker(kit, { lockMs: 10_000 });
     const id = await outage.inFlight();
     const waiting = await outage.submit(0, undefined, 'batch');
@@ -31,14 +31,14 @@ describe('Redis ends under a run', () => {
     expect(lines.troubles.length).toBeLessThan(LINES_A_MINUTE);
   });
 
-  it('away for longer than the lock: everything ends once, on a worker that was never restarted', async () => {
+  it('that outlasts the lock ends every job once, without a restart of the worker', async () => {
     const lines = await loggedWorker(kit, { lockMs: 1000 });
     const id = await outage.inFlight();
     const lock = (await outage.redisClient.keys('*:lock'))[0] as string;
     const left = await outage.redisClient.pttl(lock);
     const waiting = await outage.submit(0, undefined, 'batch');
     await redis.kill();
-    // The outage has a length: longer than what the lock had left.
+    // The outage lasts longer than the remaining time of the lock.
     await new Promise((resolve) => setTimeout(resolve, left + 500));
     await redis.restart();
     const back = performance.now();
@@ -50,8 +50,8 @@ describe('Redis ends under a run', () => {
   });
 });
 
-describe('clients while Redis is away', () => {
-  it('fail within seconds and say why; the same id sent again is one job', async () => {
+describe('clients while Redis is unreachable', () => {
+  it('fail within seconds with the reason; the same id submitted again is one job', async () => {
     await kit.worker();
     await outage.with(async (client) => {
       const id = 'order-1234';
@@ -72,9 +72,9 @@ describe('clients while Redis is away', () => {
   });
 });
 
-/** Last in this file: its keys make every later start of this server slow. */
-describe('Redis starts slowly', () => {
-  it('LOADING: the worker waits for it, a client is told within seconds', async () => {
+/** Last in this file: its keys slow down every later start of this server. */
+describe('a Redis that is loading its data', () => {
+  it('makes a worker wait, and fails a client within seconds', async () => {
     const lines = await loggedWorker(kit);
     const pipe = outage.redisClient.pipeline();
     for (let i = 0; i < MANY_KEYS; i++) pipe.set(`filler:${i}`, '1');

@@ -10,7 +10,7 @@ const kit = useFaults(redis, ['doubler'], (dir) => writeModel(dir, 'doubler', do
 const row = [1, 2, 3, 4];
 
 describe('results', () => {
-  it('live in a Redis of their own when one is named, with their own exact time to live', async () => {
+  it('are stored in a separate Redis when one is configured, with their exact TTL', async () => {
     await kit.worker({}, { results: apart.settings() });
     const client = await InferClient.open({
       prefix: 'faults',
@@ -36,7 +36,7 @@ describe('results', () => {
     }
   });
 
-  it('are not kept when none are wanted, and the end is still told', async () => {
+  it('are not stored with TTL 0, and waiters still learn how the job ended', async () => {
     await kit.worker();
     const done = await kit.client.run(row, { model: 'doubler', resultTtl: 0 });
     expect(done).toMatchObject({ state: 'completed' });

@@ -6,13 +6,13 @@ import { doubler, externalWeights, writeModel } from '../../support/onnx-builder
 import { useRedis } from '../../support/redis.js';
 import { childrenOf, type TestWorker } from '../../support/worker.js';
 
-/** Looked for in everything that is said anywhere; a number too, since tensors hold numbers. */
+/** Searched for in all output; a number too, since tensors hold numbers. */
 const PASSWORD = 'canary-password-7hq2';
 const WORD = 'canary-word-x91k';
 const NUMBER = 31_415_926;
 const CLEAR = '\u001b[2J\u001b]0;owned\u0007';
 
-/** Its errors quote the row, its results bring control characters: the worst that a handler may do. */
+/** Its errors quote the row and its results contain control characters: the worst that a handler may do. */
 const HANDLER = `
 export function preprocess(row) {
   if (row.fail) throw new Error('cannot read ' + JSON.stringify(row) + '\\u001b[2J');
@@ -34,7 +34,7 @@ let models = '';
 let worker: TestWorker;
 const said: string[] = [];
 
-/** Runs a command with all its talk on, and keeps what it said. */
+/** Runs a command with all its debug output, and keeps the output. */
 async function run(args: string[], stdin?: string): Promise<Outcome> {
   const outcome = await infer.run(args, { env: DEBUG, ...(stdin === undefined ? {} : { stdin }) });
   said.push(outcome.stderr);
@@ -61,8 +61,8 @@ afterAll(async () => {
   await worker.stop();
 });
 
-describe('canaries', () => {
-  it('payloads and the password are in no output, log, listing or process list', async () => {
+describe('secrets planted in payloads and passwords', () => {
+  it('appear in no output, log, listing or process list', async () => {
     const secret = { word: WORD, n: NUMBER };
     const good = await submit({ ...secret }, '--wait', '--json');
     expect(good.json()).toMatchObject({ state: 'completed' });
@@ -84,7 +84,7 @@ describe('canaries', () => {
     expect(wrong.exitCode).toBe(77);
     said.push(wrong.stdout, wrong.stderr);
     await worker.said(/runner replaced/);
-    // What a handler prints is in the log by the wish of its author.
+    // What a handler prints is logged because its author wants it.
     const ownWords = worker.stderr.split('\n').filter((line) => !line.includes('"handler":'));
     said.push(ownWords.join('\n'), readFileSync(path.join(redis.dir, 'server.log'), 'utf8'));
     for (const pid of [worker.pid, ...childrenOf(worker.pid)])
@@ -96,14 +96,14 @@ describe('canaries', () => {
     }
   });
 
-  it("a failure's own words are its submitter's: with the job, and nowhere else", async () => {
+  it('appear in a failure message only for the submitter of the job', async () => {
     const result = await run(['result', 'failed-one', '--json']);
     expect(result.json()).toMatchObject({ state: 'failed', error: { code: 'HANDLER_FAILED' } });
     expect(result.stdout).not.toContain(PASSWORD);
     expect(result.stderr).not.toContain(WORD);
   });
 
-  it('a broken input is told by its place, not by its content', async () => {
+  it('do not appear in an error about broken input, which gives the position only', async () => {
     for (const stdin of [`{"word": "${WORD}", "n": ${NUMBER}`, `["${WORD}", ${NUMBER}`]) {
       const bad = await run(['submit', '-', '--model', 'hostile', '--models', models], stdin);
       expect(bad.exitCode).toBe(65);
@@ -113,7 +113,7 @@ describe('canaries', () => {
   });
 });
 
-describe('control characters reach no terminal', () => {
+describe('control characters', () => {
   it.each([
     ['result of a handler', () => submit({ n: 1 }, '--wait')],
     ['error of a handler', () => submit({ n: 1, fail: true }, '--wait')],
@@ -124,7 +124,7 @@ describe('control characters reach no terminal', () => {
     ['queue', () => submit({ n: 1 }, '-Q', `q${CLEAR}`)],
     ['flag', () => run(['submit', `--no${CLEAR}`])],
     ['file', () => run(['submit', `file${CLEAR}`])],
-  ])('%s', async (_, command) => {
+  ])('never reach a terminal: %s', async (_, command) => {
     const { stdout, stderr } = await command();
     expect(stdout + stderr).not.toBe('');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
@@ -132,7 +132,7 @@ describe('control characters reach no terminal', () => {
   });
 });
 
-describe('model files', () => {
+describe('a worker loading model files', () => {
   const refused = async (name: string, what: RegExp) => {
     const dir = path.join(infer.dir, 'bad-models');
     const run = await infer.run(['worker', '--models', dir, '--model', name, '--burst']);
@@ -154,18 +154,17 @@ describe('model files', () => {
     writeModel(dir, 'reaching', externalWeights('../../../outside/weights.bin'));
   });
 
-  it('a worker refuses code that is a link out of the directory of its model', () =>
+  it("refuses handler code that is a link out of its model's directory", () =>
     refused('linked', /leads out/));
-  it("a worker refuses weights outside the model's folder", () =>
-    refused('reaching', /outside|weights|external/));
+  it("refuses weights outside the model's directory", () => refused('reaching', /outside|weights|external/));
 });
 
-describe('JSON that is meant to hurt', () => {
+describe('malicious JSON', () => {
   it.each([
     ['nested without end', `{"n": ${'['.repeat(20_000)}${']'.repeat(20_000)}}`, /deep/],
     ['a prototype', '{"n": 1, "__proto__": {"admin": true}}', /__proto__/],
     ['larger than a row may be', `{"n": "${'a'.repeat(65 * 1024 * 1024)}"}`, /MB|large|big/],
-  ])('%s: exit 65, nothing is queued', async (_, stdin, what) => {
+  ])('is rejected with exit 65, and nothing is queued: %s', async (_, stdin, what) => {
     const bad = await run(['submit', '-', '--model', 'hostile', '--models', models, '-Q', 'hurt'], stdin);
     expect(bad.exitCode).toBe(65);
     expect(bad.stderr).toMatch(what);

@@ -11,12 +11,12 @@ const redis = useRedis({ port: true });
 const outage = useOutage(redis);
 const { kit } = outage;
 const infer = useInfer(redis);
-/** Half an hour and more: only the end of its worker or a limit can end such a run. */
+/** Over half an hour: only the end of its worker or a limit can end such a run. */
 const ENDLESS = 1_000_000;
-/** The second of two signals counts from here on. */
+/** From here on a second signal counts. */
 const SECOND_PRESS_MS = 300;
 
-/** A worker process on a queue of the test's own. */
+/** A worker process on a queue of this test. */
 async function worker(queue: string, options: { lock?: string; args?: string[] } = {}): Promise<TestWorker> {
   const { lock, args = [] } = options;
   const where = ['--prefix', PREFIX, '--models', kit.modelsDir, '--model', 'slow', '-Q', queue];
@@ -36,8 +36,8 @@ async function nothingHeld(queue: string): Promise<void> {
   expect(await outage.redisClient.keys(`{${PREFIX}}:lease:*`)).toEqual([]);
 }
 
-describe('a worker that is told to stop', () => {
-  it('SIGTERM: done within --drain-timeout, or handed back; nothing stays active or leased', async () => {
+describe('a worker that is stopped', () => {
+  it('by SIGTERM finishes within --drain-timeout or returns its jobs; nothing stays active or leased', async () => {
     const queue = 'drain';
     const running = await outage.submit(ENDLESS, undefined, queue);
     const waiting = await outage.submit(0, undefined, queue);
@@ -56,7 +56,7 @@ describe('a worker that is told to stop', () => {
       expect(await stateOf(id)).toMatchObject({ state: 'waiting', attempts: 0 });
   });
 
-  it('a second signal hands back at once, however long the drain may take', async () => {
+  it('by a second signal returns its jobs at once, whatever the drain timeout', async () => {
     const queue = 'leave';
     const running = await outage.submit(ENDLESS, undefined, queue);
     const process = await worker(queue, { args: ['--gpu', '0'] });
@@ -73,8 +73,8 @@ describe('a worker that is told to stop', () => {
   });
 });
 
-describe('a worker that is gone without a word', () => {
-  it('stopped for longer than its lock: what it says after counts for nothing', async () => {
+describe('a worker that disappears', () => {
+  it('for longer than its lock cannot commit its late outcome', async () => {
     const queue = 'stale';
     const id = await outage.submit(400, undefined, queue);
     const stale = await worker(queue, { lock: '1s', args: ['--name', 'stale'] });
@@ -92,7 +92,7 @@ describe('a worker that is gone without a word', () => {
     await stale.stop();
   });
 
-  it('kill -9: its jobs run elsewhere within 15 s, the running and the waiting', async () => {
+  it('by kill -9 has its running and waiting jobs run elsewhere within 15 s', async () => {
     const queue = 'killed';
     const running = await outage.submit(ENDLESS, undefined, queue);
     const waiting = await outage.submit(0, undefined, queue);
@@ -114,7 +114,7 @@ describe('a worker that is gone without a word', () => {
     expect((await outage.end(running)).state).toBe('cancelled');
   });
 
-  it('a job that takes three workers with it is failed as POISON', async () => {
+  it('three times with the same job fails that job as POISON', async () => {
     const queue = 'poison';
     const runners: number[] = [];
     const id = await outage.submit(ENDLESS, undefined, queue);
@@ -130,7 +130,7 @@ describe('a worker that is gone without a word', () => {
     const failed = await outage.end(id);
     expect(failed).toMatchObject({ state: 'failed', attempts: 3, error: { code: 'POISON' } });
     expect(failed.error?.hint).toContain('infer retry');
-    // Runs of half an hour were on: runners end with their worker even so.
+    // Runs of half an hour were in progress: runners end with their worker nevertheless.
     await until(async () => (runners.some(lives) ? undefined : true));
     await last.said(/lost its worker too often/);
     const next = await outage.end(await outage.submit(0, undefined, queue));

@@ -11,7 +11,7 @@ const { kit } = useOutage(redis);
 const clients: InferClient[] = [];
 const LIMIT_MS = 300;
 
-/** A client as `InferClient.connect` makes it: one that waits for Redis for as long as it takes. */
+/** A client as `InferClient.connect` creates it, with no limit on waiting for Redis. */
 async function longLived(): Promise<InferClient> {
   const config = { prefix: 'faults', modelsDir: kit.modelsDir, resultTtl: 600, redis: redis.settings() };
   const client = await InferClient.open(config, 'worker');
@@ -30,8 +30,8 @@ afterEach(async () => {
   await Promise.all(clients.splice(0).map((client) => client.close()));
 });
 
-describe('a client of a Redis that is silent', () => {
-  it('keeps its limits in every call', async () => {
+describe('a client of a silent Redis', () => {
+  it('keeps the time limit of every call', async () => {
     const client = await longLived();
     const { id } = await client.submit(row(0), { model: 'slow', queue: 'nobody' });
     const signature = await client.signatures.find('slow');
@@ -63,7 +63,7 @@ describe('a client of a Redis that is silent', () => {
       await expect(call, name).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', exitCode: 75 });
   });
 
-  it('says of a job whose submit was cut off that it may be queued, and under which id', async () => {
+  it('says that a job whose submit timed out may be queued, and under which id', async () => {
     const client = await longLived();
     await client.signatures.find('slow');
     await silence();
@@ -71,7 +71,7 @@ describe('a client of a Redis that is silent', () => {
     await expect(submitting).rejects.toThrow(/whether j\w+ was queued is not known/);
   });
 
-  it('lets go when the signal fires, with its reason, also in a run that was accepted', async () => {
+  it('returns when the signal aborts, with its reason, also in a run that was accepted', async () => {
     const client = await longLived();
     const { id } = await client.submit(row(0), { model: 'slow', queue: 'nobody' });
     const signature = await client.signatures.find('slow');
@@ -98,16 +98,16 @@ describe('a client of a Redis that is silent', () => {
     for (const call of calls) await expect(call).rejects.toBe(reason);
   });
 
-  it('does not begin a later step for a caller that has left', async () => {
+  it('starts no later step after its caller aborted', async () => {
     const client = await longLived();
     await client.signatures.find('slow');
     await silence();
     const id = 'given-up';
-    // With an id of the caller's own it is looked for first: what would add it has not been sent yet.
+    // A caller's own id is looked up first, so the add has not been sent yet.
     const submitting = client.submit(row(0), { model: 'slow', id, timeoutMs: LIMIT_MS });
     await expect(submitting).rejects.toMatchObject({ code: 'REDIS_TIMEOUT' });
     process.kill(redis.pid, 'SIGCONT');
-    // What was sent before it is answered in order.
+    // Answers to earlier requests come in order.
     await client.redis.ping();
     await client.submit(row(0), { model: 'slow', queue: 'nobody' });
     await expect(client.result(id)).rejects.toMatchObject({ code: 'JOB_UNKNOWN' });

@@ -24,7 +24,7 @@ afterEach(async () => {
   await client.close();
 });
 
-/** Gives its values and then says nothing more. */
+/** Yields its values and then nothing more. */
 function silentAfter<T>(values: T[]) {
   const source = {
     given: 0,
@@ -42,7 +42,7 @@ function silentAfter<T>(values: T[]) {
   return source;
 }
 
-/** The group was forgotten: none of it waits, and it may be sent again. */
+/** The group was deleted: none of it waits, and it may be sent again. */
 const gone = (id: string) =>
   until(() =>
     client.group(id).then(
@@ -51,8 +51,8 @@ const gone = (id: string) =>
     ),
   );
 
-describe('a source of rows that falls silent', () => {
-  it('ends submitRows at its limit, which is not put on Redis; the group is taken back and may be sent again', async () => {
+describe('a silent source of rows', () => {
+  it('ends submitRows at its limit without blaming Redis; the group is withdrawn and can be sent again', async () => {
     await client.signatures.find('slow');
     const rows = silentAfter([row(0), row(0)]);
     const submitting = client.submitRows(rows, { ...GROUP, id: 'quiet', timeoutMs: 3000 });
@@ -68,7 +68,7 @@ describe('a source of rows that falls silent', () => {
     expect(again.duplicate).toBeUndefined();
   });
 
-  it('ends submitMany when the signal fires; close waits until the group is taken back', async () => {
+  it('ends submitMany when the signal aborts; close waits until the group is withdrawn', async () => {
     const signature = await client.signatures.find('slow');
     const chunks = silentAfter<Chunk>([payloadFromValue(row(0), signature)]);
     const leaving = new AbortController();
@@ -89,7 +89,7 @@ describe('a source of rows that falls silent', () => {
     await expect(kit.client.group('left')).rejects.toMatchObject({ code: 'JOB_UNKNOWN' });
   });
 
-  it('is told apart from a Redis that is silent', async () => {
+  it('is distinguished from a silent Redis', async () => {
     const signature = await client.signatures.find('slow');
     await client.submitRows([row(0)], GROUP);
     process.kill(redis.pid, 'SIGSTOP');
@@ -105,7 +105,7 @@ describe('a source of rows that falls silent', () => {
   });
 });
 
-it('a writer that comes after its caller has left is abandoned', async () => {
+it('a group writer that opens after its caller aborted is abandoned', async () => {
   const signature = await client.signatures.find('slow');
   await client.submitRows([row(0)], GROUP);
   process.kill(redis.pid, 'SIGSTOP');
@@ -115,12 +115,12 @@ it('a writer that comes after its caller has left is abandoned', async () => {
   const [id = ''] = /g[0-9a-z]{25}/.exec(String(error)) ?? [];
   expect(error).toMatchObject({ code: 'REDIS_TIMEOUT', message: expect.stringContaining(id) });
   process.kill(redis.pid, 'SIGCONT');
-  // What opens the group was sent before this, and is answered before it.
+  // The request that opens the group was sent before this, and is answered before it.
   await client.redis.ping();
   await gone(id);
 });
 
-it('a look at a model tells while its files are read here', async () => {
+it('a model lookup reports that it is reading local files', async () => {
   let look: ModelLookup | undefined;
   const found = client.signatures.find('slow', (one) => {
     look = one;
@@ -136,7 +136,7 @@ it('a look at a model tells while its files are read here', async () => {
   expect([read.seen, look]).toEqual([true, { model: 'slow', reading: false }]);
 });
 
-/** The error of a call that waits for ever once `prepare` has said for what, and whether Redis was blamed. */
+/** The error of a call that waits forever for what `prepare` sets, and whether Redis was blamed. */
 async function late(prepare: (call: Call) => void): Promise<{ error: unknown; blamed: boolean }> {
   let blamed = false;
   const work = (call: Call) => {
@@ -149,8 +149,8 @@ async function late(prepare: (call: Call) => void): Promise<{ error: unknown; bl
   return { error, blamed };
 }
 
-describe('a call that takes too long says what it waited for', () => {
-  it('a model that is being read', async () => {
+describe('a timeout', () => {
+  it('names a model that is being read', async () => {
     const { error, blamed } = await late((call) => call.looksAt({ model: 'digits', reading: true }));
     expect(blamed).toBe(false);
     expect(error).toMatchObject({
@@ -160,7 +160,7 @@ describe('a call that takes too long says what it waited for', () => {
     });
   });
 
-  it('the next row', async () => {
+  it('says that the next row did not arrive', async () => {
     const { error, blamed } = await late((call) => {
       call.sends('g1');
       call.waitsForRows(true);
@@ -169,7 +169,7 @@ describe('a call that takes too long says what it waited for', () => {
     expect(error).toMatchObject({ code: 'ROWS_TIMEOUT', exitCode: 75 });
   });
 
-  it('Redis, also after a model was read and rows had come', async () => {
+  it('names Redis, also after a model was read and rows had arrived', async () => {
     const { error, blamed } = await late((call) => {
       call.looksAt({ model: 'digits', reading: false });
       call.waitsForRows(true);

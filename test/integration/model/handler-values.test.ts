@@ -13,7 +13,7 @@ const json = (...rows: unknown[]) => {
 
 let made = 0;
 
-/** What the rows of a model with this handler come to, as results show them. */
+/** The rows of a model with this handler, as results show them. */
 async function answers(
   model: onnx.Graph,
   handler: string,
@@ -37,7 +37,7 @@ async function answers(
 const PASS = 'export const preprocess = (row) => row;';
 const PASS_X = 'export const preprocess = (row) => ({ x: row });';
 
-describe('what preprocess returns', () => {
+describe('values returned by preprocess', () => {
   it.each<[onnx.ElementType, unknown, string]>([
     ['uint8', [300, 0], "element 1 of input 'x' is outside 0..255"],
     ['uint8', [0, -1], "element 2 of input 'x' is outside 0..255"],
@@ -47,14 +47,14 @@ describe('what preprocess returns', () => {
     ['float32', [1, null], "element 2 of input 'x' is null"],
     ['int64', ['12x', 0], 'not a whole number'],
     ['string', [1, 'a'], 'is a number'],
-  ])('is checked: %s %j', async (type, x, words) => {
+  ])('are checked: %s %j', async (type, x, words) => {
     await expect(answers(onnx.identity(type), PASS, [{ x }])).rejects.toMatchObject({
       code: 'HANDLER_FAILED',
       message: expect.stringContaining(words),
     });
   });
 
-  it('is refused where it is ragged', async () => {
+  it('are refused when ragged', async () => {
     const square: onnx.Graph = {
       nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
       inputs: [{ name: 'x', type: 'float32', dims: ['batch', 2, 2] }],
@@ -69,13 +69,13 @@ describe('what preprocess returns', () => {
       [3, 4],
     ];
     expect(await answers(square, PASS, [{ x }])).toEqual([{ y: x }]);
-    // The same handler serves the model one row a run: it need not return the axis of length 1.
+    // The same handler works for the model one row per run: it need not return the axis of length 1.
     expect(await answers(square, PASS, [{ x }], { batchable: false })).toMatchObject([
       { y: expect.anything() },
     ]);
   });
 
-  it('is taken in the ranges and forms that submitted values are', async () => {
+  it('are accepted in the ranges and forms of submitted values', async () => {
     expect(await answers(onnx.identity('uint8'), PASS, [{ x: [0, 255] }])).toEqual([{ y: [0, 255] }]);
     expect(await answers(onnx.identity('bool'), PASS, [{ x: [true, 0] }])).toEqual([{ y: [true, false] }]);
     expect(await answers(onnx.identity('int64'), PASS, [{ x: ['9007199254740993', 1] }])).toEqual([
@@ -88,7 +88,7 @@ describe('what preprocess returns', () => {
 });
 
 describe('float16', () => {
-  it('is given and taken as numbers', async () => {
+  it('values are numbers on both sides of a handler', async () => {
     const handler = `
       export const preprocess = ({ x }) => ({ x });
       export const postprocess = ({ y }) => ({ kind: y.data.constructor.name, y: [...y.data] });`;
@@ -97,7 +97,7 @@ describe('float16', () => {
     ]);
   });
 
-  it('bits that could be numbers are refused', async () => {
+  it('bits in a Uint16Array are refused, since they may be meant as numbers', async () => {
     const handler = 'export const preprocess = () => ({ x: Uint16Array.of(0x3800, 0x3c00) });';
     await expect(answers(onnx.identity('float16'), handler, [{}])).rejects.toMatchObject({
       code: 'HANDLER_FAILED',
@@ -105,7 +105,7 @@ describe('float16', () => {
     });
   });
 
-  it('leaves a handler Float16Array, and takes one, where Node has it', async () => {
+  it('reaches a handler as Float16Array, and is accepted as one, where Node has it', async () => {
     const handler = `
       export const preprocess = ({ x }) => ({ x: globalThis.Float16Array ? Float16Array.from(x) : x });
       export const postprocess = ({ y }) => ({ there: typeof Float16Array, y: [...y.data] });`;
@@ -115,7 +115,7 @@ describe('float16', () => {
   });
 });
 
-describe('what postprocess answers', () => {
+describe('values returned by postprocess', () => {
   const answer = (value: string) =>
     answers(onnx.doubler(2), `${PASS} export const postprocess = ({ y }) => (${value});`, [{ x: [1, 2] }]);
 
@@ -129,7 +129,7 @@ describe('what postprocess answers', () => {
     ['null', null],
     ['{ bytes: Buffer.from([1, 2]) }', { bytes: [1, 2] }],
     ['Object(NaN)', 'NaN'],
-  ])('%s', async (value, expected) => {
+  ])('are encoded as JSON: %s', async (value, expected) => {
     expect(await answer(value)).toEqual([expected]);
   });
 
@@ -141,7 +141,7 @@ describe('what postprocess answers', () => {
     ['[new ArrayBuffer(4)]', "an ArrayBuffer in '0'"],
     ['new DataView(new ArrayBuffer(4))', 'a DataView'],
     ['{ why: new TypeError("x") }', "an Error in 'why'"],
-  ])('refuses %s', async (value, words) => {
+  ])('are refused when JSON cannot hold them: %s', async (value, words) => {
     await expect(answer(value)).rejects.toMatchObject({
       code: 'HANDLER_FAILED',
       message: expect.stringContaining(words),
@@ -149,7 +149,7 @@ describe('what postprocess answers', () => {
   });
 });
 
-describe('a buffer that a handler uses for row after row', () => {
+describe('a buffer that a handler reuses for every row', () => {
   const rows = [
     [1, 2],
     [3, 4],
@@ -180,24 +180,24 @@ describe('a buffer that a handler uses for row after row', () => {
       `const b = new Float32Array(2); const ready = Promise.resolve();
        export async function preprocess(row) { await ready; await null; b.set(row); return { x: b }; }`,
     ],
-  ])('of preprocess: %s', async (_, handler) => {
+  ])('in preprocess does not mix rows: %s', async (_, handler) => {
     expect(await answers(onnx.identity('float32'), handler, rows)).toEqual(kept);
   });
 
-  it('rows that wait do so together', async () => {
+  it('does not serialise asynchronous rows, which run concurrently', async () => {
     const handler = `
       let waiting = 0, go; const all = new Promise((resolve) => { go = resolve; });
       export async function preprocess(row) { if (++waiting === 3) go(); await all; return { x: row }; }`;
     expect(await answers(onnx.identity('float32'), handler, rows)).toEqual(kept);
   });
 
-  it.each(['', 'async '])('of postprocess: %sfunction', async (kind) => {
+  it.each(['', 'async '])('in postprocess does not mix rows: %sfunction', async (kind) => {
     const handler = `${PASS_X} const out = { y: [] };
       export ${kind}function postprocess({ y }) { out.y.splice(0, 9, ...y.data); return out; }`;
     expect(await answers(onnx.identity('float32'), handler, rows)).toEqual(kept);
   });
 
-  it('outputs that rows share are their own to change', async () => {
+  it('may be a shared output: each row can modify its own copy', async () => {
     const model: onnx.Graph = {
       nodes: [
         { op: 'Identity', inputs: ['x'], outputs: ['y'] },
@@ -220,8 +220,8 @@ describe('a buffer that a handler uses for row after row', () => {
   });
 });
 
-describe('names', () => {
-  it('an output called __proto__ beside those that its tensor has too', async () => {
+describe('unusual names', () => {
+  it('work for an output __proto__ along with other property names of tensors', async () => {
     const names = ['__proto__', 'data', 'type', 'size', 'location', 'y'];
     onnx.writeModel(dir, 'proto', {
       nodes: names.map((name) => ({ op: 'Add', inputs: ['x', 'x'], outputs: [name] })),
@@ -246,7 +246,7 @@ describe('names', () => {
     ['x:0', 'Identity:0'],
     ['class', 'device'],
     ['a;b', 'error'],
-  ])('inputs called %j and outputs called %j', async (x, y) => {
+  ])('work for inputs called %j and outputs called %j', async (x, y) => {
     const model: onnx.Graph = {
       nodes: [
         { op: 'Add', inputs: [x, x], outputs: ['sum'] },

@@ -14,7 +14,7 @@ const { dir, runner } = useRunner();
 
 const run = async (model: string, ...parts: Payload[]) => (await runner.run({ model, parts })).outputs;
 
-describe('handlers', () => {
+describe('model handlers', () => {
   const json = (...rows: unknown[]) =>
     payload(
       rows.length,
@@ -34,7 +34,7 @@ describe('handlers', () => {
       { files: { 'handler.mjs': code } },
     );
 
-  it('pre and post carry JSON in and out', async () => {
+  it('carry JSON in and out', async () => {
     withHandler(
       'both',
       `
@@ -56,7 +56,7 @@ describe('handlers', () => {
     ]);
   });
 
-  it('rows that they refuse fail alone, in the same run as the others', async () => {
+  it('fail only the rows that they refuse, in the same run as the others', async () => {
     withHandler(
       'picky',
       `
@@ -76,7 +76,7 @@ describe('handlers', () => {
     expect([none.outputs.rows, none.failed.length]).toEqual([0, 2]);
   });
 
-  it('rows of different shapes keep their own, each in its place', async () => {
+  it('may return rows of different shapes, each in its place', async () => {
     onnx.writeModel(
       dir,
       'means',
@@ -91,7 +91,7 @@ describe('handlers', () => {
     );
   });
 
-  it('pre alone keeps the outputs of the task', async () => {
+  it('with preprocess only keep the outputs of the task', async () => {
     withHandler('pre', 'export default { preprocess: (row) => ({ x: row }) };');
     expect((await runner.load('pre')).signature).toMatchObject({
       task: 'tensor',
@@ -101,7 +101,7 @@ describe('handlers', () => {
     expect(output(await run('pre', json([1, 2], [3, 4])), 'y')).toEqual([3, 5, 7, 9]);
   });
 
-  it('that do not load say why, exit 78', async () => {
+  it('that do not load give the reason, exit 78', async () => {
     withHandler('empty', 'export const other = 1;');
     await expect(runner.load('empty')).rejects.toMatchObject({
       code: 'HANDLER_LOAD',
@@ -113,7 +113,7 @@ describe('handlers', () => {
   });
 });
 
-it('reads signatures of a directory, bad models apart', async () => {
+it('signatures of a directory are read without the bad models, which are reported', async () => {
   const own = mkdtempSync(path.join(tmpdir(), 'infer-read-'));
   onnx.writeModel(own, 'good', onnx.adder());
   onnx.writeModel(own, 'bad', Buffer.from('x'));

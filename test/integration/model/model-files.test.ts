@@ -32,7 +32,7 @@ const answer = async (model: string, xs: number[], name = 'y') =>
     name,
   );
 
-describe('a model is loaded again only as it was', () => {
+describe('reloading a model with changed files', () => {
   const HANDLER = "import { word } from './word.mjs'; export const postprocess = () => word;";
   const make = (name: string, weights = WEIGHTS) => {
     const modelDir = onnx.writeModel(
@@ -60,7 +60,7 @@ describe('a model is loaded again only as it was', () => {
     ['model.json', (at: string) => writeFileSync(at, '{"handler": "./handler.mjs", "maxBatch": 2}')],
     ['handler.mjs', (at: string) => writeFileSync(at, `${HANDLER}\n`)],
     ['word.mjs', (at: string) => writeFileSync(at, "export const word = 'b';")],
-  ])('a change of %s is refused by its name', async (file, change) => {
+  ])('is refused with the name of the change: %s', async (file, change) => {
     const name = `c${['1/model.onnx', '1/w.bin', 'model.json', 'handler.mjs', 'word.mjs'].indexOf(file)}`;
     const modelDir = make(name);
     const loaded = await runner.load(name);
@@ -81,7 +81,7 @@ describe('a model is loaded again only as it was', () => {
     });
   });
 
-  it('times, other files and a move change nothing; a model.json that appears does', async () => {
+  it('ignores times, unrelated files and a moved directory, but not a new model.json', async () => {
     const modelDir = onnx.writeModel(models, 'kept', onnx.doubler());
     const loaded = await runner.load('kept');
     const file = path.join(modelDir, '1', 'model.onnx');
@@ -97,7 +97,7 @@ describe('a model is loaded again only as it was', () => {
     });
   });
 
-  it('what a handler writes counts, unless model.json says that it writes it', async () => {
+  it('counts files that a handler writes, unless model.json declares them', async () => {
     const files = {
       'handler.mjs': "export const postprocess = () => './cache.json'; export const log = './run.log';",
     };
@@ -127,7 +127,7 @@ describe('a model is loaded again only as it was', () => {
     });
   });
 
-  it('a version that is gone, or cannot be read any more', async () => {
+  it('is refused for a version that was removed or became unreadable', async () => {
     const modelDir = onnx.writeModel(models, 'going', onnx.doubler());
     const loaded = await runner.load('going');
     writeFileSync(path.join(modelDir, 'model.json'), '{');
@@ -141,7 +141,7 @@ describe('a model is loaded again only as it was', () => {
   });
 });
 
-it('a file that cannot be read is the fault of its model, whatever the system says', async () => {
+it("a file that cannot be read is reported as its model's fault, whatever the system error", async () => {
   mkdirSync(path.join(models, 'folder', '1', 'model.onnx'), { recursive: true });
   expect(await refused('folder')).toMatchObject({
     code: 'MODEL_READ_FAILED',
@@ -149,7 +149,7 @@ it('a file that cannot be read is the fault of its model, whatever the system sa
   });
 });
 
-describe('weights behind links', () => {
+describe('weights behind symbolic links', () => {
   const blobs = path.join(dir, 'hub', 'blobs');
   const snapshot = path.join(dir, 'hub', 'snapshots', 'abc', 'onnx');
   beforeAll(() => {
@@ -162,7 +162,7 @@ describe('weights behind links', () => {
     symlinkSync('../../../blobs/9a8b', path.join(snapshot, 'model.onnx_data'));
   });
 
-  it("Hugging Face's cache: the version is a link to a snapshot", async () => {
+  it("load from Hugging Face's cache, with the version a link to a snapshot", async () => {
     mkdirSync(path.join(models, 'hf'));
     symlinkSync(snapshot, path.join(models, 'hf', '1'));
     const { signature, content } = await runner.load('hf');
@@ -175,7 +175,7 @@ describe('weights behind links', () => {
     ]);
   });
 
-  it('both files are links into the cache, or only model.onnx is', async () => {
+  it('load when both files, or only model.onnx, are links into the cache', async () => {
     mkdirSync(path.join(models, 'both', '1'), { recursive: true });
     mkdirSync(path.join(models, 'one', '1'), { recursive: true });
     for (const file of ['model.onnx', 'model.onnx_data'])
@@ -187,7 +187,7 @@ describe('weights behind links', () => {
     }
   });
 
-  it('a ConfigMap of Kubernetes: links into ..data, itself a link', async () => {
+  it('load from a Kubernetes ConfigMap, through ..data', async () => {
     const at = path.join(models, 'mounted', '1');
     mkdirSync(path.join(at, '..2026_11_28'), { recursive: true });
     cpSync(path.join(blobs, '1f2e'), path.join(at, '..2026_11_28', 'model.onnx'));
@@ -214,7 +214,7 @@ describe('weights behind links', () => {
       /w\.bin is a Git LFS pointer/,
       /git lfs pull/,
     ],
-  ])('that are %s', async (what, content, message, hint) => {
+  ])('that are %s are refused with the reason', async (what, content, message, hint) => {
     const name = `w-${what.replace(' ', '-')}`;
     const modelDir = onnx.writeModel(
       models,
@@ -232,7 +232,7 @@ describe('weights behind links', () => {
   });
 });
 
-describe('files that are no model say what they are', () => {
+describe('a file that is not an ONNX model', () => {
   const whole = onnx.buildModel(onnx.doubler());
   it.each([
     [
@@ -257,7 +257,7 @@ describe('files that are no model say what they are', () => {
     ['pickle', Buffer.from([0x80, 4, 0x95, 0x63]), /it is a Python pickle/, /torch\.onnx\.export/],
     ['zip', Buffer.from('PK\u0003\u0004rest'), /it is a PyTorch or other zip archive/, /torch\.onnx\.export/],
     ['json', Buffer.from('{"error": "not found"}'), /it is JSON text/, /see what it says/],
-    ['noise', Buffer.from('this is no protobuf'), /it is no ONNX model/, /again/],
+    ['noise', Buffer.from('this is no protobuf'), /it is not an ONNX model/, /again/],
     [
       'ir99',
       onnx.buildModel(onnx.doubler(), { ir: 99 }),
@@ -276,7 +276,7 @@ describe('files that are no model say what they are', () => {
       /it uses the operator Fancy, which ONNX Runtime [\d.]+ does not have/,
       /standard operators/,
     ],
-  ])('%s', async (name, content, message, hint) => {
+  ])('is recognised for what it is: %s', async (name, content, message, hint) => {
     onnx.writeModel(models, name, content as Buffer);
     const error = await refused(name);
     expect(error.code).toBe('MODEL_LOAD');
@@ -285,8 +285,8 @@ describe('files that are no model say what they are', () => {
   });
 });
 
-describe('outputs that are no tensors', () => {
-  it('a ZipMap is taken out: the probabilities are served, and the columns named', async () => {
+describe('non-tensor outputs', () => {
+  it('of a ZipMap are bypassed: the probabilities are served with named columns', async () => {
     onnx.writeModel(models, 'zipped', onnx.zipMapped(true));
     const { signature } = await runner.load('zipped');
     expect(signature).toMatchObject({
@@ -300,7 +300,7 @@ describe('outputs that are no tensors', () => {
     expect([a, b, c].map((one) => Math.round(Number(one)))).toEqual([0, 0, 1]);
   });
 
-  it('a model with nothing else is served through it, also as a classifier', async () => {
+  it('of a ZipMap alone are served the same way, also as classifier', async () => {
     onnx.writeModel(models, 'classes', onnx.zipMapped(), {
       task: 'classification',
       scores: 'probabilities',
@@ -318,7 +318,7 @@ describe('outputs that are no tensors', () => {
       { ...onnx.scores(3, 'probabilities'), inputs: [{ name: 'x', type: 'float32', dims: [1, 3] }] },
     ],
   ] as [string, onnx.Graph][])(
-    'probabilities get no second softmax where model.json does not say what the scores are (%s)',
+    'with probabilities get no second softmax where model.json does not name the scores (%s)',
     async (kind, graph) => {
       onnx.writeModel(models, `p-${kind}`, graph, { task: 'classification' });
       await runner.load(`p-${kind}`);
@@ -329,7 +329,7 @@ describe('outputs that are no tensors', () => {
     },
   );
 
-  it('one without any tensor is refused with a reason', async () => {
+  it('and no tensor output make the load fail with the reason', async () => {
     onnx.writeModel(models, 'sequence', onnx.sequenceOnly());
     expect(await refused('sequence')).toMatchObject({
       code: 'MODEL_LOAD',
@@ -339,14 +339,14 @@ describe('outputs that are no tensors', () => {
     });
   });
 
-  it('others are left out and named', async () => {
+  it('of other kinds are left out with a warning', async () => {
     onnx.writeModel(models, 'partly', onnx.sequenceOnly(true));
     const { signature } = await runner.load('partly');
     expect(signature.warnings).toContain('output parts is left out: it is a sequence, not a tensor');
   });
 });
 
-describe('names in model.json that the model does not have', () => {
+describe('a name in model.json that the model does not have', () => {
   it.each([
     [
       { inputs: { X: { batchAxis: 0 } } },
@@ -359,7 +359,7 @@ describe('names in model.json that the model does not have', () => {
       "did you mean 'y'? its outputs are y",
     ],
     [{ output: 'probs' }, "field output: the model has no output 'probs'", 'its outputs are y'],
-  ])('%j', async (manifest, message, hint) => {
+  ])('is refused with a suggestion: %j', async (manifest, message, hint) => {
     onnx.writeModel(models, 'named', onnx.doubler(), manifest);
     expect(await refused('named')).toMatchObject({
       code: 'MODEL_MANIFEST',
@@ -368,14 +368,14 @@ describe('names in model.json that the model does not have', () => {
     });
   });
 
-  it('fields without effect are a warning', async () => {
+  it('is an error, unlike a field without effect, which is a warning', async () => {
     onnx.writeModel(models, 'idle', onnx.doubler(), { labels: ['a', 'b', 'c', 'd'] });
     const { signature } = await runner.load('idle');
     expect(signature.warnings).toContain('model.json: labels has no effect without "task": "classification"');
   });
 });
 
-describe('modules of handlers', () => {
+describe('modules of a handler', () => {
   const withHandler = (name: string, code: string, files: Record<string, string> = {}) =>
     onnx.writeModel(
       models,
@@ -385,7 +385,7 @@ describe('modules of handlers', () => {
       { files: { 'handler.mjs': code, ...files } },
     );
 
-  it('a file that a handler imports is loaded afresh with it, ESM and CommonJS', async () => {
+  it('are loaded afresh with it, ESM and CommonJS', async () => {
     const source = `import { word } from './word.mjs'; import other from './other.cjs';
       export const postprocess = () => word + other.word;`;
     const files = (word: string) => ({
@@ -411,7 +411,7 @@ describe('modules of handlers', () => {
       "import { createRequire } from 'node:module'; createRequire(import.meta.url)('no-such-package');",
       'no-such-package',
     ],
-  ])('a package that is not installed is named with the command: %s', async (what, code, name) => {
+  ])('that are not installed are named with the install command: %s', async (what, code, name) => {
     const modelDir = withHandler(`needs-${what.replaceAll(' ', '-')}`, code);
     expect(await refused(path.basename(modelDir))).toMatchObject({
       code: 'HANDLER_LOAD',
@@ -420,7 +420,7 @@ describe('modules of handlers', () => {
     });
   });
 
-  it('a file that is not there, and a slip in the code', async () => {
+  it('that are missing or do not parse are reported', async () => {
     withHandler('lost', "import './helper.mjs';");
     expect(await refused('lost')).toMatchObject({
       message: 'handler lost/./handler.mjs cannot be loaded: it imports ./helper.mjs, which is not there',

@@ -57,7 +57,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it('killed mid-run: the call rejects with the signal named, and so does every later one', async () => {
+it("a runner killed mid-run rejects the call and all later ones with the signal's name", async () => {
   const runner = await start();
   await runner.load('slow');
   const running = runner.run(slowRun(100_000));
@@ -78,12 +78,12 @@ it('killed mid-run: the call rejects with the signal named, and so does every la
   await runner.stop();
 });
 
-it('kill ends a run in progress at once, and is expected', async () => {
+it('kill ends a run in progress at once and is treated as intended', async () => {
   const runner = await start();
   await runner.load('slow');
   const failure = runner.run(slowRun(100_000)).catch((error: unknown) => error);
   await new Promise((resolve) => setTimeout(resolve, 50));
-  // The kernel answers for the runner while its own thread is busy.
+  // The kernel acknowledges for the runner while its thread is busy.
   expect(await runner.memory()).toBeGreaterThan(10 * 1024 * 1024);
   const at = performance.now();
   await runner.kill();
@@ -92,7 +92,7 @@ it('kill ends a run in progress at once, and is expected', async () => {
   expect((await runner.exited).expected).toBe(true);
 });
 
-it('stop lets the current run finish; signals to the group do not end it', async () => {
+it('stop lets the current run finish; signals do not end it', async () => {
   const runner = await start();
   await runner.load('slow');
   const running = runner.run(slowRun(20));
@@ -103,7 +103,7 @@ it('stop lets the current run finish; signals to the group do not end it', async
   expect(await runner.exited).toEqual({ reason: 'exit code 0', signal: null, code: 0, expected: true });
 });
 
-it('a process that ends itself leaves its code and last words', async () => {
+it('a runner that exits on its own reports its exit code and last output', async () => {
   handled('export function preprocess() { console.error("Error: disk on fire"); process.exit(3); }', 'exits');
   const runner = await start();
   await runner.load('exits');
@@ -113,7 +113,7 @@ it('a process that ends itself leaves its code and last words', async () => {
   });
 });
 
-it('keeps secrets out and pins the GPU', async () => {
+it('a runner gets no secrets in its environment, and its GPU is pinned', async () => {
   expect(
     runnerEnv(
       {
@@ -150,7 +150,7 @@ it('keeps secrets out and pins the GPU', async () => {
   }
 });
 
-it('no CUDA library: falls back with the reason, or refuses', async () => {
+it('a runner without CUDA libraries falls back to the CPU with the reason, or refuses', async () => {
   const wishful = await start({ provider: 'cuda', gpu: '3' });
   const loaded = await wishful.load('slow');
   if (loaded.device === 'cpu') {
@@ -162,7 +162,7 @@ it('no CUDA library: falls back with the reason, or refuses', async () => {
   }
 });
 
-it('ends by itself when its parent is killed', async () => {
+it('a runner ends when its parent is killed', async () => {
   const module = pathToFileURL(path.join(packageRoot(), 'dist/lib/model/process-runner.js')).href;
   const code = `import { startRunner } from ${JSON.stringify(module)};
     const runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir: ${JSON.stringify(dir)} });

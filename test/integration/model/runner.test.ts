@@ -47,7 +47,7 @@ beforeAll(() => {
 
 const run = async (model: string, ...parts: Payload[]) => (await runner.run({ model, parts })).outputs;
 
-describe('digits', () => {
+describe('the digits model', () => {
   const rows = readFileSync(path.join(packageRoot(), 'examples', 'digits.ndjson'), 'utf8')
     .trim()
     .split('\n')
@@ -62,7 +62,7 @@ describe('digits', () => {
     ),
   );
 
-  it('is right on 98.99 % of the 397 test rows, batched from parts', async () => {
+  it('predicts 98.99 % of the 397 test rows right, batched from parts', async () => {
     const loaded = await runner.load('digits');
     expect(loaded).toMatchObject({
       device: 'cpu',
@@ -75,7 +75,7 @@ describe('digits', () => {
     expect(Math.min(...output(result, 'confidence').map(Number))).toBeGreaterThan(0.1);
   });
 
-  it('gives each row the very bits it gets alone', async () => {
+  it('gives each row bit-identical outputs alone and in a batch', async () => {
     const together = await run('digits', sliceRows(pixels, 0, 17));
     for (let row = 0; row < 17; row++) {
       const alone = await run('digits', sliceRows(pixels, row, row + 1));
@@ -84,7 +84,7 @@ describe('digits', () => {
   });
 });
 
-it('gives rows of a pretrained OCR model the very bits they get alone', async () => {
+it('rows of a pretrained OCR model are bit-identical alone and in a batch', async () => {
   expect((await runner.load('ocr-cls')).signature).toMatchObject({
     batchable: true,
     inputs: [{ shape: [3, 48, 192], batchAxis: 0 }],
@@ -100,8 +100,8 @@ it('gives rows of a pretrained OCR model the very bits they get alone', async ()
   }
 });
 
-describe('layouts', () => {
-  it('two inputs, several parts', async () => {
+describe('a runner', () => {
+  it('runs two inputs from several parts', async () => {
     await runner.load('adder');
     const part = (a: number[], b: number[]) =>
       payload(a.length / 3, rowTensor('a', 'float32', [3], a), rowTensor('b', 'float32', [3], b));
@@ -114,7 +114,7 @@ describe('layouts', () => {
     expect(output(result, 'sum')).toEqual([11, 12, 13, 24, 25, 26, 37, 38, 39]);
   });
 
-  it('int64, also beyond 2^53', async () => {
+  it('keeps int64 exact, also beyond 2^53', async () => {
     await runner.load('tokens');
     const result = await run(
       'tokens',
@@ -123,7 +123,7 @@ describe('layouts', () => {
     expect(output(result, 'next')).toEqual([2n, -4n, 9007199254740994n]);
   });
 
-  it('a scalar shared by all rows', async () => {
+  it('accepts a scalar shared by all rows', async () => {
     const { signature } = await runner.load('shared');
     expect(
       signature.inputs.map(({ name, shared, shape, batchAxis }) => ({ name, shared, shape, batchAxis })),
@@ -136,7 +136,7 @@ describe('layouts', () => {
     expect(output(await run('shared', part(1, 2), part(3, 4, 5, 6)), 'y')).toEqual([3, 6, 9, 12, 15, 18]);
   });
 
-  it('rows along axis 1', async () => {
+  it('batches rows that run along axis 1', async () => {
     const { signature } = await runner.load('axis-one');
     expect(signature).toMatchObject({
       batchable: true,
@@ -154,7 +154,7 @@ describe('layouts', () => {
     expect(output(result, 'y')).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  it('a fixed batch takes one row, with the whole shape', async () => {
+  it('runs a fixed batch as one row with the whole shape', async () => {
     const { signature } = await runner.load('fixed');
     expect(signature).toMatchObject({
       batchable: false,
@@ -174,20 +174,20 @@ describe('layouts', () => {
   it.each([
     ['mean', 'does not grow with the rows'],
     ['mixing', 'when other rows share its run'],
-  ])('%s is not batched, and says why', async (model, why) => {
+  ])('runs model %s unbatched, and says why', async (model, why) => {
     const { signature } = await runner.load(model);
     expect(signature).toMatchObject({ batchable: false, batching: { ok: false, reason: 'mixes' } });
     expect(signature.warnings[0]).toContain(why);
   });
 
-  it('rows that mix are run one at a time, in the shape of one row', async () => {
+  it('runs rows that affect each other one at a time, in the shape of one row', async () => {
     await runner.load('mixing');
     const row = payload(1, rowTensor('x', 'float32', [2], [3, 4]));
     expect(output(await run('mixing', row), 'y')).toEqual([1, 1]);
     await expect(run('mixing', row, row)).rejects.toMatchObject({ code: 'RUN_FAILED' });
   });
 
-  it('an output that is the same for all rows goes whole to each part', async () => {
+  it('returns an output that is the same for all rows to each part as a whole', async () => {
     onnx.writeModel(dir, 'anchors', constantOutput());
     await runner.load('anchors');
     const rows = payload(2, rowTensor('x', 'float32', [2], [1, 2, 3, 4]));
@@ -201,7 +201,7 @@ describe('layouts', () => {
       expect(output(sliceRows(result, row, row + 1), 'anchors')).toEqual([0, 0, 1, 2, 4, 8]);
   });
 
-  it('open height and width, guessed or pinned by the manifest', async () => {
+  it('accepts open height and width, probed or pinned by model.json', async () => {
     expect((await runner.load('image')).signature).toMatchObject({
       batchable: true,
       inputs: [{ shape: [1, null, null] }],
@@ -216,7 +216,7 @@ describe('layouts', () => {
     await expect(runner.load('mispinned')).rejects.toMatchObject({ code: 'MODEL_MANIFEST', exitCode: 78 });
   });
 
-  it('strings and halves', async () => {
+  it('returns strings and float16 as they were sent', async () => {
     await runner.load('echo');
     const result = await run('echo', payload(2, rowTensor('text', 'string', [1], ['grün', ''])));
     expect(decodeStrings(result.tensors[0]?.data as Uint8Array)).toEqual(['grün', '']);
@@ -226,7 +226,7 @@ describe('layouts', () => {
     ).toEqual([0x3c00, 0xc000]);
   });
 
-  it('a row of the trial is not run once more with zeros, which a model may refuse', async () => {
+  it('loads a model whose rows may not be zero, without a warm-up run of zeros after the trial', async () => {
     onnx.writeModel(dir, 'parsed', parsedNumbers());
     expect((await runner.load('parsed')).signature).toMatchObject({ batchable: true, warnings: [] });
     onnx.writeModel(dir, 'parsed', parsedNumbers(), { warmup: { rows: [1, 4] } });
@@ -235,7 +235,7 @@ describe('layouts', () => {
     ]);
   });
 
-  it('probabilities are not softmaxed again', async () => {
+  it('classifies by probabilities without another softmax', async () => {
     await runner.load('probabilities');
     const result = await run('probabilities', payload(1, rowTensor('x', 'float32', [3], [0, 0, 100])));
     expect([output(result, 'class'), output(result, 'confidence')]).toEqual([[2], [1]]);
@@ -245,7 +245,7 @@ describe('layouts', () => {
 describe('external data', () => {
   const weights = Buffer.from(Float32Array.of(10, 20).buffer);
 
-  it('beside the model is read', async () => {
+  it('next to the model is read', async () => {
     const modelDir = onnx.writeModel(dir, 'external', onnx.externalWeights('weights.bin'));
     writeFileSync(path.join(modelDir, '1', 'weights.bin'), weights);
     await runner.load('external');
@@ -271,7 +271,7 @@ describe('external data', () => {
 });
 
 describe('failures', () => {
-  it('of a run name the node and leave the runner well', async () => {
+  it('of a run name the node and keep the runner usable', async () => {
     await runner.load('poison');
     const index = (value: bigint) => payload(1, rowTensor('index', 'int64', [1], [value]));
     await expect(run('poison', index(99n))).rejects.toMatchObject({
@@ -281,11 +281,11 @@ describe('failures', () => {
     expect(output(await run('poison', index(2n)), 'y')).toEqual([30]);
   });
 
-  it('of a load name model and file, without native paths', async () => {
+  it('of a load name model and file, without absolute paths', async () => {
     await expect(runner.load('corrupt')).rejects.toMatchObject({
       code: 'MODEL_LOAD',
       exitCode: 78,
-      message: 'model corrupt/1/model.onnx cannot be loaded: it is no ONNX model',
+      message: 'model corrupt/1/model.onnx cannot be loaded: it is not an ONNX model',
     });
     await expect(runner.load('brain')).rejects.toMatchObject({
       code: 'MODEL_LOAD',
@@ -298,7 +298,7 @@ describe('failures', () => {
     await expect(runner.load('nothing')).rejects.toMatchObject({ code: 'MODEL_UNKNOWN', exitCode: 66 });
   });
 
-  it('of input say which is missing or wrong', async () => {
+  it('of input name what is missing or wrong', async () => {
     await runner.load('adder');
     const a = rowTensor('a', 'float32', [3], [1, 2, 3]);
     await expect(run('adder', payload(1, a))).rejects.toMatchObject({ message: 'input b is missing' });

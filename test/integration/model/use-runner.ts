@@ -6,7 +6,7 @@ import { startRunner } from '../../../src/lib/model/process-runner.js';
 import type { Runner } from '../../../src/lib/model/runner.js';
 
 /**
- * A directory of its own for the tests of a file, and a runner on the CPU that loads models from it.
+ * A directory for the tests of a file, and a runner on the CPU that loads models from it.
  * @param below the models directory in it [itself].
  */
 export function useRunner(below = '.'): {

@@ -45,7 +45,7 @@ async function failedJobs(n: number): Promise<string[]> {
 
 const filter = (state: string) => parseJobFilter({ queue: [kit.queue], state: [state] });
 
-/** A worker that is registered and answers one order. */
+/** A registered worker that answers one order. */
 async function worker(name: string, ok: boolean): Promise<void> {
   const record = { id: name, name, host: 'h', pid: 1, queues: [], models: [], beatAt: Date.now() };
   await kit.client.set(workerKey(PREFIX, name), JSON.stringify(record), 'PX', 60_000);
@@ -67,7 +67,7 @@ const CASES: Case[] = [
       await waiting(2);
       return as(pauseQueue(kit.queue, true));
     },
-    { action: 'pause', count: 1, result: expect.stringMatching(/^q\d+ paused: 2 jobs wait$/) },
+    { action: 'pause', count: 1, result: expect.stringMatching(/^q\d+ paused: 2 jobs waiting$/) },
   ],
   [
     'resume of a queue that goes on',
@@ -162,8 +162,8 @@ const CASES: Case[] = [
   ],
 ];
 
-describe('each action leaves exactly one entry, with who, from where, how many and what came of it', () => {
-  it.each(CASES)('%s', async (_, make, expected) => {
+describe('each action leaves exactly one audit entry with operator, origin, count and outcome', () => {
+  it.each(CASES)('recorded for: %s', async (_, make, expected) => {
     const operation = await make();
     const entry = await operator.entryOf(() => operator.perform(operation));
     const { result, ...rest } = expected as { result?: unknown };
@@ -174,8 +174,8 @@ describe('each action leaves exactly one entry, with who, from where, how many a
   });
 });
 
-describe('an entry tells', () => {
-  it('what was refused of what was meant', async () => {
+describe('an audit entry', () => {
+  it('tells how many of the requested jobs were refused', async () => {
     await Promise.all([worker('w-1', true), worker('w-2', false)]);
     const order = orderWorkers({ verb: 'drain' }, 'w-*', { timeoutMs: 20_000 });
     const entry = await operator.entryOf(() => operator.perform(order));
@@ -186,7 +186,7 @@ describe('an entry tells', () => {
     expect(moved).toMatchObject({ outcome: 'partial', count: 1, result: 'in elsewhere: 1 of 2 jobs' });
   });
 
-  it('that nothing came of it', async () => {
+  it('tells when an action changed nothing', async () => {
     const [id] = (await waiting(1)) as [string];
     const retried = await operator.entryOf(() => operator.perform(retryJobs({ id }, undefined)));
     expect(retried).toMatchObject({ outcome: 'failed', ok: false, count: 0, result: '0 jobs waiting again' });
@@ -195,7 +195,7 @@ describe('an entry tells', () => {
     expect(again).toMatchObject({ outcome: 'ok', count: 0, result: 'was cancelled already' });
   });
 
-  it('of a failure the code and the reason, and what was done before', async () => {
+  it('tells the code and reason of a failure, and what was done before it', async () => {
     const unknown = await operator.entryOf(() => operator.perform(pauseQueue('nowhere', true)));
     expect(unknown).toMatchObject({ outcome: 'failed', ok: false, code: 'QUEUE_UNKNOWN', count: 0 });
     expect(unknown.result).toContain("no queue is called 'nowhere'");
@@ -219,8 +219,8 @@ describe('an entry tells', () => {
   });
 });
 
-describe('no entry', () => {
-  it('is left when consent is refused, and nothing is done', async () => {
+describe('the audit log', () => {
+  it('has no entry when consent is refused, and nothing is done', async () => {
     const ids = await waiting(3);
     const server = { action: 'redis-tune apply', target: 'redis', detail: '', needsConsent: true } as const;
     const changed = () => ({ what: 'settings', count: 1, verified: true, persisted: null }) as const;
@@ -236,10 +236,11 @@ describe('no entry', () => {
     expect(new Set(await kit.states(ids))).toEqual(new Set(['waiting']));
   });
 
-  it('is left by a preview, which changes nothing', async () => {
+  it('has no entry for a preview, which changes nothing', async () => {
     const [bad] = (await failedJobs(1)) as [string];
     const ids = await waiting(3);
-    const seen = async (operation: Operation<never, unknown, unknown>) => preview(operation, operator.hands);
+    const seen = async (operation: Operation<never, unknown, unknown>) =>
+      preview(operation, operator.context);
     expect(await seen(as(purgeQueue(kit.queue, undefined)))).toMatchObject({ jobs: { waiting: 3 } });
     expect(await seen(as(revokeJobs({ ids: [...ids, bad] })))).toMatchObject({ jobs: 3, ended: 1 });
     expect(await seen(as(retryJobs({ id: bad }, undefined)))).toMatchObject({ counts: { [kit.queue]: 1 } });
@@ -248,7 +249,7 @@ describe('no entry', () => {
     expect(await kit.states([...ids, bad])).toEqual(['waiting', 'waiting', 'waiting', 'failed']);
   });
 
-  it('that cannot be written is told, and what was done stays done', async () => {
+  it('that cannot be written is reported, and the action stays done', async () => {
     const [id] = (await waiting(1)) as [string];
     await kit.client.set(auditKey(PREFIX), 'not a stream');
     await operator.perform(purgeQueue(kit.queue, undefined));
@@ -257,8 +258,8 @@ describe('no entry', () => {
   });
 });
 
-describe('a program', () => {
-  it('leaves entries where it names who asks, or acts on a whole queue', async () => {
+describe('a program using the library', () => {
+  it('leaves entries when it names an operator or acts on a whole queue', async () => {
     const config = { prefix: PREFIX, modelsDir: undefined, resultTtl: 60, redis: redis.settings() };
     const client = await InferClient.open({ ...config, operator: 'nightly' });
     try {

@@ -1,12 +1,12 @@
 import { InferError } from '../../../src/lib/core/errors.js';
-import type { Actor, Hands, Operation, Progress } from '../../../src/lib/operations/operation.js';
+import type { Actor, Operation, OperationContext, Progress } from '../../../src/lib/operations/operation.js';
 import { type Caller, perform } from '../../../src/lib/operations/run.js';
 import { type AuditEntry, readAudit } from '../../../src/lib/queue/audit.js';
 import { PREFIX, type QueueKit } from '../queue/queue-kit.js';
 
 export const ADA: Actor = { who: 'ada', host: 'desk-1', channel: 'http' };
 
-/** Who acts in a test, and what they were told. */
+/** The operator in a test, and what they were told. */
 export class Operator {
   readonly progress: Progress[] = [];
   readonly unaudited: unknown[] = [];
@@ -14,7 +14,7 @@ export class Operator {
 
   constructor(private readonly kit: QueueKit) {}
 
-  get hands(): Hands {
+  get context(): OperationContext {
     return { client: this.kit.client, prefix: PREFIX, signal: this.stop.signal, actor: ADA };
   }
 
@@ -26,7 +26,7 @@ export class Operator {
     operation: Operation<Plan, Outcome, Preview>,
     more: Partial<Caller<Plan>> = {},
   ): Promise<Outcome> {
-    return perform(operation, this.hands, {
+    return perform(operation, this.context, {
       consent: async () => undefined,
       report: (progress) => void this.progress.push(progress),
       onUnaudited: (error) => void this.unaudited.push(error),
@@ -34,7 +34,7 @@ export class Operator {
     });
   }
 
-  /** Says no when asked. */
+  /** Answers no when asked. */
   refuse<Plan, Outcome, Preview>(operation: Operation<Plan, Outcome, Preview>): Promise<unknown> {
     const consent = () => Promise.reject(new InferError('NOT_CONFIRMED', 'nothing was done'));
     return this.perform(operation, { consent }).then(
@@ -43,7 +43,7 @@ export class Operator {
     );
   }
 
-  /** Runs it and answers its one entry. */
+  /** Runs it and returns its single entry. */
   async entryOf(work: () => Promise<unknown>): Promise<AuditEntry> {
     const before = await this.audit();
     await work().catch(() => undefined);

@@ -50,8 +50,8 @@ async function failMany(n: number): Promise<void> {
   expect(await failedNow()).toBe(n);
 }
 
-describe('10,000 failed jobs', { timeout: 180_000 }, () => {
-  it('are retried a page at a time, each once', async () => {
+describe('retrying 10,000 failed jobs', { timeout: 180_000 }, () => {
+  it('works a page at a time, each job once', async () => {
     await failMany(MANY);
     const outcome = await operator.perform(retryJobs(failedFilter(), undefined));
     expect(outcome).toEqual({ retried: { [kit.queue]: MANY }, jobs: MANY });
@@ -64,7 +64,7 @@ describe('10,000 failed jobs', { timeout: 180_000 }, () => {
     expect(entry).toMatchObject({ action: 'retry', target: kit.queue, count: MANY, ok: true });
   });
 
-  it('are left after the page at which they are stopped, and the entry tells how many were not', async () => {
+  it('stops after the current page when aborted, and the entry tells how many were not retried', async () => {
     await failMany(3000);
     const stopped = operator.perform(retryJobs(failedFilter(), undefined), {
       report: () => operator.abort(),
@@ -75,7 +75,7 @@ describe('10,000 failed jobs', { timeout: 180_000 }, () => {
     expect(entry).toMatchObject({ action: 'retry', count: 1000, ok: false, code: 'INTERRUPTED' });
   });
 
-  it('of a queue are retried in pages by a program too', async () => {
+  it('works in pages for a program too', async () => {
     await failMany(1000);
     const pages: number[] = [];
     expect(await kit.producer.retryFailed(kit.queue, undefined, { onPage: (done) => pages.push(done) })).toBe(
@@ -85,12 +85,12 @@ describe('10,000 failed jobs', { timeout: 180_000 }, () => {
   });
 });
 
-it('a job that fails again while failed jobs are retried is not retried again', async () => {
+it('a job that fails again during a bulk retry is not retried again', async () => {
   await failMany(1100);
   const consumer = await kit.consumer();
   let again = 0;
   const report = async () => {
-    // Whatever waits fails at once.
+    // Every waiting job fails at once.
     const jobs = await consumer.take(1000);
     again += jobs.length;
     await consumer.settle(jobs.map((job) => ({ ...failed(job), failure: FAILURE })));
@@ -104,8 +104,8 @@ it('a job that fails again while failed jobs are retried is not retried again', 
   expect(again).toBeGreaterThan(0);
 });
 
-describe('revoke of many', () => {
-  it('cancels what waits, is delayed and runs, in pages, and not what is submitted after it was planned', async () => {
+describe('revoking many jobs', () => {
+  it('cancels waiting, delayed and running ones in pages, but none submitted after it was planned', async () => {
     const ids: string[] = [];
     while (ids.length < 1205) ids.push(...(await kit.submit(...Array.from({ length: 241 }, () => ({})))));
     const later = { notBefore: Date.now() + 600_000 };
@@ -121,7 +121,7 @@ describe('revoke of many', () => {
         late = await kit.submit({});
       },
     });
-    expect(outcome).toEqual({ cancelled: 1202, active: 5, ended: 0 });
+    expect(outcome).toEqual({ cancelled: 1202, active: 5, ended: 0, newer: 0 });
     expect(await kit.states(late)).toEqual(['waiting']);
     expect(await kit.states(delayed)).toEqual(['cancelled', 'cancelled']);
     expect((await kit.states(ids)).filter((state) => state === 'cancelled')).toHaveLength(1200);
@@ -130,7 +130,7 @@ describe('revoke of many', () => {
   });
 });
 
-it('a group of many chunks is cancelled in pages, between which it can be stopped', async () => {
+it('a group of many chunks is cancelled in pages, between which it can be aborted', async () => {
   const writer = await GroupWriter.open(kit.producer, kit.spec({ id: 'large', rows: 0 }));
   for (let n = 0; n < 250; n++) await writer.write({ rows: 1, tensors: [] });
   await writer.close();

@@ -13,10 +13,10 @@ afterEach(() => kit.close());
 
 const HUGE = 1e16;
 
-/** The records of clients that checked nothing: older versions, other programs. */
+/** Records by clients that check nothing: older versions, other programs. */
 describe('numbers that Redis cannot hold', () => {
   it.each([HUGE, 1e300, -5, 0.5])(
-    'a result kept for %s s: the job completes with its result',
+    'do not prevent a job with a result TTL of %s s from completing with its result',
     async (ttl) => {
       const consumer = await kit.consumer();
       const [id] = (await kit.submit({ resultTtl: ttl })) as [string];
@@ -32,7 +32,7 @@ describe('numbers that Redis cannot hold', () => {
     },
   );
 
-  it('a group that is kept for ever ends', async () => {
+  it('do not prevent a group with such a TTL from ending', async () => {
     const consumer = await kit.consumer();
     const group = { id: 'g1', queue: kit.queue, model: 'm', priority: 0, resultTtl: HUGE };
     await kit.producer.groups.open(group, 'me');
@@ -45,7 +45,7 @@ describe('numbers that Redis cannot hold', () => {
     expect(await kit.client.exists(kit.resultKey('g1-0'))).toBe(1);
   });
 
-  it('a failed job kept for ever is kept, with its input, and can be retried', async () => {
+  it('keep a failed job with such a TTL, with its input, and let it be retried', async () => {
     const consumer = await kit.consumer({ failedTtl: HUGE });
     const [id] = (await kit.submit({ input: Buffer.alloc(10_000, 1) })) as [string];
     expect(await consumer.settle([failed(await takeOne(consumer))])).toEqual([true]);
@@ -55,7 +55,7 @@ describe('numbers that Redis cannot hold', () => {
     expect((await takeOne(consumer)).input.byteLength).toBe(10_000);
   });
 
-  it.each([HUGE, 1e300, Number.NaN, -1])('a retry in %s ms waits a year at most', async (delayMs) => {
+  it.each([HUGE, 1e300, Number.NaN, -1])('delay a retry in %s ms by a year at most', async (delayMs) => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     const job = await takeOne(consumer);
@@ -65,7 +65,7 @@ describe('numbers that Redis cannot hold', () => {
     expect(runAt).toBeLessThan(Date.now() + BOUNDS.delayMs.max + 60_000);
   });
 
-  it.each([HUGE, 0.5, Number.NaN])('locks of %s ms are taken and renewed', async (lockMs) => {
+  it.each([HUGE, 0.5, Number.NaN])('still let locks of %s ms be taken and renewed', async (lockMs) => {
     const consumer = await kit.consumer({ lockMs });
     const [id] = (await kit.submit({})) as [string];
     const job = await takeOne(consumer);

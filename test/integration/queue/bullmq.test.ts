@@ -16,7 +16,7 @@ afterEach(async () => {
   await kit.close();
 });
 
-it('its getters agree with our states', async () => {
+it('BullMQ getters agree with our states', async () => {
   const consumer = await kit.consumer();
   const ids = await kit.submit(...Array.from({ length: 5 }, () => ({ priority: 9 })));
   const [, b, c, d] = (await consumer.take(4)) as [never, never, never, never];
@@ -55,7 +55,7 @@ it('its getters agree with our states', async () => {
   expect(await (await queue.getJob(ids[1] as string))?.isCompleted()).toBe(true);
 });
 
-it('its Worker can do a job of ours, and our reader sees it', async () => {
+it('a BullMQ Worker can process our job, and our reader sees it', async () => {
   const ids = await kit.submit({ priority: 1 }, { priority: 8 }, { priority: 4 });
   const seen: string[] = [];
   const worker = new Worker(
@@ -80,7 +80,7 @@ it('its Worker can do a job of ours, and our reader sees it', async () => {
   }
 });
 
-it('its Worker and ours share a queue: neither takes what the other holds', async () => {
+it('a BullMQ Worker and ours share a queue, and neither takes what the other holds', async () => {
   const consumer = await kit.consumer();
   const [id] = (await kit.submit({})) as [string];
   const theirs = new Worker(kit.queue, null, {
@@ -98,7 +98,7 @@ it('its Worker and ours share a queue: neither takes what the other holds', asyn
   await theirs.close();
 });
 
-it('its QueueEvents hear how our jobs ended', async () => {
+it('BullMQ QueueEvents report how our jobs ended', async () => {
   const consumer = await kit.consumer();
   const events = new QueueEvents(kit.queue, {
     connection: { path: redis.socket as string },
@@ -122,7 +122,7 @@ it('its QueueEvents hear how our jobs ended', async () => {
   await events.close();
 });
 
-it('its clean, retry and obliterate work on what we leave', async () => {
+it('BullMQ clean, retry and obliterate work on what we leave', async () => {
   const consumer = await kit.consumer();
   const [a, b] = (await kit.submit({}, { priority: 6 })) as [string, string];
   const jobs = await consumer.take(2);

@@ -10,7 +10,7 @@ import { completed, PREFIX, QueueKit } from './queue-kit.js';
 
 const redis = useRedis();
 
-/** A queue in the middle of its work: jobs that wait, are delayed, are held, failed and ended, and a group. */
+/** A queue at work: jobs that wait, are delayed, held, failed and ended, and a group. */
 async function busyQueue(kit: QueueKit) {
   const holder = await kit.consumer();
   const deadline = Date.now() + 3_600_000;
@@ -28,7 +28,7 @@ async function busyQueue(kit: QueueKit) {
   return { holder, jobs, ids: [...held, ...waiting, ...delayed, ...chunks.map(({ id }) => id)] };
 }
 
-/** Damages one key of the queue, or a field of one; answers what was done. */
+/** Damages one key of the queue, or a field of one; returns what was done. */
 async function damageAny(kit: QueueKit, random: Random): Promise<{ key: string; how: string }> {
   const key = random.pick((await kit.client.keys(`${kit.tag}*`)).sort());
   const kind = await kit.client.type(key);
@@ -47,9 +47,9 @@ async function damageAny(kit: QueueKit, random: Random): Promise<{ key: string; 
   return { key, how: value };
 }
 
-describe('whatever key or field of a queue is damaged', () => {
+describe('damage to any key or field of a queue', () => {
   it.each([1, 2, 3, 4, 5, 6])(
-    'all other jobs complete, and what is damaged is named (seed %i)',
+    'does not stop other jobs from completing, and is reported by name (seed %i)',
     async (seed) => {
       const random = randomOf(seed);
       for (let round = 0; round < 12; round++) {
@@ -66,7 +66,7 @@ describe('whatever key or field of a queue is damaged', () => {
           for (const damaged of keys) expect(damaged.key, said).toBe(key);
           await repair(kit.client, PREFIX, kit.queue, new AbortController().signal);
           await kit.passTime(60_000);
-          // A lock that names another holder lapses in its time, and has one.
+          // A lock in another holder's name expires in time, and has an expiry.
           for (const id of ids) {
             expect(await kit.client.pttl(`${kit.base}${id}:lock`), said).not.toBe(-1);
             await kit.loseLock(id);
@@ -81,7 +81,7 @@ describe('whatever key or field of a queue is damaged', () => {
             expect(await namedAs(kit, id), said).not.toBe('');
           }
           expect((await readDamage(kit.client, PREFIX, kit.queue)).keys, said).toEqual([]);
-          // And it goes on.
+          // And it continues.
           const [more] = (await kit.submit({})) as [string];
           expect(await workOff(consumer), said).toEqual([more]);
         } finally {

@@ -3,11 +3,11 @@ import type { BullConsumer } from '../../../src/lib/queue/broker/consumer.js';
 import { damageOfJob } from '../../../src/lib/queue/damage.js';
 import { completed, PREFIX, type QueueKit } from './queue-kit.js';
 
-/** What a key may be overwritten with: every type of Redis, and texts that are no number. */
+/** What a key may be overwritten with: every type of Redis, and texts that are not numbers. */
 export const WRONG_VALUES = ['string', 'number', 'list', 'set', 'zset', 'hash', 'stream'] as const;
 export type WrongValue = (typeof WRONG_VALUES)[number];
 
-/** Replaces a key, or makes it, as another program would. */
+/** Replaces or creates a key, as another program would. */
 export async function overwrite({ client }: QueueKit, key: string, value: WrongValue): Promise<void> {
   await client.del(key);
   if (value === 'string') await client.set(key, 'not yours');
@@ -19,7 +19,7 @@ export async function overwrite({ client }: QueueKit, key: string, value: WrongV
   else await client.xadd(key, '*', 'not', 'yours');
 }
 
-/** Takes and completes until nothing comes any more; answers the ids that completed. */
+/** Takes and completes jobs until none are left; returns the ids that completed. */
 export async function workOff(consumer: BullConsumer): Promise<string[]> {
   const done: string[] = [];
   for (let idle = 0; idle < 2; ) {
@@ -44,12 +44,12 @@ export async function workOff(consumer: BullConsumer): Promise<string[]> {
 
 const meta = { worker: 'w', device: 'cpu', attempts: 1, queueMs: 1, runMs: 1, totalMs: 1 };
 
-/** What the register says of a job; empty when it is not named. */
+/** The register's text on a job; empty when it is not listed. */
 export async function namedAs(kit: QueueKit, id: string): Promise<string> {
   return (await damageOfJob(kit.client, PREFIX, kit.queue, id))?.what ?? '';
 }
 
-/** A job that was damaged is named and in no list that jobs are taken from, and all that is kept of it expires. */
+/** A damaged job is reported, is in no list that jobs are taken from, and everything stored for it expires. */
 export async function expectSetAside(kit: QueueKit, id: string): Promise<void> {
   const { client, base } = kit;
   expect(await namedAs(kit, id)).not.toBe('');

@@ -17,8 +17,8 @@ const repaired = () => repair(kit.client, PREFIX, kit.queue, never);
 const plan = () => planRepair(kit.client, PREFIX, kit.queue, never);
 const damagedKeys = async () => (await readDamage(kit.client, PREFIX, kit.queue)).keys.map(({ key }) => key);
 
-describe('the repair of a queue', () => {
-  it('brings every job back, whatever key was overwritten: at its priority, first come first served', async () => {
+describe('queue repair', () => {
+  it('restores every job at its priority, first come first served, whichever key was overwritten', async () => {
     const right: Record<string, string> = {
       prioritized: 'zset',
       active: 'list',
@@ -55,7 +55,7 @@ describe('the repair of a queue', () => {
     }
   });
 
-  it('puts ended jobs back into their lists, and jobs that are in no list into line', async () => {
+  it('returns ended jobs to their lists, and requeues jobs that are in no list', async () => {
     const consumer = await kit.consumer();
     const ids = (await kit.submit({}, {}, {}, { priority: 3 })) as [string, string, string, string];
     const [done, failing, dropped, lost] = ids;
@@ -79,7 +79,7 @@ describe('the repair of a queue', () => {
     });
   });
 
-  it('sets aside what is damaged of the jobs that it finds, and touches no key of others', async () => {
+  it('sets aside damaged jobs that it finds, and touches no foreign keys', async () => {
     const [bad, sound] = (await kit.submit({}, {})) as [string, string];
     await kit.client.hset(kit.base + bad, 'priority', 'junk');
     await kit.client.hset(`${kit.base}not-a-job`, 'name', 'x');
@@ -91,7 +91,7 @@ describe('the repair of a queue', () => {
     expect(await kit.client.exists(`${kit.base}not-a-job`, `${kit.base}list`)).toBe(2);
   });
 
-  it('ends where it is interrupted', async () => {
+  it('stops where it is interrupted', async () => {
     await kit.submit({}, {});
     await overwrite(kit, `${kit.base}prioritized`, 'string');
     const signal = AbortSignal.abort(new Error('enough'));

@@ -31,8 +31,8 @@ const places = async (id: string) => [
   await kit.client.exists(kit.base + id, kit.inputKey(id)),
 ];
 
-describe('retry of a damaged job', () => {
-  it('repairs its numbers, takes it off the register and runs it at its own priority', async () => {
+describe('retrying a damaged job', () => {
+  it('repairs its numbers, removes it from the register and runs it at its own priority', async () => {
     const consumer = await kit.consumer();
     for (const [field, junk] of [
       ['priority', 'high'],
@@ -53,7 +53,7 @@ describe('retry of a damaged job', () => {
     }
   });
 
-  it('says so of one that cannot be repaired, and runs the others', async () => {
+  it('reports one that cannot be repaired, and runs the others', async () => {
     const consumer = await kit.consumer();
     const ids = (await kit.submit({}, {}, {}, {})) as [string, string, string, string];
     const [noHash, noJson, noRecord, sound] = ids;
@@ -73,8 +73,8 @@ describe('retry of a damaged job', () => {
   });
 });
 
-describe('cancel of a damaged job', () => {
-  it('deletes it with all that is kept of it, found by a worker or not', async () => {
+describe('cancelling a damaged job', () => {
+  it('deletes it with everything stored for it, whether a worker found it or not', async () => {
     const consumer = await kit.consumer();
     for (const found of [true, false]) {
       for (const value of WRONG_VALUES.filter((one) => one !== 'hash')) {
@@ -90,8 +90,8 @@ describe('cancel of a damaged job', () => {
   });
 });
 
-describe('work on many jobs passes over a damaged one', () => {
-  it('purge deletes it with the others', async () => {
+describe('a bulk operation that meets a damaged job', () => {
+  it('deletes it with the others when purging', async () => {
     const ids = await kit.submit({}, {}, {});
     await overwrite(kit, kit.base + ids[1], 'string');
     expect(
@@ -116,7 +116,7 @@ describe('work on many jobs passes over a damaged one', () => {
     });
   });
 
-  it('a new priority, and a move', async () => {
+  it('skips it when setting a priority or moving', async () => {
     const ids = (await kit.submit({}, {}, {})) as [string, string, string];
     await overwrite(kit, kit.base + ids[1], 'string');
     expect(await setPriority(kit.client, PREFIX, kit.queue, ids, 8)).toEqual([
@@ -133,7 +133,7 @@ describe('work on many jobs passes over a damaged one', () => {
     ]);
   });
 
-  it('a group counts it as failed and ends, whatever of it is damaged', async () => {
+  it('counts it as failed in its group, which ends, whatever part is damaged', async () => {
     const consumer = await kit.consumer();
     const damages: ((key: string) => Promise<unknown>)[] = [
       (key) => overwrite(kit, key, 'list'),
@@ -162,8 +162,8 @@ describe('work on many jobs passes over a damaged one', () => {
   });
 });
 
-describe('readers of what is damaged', () => {
-  it('list, find and show it as failed, beside all others', async () => {
+describe('readers of damaged data', () => {
+  it('list, find and show a damaged job as failed, along with all others', async () => {
     const consumer = await kit.consumer();
     await kit.client.hset(`{${PREFIX}}:queues`, kit.queue, '{}');
     const ids = (await kit.submit({}, {}, {}, {})) as [string, string, string, string];
@@ -218,7 +218,7 @@ describe('readers of what is damaged', () => {
     });
   });
 
-  it('find a job whose record has disappeared, and say what became of it', async () => {
+  it('find a job whose record has disappeared, and say what happened to it', async () => {
     const [bad] = (await kit.submit({}, {})) as [string, string];
     await kit.client.del(kit.base + bad);
     await workOff(await kit.consumer());
@@ -229,7 +229,7 @@ describe('readers of what is damaged', () => {
     expect((await kit.record(bad)).failure?.message).toContain('its record is missing');
   });
 
-  it('name a damaged group, and leave its chunks be', async () => {
+  it('report a damaged group, and do not touch its chunks', async () => {
     const { groups } = kit.producer;
     for (const value of WRONG_VALUES.filter((one) => one !== 'hash')) {
       const group = `g${value}`;
@@ -254,7 +254,7 @@ describe('readers of what is damaged', () => {
     });
   });
 
-  it('count what can be counted of a queue, and name each key that is damaged', async () => {
+  it('count what is countable of a queue, and name each damaged key', async () => {
     const parts = [
       'prioritized',
       'wait',
@@ -290,7 +290,7 @@ describe('readers of what is damaged', () => {
     expect(finding.details).toHaveLength(13);
   });
 
-  it('leave out workers whose record cannot be read', async () => {
+  it('leave out workers with an unreadable record', async () => {
     const record = { id: 'sound', name: 'sound', queues: [], models: [], beatAt: Date.now() };
     await beat(kit.client, PREFIX, record as never);
     for (const [id, json] of [
@@ -308,7 +308,7 @@ describe('readers of what is damaged', () => {
   });
 });
 
-it('a doctor who finds nothing damaged says so, and names jobs that were set aside with the way out', async () => {
+it('the doctor passes when nothing is damaged, and names jobs that were set aside with the fix', async () => {
   const [bad] = (await kit.submit({}, {})) as [string, string];
   expect(judgeDamage([await readDamage(kit.client, PREFIX, kit.queue)])).toMatchObject({ status: 'ok' });
   await kit.client.hset(kit.base + bad, 'atm', 'junk');

@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-/** Five jobs, the third of which is to be damaged, in a place that jobs are in. */
+/** Five jobs in the given state, the third of which is to be damaged. */
 async function fiveJobs(place: 'waiting' | 'delayed' | 'overdue'): Promise<string[]> {
   const large = Buffer.alloc(5000, 1);
   const notBefore = place === 'waiting' ? undefined : Date.now() + 60_000;
@@ -31,7 +31,7 @@ describe('a damaged job', () => {
 
   for (const place of ['waiting', 'delayed'] as const) {
     it.each(WRONG_VALUES.filter((value) => value !== 'hash'))(
-      `that is ${place} affects itself alone: its record is a %s`,
+      `that is ${place} affects only itself: its record is a %s`,
       async (value) => {
         const ids = await fiveJobs(place);
         const bad = ids[2] as string;
@@ -43,7 +43,7 @@ describe('a damaged job', () => {
       },
     );
 
-    it(`that is ${place} takes no room of the runners: the first sound one is taken in its place`, async () => {
+    it(`that is ${place} takes no runner capacity: the next healthy job is taken instead`, async () => {
       const ids = await fiveJobs(place);
       for (const bad of ids.slice(0, 3)) await kit.client.hset(kit.base + bad, 'atm', 'many');
       await kit.passTime(60_000);
@@ -52,7 +52,7 @@ describe('a damaged job', () => {
       expect(idsOf(await consumer.take(1))).toEqual([ids[4]]);
     });
 
-    it(`that is ${place} affects itself alone: a number of its record is none`, async () => {
+    it(`that is ${place} affects only itself: a numeric field of its record is not a number`, async () => {
       const consumer = await kit.consumer();
       for (const field of NUMBERS) {
         for (const junk of JUNK) {
@@ -70,7 +70,7 @@ describe('a damaged job', () => {
   }
 
   it.each(WRONG_VALUES.filter((value) => value !== 'string' && value !== 'number'))(
-    'affects itself alone: its input is a %s',
+    'affects only itself: its input is a %s',
     async (value) => {
       const ids = await fiveJobs('waiting');
       const bad = ids[2] as string;
@@ -81,7 +81,7 @@ describe('a damaged job', () => {
     },
   );
 
-  it('affects itself alone: its data is gone or cannot be read, or its record is gone', async () => {
+  it('affects only itself: its data is missing or unreadable, or its record is missing', async () => {
     const consumer = await kit.consumer();
     const damages: [what: string, (key: string) => Promise<unknown>][] = [
       ['its field data is missing', (key) => kit.client.hdel(key, 'data')],
@@ -102,7 +102,7 @@ describe('a damaged job', () => {
     }
   });
 
-  it('affects itself alone when it expires', async () => {
+  it('affects only itself when it expires', async () => {
     for (const value of ['string', 'list', 'zset'] as const) {
       const ids = await fiveJobs('overdue');
       const bad = ids[2] as string;
@@ -115,7 +115,7 @@ describe('a damaged job', () => {
     }
   });
 
-  it('affects itself alone while it runs: neighbours keep their locks and end', async () => {
+  it('affects only itself while it runs: other jobs keep their locks and complete', async () => {
     for (const value of ['string', 'list', 'zset', 'set', 'stream'] as const) {
       const consumer = await kit.consumer();
       const ids = await fiveJobs('waiting');
@@ -130,7 +130,7 @@ describe('a damaged job', () => {
     }
   });
 
-  it('is set aside once, when its outcome is stored and sent again', async () => {
+  it('is set aside once, even when its outcome is sent again', async () => {
     const consumer = await kit.consumer();
     for (const value of ['string', 'zset'] as const) {
       const ids = await fiveJobs('waiting');
@@ -147,7 +147,7 @@ describe('a damaged job', () => {
     }
   });
 
-  it('affects itself alone when its worker is lost: neighbours are requeued and none is poison', async () => {
+  it('affects only itself when its worker is lost: other jobs are requeued, none as poison', async () => {
     const damages: ((id: string) => Promise<unknown>)[] = [
       (id) => overwrite(kit, kit.base + id, 'string'),
       (id) => overwrite(kit, kit.base + id, 'list'),
@@ -170,7 +170,7 @@ describe('a damaged job', () => {
     }
   });
 
-  it('that was cancelled while it ran is set aside all the same', async () => {
+  it('is set aside even when it was cancelled while running', async () => {
     const consumer = await kit.consumer();
     const ids = await fiveJobs('waiting');
     const bad = ids[2] as string;
@@ -184,7 +184,7 @@ describe('a damaged job', () => {
 });
 
 describe('a damaged lock', () => {
-  it('changes nothing for its holder, whatever it is', async () => {
+  it('does not matter to its holder, whatever it contains', async () => {
     for (const value of WRONG_VALUES) {
       const consumer = await kit.consumer();
       const ids = await fiveJobs('waiting');
@@ -200,7 +200,7 @@ describe('a damaged lock', () => {
     }
   });
 
-  it('that never expires keeps no job from being recovered, and gives its holder time first', async () => {
+  it('without a TTL does not prevent recovery, and gives its holder time first', async () => {
     for (const value of ['string', 'hash'] as const) {
       const [dead, alive] = [await kit.consumer(), await kit.consumer()];
       const ids = await fiveJobs('waiting');
@@ -217,7 +217,7 @@ describe('a damaged lock', () => {
 });
 
 describe('the register of damaged jobs', () => {
-  it('holds 1,000, expires, and is replaced where it is damaged itself', async () => {
+  it('holds 1,000, expires, and is replaced when it is itself damaged', async () => {
     const consumer = await kit.consumer();
     await overwrite(kit, `${kit.tag}:damaged`, 'string');
     await overwrite(kit, `${kit.tag}:damaged:why`, 'list');
@@ -237,7 +237,7 @@ describe('the register of damaged jobs', () => {
   });
 });
 
-describe('a damaged key of the whole queue', () => {
+describe('a damaged key shared by a queue', () => {
   /** Without these a job can neither be added nor taken. */
   const NEEDED = ['prioritized', 'delayed', 'meta', 'pc', 'id'];
   const right: Record<string, WrongValue> = {
@@ -262,7 +262,7 @@ describe('a damaged key of the whole queue', () => {
   const wrongFor = (part: string) => WRONG_VALUES.filter((value) => value !== right[part]);
 
   it.each(NEEDED)(
-    'that submitting needs (%s) refuses a job by name, and leaves nothing of it',
+    "that submitting needs (%s) makes a submit fail with the key's name and leave nothing behind",
     async (part) => {
       for (const value of wrongFor(part)) {
         await kit.submit({});
@@ -291,7 +291,7 @@ describe('a damaged key of the whole queue', () => {
     'cancelled',
     'arriving',
     'wait',
-  ])('that no job depends on (%s) stops none, and is named', async (part) => {
+  ])('that no job depends on (%s) stops no job, and is reported', async (part) => {
     const consumer = await kit.consumer();
     for (const value of wrongFor(part)) {
       await overwrite(kit, keyOf(part), value);
@@ -317,7 +317,7 @@ describe('a damaged key of the whole queue', () => {
     }
   });
 
-  it('that taking needs keeps all jobs where they are, and none becomes poison', async () => {
+  it('that taking needs keeps all jobs in place, and none becomes poison', async () => {
     const consumer = await kit.consumer({ maxStalls: 2 });
     for (const part of ['active', 'prioritized', 'delayed']) {
       for (const value of wrongFor(part)) {
@@ -340,7 +340,7 @@ describe('a damaged key of the whole queue', () => {
     }
   });
 
-  it('wakes a worker that sleeps on it no more often than a sound one', async () => {
+  it('wakes a worker that waits on it no more often than an intact one', async () => {
     const consumer = await kit.consumer();
     await overwrite(kit, keyOf('marker'), 'string');
     await consumer.waitForWork(10_000, new AbortController().signal);

@@ -18,14 +18,14 @@ beforeEach(async () => {
   await client.flushall();
 });
 
-/** A process: its mark, and the losses that it was told of. */
+/** A process: its mark, and the losses that were reported to it. */
 function process(): { look(): Promise<void>; told: DataLoss[] } {
   const told: DataLoss[] = [];
   const mark = new DataMark(client, 'infer', undefined, (loss) => told.push(loss));
   return { look: () => mark.look(), told };
 }
 
-it('processes that look in turn see no loss', async () => {
+it('processes that check the data mark in turn see no loss', async () => {
   const [a, b] = [process(), process()];
   for (const one of [a, b, a, a, b]) await one.look();
   expect([a.told, b.told]).toEqual([[], []]);
@@ -33,7 +33,7 @@ it('processes that look in turn see no loss', async () => {
   expect(Number(await client.hget(KEY, 'n'))).toBe(5);
 });
 
-it('data that is gone is told once to each process that knew it, with when it was seen last', async () => {
+it('a data loss is reported once to each process that knew the data, with when it was last seen', async () => {
   const [a, b] = [process(), process()];
   await a.look();
   await b.look();
@@ -42,7 +42,7 @@ it('data that is gone is told once to each process that knew it, with when it wa
   for (const one of [a, b, a, b]) await one.look();
   expect(a.told).toHaveLength(1);
   expect(a.told[0]).toMatchObject({ kind: 'all', from: 0 });
-  // Another saw the data last: the one record knows it, and is told to no one a second time.
+  // Another process saw the data last: the only record knows that, and it is not reported a second time.
   expect(b.told).toHaveLength(1);
   expect(b.told[0]).toMatchObject({ kind: 'all', seenAt, noticedAt: a.told[0]?.noticedAt });
   expect(await readLosses(client, 'infer', [])).toEqual(b.told);
@@ -51,7 +51,7 @@ it('data that is gone is told once to each process that knew it, with when it wa
   expect(late.told).toEqual([]);
 });
 
-it('is told although a process that knew nothing has made the new mark', async () => {
+it('a data loss is reported even though a process without knowledge wrote the new mark', async () => {
   const a = process();
   await a.look();
   await client.flushall();
@@ -66,7 +66,7 @@ it('is told although a process that knew nothing has made the new mark', async (
   expect(a.told).toHaveLength(2);
 });
 
-it('a Redis that went back to an older state: from which moment on writes are lost', async () => {
+it('a Redis restored to an older state is reported with the time from which writes are lost', async () => {
   const [a, b] = [process(), process()];
   await a.look();
   const older = (await client.dumpBuffer(KEY)) as Buffer;
@@ -81,7 +81,7 @@ it('a Redis that went back to an older state: from which moment on writes are lo
   expect([a.told.length, b.told.length]).toEqual([1, 1]);
 });
 
-it('a key of another type, or garbage in its fields, is replaced and keeps no one from looking', async () => {
+it('a data mark of another type, or with garbage in its fields, is replaced and blocks no check', async () => {
   const a = process();
   await client.set(KEY, 'x');
   expect(await readLosses(client, 'infer', [])).toEqual([]);
@@ -92,7 +92,7 @@ it('a key of another type, or garbage in its fields, is replaced and keeps no on
   expect(Number(await client.hget(KEY, 'n'))).toBeGreaterThan(0);
 });
 
-it('knows which writes a loss took, and says so', () => {
+it('a lookup finds the loss that took a given write, and describes it', () => {
   const all: DataLoss = { kind: 'all', from: 0, seenAt: 4000, noticedAt: 5000 };
   const part: DataLoss = { kind: 'part', from: 7000, seenAt: 7400, noticedAt: 8000, queue: 'batch' };
   const losses = [part, all];

@@ -32,7 +32,7 @@ const template = (): JobSpec => {
 const groupOf = (id: string) => readGroup(kit.client, PREFIX, kit.queue, id);
 const key = (id: string) => `${kit.tag}:grp:${id}`;
 
-/** As chunks that are added between FLUSHALL and the moment at which their group is begun again. */
+/** Like chunks that are added between FLUSHALL and the reopening of their group. */
 async function chunksWithoutGroup(group: JobSpec): Promise<void> {
   const writer = await GroupWriter.open(producer, group);
   await kit.client.flushall();
@@ -48,11 +48,11 @@ async function workOff(bad = 0): Promise<void> {
 }
 
 describe('a group whose record Redis lost while its rows were sent', () => {
-  it('counts the chunks that ended before it was begun again', async () => {
+  it('counts the chunks that ended before it was reopened', async () => {
     const group = template();
     await chunksWithoutGroup(group);
     await workOff(2);
-    // What they leave is no group, and goes by itself.
+    // What they leave is not a group, and expires.
     expect(await groupOf(group.id)).toBeUndefined();
     expect(await locate(kit.client, PREFIX, group.id, [kit.queue])).toBeUndefined();
     expect(await kit.client.ttl(key(group.id))).toBeGreaterThan(0);
@@ -76,7 +76,7 @@ describe('a group whose record Redis lost while its rows were sent', () => {
     expect(await kit.client.ttl(key(group.id))).toBeGreaterThan(0);
   });
 
-  it('ends when it is closed after all of them have ended', async () => {
+  it('ends when it is closed after all chunks have ended', async () => {
     const group = template();
     await chunksWithoutGroup(group);
     await workOff();
@@ -87,7 +87,7 @@ describe('a group whose record Redis lost while its rows were sent', () => {
     expect(await kit.client.ttl(key(group.id))).toBeGreaterThan(0);
   });
 
-  it('takes no count from a chunk that is retried before it is begun again', async () => {
+  it('does not count a chunk that is retried before it is reopened', async () => {
     const group = template();
     await chunksWithoutGroup(group);
     await workOff(1);

@@ -35,14 +35,14 @@ const claim = (id: string, more: Partial<GpuLease> = {}): GpuLease => ({
 });
 const take = async (lease: GpuLease, alive: (process: ProcessMark) => boolean = runs) =>
   (await leaseGpu(client, PREFIX, lease, alive)).id;
-/** As if the last renewal was so long ago. */
+/** As if the last renewal was this long ago. */
 const age = (ms: number) => client.pexpire(leaseKey(PREFIX, device), 3_600_000 - ms);
 const fresh = () => {
   device = `GPU-${++devices}`;
 };
 
 describe('a GPU lease', () => {
-  it('is one holder’s, who renews it and alone can give it back', async () => {
+  it('belongs to one holder, who renews it and alone can release it', async () => {
     fresh();
     expect(await readLease(client, PREFIX, device)).toBeUndefined();
     expect([await take(claim('a')), await take(claim('b'))]).toEqual(['a', 'a']);
@@ -64,27 +64,27 @@ describe('a GPU lease', () => {
     expect(await take(claim('b'))).toBe('b');
   });
 
-  it('names a process only where its id means that process', () => {
+  it('names a process only in the PID namespace where its id is valid', () => {
     const lease = claim('a', { place: 'h/1', pid: 7 });
     expect(holderFrom('h/1', lease)).toEqual({ worker: 'worker-a', pid: 7 });
     expect(holderFrom('h/2', lease)).toEqual({ worker: 'worker-a', pid: null });
     expect(holderFrom('other/1', lease)).toEqual({ worker: 'worker-a', pid: null });
   });
 
-  it('of a process at the same place that is gone is taken over at once', async () => {
+  it('of an exited process in the same place is taken over at once', async () => {
     fresh();
     await take(claim('a', { pid: 7 }));
     expect(await take(claim('b'), ({ pid }) => pid !== 7)).toBe('b');
   });
 
-  it('of a silent process that lives at the same place is kept: it still has the memory', async () => {
+  it('of a silent process that is alive in the same place is kept, since it still holds GPU memory', async () => {
     fresh();
     await take(claim('a'));
     await age(LEASE_TTL_MS + 60_000);
     expect(await take(claim('b'))).toBe('a');
   });
 
-  it('of a process elsewhere lapses with its silence, and not before', async () => {
+  it('of a process elsewhere expires after its silence, not earlier', async () => {
     fresh();
     await take(claim('a', { place: 'h/2' }));
     const gone = () => false;
@@ -92,13 +92,13 @@ describe('a GPU lease', () => {
     expect(await take(claim('b'), gone)).toBe('a');
     await age(LEASE_TTL_MS + 1);
     expect(await take(claim('b'), gone)).toBe('b');
-    // The old holder comes back and is told; it gives back nothing that is not its own.
+    // The old holder returns and is told; it releases nothing that it does not hold.
     expect(await take(claim('a', { place: 'h/2' }))).toBe('b');
     await releaseGpu(client, PREFIX, claim('a', { place: 'h/2' }));
     expect((await readLease(client, PREFIX, device))?.holder.id).toBe('b');
   });
 
-  it('of many that race for a free or dead holder’s GPU has one new holder, and all are told which', async () => {
+  it('for a free or abandoned GPU goes to one of many contenders, and all learn which', async () => {
     for (const dead of [false, true]) {
       fresh();
       if (dead) await take(claim('dead', { pid: 7 }));
@@ -111,7 +111,7 @@ describe('a GPU lease', () => {
     }
   });
 
-  it('that is no record is nobody’s', async () => {
+  it('that is not a valid record is treated as free', async () => {
     for (const junk of ['', 'junk', '[1]', '7', '{"id":']) {
       fresh();
       await client.set(leaseKey(PREFIX, device), junk);

@@ -35,8 +35,8 @@ async function openGroup(chunks: number, resultTtl = 600): Promise<string> {
 const group = async (id: string) => (await readGroup(kit.client, PREFIX, kit.queue, id)) as GroupRecord;
 const groupKey = (id: string) => `${kit.tag}:grp:${id}`;
 
-describe('group', () => {
-  it('counts its chunks, ends with the last and tells once', async () => {
+describe('a group', () => {
+  it('counts its chunks, ends with the last and sends one notice', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(3);
     const list = `${kit.tag}:reply:g`;
@@ -64,7 +64,7 @@ describe('group', () => {
     expect(await watchEnd(kit.client, PREFIX, kit.queue, id, list, 'group')).toBe('ended');
   });
 
-  it('closed after its last chunk has ended is over at once', async () => {
+  it('closed after its last chunk has ended is finished at once', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(1);
     await consumer.settle([completed(await takeOne(consumer))]);
@@ -73,7 +73,7 @@ describe('group', () => {
     expect(await group(id)).toMatchObject({ state: 'completed', rowsDone: 10 });
   });
 
-  it('keeps results and records of its chunks a day until its end, then for its own time', async () => {
+  it('keeps results and records of its chunks a day until it ends, then for its own TTL', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(2, 600);
     const jobs = await consumer.take(20);
@@ -89,7 +89,7 @@ describe('group', () => {
     }
   });
 
-  it('keeps the record of a failed chunk for its own time, for retry', async () => {
+  it('keeps the record of a failed chunk for its own TTL, for retry', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(2, 60);
     await kit.producer.groups.close(kit.queue, id, 'me', { rows: 20, jobs: 2 });
@@ -98,7 +98,7 @@ describe('group', () => {
     const kept = (index: number) => kit.client.ttl(kit.base + chunkId(id, index));
     expect(await kept(0)).toBeGreaterThan(3600);
     expect(await kept(1)).toBeLessThanOrEqual(60);
-    // Its retry opens the group again, and what has completed waits for its new end.
+    // Its retry reopens the group, and completed chunks are kept for its new end.
     expect(await kit.producer.retry(kit.queue, [chunkId(id, 0)])).toBe(1);
     expect(await kept(1)).toBeGreaterThan(86_400);
     await consumer.settle([completed((await takeOne(consumer)) as never)]);
@@ -106,7 +106,7 @@ describe('group', () => {
     expect(await kept(1)).toBeLessThanOrEqual(60);
   });
 
-  it('whose submitter died is kept a week, and its chunks run', async () => {
+  it('whose submitter died is kept for a week, and its chunks run', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(1);
     expect(await kit.client.ttl(groupKey(id))).toBeGreaterThan(6 * 86_400);
@@ -115,7 +115,7 @@ describe('group', () => {
     expect((await group(id)).finishedAt).toBeUndefined();
   });
 
-  it('gone before its chunk ended does not come back', async () => {
+  it('deleted before its chunk ended is not recreated', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(1);
     await kit.client.del(groupKey(id));
@@ -125,7 +125,7 @@ describe('group', () => {
     expect(await watchEnd(kit.client, PREFIX, kit.queue, id, 'x', 'group')).toBe('unknown');
   });
 
-  it('goes on with the chunks of it that are retried, with rows done or none', async () => {
+  it('resumes when its chunks are retried, with or without finished rows', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(2);
     await kit.producer.groups.close(kit.queue, id, 'me', { rows: 20, jobs: 2 });
@@ -138,7 +138,7 @@ describe('group', () => {
     expect(await group(id)).toMatchObject({ state: 'completed', rowsDone: 20, jobsCompleted: 2 });
   });
 
-  it('is cancelled chunk by chunk, those that run after their worker hears of it', async () => {
+  it('is cancelled chunk by chunk; running chunks end once their worker learns of it', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(4);
     await kit.producer.groups.close(kit.queue, id, 'me', { rows: 40, jobs: 4 });
@@ -155,7 +155,7 @@ describe('group', () => {
 });
 
 describe('notices', () => {
-  it('bring the result along up to 64 KB', async () => {
+  it('carry the result up to 64 KB', async () => {
     const consumer = await kit.consumer();
     const list = `${kit.tag}:reply:me`;
     for (const [size, rides] of [
@@ -172,7 +172,7 @@ describe('notices', () => {
     expect(await kit.client.llen(list)).toBe(0);
   });
 
-  it('do not outlive a waiter that is gone', async () => {
+  it('expire when their waiter has disappeared', async () => {
     const consumer = await kit.consumer();
     await kit.submit({ reply: `${kit.tag}:reply:gone` });
     await consumer.settle([completed(await takeOne(consumer))]);
@@ -181,7 +181,7 @@ describe('notices', () => {
     expect(ttl).toBeLessThanOrEqual(300);
   });
 
-  it('reach lists that were registered late, each once', async () => {
+  it('reach lists that were registered late, once each', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ reply: `${kit.tag}:reply:a` })) as [string];
     const watch = (list: string) => watchEnd(kit.client, PREFIX, kit.queue, id, list, 'job');
@@ -196,7 +196,7 @@ describe('notices', () => {
     expect(await watchEnd(kit.client, PREFIX, kit.queue, 'nobody', 'x', 'job')).toBe('unknown');
   });
 
-  it('reach a list whose name begins another list', async () => {
+  it("reach a list whose name is a prefix of another list's", async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     for (const list of ['me2', 'me']) {
@@ -207,7 +207,7 @@ describe('notices', () => {
     expect(await kit.client.llen(`${kit.tag}:reply:me2`)).toBe(1);
   });
 
-  it('are heard by a waiter, many waits on one connection', async () => {
+  it('are received by many waits on one connection', async () => {
     const consumer = await kit.consumer();
     let opened = 0;
     const open = () => {
@@ -232,8 +232,8 @@ describe('notices', () => {
   });
 });
 
-describe('a group that was taken back', () => {
-  it('before any of it ran is forgotten, so that it can be sent again under its id', async () => {
+describe('a withdrawn group', () => {
+  it('is deleted if none of it ran, so that it can be sent again under its id', async () => {
     const id = 'again';
     const template = { id, queue: kit.queue, model: 'm', priority: 0, resultTtl: 60, rows: 0 };
     const writer = await GroupWriter.open(kit.producer, template);
@@ -248,7 +248,7 @@ describe('a group that was taken back', () => {
     expect((await GroupWriter.open(kit.producer, template)).isDuplicate).toBe(true);
   });
 
-  it('after some of it ran ends with that, and its id is not taken twice', async () => {
+  it('ends with what ran of it, and its id cannot be used again', async () => {
     const id = 'half';
     const template = { id, queue: kit.queue, model: 'm', priority: 9, resultTtl: 60, rows: 0 };
     const writer = await GroupWriter.open(kit.producer, template);

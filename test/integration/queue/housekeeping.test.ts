@@ -15,7 +15,7 @@ afterEach(() => kit.close());
 const soon = () => Date.now() + 600_000;
 const due = () => kit.client.zrange(`${kit.tag}:deadlines`, '0', '-1');
 
-/** Entries of jobs that are gone, as many as in a busy minute. */
+/** Entries of deleted jobs, as many as in a busy minute. */
 async function leftovers(set: string, count: number, score: number): Promise<void> {
   for (let from = 0; from < count; from += 1000) {
     const members = Array.from({ length: Math.min(1000, count - from) }, (_, i) => [
@@ -27,7 +27,7 @@ async function leftovers(set: string, count: number, score: number): Promise<voi
 }
 
 describe('deadlines', () => {
-  it('go with the end of their job, however it ends', async () => {
+  it('are removed with the end of their job, however it ends', async () => {
     const consumer = await kit.consumer();
     const deadline = soon();
     const [, , , , , unwanted] = await kit.submit(...Array.from({ length: 6 }, () => ({ deadline })));
@@ -44,7 +44,7 @@ describe('deadlines', () => {
     expect(await due()).toEqual([(e as { spec: { id: string } }).spec.id]);
   });
 
-  it('of a chunk go with a group that is taken back', async () => {
+  it('of a chunk are removed with a group that is withdrawn', async () => {
     const group = newId('g');
     const spec = { id: chunkId(group, 0), group: { id: group, index: 0, firstRow: 0 }, deadline: soon() };
     await kit.producer.groups.open({ ...kit.spec(), id: group }, 'me');
@@ -53,7 +53,7 @@ describe('deadlines', () => {
     expect(await due()).toEqual([]);
   });
 
-  it('hold again for a failed job that is retried', async () => {
+  it('apply again to a failed job that is retried', async () => {
     const consumer = await kit.consumer();
     const deadline = soon();
     const [id] = (await kit.submit({ deadline })) as [string];
@@ -63,7 +63,7 @@ describe('deadlines', () => {
     expect(await kit.client.zscore(`${kit.tag}:deadlines`, id)).toBe(String(deadline));
   });
 
-  it('end a job that waits for its next try', async () => {
+  it('end a job that waits for its next attempt', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ deadline: soon() })) as [string];
     const job = await takeOne(consumer);
@@ -75,7 +75,7 @@ describe('deadlines', () => {
     expect(await kit.client.zcard(`${kit.base}delayed`)).toBe(0);
   });
 
-  it('come at once behind 5,000 entries of jobs that are gone', async () => {
+  it('are met at once behind 5,000 entries of deleted jobs', async () => {
     const consumer = await kit.consumer();
     await leftovers(`${kit.tag}:deadlines`, 5000, 1);
     const [id] = (await kit.submit({ deadline: 2 })) as [string];
@@ -83,10 +83,10 @@ describe('deadlines', () => {
     expect(await due()).toEqual([]);
   });
 
-  it('of any number are kept by one look of a worker, 200 a script', async () => {
+  it('of any number are processed by one pass of a worker, 200 per script', async () => {
     const consumer = await kit.consumer();
     const ids = await kit.submit(...Array.from({ length: 900 }, (_, i) => ({ deadline: 1 + i })));
-    // A client that looks does one script's part of it, the job it asks for first.
+    // A client that checks does one script's part, starting with its own job.
     await kit.producer.expireDue(kit.queue, ids[899]);
     expect((await kit.record(ids[899] as string)).state).toBe('expired');
     expect(await due()).toHaveLength(700);
@@ -94,13 +94,13 @@ describe('deadlines', () => {
     expect(await due()).toEqual([]);
   });
 
-  it('leave Redis to others between two scripts, whatever the number of workers', async () => {
+  it('are processed in pauses that let Redis serve others, whatever the number of workers', async () => {
     const scripts = new QueueScripts(kit.client, PREFIX, kit.queue);
     await kit.submit(...Array.from({ length: 8 }, () => ({ deadline: 1 })));
     const script = () => scripts.run('inferExpireDue', 3, '{}', 'late', 60, '', 60_000);
     expect(await script()).toHaveLength(1 + 3);
     expect(await due()).toHaveLength(5);
-    // The turn of others: another worker's script ends nothing.
+    // The pause for others: another worker's script ends nothing.
     expect(await script()).toEqual([1]);
     expect(await kit.client.pttl(`${kit.tag}:pace:deadlines`)).toBeGreaterThan(0);
     await kit.client.del(`${kit.tag}:pace:deadlines`);
@@ -111,7 +111,7 @@ describe('deadlines', () => {
     expect(first.length + second.length).toBe(5);
   });
 
-  it('hold for a job that was in the hands of a worker and came back', async () => {
+  it('apply to a job that a worker took and returned', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ deadline: 1 })) as [string];
     const job = await takeOne(consumer);
@@ -145,7 +145,7 @@ describe('indexes of ended jobs', () => {
     expect(await kit.client.zcard(`${kit.base}completed`)).toBe(1);
   });
 
-  it('lose those behind any number that live within twelve sweeps', async () => {
+  it('lose dead entries behind any number of live ones within twelve sweeps', async () => {
     const consumer = await kit.consumer();
     const ids = await kit.submit(...Array.from({ length: 1100 }, () => ({})));
     for (let left = ids.length; left > 0; ) {

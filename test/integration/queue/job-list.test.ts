@@ -31,12 +31,12 @@ end`;
 let fills = 0;
 
 /**
- * Waiting jobs with what lists read of them, quicker than by submit. `pattern` gives their
- * BullMQ priorities less one, in turn.
+ * Waiting jobs with the fields that lists read, created faster than by submit. `pattern` gives their BullMQ priorities
+ * less one, in turn.
  */
 async function fill(count: number, pattern = '0'): Promise<string[]> {
   const batch = String(++fills);
-  // In pieces: one script of 200,000 jobs holds a busy Redis for more than the 5 s it allows.
+  // In batches: one script for 200,000 jobs would block a busy Redis beyond the 5 s it allows.
   for (let from = 0; from < count; from += 20_000) {
     const to = Math.min(count, from + 20_000);
     await kit.client.eval(FILL, 1, `${kit.base}prioritized`, kit.base, to, pattern, batch, from);
@@ -44,7 +44,7 @@ async function fill(count: number, pattern = '0'): Promise<string[]> {
   return Array.from({ length: count }, (_, i) => `f${batch}${String(i).padStart(6, '0')}`);
 }
 
-/** All pages, one after the other; `between` is called after each. */
+/** All pages in sequence; `between` is called after each. */
 async function pages(
   input: JobFilterInput,
   options: Partial<Parameters<typeof scanJobs>[3]> = {},
@@ -66,7 +66,7 @@ async function commands(): Promise<number> {
   return Number(/total_commands_processed:(\d+)/.exec(stats)?.[1]);
 }
 
-it('every state at once is what Redis holds', async () => {
+it('a job list of all states matches what Redis holds', async () => {
   const consumer = await kit.consumer();
   const ids = await kit.submit(...Array.from({ length: 5 }, (_, i) => ({ priority: 9, rows: i + 1 })));
   const [done, bad, later, unwanted] = await consumer.take(100);
@@ -124,14 +124,14 @@ it('every state at once is what Redis holds', async () => {
 
 const META_OF = { worker: 'worker', device: 'cpu', attempts: 1, queueMs: 1, runMs: 1, totalMs: 1 };
 
-describe('pages', () => {
+describe('pages of a job list', () => {
   it('visit each of 20,000 jobs once, forwards and backwards', async () => {
     const ids = await fill(20_000);
     expect(await pages({}, { limit: 997 })).toEqual(ids);
     expect(await pages({}, { limit: 997, reverse: true })).toEqual([...ids].reverse());
   });
 
-  it('step over thousands of one score', async () => {
+  it('advance over thousands of jobs with the same score', async () => {
     const ids = Array.from({ length: 3000 }, () => newId('j'));
     const pipeline = kit.client.pipeline();
     for (const id of ids) {
@@ -140,7 +140,7 @@ describe('pages', () => {
     }
     await pipeline.exec();
     const state = ['failed'];
-    // The place a cursor names may leave before the next page.
+    // The job at a cursor may disappear before the next page.
     const visited = await pages({ state }, { limit: 100 }, async (page) => {
       if (page < 3)
         await kit.client.zrem(`${kit.base}failed`, ...ids.slice(-100 * (page + 1), -100 * page || undefined));
@@ -148,7 +148,7 @@ describe('pages', () => {
     expect(visited).toEqual([...ids].sort().reverse());
   });
 
-  it('lose nobody while jobs are taken from the front and put there', async () => {
+  it('skip no job while others are taken from and added to the front', async () => {
     const ids = await fill(2000, '4');
     const late = new Set<string>();
     const visited = await pages({}, { limit: 90 }, async (page) => {
@@ -159,12 +159,12 @@ describe('pages', () => {
     });
     const seen = visited.filter((id) => !late.has(id));
     expect(new Set(seen).size).toBe(seen.length);
-    // Those taken before their page came are gone; everybody else came.
+    // Jobs taken before their page was read are missing; all others are there.
     const waiting = new Set(await kit.client.zrange(`${kit.base}prioritized`, '0', '-1'));
     expect(ids.filter((id) => waiting.has(id) && !visited.includes(id))).toEqual([]);
   });
 
-  it('cost the same at the front of 200,000 jobs, in the middle and of 20', async () => {
+  it('cost the same at the front of 200,000 jobs, in the middle, and of 20 jobs', async () => {
     const cost = async (cursor?: string) => {
       const before = await commands();
       const page = await list({ priority: ['5..6'] }, { limit: 50, cursor });
@@ -187,7 +187,7 @@ describe('pages', () => {
     expect(deep).toBeLessThan(small + 40);
   });
 
-  it('of a choosy filter end at the look, and go on', async () => {
+  it('with a selective filter stop after a bounded number of jobs, and can be continued', async () => {
     const ids = await fill(3000);
     await kit.client.hset(kit.base + (ids[2500] as string), 'name', 'rare#1');
     const first = await list({ model: ['rare'] }, { look: 1000 });
@@ -200,7 +200,7 @@ describe('pages', () => {
     });
   });
 
-  it('of other filters, and no pages at all, are told apart', async () => {
+  it('reject a cursor of another filter, or one that is malformed', async () => {
     await fill(10);
     const { next } = await list({}, { limit: 3 });
     const code = (work: Promise<unknown>) =>
@@ -212,8 +212,8 @@ describe('pages', () => {
   });
 });
 
-describe('sorted', () => {
-  it('by age: the oldest of all priorities, whatever waits', async () => {
+describe('a sorted job list', () => {
+  it('by age contains the oldest job of all priorities, however many wait', async () => {
     await fill(30_000, '4');
     const [old] = await fill(1, '9');
     await kit.client.hset(kit.base + (old as string), 'timestamp', 1);
@@ -233,7 +233,7 @@ describe('sorted', () => {
     expect(newest.jobs[0]?.submittedAt).toBe(30_999);
   });
 
-  it('by rows says that it has not seen all', async () => {
+  it('by rows says when it has not looked at all jobs', async () => {
     await fill(12_000);
     const found = await sortJobs(kit.client, PREFIX, parseJobFilter({}), { by: 'rows', limit: 3 });
     expect(found).toMatchObject({ partial: true, looked: 10_000 });

@@ -22,7 +22,7 @@ let kit: QueueKit;
 let newer: Producer;
 beforeEach(async () => {
   kit = await QueueKit.open(redis);
-  // On a connection of its own: scripts are prepared once a connection.
+  // On a new connection, since scripts are defined once per connection.
   newer = new Producer(await redis.client(), PREFIX, kit.clock, BOTH);
 });
 afterEach(async () => {
@@ -45,7 +45,7 @@ async function workers() {
 }
 
 describe('a job of a newer layout', () => {
-  it('is passed over by a worker that does not know it: not taken, not counted, no reason to look again', async () => {
+  it('is skipped by a worker that does not know it: not taken, not counted, and it does not wake the worker', async () => {
     const { here } = await workers();
     const id = await submitNewer({ priority: 9 });
     const [own] = (await kit.submit({})) as [string];
@@ -58,7 +58,7 @@ describe('a job of a newer layout', () => {
     expect(await kit.client.exists(`${kit.base}${id}:lock`)).toBe(0);
   });
 
-  it('is run by a worker that knows it, in its turn, and so is a job of this release', async () => {
+  it('is run in its turn by a worker that knows it, along with jobs of this release', async () => {
     const { here, next } = await workers();
     const [low] = (await kit.submit({ priority: 1 })) as [string];
     const high = await submitNewer({ priority: 8 });
@@ -74,7 +74,7 @@ describe('a job of a newer layout', () => {
     expect(await kit.record(high)).toMatchObject({ model: 'm', rows: 1, priority: 8, newer: NEXT });
   });
 
-  it('is taken over from a lost worker of its release, and never given up here', async () => {
+  it('is recovered from a lost worker by its own release, and never failed as poison here', async () => {
     const { next } = await workers();
     const here = await kit.consumer({ maxStalls: 1 });
     const id = await submitNewer();
@@ -84,7 +84,7 @@ describe('a job of a newer layout', () => {
     expect(await takeOne(next)).toMatchObject({ spec: { id }, stalls: 1, attempt: 2 });
   });
 
-  it('is cancelled, retried, moved, given a priority and purged by its own release alone', async () => {
+  it('can be cancelled, retried, moved, reprioritised and purged by its own release only', async () => {
     const id = await submitNewer({ priority: 3, deadline: 1 });
     const before = await kit.client.hgetall(kit.base + id);
     await expect(kit.producer.cancel(kit.queue, id)).rejects.toMatchObject(NEEDS);
@@ -102,7 +102,7 @@ describe('a job of a newer layout', () => {
     expect(await newer.cancel(kit.queue, id)).toBe('cancelled');
   });
 
-  it('is listed with what every layout has', async () => {
+  it('is listed with the fields that every layout has', async () => {
     const id = await submitNewer({ priority: 6, rows: 5 });
     expect(await readJob(kit.client, PREFIX, kit.queue, id)).toMatchObject({
       model: 'm',
@@ -119,7 +119,7 @@ describe('a job of a newer layout', () => {
     expect(page.jobs).toMatchObject([{ id, model: 'm', rows: 5, newer: NEXT }]);
   });
 
-  it('whose name does not say so is handed back for a while, and is waiting as if never taken', async () => {
+  it('whose name does not show the layout is returned with a delay, and waits as if never taken', async () => {
     const { here } = await workers();
     const id = await submitNewer();
     await kit.client.hset(kit.base + id, 'name', 'm#1');
@@ -136,7 +136,7 @@ describe('a job of a newer layout', () => {
   });
 });
 
-it('a hand-back without a delay is at the front of its priority at once', async () => {
+it('a job returned without a delay is at the front of its priority at once', async () => {
   const here = await kit.consumer();
   const [first, second] = (await kit.submit({}, {})) as [string, string];
   const job = await takeOne(here);
@@ -144,7 +144,7 @@ it('a hand-back without a delay is at the front of its priority at once', async 
   expect(idsOf(await here.take(2))).toEqual([first, second]);
 });
 
-it('a retry waits for its delay', async () => {
+it('a retried job waits for its delay', async () => {
   const here = await kit.consumer();
   const [id] = (await kit.submit({})) as [string];
   await here.settle([{ kind: 'retry', job: await takeOne(here), failure: FAILURE, delayMs: 5000 }]);
@@ -158,12 +158,12 @@ describe('a group of a newer layout', () => {
       'jsender-of-the-next-release',
     );
 
-  it('is not read by this release, which says what it needs', async () => {
+  it('is not read by this release, which names the release it needs', async () => {
     expect(await opened()).toBe('new');
     await expect(readGroup(kit.client, PREFIX, kit.queue, 'g')).rejects.toMatchObject(NEEDS);
   });
 
-  it('is not sent on by this release', async () => {
+  it('is not continued by this release', async () => {
     await opened();
     const group = { id: 'g', queue: kit.queue, model: 'm', priority: 0, resultTtl: 60 };
     expect(await kit.producer.groups.open(group, 'jsender-of-this-release')).toBe('other');

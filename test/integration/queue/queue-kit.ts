@@ -10,7 +10,7 @@ import type { TestRedis } from '../../support/redis.js';
 
 export const PREFIX = 'test';
 
-/** A wait that no test outlives: who is not woken has not passed it. */
+/** A wait that no test outlasts: a consumer that is not woken does not return from it. */
 export const BEYOND_TEST_MS = 600_000;
 
 export const META: ResultMeta = {
@@ -25,9 +25,9 @@ export const FAILURE = { code: 'RUN_FAILED', message: 'the model says no' };
 
 let queues = 0;
 
-/** One queue of its own on a shared server, with a producer and as many consumers as a test wants. */
+/** One queue on a shared server, with a producer and any number of consumers. */
 export class QueueKit {
-  /** Added to the system clock by producer and consumers: what they believe. Scripts go by Redis's clock. */
+  /** Added to the system clock by producer and consumers; scripts use Redis's clock. */
   offsetMs = 0;
   readonly clock: Clock = { now: () => Date.now() + this.offsetMs };
   readonly tag: string;
@@ -71,7 +71,7 @@ export class QueueKit {
     return { id: newId('j'), queue: this.queue, model: 'm', rows: 1, priority: 0, resultTtl: 600, ...more };
   }
 
-  /** Submits one job per entry, in order; answers the ids. */
+  /** Submits one job per entry, in order; returns the ids. */
   async submit(...jobs: (Partial<JobSpec> & { input?: Uint8Array })[]): Promise<string[]> {
     const made = jobs.map(({ input, ...more }) => ({
       spec: this.spec(more),
@@ -99,7 +99,7 @@ export class QueueKit {
     return inputKey(this.tag, id);
   }
 
-  /** As if so much time had passed: delayed jobs and deadlines are due sooner. */
+  /** As if this much time had passed: delayed jobs and deadlines are due sooner. */
   async passTime(ms: number): Promise<void> {
     for (const [set, perMs] of [
       [`${this.base}delayed`, 4096],
@@ -110,7 +110,7 @@ export class QueueKit {
     }
   }
 
-  /** Waits until Redis's clock has moved on by so much. */
+  /** Waits until Redis's clock has advanced by this much. */
   async tick(ms = 3): Promise<void> {
     const at = async () => {
       const [seconds, micros] = await this.client.time();
@@ -119,7 +119,7 @@ export class QueueKit {
     for (const until = (await at()) + ms; (await at()) < until; );
   }
 
-  /** As a worker that died: the lock lapses now instead of in its time. */
+  /** Like a worker that died: the lock expires now. */
   async loseLock(id: string): Promise<void> {
     await this.client.del(`${this.base}${id}:lock`);
   }

@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => kit.close());
 
 describe('snapshotQueue', () => {
-  it('counts what Redis holds, with all states at once', async () => {
+  it('matches what Redis holds, with jobs in every state', async () => {
     // The middle of a statistics bucket.
     kit.offsetMs = 15_000 - (Date.now() % 10_000);
     const consumer = await kit.consumer();
@@ -49,14 +49,14 @@ describe('snapshotQueue', () => {
       byPriority: [2, 0, 0, 0, 1, 0, 0, 0, 0, 0],
     });
     expect(snapshot.oldestMs).toBeLessThanOrEqual(now - before);
-    // 2 completed, 1 failed and 1 expired have ended since the bucket began, and 10 came.
+    // 2 completed, 1 failed and 1 expired have ended since the bucket began, and 10 were added.
     const seconds = (now % 10_000) / 1000;
     expect(snapshot.ratePerSecond).toBeCloseTo(4 / seconds, 6);
     expect(snapshot.arrivalsPerSecond).toBeCloseTo(10 / seconds, 6);
     expect(snapshot).toMatchObject({ etaMs: null, growing: true });
   });
 
-  it('of an empty queue is nothing, and changes nothing', async () => {
+  it('of an empty queue is all zero, and creates nothing', async () => {
     const keys = await kit.client.dbsize();
     expect(await snapshotQueue(kit.client, PREFIX, 'nobody', Date.now())).toMatchObject({
       waiting: 0,
@@ -69,7 +69,7 @@ describe('snapshotQueue', () => {
     expect(await kit.client.dbsize()).toBe(keys);
   });
 
-  it('takes the oldest of all priorities', async () => {
+  it('finds the oldest job of all priorities', async () => {
     await kit.submit({ priority: 9 });
     const [old] = await kit.submit({ priority: 2 });
     const now = Date.now();
@@ -79,8 +79,8 @@ describe('snapshotQueue', () => {
   });
 });
 
-describe('reader', () => {
-  it('finds jobs and groups of any queue, and reads every state', async () => {
+describe('the job reader', () => {
+  it('finds jobs and groups of any queue, in every state', async () => {
     const consumer = await kit.consumer();
     await kit.producer.registerQueue(kit.queue);
     await kit.producer.groups.open(
@@ -112,7 +112,7 @@ describe('reader', () => {
     expect(await readGroup(kit.client, PREFIX, kit.queue, 'none')).toBeUndefined();
   });
 
-  it('sees a job handed back as waiting again', async () => {
+  it('shows a returned job as waiting again', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     await consumer.settle([{ kind: 'release', job: await takeOne(consumer) }]);
@@ -120,8 +120,8 @@ describe('reader', () => {
   });
 });
 
-describe('sweep', () => {
-  it('drops the entries of expired records only', async () => {
+describe('the sweep of indexes', () => {
+  it('drops only the entries of expired records', async () => {
     const consumer = await kit.consumer();
     const ids = (await kit.submit({}, {}, {}, {})) as [string, string, string, string];
     const [a, b, c, d] = (await consumer.take(4)) as [never, never, never, never];
@@ -139,14 +139,14 @@ describe('sweep', () => {
     expect(await kit.client.zcard(`${kit.tag}:cancelled`)).toBe(0);
   });
 
-  it('reaches an expired record behind many that live', async () => {
+  it('reaches an expired record behind many live ones', async () => {
     const consumer = await kit.consumer();
     const many = Array.from({ length: 1200 }, (_, i) => ({ priority: 0, id: `s-${i}` }));
     const ids = await kit.submit(...many);
     const jobs: TakenJob[] = [];
     while (jobs.length < 1200) {
       const some = await consumer.take(1200);
-      // No script takes more, however many are wanted: others use this Redis too.
+      // No script takes more, however many are wanted, since others use this Redis too.
       expect(some.length).toBeLessThanOrEqual(128);
       expect(consumer.more).toBe(jobs.length + some.length < 1200);
       jobs.push(...some);
@@ -160,8 +160,8 @@ describe('sweep', () => {
   });
 });
 
-describe('registry', () => {
-  it('shows a worker while it beats and forgets it after', async () => {
+describe('the worker registry', () => {
+  it('lists a worker while it sends heartbeats and drops it afterwards', async () => {
     const worker = { id: 'w1', name: 'zoe', beatAt: Date.now() } as never;
     await registry.beat(kit.client, PREFIX, worker);
     await registry.beat(kit.client, PREFIX, { id: 'w2', name: 'adam', beatAt: Date.now() } as never);
@@ -176,7 +176,7 @@ describe('registry', () => {
     expect(await registry.forgetDeadWorkers(kit.client, PREFIX, Date.now() + 400_000)).toBe(1);
   });
 
-  it('publishes models, the newest of a name', async () => {
+  it('lists published models, the newest per name', async () => {
     const model = (name: string, version: number) => ({ name, version }) as never;
     for (const one of [model('b', 1), model('a', 1), model('a', 2)]) {
       await registry.publishModel(kit.client, PREFIX, one);
@@ -186,7 +186,7 @@ describe('registry', () => {
     expect(await registry.publishedModel(kit.client, PREFIX, 'c')).toBeUndefined();
     expect(await registry.publishedVersion(kit.client, PREFIX, 'a', 2)).toEqual(model('a', 2));
     expect(await registry.publishedVersion(kit.client, PREFIX, 'a', 7)).toBeUndefined();
-    // Of the versions of one model so many are kept as may be asked for, and the one that was loaded last.
+    // Only as many versions of a model are kept as may be requested, and the one loaded last.
     for (let version = 3; version <= 30; version++)
       await registry.publishModel(kit.client, PREFIX, model('a', version));
     await registry.publishModel(kit.client, PREFIX, model('a', 1));

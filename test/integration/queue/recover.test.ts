@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { decodeNotice } from '../../../src/lib/queue/broker/notice.js';
 import { watchEnd } from '../../../src/lib/queue/broker/watch.js';
+import { JOB } from '../../../src/lib/queue/wire.js';
 import { useRedis } from '../../support/redis.js';
 import { BEYOND_TEST_MS, completed, FAILURE, failed, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 
@@ -12,8 +13,8 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-describe('renew', () => {
-  it('makes locks last, and reports lost ones and those to be cancelled', async () => {
+describe('renewing locks', () => {
+  it('extends them, and reports lost ones and those to be cancelled', async () => {
     const consumer = await kit.consumer({ lockMs: 50_000 });
     const [held, lost, unwanted] = (await kit.submit({}, {}, {})) as [string, string, string];
     const jobs = await consumer.take(3);
@@ -30,8 +31,8 @@ describe('renew', () => {
   });
 });
 
-describe('a lock that lapsed while Redis was away', () => {
-  it('is renewed as long as nobody has taken the job from its holder', async () => {
+describe('a lock that expired while Redis was unreachable', () => {
+  it('is renewed as long as no other worker has taken the job', async () => {
     const [holder, other] = [await kit.consumer({ lockMs: 50_000 }), await kit.consumer()];
     const [id] = (await kit.submit({})) as [string];
     const job = await takeOne(holder);
@@ -42,8 +43,8 @@ describe('a lock that lapsed while Redis was away', () => {
   });
 });
 
-describe('recover', () => {
-  it('puts a lost job in front of its own priority, not ahead of more urgent ones', async () => {
+describe('recovery', () => {
+  it('requeues a lost job in front of its own priority, behind more urgent ones', async () => {
     const [dead, alive] = [await kit.consumer(), await kit.consumer()];
     const [lost, same] = await kit.submit({ priority: 5 }, { priority: 5 });
     await takeOne(dead);
@@ -56,7 +57,7 @@ describe('recover', () => {
     expect(order[1]).toMatchObject({ attempt: 2, stalls: 1, failures: 0 });
   });
 
-  it('leaves jobs alone whose lock lives, and wakes an idle consumer for the others', async () => {
+  it('leaves jobs with a live lock alone, and wakes an idle consumer for the others', async () => {
     const [one, two] = [await kit.consumer(), await kit.consumer()];
     const [a, b] = await kit.submit({}, {});
     await one.take(2);
@@ -70,14 +71,14 @@ describe('recover', () => {
     expect(await kit.states([a as string])).toEqual(['active']);
   });
 
-  it('runs a lost lock out by itself', async () => {
+  it('requeues a job once its lock has expired', async () => {
     const [dead, alive] = [await kit.consumer({ lockMs: 30 }), await kit.consumer()];
     const [id] = await kit.submit({});
     await takeOne(dead);
     await expect.poll(async () => (await alive.recover()).requeued, { interval: 10 }).toEqual([id]);
   });
 
-  it('fails a job as poison at the third loss, and tells who waits', async () => {
+  it('fails a job as poison at the third loss, and tells its waiters', async () => {
     const consumer = await kit.consumer();
     const list = `${kit.tag}:reply:me`;
     const [id] = (await kit.submit({ reply: list })) as [string];
@@ -103,7 +104,7 @@ describe('recover', () => {
     expect(await kit.client.ttl(kit.base + id)).toBeGreaterThan(7000);
   });
 
-  it('ends a job whose cancelling was asked for', async () => {
+  it('ends a lost job whose cancellation was requested', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     await takeOne(consumer);
@@ -113,7 +114,7 @@ describe('recover', () => {
     expect(await kit.states([id])).toEqual(['cancelled']);
   });
 
-  it('forgets an active entry whose job is gone', async () => {
+  it('drops an active entry whose job no longer exists', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     await takeOne(consumer);
@@ -123,7 +124,7 @@ describe('recover', () => {
   });
 });
 
-describe('cancel', () => {
+describe('cancelling', () => {
   it('ends a waiting or delayed job at once', async () => {
     const consumer = await kit.consumer();
     const list = `${kit.tag}:reply:me`;
@@ -147,7 +148,7 @@ describe('cancel', () => {
     expect(await consumer.take(10)).toEqual([]);
   });
 
-  it('asks the worker of an active job, and knows ended and unknown ones', async () => {
+  it('asks the worker of an active job, and recognises ended and unknown ones', async () => {
     const consumer = await kit.consumer();
     const [done, bad] = (await kit.submit({}, {})) as [string, string];
     const jobs = (await consumer.take(2)) as [never, never];
@@ -156,6 +157,17 @@ describe('cancel', () => {
     expect(await kit.producer.cancel(kit.queue, done)).toBe('completed');
     expect(await kit.producer.cancel(kit.queue, bad)).toBe('failed');
     expect(await kit.producer.cancel(kit.queue, 'never-was')).toBeUndefined();
+  });
+
+  it('ends an active job whose run fails, and counts that run', async () => {
+    const consumer = await kit.consumer();
+    const [id] = (await kit.submit({})) as [string];
+    const job = await takeOne(consumer);
+    expect(await kit.producer.cancel(kit.queue, id)).toBe('active');
+    await consumer.settle([{ kind: 'retry', job, failure: FAILURE, delayMs: 60_000 }]);
+    expect(await kit.record(id)).toMatchObject({ state: 'cancelled', attempts: 1 });
+    expect(await kit.client.hmget(kit.base + id, JOB.attemptsStarted, JOB.attemptsMade)).toEqual(['1', '1']);
+    expect(await kit.client.zcard(`${kit.base}delayed`)).toBe(0);
   });
 
   it('ends a waiting job that other BullMQ code added', async () => {

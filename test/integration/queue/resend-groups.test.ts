@@ -43,7 +43,7 @@ async function workOff(): Promise<void> {
   }
 }
 
-/** As a sender that was not heard of for longer than its lease. */
+/** Like a sender that was silent for longer than its lease. */
 async function fallSilent(id: string): Promise<void> {
   const fields = await at.kit.client.hkeys(key(id));
   for (const field of fields.filter((name) => name.startsWith('s:'))) {
@@ -56,7 +56,7 @@ describe('a group whose connection is cut before an answer', () => {
     ['it was opened', OPEN_GROUP],
     ['chunks were noted', NOTE_CHUNKS],
     ['it was closed', CLOSE_GROUP],
-  ])('is whole after %s', async (_, script) => {
+  ])('stays whole after %s', async (_, script) => {
     const group = template();
     const cut = at.network.cutAfter(runs(script, group.id));
     const writer = await GroupWriter.open(producer(), group);
@@ -70,7 +70,7 @@ describe('a group whose connection is cut before an answer', () => {
     expect(await at.kit.client.ttl(key(group.id))).toBeGreaterThan(0);
   });
 
-  it('is known, and goes in its time, when its submitter dies right after it was opened', async () => {
+  it('is known, and expires in time, when its submitter dies right after opening it', async () => {
     const group = template();
     const cut = cutAndHold(at.network, runs(OPEN_GROUP, group.id));
     GroupWriter.open(producer(), group).catch(() => undefined);
@@ -84,7 +84,7 @@ describe('a group whose connection is cut before an answer', () => {
   it.each([
     ['its sender gave up', LEAVE_GROUP],
     ['it was forgotten', FORGET_GROUP],
-  ])('is taken back whole after %s', async (_, script) => {
+  ])('is withdrawn completely after %s', async (_, script) => {
     const group = template();
     const writer = await GroupWriter.open(producer(), group);
     await writeAll(writer);
@@ -95,7 +95,7 @@ describe('a group whose connection is cut before an answer', () => {
     expect(await waiting()).toBe(0);
   });
 
-  it('is left alone by a taking back that is sent again when another has begun it anew', async () => {
+  it('is not withdrawn by a resent request once another submitter has reopened it', async () => {
     const group = template();
     const first = await GroupWriter.open(producer(), group);
     await writeAll(first);
@@ -111,7 +111,7 @@ describe('a group whose connection is cut before an answer', () => {
     expect(await waiting()).toBe(CHUNKS);
   });
 
-  it('is not made anew, or kept longer, by what is said of one that has ended or is unknown', async () => {
+  it('is not recreated, or kept longer, by a resent request about one that has ended or is unknown', async () => {
     const { kit } = at;
     const group = template();
     const { queue, id } = group;
@@ -141,8 +141,8 @@ describe('a group whose connection is cut before an answer', () => {
   });
 });
 
-describe('a group id that is sent twice', () => {
-  it('is not taken back by the first when the second has completed it', async () => {
+describe('a group sent twice under one id', () => {
+  it('is not withdrawn by the first sender once the second has completed it', async () => {
     const group = template();
     const first = await GroupWriter.open(producer(), group);
     await writeAll(first);
@@ -159,7 +159,7 @@ describe('a group id that is sent twice', () => {
   it.each([
     ['the first', 0],
     ['the second', 1],
-  ])('goes on with the other when %s gives up', async (_, quitter) => {
+  ])('continues with the other sender when %s aborts', async (_, quitter) => {
     const group = template();
     const writers = [
       await GroupWriter.open(producer(), group),
@@ -175,7 +175,7 @@ describe('a group id that is sent twice', () => {
     expect(await groupOf(group.id)).toMatchObject({ state: 'completed', rowsDone: CHUNKS });
   });
 
-  it('may be closed by both', async () => {
+  it('may be closed by both senders', async () => {
     const group = template();
     const writers = [
       await GroupWriter.open(producer(), group),
@@ -188,7 +188,7 @@ describe('a group id that is sent twice', () => {
     expect(await groupOf(group.id)).toMatchObject({ closed: true, jobs: CHUNKS });
   });
 
-  it('with other rows is refused at its end, and the first one stays', async () => {
+  it('with different rows is refused at close, and the first one stays', async () => {
     const group = template();
     const writers = [
       await GroupWriter.open(producer(), group),
@@ -202,7 +202,7 @@ describe('a group id that is sent twice', () => {
     expect(await groupOf(group.id)).toMatchObject({ closed: true, jobs: 3, rows: 3 });
   });
 
-  it('is taken back by the last of its senders', async () => {
+  it('is withdrawn by the last of its senders', async () => {
     const group = template();
     const writers = [
       await GroupWriter.open(producer(), group),
@@ -214,7 +214,7 @@ describe('a group id that is sent twice', () => {
     expect(await at.kit.client.keys(`*${group.id}*`)).toEqual([]);
   });
 
-  it('is taken back by the second when the first fell silent, which is told so when it comes back', async () => {
+  it('is withdrawn by the second sender when the first fell silent, which learns of it when it returns', async () => {
     const group = template();
     const first = await GroupWriter.open(producer(), group);
     await writeAll(first, 16);
@@ -231,13 +231,13 @@ describe('a group id that is sent twice', () => {
   });
 });
 
-describe('a group whose submitter is at work', () => {
-  it('is kept as such while no rows come, until it is closed', async () => {
+describe('a group with a live submitter', () => {
+  it('is reported as such while no rows come, until it is closed', async () => {
     const group = template();
     const writer = await GroupWriter.open(producer(), group);
     await fallSilent(group.id);
     expect((await groupOf(group.id)).submitterGoneMs).toBeGreaterThan(15_000);
-    // It says so every third of its lease.
+    // It renews every third of its lease.
     await until(async () => (await groupOf(group.id)).submitterGoneMs === undefined);
     await writer.write(ROW);
     await writer.close();
@@ -257,7 +257,7 @@ describe('a group whose submitter died', () => {
     return group;
   }
 
-  it('ends when it is cancelled, and is not completed with a part by one who sends it again', async () => {
+  it('ends when cancelled, and cannot be completed in part by sending it again', async () => {
     const group = await orphan();
     const states = await at.kit.producer.cancelGroup(await groupOf(group.id));
     expect(states).toEqual({ completed: 1, cancelled: 15 });
@@ -268,7 +268,7 @@ describe('a group whose submitter died', () => {
     expect(await groupOf(group.id)).toMatchObject(ended);
   });
 
-  it('is sent on by another', async () => {
+  it('can be resumed by another submitter', async () => {
     const group = await orphan();
     const second = await GroupWriter.open(at.kit.producer, group);
     await writeAll(second);
@@ -277,7 +277,7 @@ describe('a group whose submitter died', () => {
     expect(await groupOf(group.id)).toMatchObject({ state: 'completed', jobs: CHUNKS, rowsDone: CHUNKS });
   });
 
-  it('is cancelled for its sender too, which stops and closes it', async () => {
+  it('that is cancelled tells its sender, which stops and closes it', async () => {
     const group = template();
     const writer = await GroupWriter.open(producer(), group);
     await writeAll(writer, 16);

@@ -11,13 +11,13 @@ export interface ResendKit {
   readonly kit: QueueKit;
   readonly network: FaultyNetwork;
   /**
-   * A client behind `network` that comes back by itself after its connection was cut, and sends
-   * again what was not answered.
+   * A client behind `network` that reconnects automatically after its connection was cut, and resends unanswered
+   * requests.
    */
   readonly cutOff: RedisClient;
 }
 
-/** A queue for each test, on a server that one client reaches by a network that can be cut. */
+/** A queue for each test, on a server that one client reaches through a network that can be cut. */
 export function useResend(): ResendKit {
   const redis = useRedis({ port: true });
   const now: { redis: TestRedis; kit?: QueueKit; network?: FaultyNetwork; cutOff?: RedisClient } = { redis };
@@ -38,13 +38,13 @@ export function useResend(): ResendKit {
   return now as ResendKit;
 }
 
-/** Requests that add a job of this id: scripts of BullMQ's, which are told the id among other things. */
+/** Requests that add a job with this id: BullMQ's scripts, which take the id as one argument. */
 export const adds = (id: string) => (request: Request) =>
   (request[0] === 'eval' || request[0] === 'evalsha') &&
   request.some((one) => one.startsWith('{"s":{')) &&
   request.some((one) => one.includes(id));
 
-/** Cuts a connection after the server ran such a request; nothing is sent again before `network.pass()`. */
+/** Cuts a connection after the server ran such a request; nothing is resent before `network.pass()`. */
 export async function cutAndHold(
   network: FaultyNetwork,
   matches: (request: Request) => boolean,
@@ -53,7 +53,7 @@ export async function cutAndHold(
   network.silence();
 }
 
-/** Asks until it is so; the test's own limit ends it. */
+/** Polls until it holds; the test's own limit ends it. */
 export async function until(holds: () => Promise<boolean>): Promise<void> {
   while (!(await holds()));
 }

@@ -17,13 +17,13 @@ import { cutAndHold, useResend } from './resend-kit.js';
 
 const at = useResend();
 
-/** Requests that run any script which is told this word. */
+/** Requests that run any script with this argument. */
 const told = (word: string) => (request: Request) =>
   (request[0] === 'eval' || request[0] === 'evalsha') && request.includes(word);
 const producer = () => new Producer(at.cutOff, PREFIX, systemClock);
 
-describe('what an operator asks, cut off before the answer', () => {
-  it('retry: a job that failed again meanwhile is not run a third time', async () => {
+describe("an operator's request whose connection is cut before the answer:", () => {
+  it('retry does not run a job a third time that failed again meanwhile', async () => {
     const { kit, network } = at;
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
@@ -39,7 +39,7 @@ describe('what an operator asks, cut off before the answer', () => {
     for (const memo of memos) expect(await kit.client.ttl(memo)).toBeGreaterThan(0);
   });
 
-  it('cancel: the same answer', async () => {
+  it('cancel returns the same answer', async () => {
     const { kit, network } = at;
     const [id] = (await kit.submit({})) as [string];
     const cut = network.cutAfter(runs(CANCEL, id));
@@ -48,7 +48,7 @@ describe('what an operator asks, cut off before the answer', () => {
     expect(await kit.client.zcard(`${kit.tag}:cancelled`)).toBe(1);
   });
 
-  it('another priority: says that it was changed', async () => {
+  it('setting a priority reports the change', async () => {
     const { kit, network } = at;
     const [id] = (await kit.submit({})) as [string];
     const cut = network.cutAfter(told(id));
@@ -56,7 +56,7 @@ describe('what an operator asks, cut off before the answer', () => {
     await cut;
   });
 
-  it('purge: counts every job', async () => {
+  it('purge counts every job', async () => {
     const { kit, network } = at;
     await kit.submit(...Array.from({ length: 150 }, () => ({})));
     const waiting = network.cutAfter(told('prioritized'));
@@ -70,7 +70,7 @@ describe('what an operator asks, cut off before the answer', () => {
     ['parked', MOVE_PARK],
     ['taken out', MOVE_OUT],
     ['brought in', MOVE_IN],
-  ])('move: the job is there, once, after it was %s', async (_, script) => {
+  ])('move leaves the job in exactly one place after it was %s', async (_, script) => {
     const { kit, network } = at;
     const input = Buffer.alloc(5000, 3);
     const [id] = (await kit.submit({ input })) as [string];
@@ -84,7 +84,7 @@ describe('what an operator asks, cut off before the answer', () => {
     expect(await kit.client.exists(kit.base + id)).toBe(0);
   });
 
-  it('an entry of the audit log is written once', async () => {
+  it('an audit entry is written once', async () => {
     const { kit, network } = at;
     const target = kit.queue;
     const cut = network.cutAfter(told(target));
@@ -98,8 +98,8 @@ describe('what an operator asks, cut off before the answer', () => {
   });
 });
 
-describe('what is counted or told, cut off before the answer', () => {
-  it('jobs that came are counted once, in a key that expires', async () => {
+describe('a counter or an order whose connection is cut before the answer', () => {
+  it('counts arrivals once, in a key that expires', async () => {
     const { kit, network } = at;
     const arrivals = new Arrivals(at.cutOff, PREFIX, systemClock);
     const cut = network.cutAfter(told('HINCRBY'));
@@ -112,7 +112,7 @@ describe('what is counted or told, cut off before the answer', () => {
     expect(await kit.client.ttl(keys[0] as string)).toBeGreaterThan(0);
   });
 
-  it('an order reaches its worker once, and so does the answer', async () => {
+  it('delivers an order to its worker once, and so its reply', async () => {
     const { kit, network } = at;
     const [one, two] = [await at.redis.client('blocking'), await at.redis.client('blocking')];
     const inbox = new ControlInbox(at.cutOff, one, PREFIX, 'w1');

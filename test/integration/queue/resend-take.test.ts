@@ -7,11 +7,11 @@ import { cutAndHold, useResend } from './resend-kit.js';
 
 const at = useResend();
 
-/** A worker's hold on the queue behind the network that is cut. */
+/** A worker's consumer behind the network that is cut. */
 const consumer = (): Promise<BullConsumer> => at.kit.consumer({ client: at.cutOff, workerId: 'w-cut' });
 
 describe('a take whose connection is cut before the answer', () => {
-  it('answers with the jobs it took, and takes no others', async () => {
+  it('returns the jobs it took, and takes no others', async () => {
     const { kit, network } = at;
     const ids = await kit.submit(...Array.from({ length: 10 }, () => ({ input: Buffer.alloc(5000, 7) })));
     const one = await consumer();
@@ -29,7 +29,7 @@ describe('a take whose connection is cut before the answer', () => {
     expect(await one.recover()).toEqual({ requeued: [], poisoned: [] });
   });
 
-  it('the same for takes side by side, each with its own jobs', async () => {
+  it('returns each concurrent take its own jobs', async () => {
     const { kit, network } = at;
     const ids = await kit.submit(...Array.from({ length: 6 }, (_, n) => ({ priority: n % 2 === 0 ? 9 : 0 })));
     const one = await consumer();
@@ -44,7 +44,7 @@ describe('a take whose connection is cut before the answer', () => {
     expect(taken.every((id) => ids.includes(id))).toBe(true);
   });
 
-  it('leaves out what another worker has by then, and renews the locks of the rest', async () => {
+  it('leaves out jobs that another worker has taken over, and renews the locks of the rest', async () => {
     const { kit, network } = at;
     const [a, b] = (await kit.submit({}, {})) as [string, string];
     const one = await consumer();
@@ -63,7 +63,7 @@ describe('a take whose connection is cut before the answer', () => {
     expect(await one.settle(taken.map((job) => completed(job)))).toEqual([true]);
   });
 
-  it('finds what it took when the locks have lapsed and nobody has noticed', async () => {
+  it('returns what it took even when the locks have expired, if no one recovered the jobs', async () => {
     const { kit, network } = at;
     const [id] = (await kit.submit({})) as [string];
     const one = await consumer();
@@ -78,7 +78,7 @@ describe('a take whose connection is cut before the answer', () => {
     expect((await one.renew(taken)).lost).toEqual([]);
   });
 
-  it('is not remembered beyond its worker', async () => {
+  it('is not remembered after its worker has closed', async () => {
     const { kit } = at;
     await kit.submit({});
     const one = await consumer();
@@ -95,7 +95,7 @@ describe('an outcome or a renewal whose connection is cut before the answer', ()
     ['failed', (job: never) => failed(job)],
     ['release', (job: never) => ({ kind: 'release' as const, job })],
     ['retry', (job: never) => ({ ...failed(job), kind: 'retry' as const, delayMs: 0 })],
-  ])('%s counts once', async (kind, settlement) => {
+  ])('counts once: %s', async (kind, settlement) => {
     const { kit, network } = at;
     const [id] = (await kit.submit({})) as [string];
     const one = await consumer();
@@ -114,7 +114,7 @@ describe('an outcome or a renewal whose connection is cut before the answer', ()
     );
   });
 
-  it('a renewal says the same', async () => {
+  it('returns the same answer for a renewal', async () => {
     const { kit, network } = at;
     await kit.submit({});
     const one = await consumer();

@@ -13,11 +13,28 @@ const FAR = 4_000_000_000_000;
 const producer = () => new Producer(at.cutOff, PREFIX, systemClock);
 const waiting = async () => (await at.kit.client.zcard(`${at.kit.base}prioritized`)) > 0;
 
-describe('an input in a key of its own', () => {
+describe('several jobs that are added at once', () => {
+  it.each([
+    ['before any answer', 0],
+    ['after the answer to the first', 1],
+    ['after the answers to four', 4],
+  ])('are added once when the connection is cut %s', async (_, answers) => {
+    const { kit, network } = at;
+    const jobs = Array.from({ length: 5 }, () => ({ spec: kit.spec(), input: Buffer.alloc(10) }));
+    const id = jobs.at(-1)?.spec.id ?? '';
+    const cut = network.cutAfter(adds(id), 3, answers * `$${id.length}\r\n${id}\r\n`.length);
+    const added = await producer().submit(kit.queue, jobs, false);
+    await cut;
+    expect(added).toEqual(jobs.map(({ spec }) => ({ id: spec.id, duplicate: false })));
+    expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(5);
+  });
+});
+
+describe('an input in its own key', () => {
   it.each([
     ['completed', completed, -2],
     ['failed', failed, 7200],
-  ] as const)('when its job has %s before the submit was answered', async (_, end, ttl) => {
+  ] as const)('has the right TTL when its job has %s before the submit was answered', async (_, end, ttl) => {
     const { kit, network } = at;
     const consumer = await kit.consumer();
     const job = { spec: kit.spec({ deadline: FAR }), input: LARGE };
@@ -35,7 +52,7 @@ describe('an input in a key of its own', () => {
     expect(await kit.client.zscore(`${kit.tag}:deadlines`, job.spec.id)).toBeNull();
   });
 
-  it('is kept for as long as its job waits, whatever became of the submitter', async () => {
+  it('is kept as long as its job waits, whatever happens to the submitter', async () => {
     const { kit, network, cutOff } = at;
     const job = { spec: kit.spec({ deadline: FAR }), input: LARGE };
     const cut = cutAndHold(network, adds(job.spec.id));
@@ -51,7 +68,7 @@ describe('an input in a key of its own', () => {
   it.each([
     ['it was stored', (_: string) => runs(STORE_INPUT)],
     ['its job was added', adds],
-  ])('is there once when the connection is cut after %s', async (_, request) => {
+  ])('exists once when the connection is cut after %s', async (_, request) => {
     const { kit, network } = at;
     const consumer = await kit.consumer();
     const jobs = Array.from({ length: 3 }, () => ({ spec: kit.spec(), input: LARGE }));
@@ -66,20 +83,20 @@ describe('an input in a key of its own', () => {
     expect(await kit.client.keys(`${kit.tag}:in:*`)).toEqual([]);
   });
 
-  it('is there when Redis had forgotten the script that stores it, and not the one that adds its job', async () => {
+  it('is stored when Redis had lost the script that stores it, but not the one that adds its job', async () => {
     const { kit } = at;
     const consumer = await kit.consumer();
     const sender = producer();
     await sender.submit(kit.queue, [{ spec: kit.spec(), input: LARGE }], false);
     await kit.client.script('FLUSH');
-    // Small: it brings back the script that adds, and no other.
+    // Small, so that it restores only the script that adds.
     await kit.producer.submit(kit.queue, [{ spec: kit.spec(), input: Buffer.from('small') }], false);
     await sender.submit(kit.queue, [{ spec: kit.spec(), input: LARGE }], false);
     const taken = await consumer.take(10);
     expect(taken.map((job) => job.input.byteLength).sort()).toEqual([5, LARGE.length, LARGE.length]);
   });
 
-  it('is not that of an earlier submit of its id, which stored its own and added no job', async () => {
+  it('replaces one left by an earlier submit of its id that added no job', async () => {
     const { kit } = at;
     const consumer = await kit.consumer();
     const [earlier, job] = [Buffer.alloc(9000, 1), { spec: kit.spec(), input: LARGE }];
@@ -89,7 +106,7 @@ describe('an input in a key of its own', () => {
     expect(Buffer.from((await takeOne(consumer)).input)).toEqual(LARGE);
   });
 
-  it('is left behind by nobody when an id is sent twice at once', async () => {
+  it('is never left orphaned when an id is submitted twice at once', async () => {
     const { kit } = at;
     const consumer = await kit.consumer();
     const [one, two] = [kit.producer, producer()];

@@ -48,7 +48,7 @@ async function takeAll(consumer: BullConsumer, rows = 100): Promise<string[]> {
 }
 
 describe('routing by model', () => {
-  it('hands every job to a consumer of its model, by priority and then in order, whatever else happens to it', async () => {
+  it('delivers every job to a consumer of its model, by priority and in order, whatever happens in between', async () => {
     const models = ['a', 'b', 'c'];
     const steps = fc.array(
       fc.oneof(
@@ -95,14 +95,19 @@ describe('routing by model', () => {
         const sets = [['a'], ['b'], ['a', 'b'], ['c', 'a']];
         const consumers = await Promise.all(sets.map(() => own.consumer()));
         for (const [i, consumer] of consumers.entries()) consumer.serve(sets[i] as string[]);
-        // What waits, in the order that it shall be taken in: put back ones first, by id.
+        // The waiting jobs in the order in which they should be taken: returned ones first, by id.
         const waiting: { id: string; model: string; priority: number; at: number }[] = [];
         const held: { by: number; job: Awaited<ReturnType<BullConsumer['take']>>[number] }[] = [];
         let clock = 0;
         const order = (x: (typeof waiting)[number], y: typeof x) =>
           y.priority - x.priority || x.at - y.at || (x.id < y.id ? -1 : 1);
-        const putBack = (job: { spec: { id: string; model: string; priority: number } }) =>
-          waiting.push({ id: job.spec.id, model: job.spec.model, priority: job.spec.priority, at: -1 });
+        const putBack = (job: { spec: { id: string; model: string | undefined; priority: number } }) =>
+          waiting.push({
+            id: job.spec.id,
+            model: job.spec.model as string,
+            priority: job.spec.priority,
+            at: -1,
+          });
         const taken = (
           by: number,
           jobs: Awaited<ReturnType<BullConsumer['take']>>,
@@ -156,7 +161,7 @@ describe('routing by model', () => {
               expect([...requeued, ...poisoned]).toEqual([hold.job.spec.id]);
               if (poisoned.length > 0) continue;
             }
-            // A release does not change what the job's data says its priority is; that is where it goes.
+            // A release does not change the priority in the job's data, which is where it returns to.
             putBack(hold.job);
           }
           expect(await stock.getJobCounts('prioritized', 'waiting')).toEqual({
@@ -164,7 +169,7 @@ describe('routing by model', () => {
             waiting: 0,
           });
         }
-        // All that is left goes to who serves it, and nothing stays in the index.
+        // The rest goes to the consumer that serves it, and nothing stays in the index.
         for (const consumer of consumers.slice(1)) {
           let jobs = await consumer.take(100);
           taken(consumers.indexOf(consumer), jobs, 100, -1);
@@ -184,7 +189,7 @@ describe('routing by model', () => {
     );
   }, 120_000);
 
-  it('leaves what a worker does not serve where it is: BullMQ counts and lists it as before', async () => {
+  it('leaves unserved jobs in place, where BullMQ counts and lists them as before', async () => {
     const [b, a] = (await kit.submit({ model: 'b', priority: 7 }, { model: 'a', priority: 2 })) as [
       string,
       string,
@@ -199,7 +204,7 @@ describe('routing by model', () => {
     expect(await kit.states([b])).toEqual(['waiting']);
   });
 
-  it('goes past jobs of other models in bounded steps, and meets each once', async () => {
+  it('passes jobs of other models in bounded steps, each once', async () => {
     for (let part = 0; part < 3; part++)
       await kit.submit(...Array.from({ length: 500 }, () => ({ model: 'b' })));
     const [last] = await kit.submit({ model: 'a' });
@@ -209,7 +214,7 @@ describe('routing by model', () => {
     expect((await filed()).b).toBeLessThan(700);
     expect(await takeAll(consumer, 4)).toEqual([last]);
     expect(await filed()).toEqual({ b: 1500 });
-    // What is filed is not looked at again: neither by this consumer nor by another.
+    // Indexed jobs are not looked at again, by this or another consumer.
     const other = await serving('c');
     await kit.client.config('RESETSTAT');
     expect(await other.take(4)).toEqual([]);
@@ -217,12 +222,12 @@ describe('routing by model', () => {
     expect(Number(/cmdstat_hget:calls=(\d+)/.exec(stats)?.[1] ?? 0)).toBeLessThan(5);
   });
 
-  it('does not spin for jobs of a model that no one serves', async () => {
+  it('does not spin on jobs of a model that no one serves', async () => {
     await kit.submit({ model: 'b' }, { model: 'b' });
     const consumers = [await serving('a'), await serving('c')];
     for (const consumer of consumers) expect(await takeAll(consumer)).toEqual([]);
     const markers = [`${kit.base}marker`, wakeKey(kit.tag, 'a'), wakeKey(kit.tag, 'c')];
-    // The marker of the submit is spent; no take puts it back.
+    // The marker of the submit is used up; no take restores it.
     await kit.client.del(`${kit.base}marker`);
     for (const consumer of consumers) {
       expect(await takeAll(consumer)).toEqual([]);
@@ -230,7 +235,7 @@ describe('routing by model', () => {
     }
   });
 
-  it('wakes a consumer of the model when one without it was woken', async () => {
+  it('wakes a consumer of the model after one without it was woken', async () => {
     const [a, b] = [await serving('a'), await serving('b')];
     await takeAll(a);
     await takeAll(b);
@@ -247,7 +252,7 @@ describe('routing by model', () => {
     expect(await kit.client.exists(wakeKey(kit.tag, 'b'))).toBe(0);
   });
 
-  it('wakes one consumer of the model after the other while its jobs wait', async () => {
+  it('wakes consumers of the model one after another while its jobs wait', async () => {
     await kit.submit(...Array.from({ length: 4 }, () => ({ model: 'b' })));
     expect(await takeAll(await serving('a'))).toEqual([]);
     const [one, two] = [await serving('b'), await serving('b')];
@@ -258,7 +263,7 @@ describe('routing by model', () => {
     expect(await two.take(2)).toHaveLength(2);
   });
 
-  it('hears of a model that it serves from now on', async () => {
+  it('wakes a consumer that starts to serve the model of a waiting job', async () => {
     const [id] = await kit.submit({ model: 'b' });
     const consumer = await serving('a');
     expect(await takeAll(consumer)).toEqual([]);
@@ -269,7 +274,7 @@ describe('routing by model', () => {
     expect(await takeAll(consumer)).toEqual([id]);
   });
 
-  it('serves a job of one version with that version alone', async () => {
+  it('delivers a job pinned to a version to that version only', async () => {
     const [one, two, any] = await kit.submit(
       { model: 'm', version: 1 },
       { model: 'm', version: 2 },
@@ -285,7 +290,7 @@ describe('routing by model', () => {
     await kit.submit({ model: 'b' });
     await takeAll(a);
     await kit.producer.setPaused(kit.queue, true);
-    // Its wake-up is spent on a queue that is paused.
+    // Its wake-up is used up on a paused queue.
     await b.waitForWork(20_000, never);
     expect(await b.take(4)).toEqual([]);
     const woken = b.waitForWork(20_000, never);
@@ -295,7 +300,7 @@ describe('routing by model', () => {
   });
 });
 
-it('needs no more rights than each role has', async () => {
+it('routing needs no permissions beyond those of each role', async () => {
   const as = async (role: AclRole) => {
     await setUser(redis, role, 'pw', aclRules(role, PREFIX));
     const client = await redis.client(role === 'worker' ? 'worker' : 'command');
@@ -325,7 +330,7 @@ it('needs no more rights than each role has', async () => {
 });
 
 describe('the index of jobs by model', () => {
-  it('holds nothing of jobs that were purged, and of none that BullMQ code removed for long', async () => {
+  it('holds no purged jobs, and soon none that BullMQ code removed', async () => {
     const ids = await kit.submit(...Array.from({ length: 6 }, () => ({ model: 'b' })));
     await takeAll(await serving('a'));
     await queue.remove(ids[0] as string);
@@ -341,7 +346,7 @@ describe('the index of jobs by model', () => {
     );
   });
 
-  it('is made again where it is damaged', async () => {
+  it('is rebuilt where it is damaged', async () => {
     const consumer = await serving('a');
     const b = await serving('b');
     for (const damage of [filedKey(kit.tag), byModelKey(kit.tag, 'b'), wakeKey(kit.tag, 'b')]) {
@@ -356,7 +361,7 @@ describe('the index of jobs by model', () => {
     }
   });
 
-  it('counts on no counter that began again', async () => {
+  it("survives a reset of BullMQ's counter", async () => {
     const consumer = await serving('a');
     await kit.submit(...Array.from({ length: 3 }, () => ({ model: 'b' })));
     await takeAll(consumer);
@@ -367,7 +372,7 @@ describe('the index of jobs by model', () => {
     expect(await takeAll(consumer)).toEqual([id]);
   });
 
-  it('finds a job that other code put back in front', async () => {
+  it('finds a job that other code returned to the front', async () => {
     const [front, other] = (await kit.submit({ model: 'b' }, { model: 'b' })) as [string, string];
     await takeAll(await serving('a'));
     await kit.client.zadd(`${kit.base}prioritized`, 10 * 2 ** 32, front);
@@ -376,7 +381,7 @@ describe('the index of jobs by model', () => {
     expect(await takeAll(await serving('b'))).toEqual([front, other]);
   });
 
-  it('brings jobs of other models to their priority that BullMQ code put before all others', async () => {
+  it("restores the priority of another model's job that BullMQ code put before all others", async () => {
     const [id] = (await kit.submit({ model: 'b', priority: 3 })) as [string];
     await kit.client.zrem(`${kit.base}prioritized`, id);
     await kit.client.rpush(`${kit.base}wait`, id);

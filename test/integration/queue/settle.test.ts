@@ -24,8 +24,8 @@ afterEach(() => kit.close());
 
 const result = async (id: string) => String(await new BrokerResults(kit.client, PREFIX).read(kit.queue, id));
 
-describe('settle', () => {
-  it('stores result and record with the end, for exactly their time', async () => {
+describe('settling', () => {
+  it('stores result and record together with the end, for exactly their TTL', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ resultTtl: 600, priority: 3 })) as [string];
     expect(await consumer.settle([completed(await takeOne(consumer), 'mine')])).toEqual([true]);
@@ -40,7 +40,7 @@ describe('settle', () => {
     expect(await kit.client.exists(`${kit.base}${id}:lock`)).toBe(0);
   });
 
-  it('stores no result for --result-ttl 0, and keeps the record a minute', async () => {
+  it('stores no result for --result-ttl 0, and keeps the record for a minute', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ resultTtl: 0 })) as [string];
     await consumer.settle([completed(await takeOne(consumer))]);
@@ -49,7 +49,7 @@ describe('settle', () => {
     expect(await kit.states([id])).toEqual(['completed']);
   });
 
-  it('refuses the late outcome of a worker that lost the job: one result, which never changes', async () => {
+  it('refuses the late outcome of a worker that lost the job: there is one result, which never changes', async () => {
     const [slow, quick] = [await kit.consumer(), await kit.consumer()];
     const [id] = (await kit.submit({})) as [string];
     const lost = await takeOne(slow);
@@ -70,7 +70,7 @@ describe('settle', () => {
     expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(0);
   });
 
-  it('takes the outcome of a lapsed lock while nobody has noticed: the work is not thrown away', async () => {
+  it('accepts the outcome after the lock expired if no one recovered the job: the work is not discarded', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     const job = await takeOne(consumer);
@@ -80,7 +80,7 @@ describe('settle', () => {
     expect(await kit.states([id])).toEqual(['completed']);
   });
 
-  it('sent again after a lost connection changes nothing and answers the same', async () => {
+  it('changes nothing and answers the same when sent again after a lost connection', async () => {
     const consumer = await kit.consumer();
     const [done, back, later] = (await kit.submit({}, {}, {})) as [string, string, string];
     const jobs = await consumer.take(3);
@@ -98,7 +98,7 @@ describe('settle', () => {
     expect(await kit.client.hget(kit.base + back, 'ats')).toBe('0');
   });
 
-  it('settles many at once, each fenced by itself', async () => {
+  it('ends many jobs at once, each fenced by its own lock', async () => {
     const consumer = await kit.consumer();
     const ids = await kit.submit(...Array.from({ length: 9 }, () => ({})));
     const jobs = await consumer.take(9);
@@ -127,8 +127,8 @@ describe('settle', () => {
   });
 });
 
-describe('release', () => {
-  it('puts a job back in front of its own priority, behind more urgent ones, and does not count', async () => {
+describe('releasing', () => {
+  it('returns a job to the front of its own priority, behind more urgent ones, without counting an attempt', async () => {
     const consumer = await kit.consumer();
     const [first, second] = await kit.submit({ priority: 5 }, { priority: 5 });
     const job = await takeOne(consumer);
@@ -152,8 +152,8 @@ describe('release', () => {
   });
 });
 
-describe('retry', () => {
-  it('waits its delay as delayed, then comes back at its priority, and shows its failure', async () => {
+describe('retrying', () => {
+  it('waits its delay as delayed, then returns the job at its priority and shows its failure', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ priority: 5 })) as [string];
     const job = await takeOne(consumer);
@@ -172,23 +172,26 @@ describe('retry', () => {
     expect(back[2]).toMatchObject({ attempt: 2, failures: 1 });
   });
 
-  it.each([3_600_000, -3_600_000])('counts by Redis’s clock when its worker is %d ms off', async (ms) => {
-    kit.offsetMs = ms;
-    const consumer = await kit.consumer();
-    const [id] = (await kit.submit({})) as [string];
-    await consumer.settle([
-      { kind: 'retry', job: await takeOne(consumer), failure: FAILURE, delayMs: 30_000 },
-    ]);
-    const { runAt } = await kit.record(id);
-    expect(Math.abs((runAt as number) - Date.now() - 30_000)).toBeLessThan(20_000);
-    await kit.submit({ deadline: Date.now() + 600_000 });
-    expect(await consumer.expireDue()).toEqual([]);
-    expect(await consumer.take(10)).toHaveLength(1);
-    await kit.passTime(60_000);
-    expect(idsOf(await consumer.take(10))).toEqual([id]);
-  });
+  it.each([3_600_000, -3_600_000])(
+    'counts the delay on Redis’s clock when its worker is %d ms off',
+    async (ms) => {
+      kit.offsetMs = ms;
+      const consumer = await kit.consumer();
+      const [id] = (await kit.submit({})) as [string];
+      await consumer.settle([
+        { kind: 'retry', job: await takeOne(consumer), failure: FAILURE, delayMs: 30_000 },
+      ]);
+      const { runAt } = await kit.record(id);
+      expect(Math.abs((runAt as number) - Date.now() - 30_000)).toBeLessThan(20_000);
+      await kit.submit({ deadline: Date.now() + 600_000 });
+      expect(await consumer.expireDue()).toEqual([]);
+      expect(await consumer.take(10)).toHaveLength(1);
+      await kit.passTime(60_000);
+      expect(idsOf(await consumer.take(10))).toEqual([id]);
+    },
+  );
 
-  it('wakes an idle consumer when its time has come, not before and not much later', async () => {
+  it('wakes an idle consumer when the delay is over, not earlier and not much later', async () => {
     const consumer = await kit.consumer();
     await kit.submit({});
     const job = await takeOne(consumer);
@@ -203,11 +206,11 @@ describe('retry', () => {
     }
     expect(performance.now() - settledAt).toBeGreaterThan(295);
     expect(performance.now() - settledAt).toBeLessThan(15_000);
-    // A consumer that polls Redis while it waits would need hundreds.
+    // A consumer that polls Redis while waiting would need hundreds.
     expect(rounds).toBeLessThanOrEqual(4);
   });
 
-  it('without a delay is in front of its priority at once', async () => {
+  it('without a delay returns the job to the front of its priority at once', async () => {
     const consumer = await kit.consumer();
     const [id] = await kit.submit({}, {});
     const job = await takeOne(consumer);
@@ -215,7 +218,7 @@ describe('retry', () => {
     expect(await takeOne(consumer)).toMatchObject({ spec: { id }, attempt: 2, failures: 1 });
   });
 
-  it('that succeeds later is completed and shows no failure', async () => {
+  it('leaves no failure on a job that completes later', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({})) as [string];
     await consumer.settle([{ kind: 'retry', job: await takeOne(consumer), failure: FAILURE, delayMs: 0 }]);

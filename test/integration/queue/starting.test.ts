@@ -12,7 +12,7 @@ import { useRedis } from '../../support/redis.js';
 const redis = useRedis();
 const of = (id: string, beatAt: number) => ({ id, name: id, queues: ['q'], models: ['m'], beatAt });
 
-it('a worker that starts is known until it is ready, or was not heard of for 15 s', async () => {
+it('a starting worker is listed until it is ready or has been silent for 15 s', async () => {
   const client = await redis.client();
   await announceStart(client, 'p', of('b', 100_000));
   await announceStart(client, 'p', of('a', 90_000));
@@ -26,7 +26,7 @@ it('a worker that starts is known until it is ready, or was not heard of for 15 
   expect(await client.exists('{p}:starting')).toBe(0);
 });
 
-it('garbage in its place is passed over', async () => {
+it('garbage among starting workers is skipped', async () => {
   const client = await redis.client();
   await client.hset('{g}:starting', { a: 'x', b: '{}', c: JSON.stringify(of('c', 100_000)) });
   expect(await listStarting(client, 'g', 100_000)).toMatchObject([{ id: 'c' }]);
@@ -37,7 +37,7 @@ it('garbage in its place is passed over', async () => {
   await endStart(client, 'h', 'a');
 });
 
-it('it may serve its queues, and its models in any version', async () => {
+it('a starting worker counts for its queues, and for its models in any version', async () => {
   const starting = [of('a', 0)];
   const cases: [string, string | undefined, boolean][] = [
     ['q', undefined, true],

@@ -15,8 +15,8 @@ afterEach(() => kit.close());
 
 const LARGE = Buffer.alloc(5000, 7);
 
-describe('take', () => {
-  it('answers by priority, then first come first served, whatever the order of submission', async () => {
+describe('taking jobs', () => {
+  it('follows priority, then first come first served, whatever the order of submission', async () => {
     const consumer = await kit.consumer();
     await fc.assert(
       fc.asyncProperty(
@@ -41,7 +41,7 @@ describe('take', () => {
     );
   });
 
-  it('takes only what is more urgent than asked', async () => {
+  it('with a floor takes only more urgent jobs', async () => {
     const consumer = await kit.consumer();
     const [, , five, nine] = await kit.submit(
       { priority: 0 },
@@ -55,7 +55,7 @@ describe('take', () => {
     expect(await consumer.take(10)).toHaveLength(2);
   });
 
-  it('does not count a job pushed back in front of a priority as more urgent than it', async () => {
+  it('does not treat a job returned to the front of a priority as more urgent than that priority', async () => {
     const consumer = await kit.consumer();
     await kit.submit({ priority: 4 });
     await consumer.settle([{ kind: 'release', job: await takeOne(consumer) }]);
@@ -63,7 +63,7 @@ describe('take', () => {
     expect(await consumer.take(10, 3)).toHaveLength(1);
   });
 
-  it('stops at the rows asked for, and always takes one job', async () => {
+  it('stops at the requested number of rows, and always takes one job', async () => {
     const consumer = await kit.consumer();
     const ids = await kit.submit({ rows: 3 }, { rows: 3 }, { rows: 3 }, { rows: 100 });
     expect(idsOf(await consumer.take(4))).toEqual(ids.slice(0, 2));
@@ -71,7 +71,7 @@ describe('take', () => {
     expect(idsOf(await consumer.take(1))).toEqual(ids.slice(3));
   });
 
-  describe('with room counted in runs', () => {
+  describe('with capacity counted in runs', () => {
     const room = (more: Partial<TakeRoom>): TakeRoom => ({
       ...{ idle: 0, ahead: 0, horizonMs: 100, jobs: 128 },
       runs: new Map([
@@ -87,19 +87,19 @@ describe('take', () => {
       return consumer;
     };
 
-    it('fills idle runners by the rows of a run, whatever a run takes', async () => {
+    it("fills idle runners with a run's worth of rows, however long a run takes", async () => {
       const consumer = await serving();
       const ids = await kit.submit(...Array.from({ length: 4 }, () => ({ model: 'slow' })));
       const quick = await kit.submit(...Array.from({ length: 6 }, () => ({ model: 'quick' })));
       expect(idsOf(await consumer.take(room({ idle: 2 })))).toEqual(ids.slice(0, 2));
       expect([consumer.more, consumer.full]).toEqual([true, true]);
-      // Two slow ones are two runs, and four quick ones the third.
+      // Two slow ones make two runs, and four quick ones the third.
       expect(idsOf(await consumer.take(room({ idle: 3 })))).toEqual([...ids.slice(2), ...quick.slice(0, 4)]);
       expect(idsOf(await consumer.take(room({ idle: 1 })))).toEqual(quick.slice(4));
       expect([consumer.more, consumer.full]).toEqual([false, false]);
     });
 
-    it('holds ahead what is soon done, and stops at what is not: a job behind it does not overtake it', async () => {
+    it('prefetches quick jobs and stops at a slow one, which later jobs do not overtake', async () => {
       const consumer = await serving();
       const other = await serving();
       const quick = await kit.submit(...Array.from({ length: 6 }, () => ({ model: 'quick' })));
@@ -109,24 +109,24 @@ describe('take', () => {
       expect(idsOf(await consumer.take(room({ ahead: 2 })))).toEqual(quick.slice(4));
       expect([consumer.more, consumer.full]).toEqual([true, true]);
       expect(await consumer.take(room({ ahead: 2 }))).toEqual([]);
-      // What it left wakes one that is idle.
+      // What it left wakes an idle one.
       await other.waitForWork(20_000, never);
       expect(idsOf(await other.take(room({ idle: 1 })))).toEqual([slow]);
-      // Nor is one held of which nothing is known.
+      // Neither is one of an unknown model prefetched.
       expect(await consumer.take(room({ ahead: 2 }))).toEqual([]);
       expect(idsOf(await other.take(room({ idle: 1 })))).toEqual([unknown, ...last]);
     });
 
-    it('weighs a job of many rows by the runs that it makes', async () => {
+    it('weighs a job of many rows by the number of its runs', async () => {
       const consumer = await serving();
       const [large, small] = await kit.submit({ model: 'quick', rows: 400 }, { model: 'quick', rows: 40 });
-      // 100 runs of 10 ms are no work of 100 ms; 10 are.
+      // 100 runs of 10 ms exceed 100 ms; 10 do not.
       expect(await consumer.take(room({ ahead: 1 }))).toEqual([]);
       expect(idsOf(await consumer.take(room({ idle: 1 })))).toEqual([large]);
       expect(idsOf(await consumer.take(room({ ahead: 1 })))).toEqual([small]);
     });
 
-    it('takes so many jobs at most', async () => {
+    it('takes no more than the maximum number of jobs', async () => {
       const consumer = await serving();
       await kit.submit(...Array.from({ length: 4 }, () => ({ model: 'quick' })));
       expect(await consumer.take(room({ idle: 1, jobs: 3 }))).toHaveLength(3);
@@ -134,7 +134,7 @@ describe('take', () => {
     });
   });
 
-  it('brings inputs of any bytes, small ones in the job and large ones in a key of their own', async () => {
+  it('delivers inputs of any bytes, small ones in the job and large ones in their own key', async () => {
     const consumer = await kit.consumer();
     const small = Buffer.from([0, 255, 128, 10]);
     const [a, b] = await kit.submit({ input: small }, { input: LARGE });
@@ -148,7 +148,7 @@ describe('take', () => {
     expect(await kit.client.hget(kit.base + a, 'data')).not.toContain(small.toString('base64'));
   });
 
-  it('keeps the input of a failed job for as long as the job, so that it can run again', async () => {
+  it('keeps the input of a failed job as long as the job, so that it can be retried', async () => {
     const consumer = await kit.consumer();
     const [id] = await kit.submit({ input: LARGE });
     await consumer.settle([failed(await takeOne(consumer))]);
@@ -156,7 +156,7 @@ describe('take', () => {
     expect(await kit.client.ttl(kit.base + id)).toBeGreaterThan(7190);
   });
 
-  it('keeps the input of a failed job that was put back for as long as it waits and runs', async () => {
+  it('keeps the input of a retried job as long as it waits and runs', async () => {
     const consumer = await kit.consumer();
     const [id] = (await kit.submit({ input: LARGE })) as [string];
     await consumer.settle([failed(await takeOne(consumer))]);
@@ -169,7 +169,7 @@ describe('take', () => {
     expect(await kit.client.exists(kit.inputKey(id))).toBe(0);
   });
 
-  it('locks what it takes, with another token each time', async () => {
+  it('locks each job with a new token each time', async () => {
     const consumer = await kit.consumer();
     await kit.submit({}, {});
     const first = await takeOne(consumer);
@@ -182,7 +182,7 @@ describe('take', () => {
     expect(await kit.client.lrange(`${kit.base}active`, 0, -1)).toHaveLength(2);
   });
 
-  it('hands the same job out once, whoever asks', async () => {
+  it('delivers each job once, however many consumers ask', async () => {
     const consumers = await Promise.all([kit.consumer(), kit.consumer(), kit.consumer()]);
     const ids = await kit.submit(...Array.from({ length: 60 }, () => ({})));
     const taken = await Promise.all(
@@ -191,7 +191,7 @@ describe('take', () => {
     expect(taken.flatMap(idsOf).sort()).toEqual([...ids].sort());
   });
 
-  it('adds the same id once', async () => {
+  it('returns a job once although its id was added twice', async () => {
     const consumer = await kit.consumer();
     const job = { spec: kit.spec({ id: 'order-1' }), input: Buffer.from('first') };
     const again = { ...job, input: Buffer.from('second') };
@@ -202,7 +202,7 @@ describe('take', () => {
     expect(jobs.map((one) => String(one.input))).toEqual(['first']);
   });
 
-  it('takes nothing from a paused queue, and at once when it is resumed', async () => {
+  it('takes nothing from a paused queue, and delivers at once when it is resumed', async () => {
     const consumer = await kit.consumer();
     await kit.producer.setPaused(kit.queue, true);
     await kit.submit({}, {});
@@ -232,7 +232,7 @@ describe('take', () => {
 });
 
 describe('waitForWork', () => {
-  it('wakes when a job comes', async () => {
+  it('wakes when a job arrives', async () => {
     const consumer = await kit.consumer();
     expect(await consumer.take(1)).toEqual([]);
     const woken = consumer.waitForWork(BEYOND_TEST_MS, never);
@@ -251,19 +251,28 @@ describe('waitForWork', () => {
     expect(await two.take(1)).toHaveLength(1);
   });
 
-  it('ends with its signal, its time and its consumer', async () => {
+  it('ends on its signal, its timeout and the close of its consumer', async () => {
     const consumer = await kit.consumer();
+    const from = performance.now();
     await consumer.waitForWork(20, never);
+    // It waited at all: a timer of Redis may be a few milliseconds early.
+    expect(performance.now() - from).toBeGreaterThan(10);
     const stop = new AbortController();
-    const waiting = consumer.waitForWork(BEYOND_TEST_MS, stop.signal);
+    let ended = false;
+    const waiting = consumer.waitForWork(BEYOND_TEST_MS, stop.signal).then(() => {
+      ended = true;
+    });
+    await kit.client.ping();
+    expect(ended).toBe(false);
     stop.abort();
     await waiting;
     await consumer.waitForWork(BEYOND_TEST_MS, stop.signal);
     await consumer.close();
     await consumer.waitForWork(BEYOND_TEST_MS, never);
+    expect(ended).toBe(true);
   });
 
-  it('leaves the wake-up to others when it closes', async () => {
+  it('passes the wake-up to others when its consumer closes', async () => {
     const [leaving, staying] = [await kit.consumer(), await kit.consumer()];
     await kit.submit({}, {});
     await leaving.waitForWork(BEYOND_TEST_MS, never);
@@ -275,7 +284,7 @@ describe('waitForWork', () => {
 });
 
 describe('large inputs', () => {
-  it('are taken by 16 MB at a time, and one at least', async () => {
+  it('are taken 16 MB at a time, and at least one', async () => {
     const consumer = await kit.consumer();
     const input = new Uint8Array(6 * 1024 * 1024);
     await kit.submit({ input }, { input }, { input }, { input });

@@ -22,7 +22,7 @@ async function detail(id: string): Promise<JobDetail> {
 
 const events = (job: JobDetail) => job.timeline.events.map(({ at: _at, ...event }) => event);
 
-it('a job that runs once and ends has no field for it, and a whole timeline', async () => {
+it('a job that runs once stores no extra field, and has a complete timeline', async () => {
   const consumer = await kit.consumer();
   const [id] = (await kit.submit({})) as [string];
   await consumer.settle([completed(await takeOne(consumer))]);
@@ -40,7 +40,7 @@ it('a job that runs once and ends has no field for it, and a whole timeline', as
   expect(job.input).toBeUndefined();
 });
 
-it('retried, recovered after a lost worker, handed back, failed, put back by hand and completed', async () => {
+it('a timeline shows retry, recovery after a lost worker, release, failure, manual retry and completion', async () => {
   const first = await kit.consumer({ workerName: 'one' });
   const second = await kit.consumer({ workerName: 'two' });
   const [id] = (await kit.submit({})) as [string];
@@ -85,7 +85,7 @@ it('retried, recovered after a lost worker, handed back, failed, put back by han
   ]);
   const times = job.timeline.events.map(({ at }) => at);
   expect(times).toEqual([...times].sort((a, b) => a - b));
-  // Stock BullMQ reads such a job as any other.
+  // Stock BullMQ reads such a job like any other.
   const queue = new Queue(kit.queue, { connection: kit.client, prefix: kit.tag, skipVersionCheck: true });
   const theirs = await queue.getJob(id);
   expect(await theirs?.getState()).toBe('completed');
@@ -93,7 +93,7 @@ it('retried, recovered after a lost worker, handed back, failed, put back by han
   await queue.close();
 });
 
-it('poison: every worker it cost', async () => {
+it("a poison job's timeline names every worker it cost", async () => {
   const consumer = await kit.consumer({ maxStalls: 2 });
   const [id] = (await kit.submit({})) as [string];
   for (let i = 0; i < 2; i++) {
@@ -117,7 +117,7 @@ it('poison: every worker it cost', async () => {
   expect((await readInput(kit.client, PREFIX, kit.queue, id))?.toString()).toBe('input');
 });
 
-it('keeps the last twenty, and says how many it has forgotten', async () => {
+it('a timeline keeps the last twenty entries, and counts the dropped ones', async () => {
   const consumer = await kit.consumer();
   const [id] = (await kit.submit({ input: Buffer.alloc(5000) })) as [string];
   for (let i = 0; i < 27; i++) {
@@ -137,7 +137,7 @@ it('keeps the last twenty, and says how many it has forgotten', async () => {
   expect(job.input).toEqual({ bytes: 5000, expiresInMs: null });
 });
 
-it('lock and deadline of what has not ended', async () => {
+it('an unfinished job shows its lock and deadline', async () => {
   const consumer = await kit.consumer();
   const deadline = Date.now() + 60_000;
   const [a, c] = (await kit.submit({ priority: 9 }, { priority: 5, deadline })) as [string, string];

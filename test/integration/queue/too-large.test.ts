@@ -26,7 +26,7 @@ afterEach(async () => {
   await kit.close();
 });
 
-/** Jobs that have run: `large` have results of so many bytes, the others small ones. Ended by a settler. */
+/** Finished jobs: those in `large` have results of this many bytes, the others small ones. Ended by a settler. */
 async function end(jobs: number, large: readonly number[], bytes: number, more = {}) {
   const ids = await kit.submit(...Array.from({ length: jobs }, () => ({})));
   const consumer = await kit.consumer(more);
@@ -48,7 +48,7 @@ async function end(jobs: number, large: readonly number[], bytes: number, more =
 const expected = (jobs: number, bad: readonly number[]) =>
   Array.from({ length: jobs }, (_, at) => (bad.includes(at) ? 'failed' : 'completed'));
 
-/** How servers refuse a size: each with the settings that make them, and whether the user may ask for the settings. */
+/** How servers refuse a size: each with the settings that cause it, and whether the user may read the settings. */
 const REFUSALS: [string, string, boolean][] = [
   ['proto-max-bulk-len, told', 'proto-max-bulk-len', true],
   ['client-query-buffer-limit, told', 'client-query-buffer-limit', true],
@@ -60,34 +60,40 @@ const REFUSALS: [string, string, boolean][] = [
   ],
 ];
 
-describe('results that Redis will never take', () => {
-  it.each(REFUSALS)('%s: those jobs fail with the reason, the others end', async (_how, setting, told) => {
-    await admin.config('SET', setting, String(MB));
-    if (!told) await admin.call('ACL', 'SETUSER', 'default', '-config');
-    const { ids, states } = await end(6, [1, 4], 3 * MB);
-    expect(states).toEqual(expected(6, [1, 4]));
-    const { failure } = await kit.record(ids[1] as string);
-    expect(failure).toMatchObject({ code: 'RESULT_TOO_LARGE', hint: expect.stringContaining('fewer rows') });
-    expect(failure?.message).toMatch(/^its result has 3 MB, more than Redis takes in one value \(.*\)$/);
-    if (told) expect(failure?.message).toContain(`at most 1 MB: ${setting}`);
-    expect(await kit.client.llen(`${kit.base}active`)).toBe(0);
-  });
+describe('results that Redis will never accept', () => {
+  it.each(REFUSALS)(
+    'fail their jobs with the reason, and the others end: %s',
+    async (_how, setting, told) => {
+      await admin.config('SET', setting, String(MB));
+      if (!told) await admin.call('ACL', 'SETUSER', 'default', '-config');
+      const { ids, states } = await end(6, [1, 4], 3 * MB);
+      expect(states).toEqual(expected(6, [1, 4]));
+      const { failure } = await kit.record(ids[1] as string);
+      expect(failure).toMatchObject({
+        code: 'RESULT_TOO_LARGE',
+        hint: expect.stringContaining('fewer rows'),
+      });
+      expect(failure?.message).toMatch(/^its result has 3 MB, more than Redis takes in one value \(.*\)$/);
+      if (told) expect(failure?.message).toContain(`at most 1 MB: ${setting}`);
+      expect(await kit.client.llen(`${kit.base}active`)).toBe(0);
+    },
+  );
 
-  it('one beyond maxmemory is refused too, and not kept for ever', async () => {
+  it('are refused beyond maxmemory too, and not retained forever', async () => {
     const used = Number(/used_memory:(\d+)/.exec(await admin.info('memory'))?.[1]);
     await admin.config('SET', 'maxmemory', String(used + 8 * MB));
     const { states } = await end(2, [0], used + 64 * MB);
     expect(states).toEqual(expected(2, [0]));
   });
 
-  it('large ones that fit are stored, beside each other and others', async () => {
+  it('do not include large ones that fit, which are stored', async () => {
     const { ids, states } = await end(4, [0, 1, 3], 3 * MB);
     expect(states).toEqual(expected(4, []));
     expect(await kit.client.strlen(kit.resultKey(ids[3] as string))).toBe(3 * MB);
     expect(await kit.client.strlen(kit.resultKey(ids[2] as string))).toBe('small'.length);
   });
 
-  it('many that fit alone and not together go in several scripts', async () => {
+  it('do not include many that fit only separately, which are sent in several scripts', async () => {
     await admin.config('SET', 'proto-max-bulk-len', String(MB));
     await admin.config('SET', 'client-query-buffer-limit', String(MB));
     const all = Array.from({ length: 20 }, (_, at) => at);
@@ -95,7 +101,7 @@ describe('results that Redis will never take', () => {
     expect(states).toEqual(expected(20, []));
   });
 
-  it('in a Redis for results alone: the same', async () => {
+  it('fail their jobs the same way in a separate results Redis', async () => {
     await admin.config('SET', 'proto-max-bulk-len', String(MB));
     const results = new ResultStore(await redis.client('worker'), PREFIX);
     try {
@@ -109,7 +115,7 @@ describe('results that Redis will never take', () => {
     }
   });
 
-  it('a job that failed keeps its reason, without the outputs of its good rows', async () => {
+  it('leave a failed job its reason, without the outputs of its good rows', async () => {
     await admin.config('SET', 'proto-max-bulk-len', String(MB));
     const [id] = (await kit.submit({})) as [string];
     const consumer = await kit.consumer();
@@ -125,13 +131,13 @@ describe('results that Redis will never take', () => {
     expect(await kit.client.exists(kit.resultKey(id))).toBe(0);
   });
 
-  it('a connection that is lost for another reason fails no job', async () => {
+  it('are not assumed when a connection is lost for another reason', async () => {
     const [id] = (await kit.submit({})) as [string];
     const consumer = await kit.consumer();
     const [job] = await consumer.take(1);
     const settler = new Settler(consumer, log, () => undefined);
     settler.push(completed(job as never, Buffer.alloc(8 * MB, 1)));
-    // Whatever is under way is cut, again and again, until it has come through.
+    // Every request in flight is cut, repeatedly, until it has come through.
     let cuts = 0;
     const cutting = setInterval(() => {
       if (++cuts <= 8)
@@ -147,8 +153,8 @@ describe('results that Redis will never take', () => {
   });
 });
 
-describe('inputs that Redis will never take', () => {
-  it.each(REFUSALS)('%s: refused up front, nothing queued', async (_how, setting, told) => {
+describe('inputs that Redis will never accept', () => {
+  it.each(REFUSALS)('are refused up front with nothing queued: %s', async (_how, setting, told) => {
     await admin.config('SET', setting, String(MB));
     if (!told) await admin.call('ACL', 'SETUSER', 'default', '-config');
     const before = await kit.client.dbsize();
@@ -165,7 +171,7 @@ describe('inputs that Redis will never take', () => {
     expect(await kit.states([fits as string])).toEqual(['waiting']);
   });
 
-  it('a result that its model shows to be too large is refused with the job', async () => {
+  it('are refused, and so is a job whose model shows that its result is too large', async () => {
     await admin.config('SET', 'proto-max-bulk-len', String(MB));
     const job = { spec: kit.spec(), input: Buffer.from('x'), resultBytes: 5 * MB };
     await expect(kit.producer.submit(kit.queue, [job], false)).rejects.toMatchObject({
@@ -177,7 +183,7 @@ describe('inputs that Redis will never take', () => {
     expect(await kit.states([unstored.spec.id])).toEqual(['waiting']);
   });
 
-  it('from a short command too: an error, not a lost connection', async () => {
+  it('raise an error in a short command too, not a lost connection', async () => {
     await admin.config('SET', 'client-query-buffer-limit', String(MB));
     await admin.call('ACL', 'SETUSER', 'default', '-config');
     const client = await connect(redis.target, 'command', redis.settings());

@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-/** Jobs of these waits, one micro-batch each. */
+/** Jobs with these waits, one micro-batch each. */
 function figures(...waits: number[]): WorkFigures {
   const made = new WorkFigures();
   for (const wait of waits) {
@@ -39,11 +39,11 @@ const write = (id: string, buckets: WorkReport['buckets'], totals = new Map<stri
   writeWorkStats(kit.client, PREFIX, id, { buckets, totals });
 const read = (now: number) => readQueueStats(kit.client, PREFIX, kit.queue, now);
 
-describe("a queue's last minute", () => {
+describe("a queue's statistics of the last minute", () => {
   const now = 1_700_000_005_000;
   const bucket = bucketAt(now);
 
-  it('is the sum of its workers and buckets, sketches included', async () => {
+  it('are the sum of its workers and buckets, sketches included', async () => {
     const { queue } = kit;
     await write('a', [
       { queue, bucket, figures: figures(10, 20) },
@@ -58,7 +58,7 @@ describe("a queue's last minute", () => {
     expect(total.closed).toEqual({ idle: 4 });
   });
 
-  it('is the newest of what a worker wrote of a bucket, and forgets what is older', async () => {
+  it("use a worker's newest write per bucket, and drop old buckets", async () => {
     const { queue } = kit;
     await write('a', [{ queue, bucket, figures: figures(10) }]);
     await write('a', [{ queue, bucket, figures: figures(10, 20) }]);
@@ -69,7 +69,7 @@ describe("a queue's last minute", () => {
     expect((await read(now + 60_000)).total.isEmpty).toBe(true);
   });
 
-  it('leaves out what makes no sense, and is empty where nothing was done', async () => {
+  it('ignore invalid data, and are empty where nothing was done', async () => {
     const { queue, client, tag } = kit;
     await write('a', [{ queue, bucket, figures: figures(10) }]);
     await client.hset(workKey(tag, bucket), { b: 'no json', c: '{"jobs":7}', d: '[]', e: 'null' });
@@ -79,7 +79,7 @@ describe("a queue's last minute", () => {
     expect([nothing.total.ended, nothing.byWorker.size, nothing.windowMs]).toEqual([0, 0, 55_000]);
   });
 
-  it('expires by itself', async () => {
+  it('expire automatically', async () => {
     await write('a', [{ queue: kit.queue, bucket, figures: figures(1) }]);
     const ttl = await kit.client.ttl(workKey(kit.tag, bucket));
     expect(ttl).toBeGreaterThan(60);
@@ -87,7 +87,7 @@ describe("a queue's last minute", () => {
   });
 });
 
-describe('figures by model', () => {
+describe('statistics by model', () => {
   const whole = (json: WorkFigures): WorkFigures => WorkFigures.from(JSON.parse(JSON.stringify(json)));
   const done = (into: WorkFigures, model: string, ms: number): void => {
     for (const figures of [into, into.ofModel(model)]) {
@@ -98,7 +98,7 @@ describe('figures by model', () => {
     }
   };
 
-  it('come back as they were written, and one model costs its name alone', () => {
+  it('survive a round trip, and a single model costs only its name', () => {
     const one = new WorkFigures();
     for (let i = 1; i <= 50; i++) done(one, 'digits', i);
     const none = figures(...Array.from({ length: 50 }, (_, i) => i + 1));
@@ -141,8 +141,8 @@ describe('figures by model', () => {
   });
 });
 
-describe('the totals of a worker', () => {
-  it('are by queue, live as long as its heartbeat, and go with it', async () => {
+describe("a worker's totals", () => {
+  it('are per queue, live as long as its heartbeat, and expire with it', async () => {
     const { queue, client } = kit;
     const totals = new Map([
       [queue, figures(10, 20)],
@@ -160,7 +160,7 @@ describe('the totals of a worker', () => {
     expect(await client.exists(key)).toBe(0);
   });
 
-  it('are kept alive while nothing happens, and written anew when Redis lost them', async () => {
+  it('are kept while idle, and rewritten after Redis lost them', async () => {
     const totals = new Map([[kit.queue, figures(10)]]);
     const key = workTotalsKey(PREFIX, 'idle');
     await write('idle', [], totals);
@@ -171,14 +171,14 @@ describe('the totals of a worker', () => {
   });
 });
 
-describe('arrivals', () => {
+describe('arrival counts', () => {
   const added = async () => {
     const keys = [0, 1].map((back) => statsKey(kit.tag, bucketAt(Date.now()) - back));
     const counts = await Promise.all(keys.map((key) => kit.client.hget(key, 'a')));
     return counts.reduce((sum, count) => sum + Number(count ?? 0), 0);
   };
 
-  it('are counted once a job, duplicates not, and are all there after close', async () => {
+  it('include each job once, without duplicates, and are complete after close', async () => {
     const jobs = Array.from({ length: 5 }, () => ({ spec: kit.spec(), input: Buffer.from('x') }));
     for (const job of jobs) await kit.producer.submit(kit.queue, [job], false);
     await kit.producer.submit(kit.queue, jobs.slice(0, 2), true);
@@ -189,7 +189,7 @@ describe('arrivals', () => {
     expect(await kit.client.ttl(statsKey(kit.tag, bucketAt(Date.now())))).toBeGreaterThan(60);
   });
 
-  it('cost a submit nothing: a second of submits is two commands', async () => {
+  it('cost a second of submits two commands in total', async () => {
     const admin = await redis.client();
     const calls = async () => {
       const info = await admin.info('commandstats');
@@ -202,7 +202,7 @@ describe('arrivals', () => {
     expect(await added()).toBe(50);
   });
 
-  it('count jobs that are put back by hand', async () => {
+  it('include jobs that are retried by hand', async () => {
     const consumer = await kit.consumer();
     const ids = await kit.submit({});
     const job = await takeOne(consumer);
@@ -220,7 +220,7 @@ describe('arrivals', () => {
     expect(idsOf(await consumer.take(1))).toEqual(ids);
   });
 
-  it('never hold up a close for long when Redis has gone', async () => {
+  it('do not delay a close for long when Redis is unreachable', async () => {
     const server = await startRedis();
     const client = await server.client('worker');
     const producer = new Producer(client, PREFIX, kit.clock);

@@ -21,7 +21,7 @@ it.each([
   ['told', '+config', 'proto-max-bulk-len'],
   ['said by its error', '-config', 'proto-max-bulk-len'],
 ])(
-  'a limit of a Cluster, %s: what fits is written, what does not is refused',
+  'on a Cluster whose limit is %s, values that fit are written and others are refused',
   async (_how, right, setting) => {
     const admins = await Promise.all(cluster.nodes.map((node) => node.client()));
     for (const admin of admins) {
@@ -45,7 +45,7 @@ it.each([
   },
 );
 
-it('a closed connection is no refusal: the node may be failing over', async () => {
+it('a closed Cluster connection is not taken as a size limit, since the node may be failing over', async () => {
   const admins = await Promise.all(cluster.nodes.map((node) => node.client()));
   for (const admin of admins) {
     await admin.config('SET', 'client-query-buffer-limit', String(MB));

@@ -78,8 +78,8 @@ async function until(condition: () => boolean | Promise<boolean>, what: string):
   }
 }
 
-describe('a first connection that cannot be made', () => {
-  it.each(ROLES)('refused, as %s', async (role) => {
+describe('a first connection that fails', () => {
+  it.each(ROLES)('reports a refused connection, as %s', async (role) => {
     const port = await freePort();
     const error = await failure(`redis://:${SECRET}@127.0.0.1:${port}`, role);
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE', exitCode: 69 });
@@ -87,40 +87,40 @@ describe('a first connection that cannot be made', () => {
     expect(error.hint).toContain('infer redis start');
   });
 
-  it('refused inside a container', async () => {
+  it('explains a refusal inside a container', async () => {
     const error = await failure(`redis://localhost:${await freePort()}`, 'command', { inContainer: true });
     expect(error.hint).toContain('container itself');
   });
 
-  it.each(ROLES)('accepted and never answered, as %s', async (role) => {
+  it.each(ROLES)('reports a connection that is never answered, as %s', async (role) => {
     const port = await peer(() => undefined);
     const error = await failure(`redis://:${SECRET}@127.0.0.1:${port}`, role);
     expect(error).toMatchObject({ code: 'REDIS_TIMEOUT', exitCode: 69 });
   });
 
-  it('an HTTP server', async () => {
+  it('recognises an HTTP server', async () => {
     const port = await peer((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     });
     expect(await failure(`redis://:${SECRET}@127.0.0.1:${port}`)).toMatchObject({ code: 'REDIS_PROTOCOL' });
   });
 
-  it('a peer that hangs up', async () => {
+  it('reports a peer that hangs up', async () => {
     const port = await peer((socket) => socket.destroy());
     expect(await failure(`redis://127.0.0.1:${port}`)).toMatchObject({ code: 'REDIS_UNREACHABLE' });
   });
 
-  it('no such socket', async () => {
+  it('reports a socket that does not exist', async () => {
     const error = await failure('unix:///nonexistent/redis.sock');
     expect(error).toMatchObject({ code: 'REDIS_UNREACHABLE' });
     expect(error.message).toContain('no such socket');
   });
 
-  it('no such host', async () => {
+  it('reports a host that does not exist', async () => {
     expect(await failure('redis://no-such-host.invalid')).toMatchObject({ code: 'REDIS_UNREACHABLE' });
   });
 
-  it('Sentinel and Cluster without anybody there', async () => {
+  it('reports Sentinel and Cluster addresses where nothing listens', async () => {
     const port = await freePort();
     for (const url of [`redis-sentinel://127.0.0.1:${port}/main`, `redis-cluster://127.0.0.1:${port}`]) {
       const error = await failure(url);
@@ -129,12 +129,12 @@ describe('a first connection that cannot be made', () => {
     }
   });
 
-  it('a named one is never replaced by another', async () => {
+  it('never falls back from a named server to another', async () => {
     const error = await failure(`redis://127.0.0.1:${await freePort()}`, 'command', { autostart: true });
     expect(error.code).toBe('REDIS_UNREACHABLE');
   });
 
-  it('an abort ends the wait', async () => {
+  it('stops waiting on abort', async () => {
     const settings = { ...base, url: `redis://127.0.0.1:${await freePort()}` };
     const stop = new AbortController();
     const events: ConnectionEvent[] = [];
@@ -155,7 +155,7 @@ describe('a first connection that cannot be made', () => {
 describe('a server with a password', () => {
   const redis = useRedis({ password: SECRET, port: true });
 
-  it.each(ROLES)('wrong or missing, as %s', async (role) => {
+  it.each(ROLES)('refuses a wrong or missing password, as %s', async (role) => {
     for (const secret of ['', ':wrong@', 'nobody:wrong@']) {
       const error = await failure(`redis://${secret}127.0.0.1:${redis.port}`, role);
       expect(error).toMatchObject({ code: 'REDIS_AUTH', exitCode: 77 });
@@ -163,13 +163,13 @@ describe('a server with a password', () => {
     }
   });
 
-  it('waiting does not mend a wrong password', async () => {
+  it('makes a wrong password fail without waiting', async () => {
     const settings = { ...base, url: `redis://:wrong@127.0.0.1:${redis.port}` };
     const attempt = connect(await resolveTarget(settings), 'worker', settings, { waitForRedis: true });
     await expect(attempt).rejects.toMatchObject({ code: 'REDIS_AUTH' });
   });
 
-  it('comes from a file', async () => {
+  it('accepts a password from a file', async () => {
     const passwordFile = join(redis.dir, 'password');
     writeFileSync(passwordFile, `${SECRET}\n`);
     const settings = { ...base, url: `redis://127.0.0.1:${redis.port}`, passwordFile };
@@ -180,7 +180,7 @@ describe('a server with a password', () => {
     expect(await client.ping()).toBe('PONG');
   });
 
-  it('a missing or empty password file', async () => {
+  it('makes a missing or empty password file an error', async () => {
     await expect(
       resolveTarget({ ...base, url: redis.url, passwordFile: '/nonexistent' }),
     ).rejects.toMatchObject({
@@ -189,7 +189,7 @@ describe('a server with a password', () => {
     });
   });
 
-  it('a denied command is named', async () => {
+  it('names a denied command', async () => {
     const admin = await redis.client();
     await admin.call('ACL', 'SETUSER', 'poor', 'on', `>${SECRET}`, '~infer*', '+ping', '+hello', '+get');
     const settings = { ...base, url: `redis://poor:${SECRET}@127.0.0.1:${redis.port}` };
@@ -202,7 +202,7 @@ describe('a server with a password', () => {
     const keys = explain(client, await client.get('other').catch((error: unknown) => error));
     expect(keys.message).toContain('keys');
     expect(inspect([denied, keys], { depth: 9 })).not.toMatch(/PAYLOAD|s3cret/);
-    // No INFO right: the ready check of ioredis would warn on the console.
+    // Without the INFO permission ioredis's ready check would warn on the console.
     expect(warn).not.toHaveBeenCalled();
   });
 });
@@ -210,7 +210,7 @@ describe('a server with a password', () => {
 describe('a full server', () => {
   const redis = useRedis({ args: ['--maxmemory', '1mb', '--maxmemory-policy', 'noeviction'] });
 
-  it('says so, and shows neither the payload nor Lua', async () => {
+  it('is reported without showing the payload or Lua', async () => {
     const client = await redis.client();
     const lua = "return redis.call('SET', KEYS[1], ARGV[1])";
     // A bare server needs about 1 MB itself, so this one may be refused already.
@@ -243,7 +243,7 @@ describe('a full server', () => {
 });
 
 describe('a server that is still loading', () => {
-  it('is REDIS_LOADING when the time is up, and usable when it has loaded', async () => {
+  it('is REDIS_LOADING at the timeout, and usable once loaded', async () => {
     // 1 ms a key while loading: 3000 keys take 3 s.
     const redis = await startRedis();
     cleanUps.push(() => redis.stop());
@@ -282,10 +282,10 @@ describe('a server that is still loading', () => {
   });
 });
 
-describe('after the first connection', () => {
+describe('an established connection', () => {
   const redis = useRedis({ port: true });
 
-  it('worker and blocking connections survive a restart, and tell once', async () => {
+  it('survives a restart as worker or blocking connection, and reports it once', async () => {
     const events: ConnectionEvent[] = [];
     const worker = await connect(redis.target, 'worker', redis.settings(), {
       onState: (e) => events.push(e),
@@ -296,7 +296,7 @@ describe('after the first connection', () => {
     await until(async () => (await readInfo(worker)).blockedClients === 1, 'BLPOP is waiting');
     await redis.kill();
     await until(() => events.length > 0, 'the loss is told');
-    // Queued while Redis is away, not failed.
+    // Queued while Redis is unreachable, not failed.
     const queued = worker.set('k', 'v');
     await delay(400);
     await redis.restart();
@@ -306,7 +306,7 @@ describe('after the first connection', () => {
     expect(await popped).toEqual(['list', 'x']);
   });
 
-  it('a command connection fails within a second when Redis goes away', async () => {
+  it('fails a command within a second when Redis goes down', async () => {
     const client = await connect(redis.target, 'command', redis.settings());
     cleanUps.push(() => closeClient(client));
     await redis.kill();
@@ -318,7 +318,7 @@ describe('after the first connection', () => {
     await redis.restart();
   });
 
-  it('a command connection fails when Redis stops answering', async () => {
+  it('fails a command when Redis stops answering', async () => {
     const client = await connect(redis.target, 'command', redis.settings());
     cleanUps.push(() => closeClient(client));
     process.kill(redis.pid, 'SIGSTOP');
@@ -333,7 +333,7 @@ describe('after the first connection', () => {
     }
   });
 
-  it('waits for a Redis that starts later', async () => {
+  it('can wait for a Redis that starts later', async () => {
     await redis.kill();
     const events: ConnectionEvent[] = [];
     const attempt = connect(redis.target, 'worker', redis.settings(), {
@@ -347,7 +347,7 @@ describe('after the first connection', () => {
     expect(await client.ping()).toBe('PONG');
   });
 
-  it('a read-only replica', async () => {
+  it('reports a read-only replica', async () => {
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(redis.port)] });
     cleanUps.push(() => replica.stop());
     const client = await replica.client();
@@ -356,18 +356,18 @@ describe('after the first connection', () => {
     expect((await readInfo(client)).role).toBe('replica');
   });
 
-  it('speaks no TLS', async () => {
+  it('reports a server without TLS', async () => {
     expect(await failure(`rediss://127.0.0.1:${redis.port}`)).toMatchObject({ code: 'REDIS_TLS' });
   });
 
-  it('has only 16 databases', async () => {
+  it('reports a database number out of range', async () => {
     expect(await failure(`redis://127.0.0.1:${redis.port}/99`)).toMatchObject({
       code: 'REDIS_DB',
       exitCode: 78,
     });
   });
 
-  it('closing never throws, however often', async () => {
+  it('can be closed any number of times without throwing', async () => {
     const client = await connect(redis.target, 'command', redis.settings());
     await closeClient(client);
     await closeClient(client);
@@ -376,7 +376,7 @@ describe('after the first connection', () => {
 });
 
 describe('TLS', () => {
-  it('needs the authority of a private certificate, and the host name in it', async () => {
+  it('needs the CA of a private certificate, and the right host name', async () => {
     const redis = await startRedis();
     cleanUps.push(() => redis.stop());
     const [key, cert] = [join(redis.dir, 'key.pem'), join(redis.dir, 'cert.pem')];
@@ -432,7 +432,7 @@ describe('TLS', () => {
 describe('Sentinel', () => {
   const redis = useRedis({ port: true });
 
-  it('finds the master by name, and says when there is no such name', async () => {
+  it('finds the master by name, and reports an unknown name', async () => {
     const port = await freePort();
     const conf = join(redis.dir, 'sentinel.conf');
     writeFileSync(conf, `port ${port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 ${redis.port} 1\n`);
@@ -457,7 +457,7 @@ describe('Redis Cluster', () => {
     args: ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1'],
   });
 
-  it('works by start node, and a plain client is told to use it', async () => {
+  it('connects through a start node, and a plain client is told to use it', async () => {
     const plain = await node.client();
     await plain.call('CLUSTER', 'ADDSLOTSRANGE', '0', '8191');
     await until(

@@ -49,7 +49,7 @@ afterEach(async () => {
   if (!socket.startsWith(stateDir)) rmSync(dirname(socket), { recursive: true, force: true });
 });
 
-/** Every redis-server whose working directory this is: how many servers share one data directory. */
+/** Every redis-server with this working directory: how many servers share one data directory. */
 function serversIn(dir: string): number[] {
   return processTable()
     .filter(({ name }) => name.includes('redis'))
@@ -89,8 +89,8 @@ async function withClient<T>(use: (client: RedisClient) => Promise<T>): Promise<
   }
 }
 
-describe('start, status, stop', () => {
-  it('keeps its data, is private and has no network port', async () => {
+describe("start, status and stop of infer's own Redis", () => {
+  it('keep its data, and make it private without a network port', async () => {
     expect(await statusEmbedded(stateDir)).toMatchObject({ running: false });
     const first = await startEmbedded(stateDir);
     expect(first.alreadyRunning).toBe(false);
@@ -98,7 +98,7 @@ describe('start, status, stop', () => {
     const { dir } = embeddedPaths(stateDir);
     expect(lstatSync(dir).mode & 0o777).toBe(0o700);
     expect(lstatSync(first.socket).mode & 0o777).toBe(0o700);
-    // Own session: the terminal's Ctrl-C goes to the foreground group only.
+    // In its own session, since the terminal's Ctrl-C goes to the foreground group only.
     expect(processTable().find(({ pid }) => pid === first.pid)?.group).toBe(first.pid);
     expect(listeningPorts(first.pid)).toEqual([]);
     await withClient(async (client) => {
@@ -123,7 +123,7 @@ describe('start, status, stop', () => {
     expect(await withClient((client) => client.get('k'))).toBe('v');
   });
 
-  it('is found without a URL, and started only if asked', async (context) => {
+  it('find it without a URL, and start it only on request', async (context) => {
     const settings = { connectTimeoutMs: 3000, stateDir, autostart: false };
     // A developer's own Redis on the default port comes first, by design.
     const target = await resolveTarget(settings).catch((error: unknown) => error);
@@ -138,7 +138,7 @@ describe('start, status, stop', () => {
     expect(await resolveTarget(settings)).toEqual(started);
   });
 
-  it('survives kill -9 with what was acknowledged', async () => {
+  it('keep all acknowledged writes through kill -9', async () => {
     const { pid } = await startEmbedded(stateDir);
     await withClient((client) => client.set('k', 'v'));
     process.kill(pid, 'SIGKILL');
@@ -150,7 +150,7 @@ describe('start, status, stop', () => {
     expect(await withClient((client) => client.get('k'))).toBe('v');
   });
 
-  it('is not fooled by a pid that is now another process, nor stops that', async () => {
+  it('never take a reused pid for the server, nor stop that process', async () => {
     const { dir, pidFile } = embeddedPaths(stateDir);
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     writeFileSync(pidFile, `${process.pid}\n`);
@@ -160,7 +160,7 @@ describe('start, status, stop', () => {
     expect(pid).not.toBe(process.pid);
   });
 
-  it('never starts a second server on the data of one whose socket was deleted', async () => {
+  it('never start a second server on the data of one whose socket was deleted', async () => {
     const { pid, socket } = await startEmbedded(stateDir);
     unlinkSync(socket);
     process.kill(pid, 'SIGSTOP');
@@ -170,7 +170,7 @@ describe('start, status, stop', () => {
 });
 
 describe('many commands at once', () => {
-  it('8 processes start exactly one server', async () => {
+  it('start exactly one server from 8 processes', async () => {
     const script = join(stateDir, 'start.mjs');
     const source = fileURLToPath(new URL('../../../src/lib/redis/embedded.ts', import.meta.url));
     buildSync({
@@ -185,7 +185,7 @@ describe('many commands at once', () => {
       outfile: script,
       logLevel: 'error',
     });
-    // Left over from a command that was killed while it held the lock.
+    // Left over from a command that was killed while holding the lock.
     const { lockFile, dir } = embeddedPaths(stateDir);
     mkdirSync(dir, { mode: 0o700 });
     writeFileSync(lockFile, `${endedPid()} token`);
@@ -198,13 +198,13 @@ describe('many commands at once', () => {
     expect(new Set(results.map(({ pid }) => pid)).size).toBe(1);
     expect(results.filter(({ alreadyRunning }) => !alreadyRunning)).toHaveLength(1);
     expect(serversIn(dir)).toEqual([results[0]?.pid]);
-    // It outlives the processes that started it, and no lock or temporary name stays.
+    // It outlives the processes that started it, and no lock or temporary name remains.
     expect(readdirSync(dir).sort()).toEqual(['appendonlydir', 'redis.log', 'redis.pid', 'redis.sock']);
   });
 });
 
 describe('the state directory', () => {
-  it('of ours that is too open is closed', async () => {
+  it('of our own with too wide permissions is restricted', async () => {
     const { dir } = embeddedPaths(stateDir);
     mkdirSync(dir);
     chmodSync(dir, 0o777);
@@ -212,7 +212,7 @@ describe('the state directory', () => {
     expect(lstatSync(dir).mode & 0o777).toBe(0o700);
   });
 
-  it('that is a link, or below one that others may write, is refused', async () => {
+  it('that is a link, or below a directory that others may write, is refused', async () => {
     const { dir } = embeddedPaths(stateDir);
     symlinkSync(tmpdir(), dir);
     await expect(startEmbedded(stateDir)).rejects.toMatchObject({ code: 'REDIS_STATE_DIR', exitCode: 77 });
@@ -228,7 +228,7 @@ describe('the state directory', () => {
     await expect(startEmbedded(stateDir)).rejects.toMatchObject({ code: 'REDIS_STATE_DIR' });
   });
 
-  it('with a path too long for a socket gets a short one elsewhere, private too', async () => {
+  it('with a path too long for a socket gets a short, private one elsewhere', async () => {
     const outer = stateDir;
     stateDir = join(outer, 'a'.repeat(60), "b ' é".repeat(12));
     try {
@@ -246,7 +246,7 @@ describe('the state directory', () => {
 });
 
 describe('a server that cannot start', () => {
-  it('is not installed', async () => {
+  it('is reported as not installed', async () => {
     const env = { PATH: '/nonexistent' };
     expect(await findRedisServer(env)).toBeUndefined();
     await expect(startEmbedded(stateDir, { env })).rejects.toMatchObject({
@@ -257,7 +257,7 @@ describe('a server that cannot start', () => {
     expect(await findRedisServer()).toMatch(/\/(redis|valkey)-server$/);
   });
 
-  it('has damaged data: shows the log and the way to mend it', async () => {
+  it('with damaged data shows the log and how to repair it', async () => {
     await startEmbedded(stateDir);
     await withClient(async (client) => {
       for (let i = 0; i < 20; i++) await client.set(`k${i}`, 'v'.repeat(50));

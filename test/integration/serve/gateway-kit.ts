@@ -13,7 +13,7 @@ import { createApp } from '../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { addOipRoutes } from '../../../src/lib/serve/oip/routes.js';
 import { addOpenaiRoutes } from '../../../src/lib/serve/openai/routes.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
+import { silentLogger } from '../../support/silent-logger.js';
 import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
 import type { TestRedis } from '../../support/redis.js';
 

@@ -60,7 +60,7 @@ const stateOf = (): string => {
   return found === undefined ? 'none open' : JSON.parse(readFileSync(found.file, 'utf8')).state;
 };
 
-it('sets all servers and reads them back', async () => {
+it('redis-tune apply sets all servers and reads them back', async () => {
   const applied = await applyPlans(nodes, plans(), store, options);
   expect(await values()).toEqual(['0 10', '0 10', '0 10']);
   expect(applied.verified).toBe(true);
@@ -68,7 +68,7 @@ it('sets all servers and reads them back', async () => {
   expect(stateOf()).toBe('applied');
 });
 
-it('leaves every server as it was when the last refuses', async () => {
+it('redis-tune apply leaves every server unchanged when the last one refuses', async () => {
   const last = servers[2] as TestRedis;
   await setUser(last, 'reader', 'secret', ['-@all', '+ping', '+info', '+config|get']);
   const client = await open(last.url.replace('://', '://reader:secret@'), last);
@@ -81,19 +81,19 @@ it('leaves every server as it was when the last refuses', async () => {
   expect(stateOf()).toBe('none open');
 });
 
-it('leaves a server as it was when one of the values is no good', async () => {
+it('redis-tune apply leaves a server unchanged when one value is invalid', async () => {
   const bad: SettingChange[] = [CHANGES[0] as SettingChange, { name: 'hz', from: '20', to: 'fast' }];
   await expect(applyPlans(nodes, plans(bad), store, options)).rejects.toMatchObject({ code: 'TUNE_REFUSED' });
   expect(await values()).toEqual(['10 20', '10 20', '10 20']);
 });
 
-it('sets nothing when a setting is not what the plan was made from', async () => {
+it('redis-tune apply sets nothing when a setting differs from the plan', async () => {
   await nodes[1]?.node.call('CONFIG', 'SET', 'timeout', '11');
   await expect(applyPlans(nodes, plans(), store, options)).rejects.toMatchObject({ code: 'TUNE_CHANGED' });
   expect(await values()).toEqual(['10 20', '11 20', '10 20']);
 });
 
-it('undoes what was set when it is stopped, also on the servers before', async () => {
+it('redis-tune apply undoes its changes when aborted, also on earlier servers', async () => {
   const controller = new AbortController();
   const old = await oldRedis((servers[1] as TestRedis).port as number);
   const client = await open(old.url, servers[1] as TestRedis);
@@ -107,7 +107,7 @@ it('undoes what was set when it is stopped, also on the servers before', async (
   await old.close();
 });
 
-it('undoes settings in the opposite order, where they are set one by one', async () => {
+it('redis-tune apply undoes settings in reverse order where they are set one by one', async () => {
   const old = await oldRedis((servers[0] as TestRedis).port as number);
   const client = await open(old.url, servers[0] as TestRedis);
   const stepwise = { label: '', node: client as RedisNode };
@@ -119,7 +119,7 @@ it('undoes settings in the opposite order, where they are set one by one', async
   const stopped = applyPlans([stepwise], one, store, { ...options, signal: controller.signal });
   await expect(stopped).rejects.toThrow('stop');
   expect(old.sets).toEqual(undone);
-  // It was done, and the next one refuses.
+  // It was applied, and the next one is refused.
   old.sets.length = 0;
   old.onSet = () => undefined;
   const bad: SettingChange[] = [CHANGES[0] as SettingChange, { name: 'hz', from: '20', to: 'fast' }];
@@ -132,7 +132,7 @@ it('undoes settings in the opposite order, where they are set one by one', async
   await old.close();
 });
 
-it('says so when it can neither go on nor back, and keeps the way back open', async () => {
+it('redis-tune apply reports when it can neither continue nor undo, and keeps the snapshot for rollback', async () => {
   const old = await oldRedis((servers[0] as TestRedis).port as number);
   const client = await open(old.url, servers[0] as TestRedis);
   old.onSet = (name) => (name === 'hz' ? old.close() : undefined);

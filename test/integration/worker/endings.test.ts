@@ -16,8 +16,8 @@ const record = (job: { id: string }) => queue.record(job.id);
 const held = () => queue.client.llen(`${queue.base}active`);
 const waiting = () => queue.client.zrange(`${queue.base}prioritized`, '0', '-1');
 
-describe('drain', () => {
-  it('finishes what has started, hands back the rest in its place, and ends', async () => {
+describe('draining', () => {
+  it('finishes started jobs, returns the rest to their places, and ends', async () => {
     const started = await kit.submit(0, 5, 6);
     const next = await kit.submit(0, 5, 2);
     const last = await kit.submit(0, 5);
@@ -38,7 +38,7 @@ describe('drain', () => {
     expect(await held()).toBe(0);
   });
 
-  it('of an idle worker does not wait until its sleep is over', async () => {
+  it('of an idle worker does not wait for its sleep to end', async () => {
     const asleep = async () => /blocked_clients:(\d+)/.exec(await queue.client.info('clients'))?.[1];
     const worker = await kit.start();
     await expect.poll(asleep).toBe('1');
@@ -49,7 +49,7 @@ describe('drain', () => {
     expect(await asleep()).toBe('1');
   });
 
-  it('hands back what was on its way from Redis at that moment', async () => {
+  it('returns jobs that were on their way from Redis at that moment', async () => {
     const job = await kit.submit(0, 5, 2);
     let arrive: () => void = () => undefined;
     kit.afterTake = new Promise((resolve) => {
@@ -65,7 +65,7 @@ describe('drain', () => {
     expect(kit.runner.all).toEqual([]);
   });
 
-  it('takes nothing more', async () => {
+  it('takes no more jobs', async () => {
     await kit.submit(0, 0, 4);
     const worker = await kit.start();
     const run = await kit.runner.next();
@@ -78,7 +78,7 @@ describe('drain', () => {
 });
 
 describe('the times of a job', () => {
-  it('are never negative, although its submitter and its worker disagree about the time', async () => {
+  it('are never negative, even if the clocks of submitter and worker disagree', async () => {
     queue.offsetMs = 60_000;
     const job = await kit.submit(0);
     queue.offsetMs = 0;
@@ -90,8 +90,8 @@ describe('the times of a job', () => {
   });
 });
 
-describe('leave', () => {
-  it('hands everything back, mid-run or not, in its place', async () => {
+describe('leaving', () => {
+  it('returns every job to its place, running or not', async () => {
     const [worker, [running, next]] = await kit.startWarm(
       async () => [await kit.submit(0, 0, 4), await kit.submit(0, 0, 1)] as const,
     );
@@ -109,7 +109,7 @@ describe('leave', () => {
   });
 });
 
-describe('a worker that ends by itself', () => {
+describe('a worker ends on its own', () => {
   it('in burst mode, once its queues are empty', async () => {
     const jobs = [];
     for (let i = 0; i < 11; i++) jobs.push(await kit.submit(0, i % 10));
@@ -119,13 +119,13 @@ describe('a worker that ends by itself', () => {
     expect(await queue.states(jobs.map((job) => job.id))).toEqual(jobs.map(() => 'completed'));
   });
 
-  it('in burst mode, at once when there is nothing', async () => {
+  it('in burst mode, at once when they are empty from the start', async () => {
     await kit.start({ burst: true });
     await kit.ended;
     expect(kit.runner.all).toEqual([]);
   });
 
-  it('after --max-jobs, having taken no more than that', async () => {
+  it('after --max-jobs, having taken no more', async () => {
     for (let i = 0; i < 10; i++) await kit.submit(0);
     kit.runner.auto = () => undefined;
     await kit.start({ maxJobs: 6 });
@@ -134,7 +134,7 @@ describe('a worker that ends by itself', () => {
     expect(await waiting()).toHaveLength(4);
   });
 
-  it('after --max-jobs, even when more urgent ones come in between', async () => {
+  it('after --max-jobs, even when more urgent jobs arrive meanwhile', async () => {
     const submit = async () => {
       await kit.submit(0, 0, 4);
       await kit.submit(0, 0, 4);

@@ -19,14 +19,14 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-/** What is logged as an error: its facts. */
+/** The fields of lines logged as errors. */
 function errors(): { log: Logger; said: unknown[] } {
   const said: unknown[] = [];
   const log = { error: (facts: object, text: string) => said.push({ ...facts, text }) };
   return { log: log as unknown as Logger, said };
 }
 
-it('leaves jobs of a newer layout to a worker that reads it, and names the release once', async () => {
+it('a worker leaves jobs of a newer layout to workers that can read it, and names the release once', async () => {
   const jobs = [await kit.submit(0, 9, 1, { layout }), await kit.submit(0, 9, 1, { layout })];
   const own = await kit.submit(0);
   await kit.start({ burst: true });
@@ -63,7 +63,7 @@ it('leaves jobs of a newer layout to a worker that reads it, and names the relea
   expect(said).toHaveLength(1);
 });
 
-it('hands a job back whose data alone is newer, and goes on with others', async () => {
+it('a worker returns a job of which only the data is newer, and continues with others', async () => {
   const { id } = await kit.submit(0, 9, 1, { layout });
   await queue.client.hset(queue.base + id, 'name', 'm#1');
   const own = await kit.submit(0);

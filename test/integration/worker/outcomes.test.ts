@@ -23,7 +23,7 @@ async function submitMany(count: number, more = {}): Promise<{ id: string; xs: n
 const state = async (id: string) => (await queue.record(id)).state;
 
 describe('a failing run', () => {
-  it('fails the one job to blame and no other, in few runs', async () => {
+  it('fails only the job at fault, in few runs', async () => {
     const jobs = await submitMany(8);
     const culprit = jobs[5] as (typeof jobs)[0];
     kit.runner.auto = (xs) =>
@@ -69,11 +69,11 @@ describe('a failing run', () => {
     await kit.ended;
     expect((await queue.record(job.id)).failure?.code).toBe('ROWS_FAILED');
     expect(await kit.result(0, job.id)).toEqual(job.xs.filter((x) => !bad.has(x)).map((x) => x + 0.5));
-    // One by one would be 40 runs.
+    // One by one would take 40 runs.
     expect(kit.runner.all.length).toBeLessThanOrEqual(50);
   });
 
-  it('of a job whose rows are all bad costs about one run a row, and its failure is that of its rows', async () => {
+  it("of a job whose rows are all bad costs about one run per row, and fails with its rows' failure", async () => {
     const job = await kit.submit(0, 0, 128);
     kit.runner.auto = () => new InferError('RUN_FAILED', 'bad row', { hint: 'a better row' });
     await kit.start({ burst: true, maxBatch: 16 });
@@ -94,7 +94,7 @@ describe('a failing run', () => {
     });
   });
 
-  it('whose pieces run again lets urgent work go first', async () => {
+  it('whose parts run again lets urgent work go first', async () => {
     const job = await kit.submit(0, 0, 8);
     await kit.start({ maxBatch: 8 });
     (await kit.runner.next()).fail(new InferError('RUN_FAILED', 'bad row'));
@@ -129,7 +129,7 @@ describe('a failing run', () => {
     expect(kit.runner.all.length).toBeLessThan(10);
   });
 
-  it('of one job whose rows crash the runner isolates them, also many together', async () => {
+  it('of one job whose rows crash the runner isolates them, also several together', async () => {
     const job = await kit.submit(0, 0, 40);
     const bad = new Set(job.xs.slice(0, 9));
     kit.runner.auto = (xs) => (xs.some((x) => bad.has(x)) ? died() : undefined);
@@ -142,7 +142,7 @@ describe('a failing run', () => {
     expect(await kit.result(0, job.id)).toEqual(job.xs.slice(9).map((x) => x + 0.5));
   });
 
-  it('that crashes the runner with every row is given up after some, and its job tried again later', async () => {
+  it('that crashes the runner on every row stops after some, and its job is retried later', async () => {
     const job = await kit.submit(0, 0, 256, { retryDelayMs: 60_000 });
     kit.runner.auto = () => new InferError('DEVICE_ERROR', 'out of memory');
     await kit.start({ maxBatch: 8 });
@@ -150,7 +150,7 @@ describe('a failing run', () => {
     expect(kit.runner.all.length).toBe(24);
   });
 
-  it('that crashes the runner beyond measure leaves the rest of its job untried, and says so', async () => {
+  it('that crashes the runner too often leaves the remaining rows untried, and says so', async () => {
     const job = await kit.submit(0, 0, 200);
     const good = new Set(job.xs.slice(0, 4));
     kit.runner.auto = (xs) =>
@@ -168,7 +168,7 @@ describe('a failing run', () => {
     ]);
   });
 
-  it('of which only some rows failed keeps the others without a further run', async () => {
+  it('in which only some rows failed keeps the others without another run', async () => {
     const job = await kit.submit(0, 0, 6);
     const [alone, other] = [await kit.submit(0), await kit.submit(0)];
     await kit.start({ burst: true, maxBatch: 8 });
@@ -198,7 +198,7 @@ describe('a failing run', () => {
     expect(await kit.result(0, other.id)).toEqual(other.xs.map((x) => x + 0.5));
   });
 
-  it('of a dead runner costs the innocent nothing, and a new runner is started', async () => {
+  it('of a dead runner costs the other jobs nothing, and a new runner is started', async () => {
     const jobs = await submitMany(4);
     let deaths = 0;
     kit.runner.auto = () => (++deaths === 1 ? died() : undefined);
@@ -210,7 +210,7 @@ describe('a failing run', () => {
     expect(kit.runner.starts).toBe(2);
   });
 
-  it('that kills the runner every time fails its job alone, after its attempts, with the reason', async () => {
+  it('that kills the runner every time fails only its job, after its attempts, with the reason', async () => {
     const jobs = await submitMany(4, { attempts: 1 });
     const culprit = jobs[2] as (typeof jobs)[0];
     kit.runner.auto = (xs) => (xs.includes(culprit.xs[0] as number) ? died() : undefined);
@@ -225,7 +225,7 @@ describe('a failing run', () => {
     });
   });
 
-  it('that another try may cure delays its job', async () => {
+  it('that may be temporary delays its job', async () => {
     const [job] = await submitMany(1, { retryDelayMs: 60_000 });
     kit.runner.auto = () => new InferError('DEVICE_ERROR', 'out of memory');
     await kit.start();
@@ -239,10 +239,10 @@ describe('a failing run', () => {
     expect((await queue.record(id)).attempts).toBe(2);
   });
 
-  it('is looked for in a run of its own when it comes back, beside no other job', async () => {
+  it('is repeated on retry in a run without any other job', async () => {
     const active = () => queue.client.llen(`${queue.base}active`);
     await kit.start();
-    // Before its first run nothing is held ahead: it may be a model of minutes.
+    // Nothing is prefetched before its first run: the model may take minutes.
     await submitMany(1);
     (await kit.runner.next()).finish();
     const [suspect] = (await submitMany(1, { retryDelayMs: 0 })) as [{ id: string; xs: number[] }];
@@ -264,7 +264,7 @@ describe('a failing run', () => {
     await expect.poll(() => state(suspect.id)).toBe('completed');
   });
 
-  it('that answers fewer rows than it got hands no result to the wrong job', async () => {
+  it('that returns fewer rows than it got assigns no result to the wrong job', async () => {
     const jobs = await submitMany(2);
     await kit.start();
     const run = await kit.runner.next();
@@ -284,7 +284,7 @@ describe('a failing run', () => {
 
 describe('a job that cannot be run', () => {
   it.each([['without a model', { model: '' }, 'NOT_OURS']])(
-    '%s fails by name, and the others run',
+    'fails with its code, and the others run: %s',
     async (_, more, code) => {
       const bad = await kit.submit(0, 9, 1, more);
       const good = await kit.submit(0);
@@ -296,7 +296,7 @@ describe('a job that cannot be run', () => {
     },
   );
 
-  it('of a model not served here waits, and a burst ends without it', async () => {
+  it('because its model is not served here waits, and a burst ends without it', async () => {
     const other = await kit.submit(0, 9, 1, { model: 'other' });
     const pinned = await kit.submit(0, 9, 1, { version: 2 });
     const good = await kit.submit(0);
@@ -306,7 +306,7 @@ describe('a job that cannot be run', () => {
     expect(await queue.states([other.id, pinned.id, good.id])).toEqual(['waiting', 'waiting', 'completed']);
   });
 
-  it('whose name and data say different models fails by name, and is not taken again and again', async () => {
+  it('because its name and data name different models fails with its code, and is not taken repeatedly', async () => {
     const bad = await kit.submit(0, 9, 1, { model: 'other' });
     await queue.client.hset(queue.base + bad.id, 'name', 'm#1');
     const good = await kit.submit(0);
@@ -317,7 +317,7 @@ describe('a job that cannot be run', () => {
     expect(await state(good.id)).toBe('completed');
   });
 
-  it('with its input gone or damaged fails by name', async () => {
+  it('because its input is missing or damaged fails with its code', async () => {
     const [lost, damaged, misfit] = await queue.submit(
       { input: Buffer.alloc(5000) },
       { input: Buffer.from('no envelope at all') },
@@ -333,7 +333,7 @@ describe('a job that cannot be run', () => {
     expect(await code(misfit)).toBe('INPUT_LOST');
   });
 
-  it('past its deadline expires without a run', async () => {
+  it('because its deadline passed expires without a run', async () => {
     const late = await kit.submit(0, 0, 1, { deadline: Date.now() - 1 });
     const good = await kit.submit(0, 0, 1, { deadline: Date.now() + 600_000 });
     kit.runner.auto = () => undefined;
@@ -347,7 +347,7 @@ describe('a job that cannot be run', () => {
   const LATER_MS = 300_000;
   const AFTER_MS = 600_000;
 
-  it('past its deadline does not run again after a crash that it shared, and others do', async () => {
+  it("because its deadline passed is not repeated after another job's crash, while others are", async () => {
     const late = await kit.submit(0, 0, 1, { deadline: Date.now() + LATER_MS });
     const [culprit, good] = await submitMany(2, { attempts: 1 });
     await kit.start({ burst: true });
@@ -362,7 +362,7 @@ describe('a job that cannot be run', () => {
     expect(kit.runner.all.slice(1).flat()).not.toContain(late.xs[0]);
   });
 
-  it('that has begun goes on past its deadline, also after a crash that was its own', async () => {
+  it('does not include one that started before its deadline, which continues even after its own crash', async () => {
     const long = await kit.submit(0, 0, 2, { deadline: Date.now() + LATER_MS });
     await kit.start({ burst: true });
     const crash = await kit.runner.next();
@@ -374,7 +374,7 @@ describe('a job that cannot be run', () => {
     expect(await kit.result(0, long.id)).toEqual(long.xs.map((value) => value + 0.5));
   });
 
-  it('waits for a runner that starts again without a place in a run: it may expire, and urgent work goes first', async () => {
+  it('while a runner restarts takes no place in a run: it may expire, and urgent work goes first', async () => {
     const culprit = await kit.submit(0, 0, 1, { attempts: 1 });
     const worker = await kit.start();
     const crash = await kit.runner.next();
@@ -398,7 +398,7 @@ describe('a job that cannot be run', () => {
 });
 
 describe('a held job', () => {
-  it('whose lock was lost is dropped: nothing is stored, the other holder is not disturbed', async () => {
+  it('whose lock was lost is dropped: nothing is stored, and its new holder is not disturbed', async () => {
     const other = await queue.consumer();
     const job = await kit.submit(0);
     const worker = await kit.start();
@@ -407,7 +407,7 @@ describe('a held job', () => {
     expect((await other.recover()).requeued).toEqual([job.id]);
     await worker.renewLocks();
     run.finish();
-    // It may be the same worker that takes it again, under another lock.
+    // The same worker may take it again, under another lock.
     const again = await kit.runner.next();
     expect(again.xs).toEqual(job.xs);
     expect(await kit.result(0, job.id)).toBeUndefined();
@@ -416,7 +416,7 @@ describe('a held job', () => {
     expect(await queue.record(job.id)).toMatchObject({ attempts: 2 });
   });
 
-  it('that lost its worker before runs with nothing held beside it', async () => {
+  it('that lost a worker before runs with no other job in its run', async () => {
     const [dead, alive] = [await queue.consumer(), await queue.consumer()];
     const suspect = await kit.submit(0);
     await dead.take(1);
@@ -426,7 +426,7 @@ describe('a held job', () => {
     await kit.start();
     const run = await kit.runner.next();
     expect(run.xs).toEqual(suspect.xs);
-    // Were it to kill this worker too, the others would not have been there to be counted as lost.
+    // If it killed this worker too, the others would not be held and not counted as lost.
     await expect.poll(() => queue.client.llen(`${queue.base}active`)).toBe(1);
     run.finish();
     const next = await kit.runner.next();
@@ -435,7 +435,7 @@ describe('a held job', () => {
     await expect.poll(() => state(others[1]?.id ?? '')).toBe('completed');
   });
 
-  it('that waits is cancelled at the next renewal, one that runs after its run', async () => {
+  it('is cancelled at the next renewal while waiting, and after its run while running', async () => {
     const [worker, [running, held]] = await kit.startWarm(
       async () => [await kit.submit(0, 0, 4), await kit.submit(0, 0, 1)] as const,
     );
@@ -454,7 +454,7 @@ describe('a held job', () => {
     expect((await queue.record(running.id)).meta?.runMs).toBe(1);
   });
 
-  it('is seen in the heartbeat while it runs', async () => {
+  it('appears in the heartbeat while it runs', async () => {
     const job = await kit.submit(0, 0, 2);
     const worker = await kit.start();
     const run = await kit.runner.next();

@@ -12,14 +12,14 @@ const active = async (lane: number) => {
   return client.llen(`${base}active`);
 };
 
-/** Jobs of a lane that Redis still holds, for a test that waits until the worker has fetched. */
+/** Jobs of a lane still in Redis, for a test that waits until the worker has fetched. */
 const waiting = async (lane: number) => {
   const { client, base } = kit.lanes[lane] as QueueKit;
   return client.zcard(`${base}prioritized`);
 };
 
-describe('a job waits for one running micro-batch of less urgent work at most', () => {
-  it('of another lane, even when more of that work is held', async () => {
+describe('an urgent job waits for at most one running micro-batch of less urgent work', () => {
+  it('of another lane, even when more of that work is prefetched', async () => {
     kit = await WorkerKit.open(redis, 2);
     await kit.submit(1, 9, 40);
     await kit.submit(1, 9, 40);
@@ -72,7 +72,7 @@ describe('a job waits for one running micro-batch of less urgent work at most', 
     expect(await kit.result(0, urgent.id)).toEqual(urgent.xs.map((x) => x + 0.5));
   });
 
-  it('while urgent work keeps coming, first come first served within a priority', async () => {
+  it('while urgent work keeps coming, in order of arrival within a priority', async () => {
     kit = await WorkerKit.open(redis, 2);
     for (let i = 0; i < 6; i++) await kit.submit(1, 0, 4);
     await kit.start({ maxBatch: 1 });
@@ -87,7 +87,7 @@ describe('a job waits for one running micro-batch of less urgent work at most', 
         if (i < 2) run.finish();
       }
       expect(order).toEqual([jobs[2], jobs[0], jobs[1]].map((job) => job?.xs[0]));
-      // One less urgent batch runs while the next urgent ones come.
+      // One less urgent batch runs while the next urgent jobs arrive.
       run.finish();
       run = await kit.runner.next();
       expect(run.xs[0]).not.toBe(jobs[0]?.xs[0]);
@@ -96,7 +96,7 @@ describe('a job waits for one running micro-batch of less urgent work at most', 
   });
 });
 
-describe('prefetch', () => {
+describe('prefetching', () => {
   it('holds the running and the next micro-batch, no more', async () => {
     kit = await WorkerKit.open(redis);
     await kit.startWarm(async () => {
@@ -105,20 +105,20 @@ describe('prefetch', () => {
     for (let done = 0; done < 12; done += 4) {
       const run = await kit.runner.next();
       await expect.poll(() => waiting(0)).toBe(30 - 8 - done);
-      // What is settled leaves `active` a little later.
+      // Settled jobs leave `active` a little later.
       await expect.poll(() => active(0)).toBe(8);
       run.finish();
     }
   });
 
-  it('holds nothing before a run has shown how long it takes, nor ahead of long runs', async () => {
+  it('holds nothing before a run has been timed, nor behind long runs', async () => {
     kit = await WorkerKit.open(redis);
     for (let i = 0; i < 12; i++) await kit.submit(0);
     const worker = await kit.start();
     for (const left of [8, 4, 0]) {
       const run = await kit.runner.next();
       expect(run.xs).toHaveLength(4);
-      // Asked again whenever there may be room, it leaves the others to those who are free.
+      // Asked again whenever there may be room, it leaves the others to idle workers.
       worker.changes.setMaxBatch(4);
       await expect.poll(() => active(0)).toBe(4);
       expect(await waiting(0)).toBe(left);
@@ -127,12 +127,12 @@ describe('prefetch', () => {
     }
   });
 
-  it('of a worker without room wakes another that has some', async () => {
+  it('at its limit wakes another worker with capacity', async () => {
     kit = await WorkerKit.open(redis);
     const own = kit.lanes[0] as QueueKit;
     const worker = await kit.start();
     await kit.submit(0);
-    // Its lane is asleep again while this runs, and is woken by what it has no room for.
+    // Its lane sleeps again during the run, and is woken by what it has no room for.
     const run = await kit.runner.next();
     const other = await own.consumer();
     const woken = other.waitForWork(20_000, new AbortController().signal);
@@ -146,7 +146,7 @@ describe('prefetch', () => {
     run.finish();
   });
 
-  it('is told in the heartbeat, by queue and priority', async () => {
+  it('appears in the heartbeat, by queue and priority', async () => {
     kit = await WorkerKit.open(redis);
     const [worker] = await kit.startWarm(async () => {
       for (let i = 0; i < 4; i++) await kit.submit(0, 5);
@@ -155,7 +155,7 @@ describe('prefetch', () => {
     const run = await kit.runner.next();
     await expect.poll(() => active(0)).toBe(7);
     const { queue } = kit.lanes[0] as QueueKit;
-    // Redis knows them as taken before the worker has its answer.
+    // Redis marks them as taken before the worker has the reply.
     await expect
       .poll(() => worker.heartbeat().notStarted)
       .toEqual({ [queue]: [0, 0, 3, 0, 0, 0, 0, 0, 0, 0] });
@@ -164,7 +164,7 @@ describe('prefetch', () => {
     await expect.poll(() => worker.heartbeat().notStarted).toEqual({});
   });
 
-  it('of a chunk job is that job alone', async () => {
+  it('holds one chunk job at a time', async () => {
     kit = await WorkerKit.open(redis);
     await kit.submit(0, 0, 100);
     await kit.submit(0, 0, 100);
@@ -177,7 +177,7 @@ describe('prefetch', () => {
 });
 
 describe('micro-batches', () => {
-  it('take what gathered while the last one ran, without waiting', async () => {
+  it('take what accumulated during the last run, without waiting', async () => {
     kit = await WorkerKit.open(redis);
     const [, alone] = await kit.startWarm(() => kit.submit(0));
     const first = await kit.runner.next();
@@ -201,7 +201,7 @@ describe('micro-batches', () => {
     expect(kit.runner.all.map((xs) => xs.length)).toEqual([4, 4, 4, 4]);
   });
 
-  it('wait for the window, but not beyond it, and not when full', async () => {
+  it('wait for the window, but no longer, and not when full', async () => {
     kit = await WorkerKit.open(redis);
     await kit.start({ batchWindowMs: 60 });
     const began = performance.now();
@@ -213,7 +213,7 @@ describe('micro-batches', () => {
     run.finish();
   });
 
-  it('of a model that does not batch are single rows', async () => {
+  it('of a model that cannot batch are single rows', async () => {
     kit = await WorkerKit.open(redis);
     await kit.submit(0, 0, 3);
     kit.runner.auto = () => undefined;

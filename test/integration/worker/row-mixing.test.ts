@@ -12,14 +12,14 @@ afterEach(() => kit.close());
 
 const mixed = () => new InferError('ROWS_MIXED', 'output y of a row changes by 12 %');
 
-/** The results of jobs once all are there. */
+/** The results of jobs once all exist. */
 async function answers(...jobs: { id: string; xs: number[] }[]): Promise<void> {
   for (const { id, xs } of jobs) {
     await expect.poll(() => kit.result(0, id)).toEqual(xs.map((value) => value + 0.5));
   }
 }
 
-it('rows that are seen to mix run one by one, those of the run and all later ones', async () => {
+it('rows seen to affect each other run one by one, those of the run and all later ones', async () => {
   const jobs = [await kit.submit(0, 5, 3), await kit.submit(0, 5, 1)];
   const worker = await kit.start();
   const first = await kit.runner.next();
@@ -44,7 +44,7 @@ it('rows that are seen to mix run one by one, those of the run and all later one
   ]);
 });
 
-it('rows of a model that batches have nothing to say', async () => {
+it('a heartbeat has no unbatched field for a model that batches', async () => {
   const worker = await kit.start();
   expect(worker.heartbeat().models[0]).not.toHaveProperty('unbatched');
 });

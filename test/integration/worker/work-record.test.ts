@@ -23,8 +23,8 @@ async function reportOf(worker: Worker): Promise<WorkReport> {
   return sent as WorkReport;
 }
 
-describe('what a worker records', () => {
-  it('is every job as it ended, its rows and times, and each micro-batch with its reason', async () => {
+describe("a worker's work record", () => {
+  it('has every job by outcome, its rows and times, and each micro-batch with its reason', async () => {
     const bad = await kit.submit(0);
     const late = await kit.submit(0, 0, 1, { deadline: Date.now() - 1 });
     await kit.submit(0, 5, 4);
@@ -48,7 +48,7 @@ describe('what a worker records', () => {
       4,
       { RUN_FAILED: 1 },
     ]);
-    // The four rows fill a run; then the bad row and the one beside it, which are run apart after that.
+    // The four rows fill a run; then the bad row and its neighbour, which are run separately afterwards.
     expect(total?.closed).toEqual({ full: 1, idle: 1, retry: 2 });
     expect(total?.batchRows.count).toBe(4);
     expect(total?.batchRows.max).toBe(4);
@@ -57,7 +57,7 @@ describe('what a worker records', () => {
     expect(buckets.reduce((sum, { figures }) => sum + figures.ended, 0)).toBe(4);
   });
 
-  it('counts a job that infer did not add for its queue, and for no model', async () => {
+  it('counts a job that infer did not add under its queue, and under no model', async () => {
     await kit.submit(0);
     const stock = await kit.submit(0, 9);
     await queue.client.hset(queue.base + stock.id, { name: 'stock', data: '{"hello":"world"}' });
@@ -70,7 +70,7 @@ describe('what a worker records', () => {
     expect([...(total?.models.keys() ?? [])]).toEqual(['m']);
   });
 
-  it('has a run time of what ran, also of what failed, and none of what did not', async () => {
+  it('has run times for what ran, failures included, and none for what did not', async () => {
     const late = await kit.submit(0, 0, 1, { deadline: Date.now() - 1 });
     const bad = await kit.submit(0, 0, 2);
     kit.runner.auto = () => {
@@ -98,7 +98,7 @@ describe('what a worker records', () => {
     expect((await reportOf(worker)).buckets).toHaveLength(0);
   });
 
-  it('goes in buckets of ten seconds, of which none is lost when time moves on', async () => {
+  it('is kept in buckets of ten seconds, none of which is lost at a boundary', async () => {
     kit.runner.auto = () => undefined;
     const worker = await kit.start();
     const first = await kit.submit(0);

@@ -5,21 +5,21 @@ import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
 import type { JobSpec, PartialMeta } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { Worker } from '../../../src/lib/worker/worker.js';
 import type { WorkerOptions } from '../../../src/lib/worker/worker-parts.js';
 import type { TestRedis } from '../../support/redis.js';
+import { silentLogger } from '../../support/silent-logger.js';
 import { PREFIX, QueueKit } from '../queue/queue-kit.js';
 
-/** One micro-batch in the runner's hands: the test says when and how it ends. */
+/** One micro-batch held by the runner: the test says when and how it ends. */
 export interface Run {
   /** The x of every row, in order. */
   readonly xs: number[];
-  /** Answers x + 0.5 for every row, after a run of so many ms [1] by its own account. */
+  /** Answers x + 0.5 for every row, after a run that claims to have taken this many ms [1]. */
   finish(runMs?: number): void;
-  /** The same for all rows but those at `places`, which fail. */
+  /** The same for all rows except those at `places`, which fail. */
   finishBut(error: InferError, ...places: number[]): void;
   fail(error: Error): void;
 }
@@ -66,23 +66,23 @@ function valuesOf(payload: Payload): number[] {
 
 export const died = () => new InferError('RUNNER_DIED', 'killed by SIGSEGV');
 
-/** A runner whose every run waits for the test; counts how often it was started. */
+/** A runner whose every run waits for the test; counts its starts. */
 class HeldRunner {
   starts = 0;
   readonly all: number[][] = [];
   private readonly runs: Run[] = [];
   private readonly waiting: ((run: Run) => void)[] = [];
-  /** Set: runs end by themselves, with this error if it answers one. */
+  /** If set, runs end automatically, with this error if it returns one. */
   auto: ((xs: number[]) => Error | undefined) | undefined;
 
-  /** The next run that starts (or has, and was not asked for). */
+  /** The next run that starts, or one that has started and was not yet returned. */
   next(): Promise<Run> {
     const run = this.runs.shift();
     if (run !== undefined) return Promise.resolve(run);
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 
-  /** Set: the next starts wait for it. */
+  /** If set, the next starts wait for it. */
   gate: Promise<void> | undefined;
 
   start = async (): Promise<Runner> => {
@@ -139,7 +139,7 @@ let nextX = 0;
 /** A worker on real Redis with a held runner; lanes are queues in order of urgency. */
 export class WorkerKit {
   readonly runner = new HeldRunner();
-  /** Set: jobs that Redis has given out reach the worker after it. */
+  /** If set, taken jobs reach the worker only after it. */
   afterTake: Promise<void> | undefined;
   private running: { worker: Worker; done: Promise<void> } | undefined;
 
@@ -196,8 +196,8 @@ export class WorkerKit {
   }
 
   /**
-   * Starts a worker that has seen how long a run takes, before which it holds nothing ahead; `submit`
-   * brings jobs that are there all at once.
+   * Starts a worker that has timed a run, before which it prefetches nothing; `submit` adds jobs that all exist at
+   * once.
    */
   async startWarm<T>(submit: () => Promise<T>, more: Partial<WorkerOptions> = {}): Promise<[Worker, T]> {
     const worker = await this.start(more);
@@ -230,7 +230,7 @@ export class WorkerKit {
     return bytes === undefined ? undefined : valuesOf(decodeEnvelope(bytes).payload);
   }
 
-  /** What a partial result says of rows without an output. */
+  /** What a partial result says about rows without an output. */
   async partialMeta(lane: number, id: string): Promise<PartialMeta> {
     const { client, queue } = this.lanes[lane] as QueueKit;
     const bytes = await new BrokerResults(client, PREFIX).read(queue, id);

@@ -17,7 +17,7 @@ const rowNames = (batch: Batch) =>
     Array.from({ length: part.rows }, (_, i) => `${part.unit.order}/${part.from + i}`),
   );
 
-/** What a failed batch is cut into. */
+/** The parts of a failed batch. */
 const PIECES = {
   halve: bisect<MutableUnit>,
   isolate: singleRows<MutableUnit>,
@@ -25,7 +25,7 @@ const PIECES = {
 };
 
 describe('Batcher', () => {
-  it('hands every row out exactly once, and a row of a failed batch once more each time', () => {
+  it('hands out every row exactly once, and once more for each failed batch it was in', () => {
     const steps = fc.array(
       fc.record({
         kind: fc.constantFrom('add', 'run', 'run', 'halve', 'isolate', 'again', 'remove'),
@@ -40,7 +40,7 @@ describe('Batcher', () => {
         const added: MutableUnit[] = [];
         const removed = new Set<number>();
         const out = new Map<string, number>();
-        // Rows of failed batches, which must come out again.
+        // Rows of failed batches, which must be handed out again.
         const failed = new Set<string>();
         const run = (fate: 'ok' | 'halve' | 'isolate' | 'again'): void => {
           if (batcher.isEmpty) {
@@ -89,7 +89,7 @@ describe('Batcher', () => {
     );
   });
 
-  it('starts every batch with the most urgent unit that waits', () => {
+  it('starts every batch with the most urgent waiting unit', () => {
     fc.assert(
       fc.property(units, (list) => {
         const batcher = new Batcher<MutableUnit>(0);
@@ -114,7 +114,7 @@ describe('Batcher', () => {
     );
   });
 
-  it('runs a halved batch alone and first, unless something more urgent waits', () => {
+  it('runs one half of a failed batch alone and first, unless something more urgent waits', () => {
     const batcher = new Batcher<MutableUnit>(0);
     for (let order = 0; order < 4; order++) batcher.add(unit({ order, priority: 5, cap: 4 }));
     batcher.retry(...bisect(take(batcher)));
@@ -131,7 +131,7 @@ describe('Batcher', () => {
     expect(batcher.isEmpty).toBe(true);
   });
 
-  it('takes a unit out of halved batches too, and answers it once', () => {
+  it('removes a unit from halved batches too, and reports it once', () => {
     const batcher = new Batcher<MutableUnit>(0);
     const big = unit({ order: 0, rows: 6, cap: 4 });
     batcher.add(unit({ order: 1, priority: 9, cap: 4 }));
@@ -142,7 +142,7 @@ describe('Batcher', () => {
     expect(batcher.isEmpty).toBe(true);
   });
 
-  it('holds for the window from the oldest, but neither a full batch nor a halved one', () => {
+  it('holds a batch for the window from its oldest row, but not a full or halved batch', () => {
     const batcher = new Batcher<MutableUnit>(20);
     batcher.add(unit({ order: 0, cap: 3, enqueuedAt: 100 }));
     expect(batcher.next(105)).toEqual({ holdMs: 15 });
@@ -157,7 +157,7 @@ describe('Batcher', () => {
     expect(take(batcher, 200).reason).toBe('full');
   });
 
-  it('hands out only what can be run where it is for', () => {
+  it('hands out only units that the given filter accepts', () => {
     const batcher = new Batcher<MutableUnit>(0);
     const [urgent, other] = [
       unit({ order: 0, priority: 9, key: 'a' }),
@@ -168,7 +168,7 @@ describe('Batcher', () => {
     expect(batcher.leastUrgentOfNext(others)).toBe(other);
     const next = batcher.next(0, others) as { batch: Batch };
     expect(rowNames(next.batch)).toEqual(['1/0', '1/1']);
-    // What failed stays away from where it cannot be run, too.
+    // A failed part is not handed out where it cannot be run, either.
     batcher.retry(...bisect(next.batch));
     expect(batcher.next(0, (one) => one.key === 'c')).toBeUndefined();
     expect(batcher.leastUrgentOfNext((one) => one.key === 'a')).toBe(urgent);
@@ -177,7 +177,7 @@ describe('Batcher', () => {
     expect(batcher.isEmpty).toBe(true);
   });
 
-  it('drops a unit that ended: its waiting rows, and the pieces of its failed runs', () => {
+  it('drops an ended unit: its waiting rows, and its parts of failed runs', () => {
     const batcher = new Batcher<MutableUnit>(0);
     const [one, two] = [unit({ order: 0, rows: 3, cap: 2 }), unit({ order: 1, rows: 1, cap: 2 })];
     for (const each of [one, two]) batcher.add(each);
@@ -192,7 +192,7 @@ describe('Batcher', () => {
     expect(cut.isEmpty).toBe(true);
   });
 
-  it('counts the rows that are left of a piece after a unit was taken out', () => {
+  it('counts the remaining rows of a part after a unit was removed', () => {
     const batcher = new Batcher<MutableUnit>(0);
     const list = [0, 1, 2].map((order) => unit({ order, rows: 2, cap: 8, lane: 1 }));
     for (const one of list) batcher.add(one);
@@ -204,13 +204,13 @@ describe('Batcher', () => {
     expect([piece.rows, rowNames(piece)]).toEqual([4, ['0/0', '0/1', '2/0', '2/1']]);
   });
 
-  it('forgets a piece without rows', () => {
+  it('drops a part without rows', () => {
     const batcher = new Batcher<MutableUnit>(0);
     batcher.retry({ parts: [], rows: 0, reason: 'idle' });
     expect([batcher.isEmpty, batcher.next(0)]).toEqual([true, undefined]);
   });
 
-  it('says why a batch that waited for the window is not full', () => {
+  it('reports why a batch that waited for the window is not full', () => {
     const batcher = new Batcher<MutableUnit>(20);
     batcher.add(unit({ order: 0, lane: 0, enqueuedAt: 100 }));
     batcher.add(unit({ order: 1, lane: 1, enqueuedAt: 100 }));

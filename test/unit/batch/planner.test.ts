@@ -12,7 +12,7 @@ import {
 import { queueOf, unit, units } from './units.js';
 
 describe('byUrgency', () => {
-  it('is lane, then priority (9 first), then arrival', () => {
+  it('orders by lane, then priority (9 first), then arrival', () => {
     const sorted = [
       unit({ lane: 0, priority: 9, order: 7 }),
       unit({ lane: 0, priority: 1, order: 2 }),
@@ -38,11 +38,11 @@ describe('byUrgency', () => {
 });
 
 describe('planMicroBatch', () => {
-  it('is nothing of nothing', () => {
+  it('returns nothing for an empty list', () => {
     expect(planMicroBatch([])).toBeUndefined();
   });
 
-  it('has one key and lane, the cap, the most urgent unit, and skips nobody of these', () => {
+  it('takes one key and lane up to the cap, starts with the most urgent unit, and skips none of them', () => {
     fc.assert(
       fc.property(units, (list) => {
         const waiting = queueOf(list);
@@ -62,7 +62,7 @@ describe('planMicroBatch', () => {
           expect(part.from).toBe(part.unit.rows - part.unit.remaining);
           if (i < parts.length - 1) expect(part.rows).toBe(part.unit.remaining);
         }
-        // Short of the cap only when no row of the key is left out, but for those of a less urgent lane.
+        // Below the cap only when no row of the key is left out, except those of a less urgent lane.
         const available = sameKey.reduce((sum, one) => sum + one.remaining, 0);
         expect(batch.rows).toBe(Math.min(available, first.cap));
         const open = sameKey.length === everyLane.length ? 'idle' : 'urgent';
@@ -71,7 +71,7 @@ describe('planMicroBatch', () => {
     );
   });
 
-  it('passes over another shape instead of stopping there', () => {
+  it('skips units of another shape and continues after them', () => {
     const batch = planMicroBatch([
       unit({ key: 'a', order: 1, cap: 4 }),
       unit({ key: 'b', order: 2, cap: 4 }),
@@ -80,18 +80,18 @@ describe('planMicroBatch', () => {
     expect(batch?.parts.map((part) => part.unit.order)).toEqual([1, 3]);
   });
 
-  it('runs one row where the cap is none', () => {
+  it('plans one row when the cap is zero', () => {
     expect(planMicroBatch([unit({ cap: 0, rows: 3 })])).toMatchObject({ rows: 1, reason: 'full' });
   });
 
-  it('cuts a job larger than the cap, and goes on where it was', () => {
+  it('cuts a job larger than the cap, and continues where it stopped', () => {
     const big = unit({ rows: 10, remaining: 7, cap: 4 });
     expect(planMicroBatch([big])?.parts).toEqual([{ unit: big, from: 3, rows: 4 }]);
   });
 });
 
 describe('holdFor', () => {
-  it('never holds beyond the window from the oldest, nor a full batch', () => {
+  it('never holds beyond the window from the oldest row, and never a full batch', () => {
     fc.assert(
       fc.property(
         units,
@@ -124,7 +124,7 @@ function planned(list: Unit[]): MicroBatch<Unit> {
 }
 
 describe('bisect', () => {
-  it('finds the culprit row alone within log2 steps, and loses or repeats no row', () => {
+  it('isolates the bad row within log2 steps, and loses or repeats no row', () => {
     fc.assert(
       fc.property(units, fc.nat(), (list, seed) => {
         let batch = planned(list);
@@ -148,14 +148,14 @@ describe('bisect', () => {
     );
   });
 
-  it('parts jobs before it parts rows', () => {
+  it('separates jobs before it separates rows', () => {
     const list = [unit({ order: 0, rows: 6, cap: 8 }), unit({ order: 1, rows: 2, cap: 8 })];
     expect(bisect(planned(list)).map((half) => half.rows)).toEqual([6, 2]);
   });
 });
 
 describe('singleRows', () => {
-  it('puts every row in a run of its own, in order', () => {
+  it('puts every row in its own run, in order', () => {
     fc.assert(
       fc.property(units, (list) => {
         const batch = planned(list);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BatchSizer } from '../../../src/lib/batch/sizer.js';
 
-/** Full runs of a model whose run takes `ms(rows)`; answers the size it settles on. */
+/** Full runs of a model whose run takes `ms(rows)`; returns the size it settles on. */
 function settle(sizer: BatchSizer, ms: (rows: number) => number, runs = 150): number {
   for (let i = 0; i < runs; i++) sizer.record(sizer.size, ms(sizer.size));
   return sizer.size;
@@ -22,7 +22,7 @@ describe('BatchSizer', () => {
     ['a model that takes 200 ms whatever the rows: all of them', () => 200, 512, 1024],
     ['a model of 100 ms and a little for each row', (n: number) => 100 + 0.1 * n, 64, 512],
     ['a model that gets slower by batching', (n: number) => 0.2 * n ** 1.6, 1, 8],
-  ])('goes for %s', (_, ms, least, most) => {
+  ])('settles on a size for %s', (_, ms, least, most) => {
     const size = settle(new BatchSizer(1024, 20), ms);
     expect(size).toBeGreaterThanOrEqual(least);
     expect(size).toBeLessThanOrEqual(most);
@@ -34,14 +34,14 @@ describe('BatchSizer', () => {
     expect(sizer.size).toBe(8);
   });
 
-  it('gives way when the machine slows down, and grows again when it is quick again', () => {
+  it('shrinks when the machine slows down, and grows again when it recovers', () => {
     const sizer = new BatchSizer(1024, 20);
     expect(settle(sizer, (n) => 0.01 * n)).toBeGreaterThanOrEqual(256);
     expect(settle(sizer, (n) => 0.5 * n)).toBeLessThanOrEqual(32);
     expect(settle(sizer, (n) => 0.01 * n, 2000)).toBeGreaterThanOrEqual(256);
   });
 
-  it('never leaves 1..max, and settles within the budget whenever one row does', () => {
+  it('stays within 1..max, and settles within the budget whenever a single row fits it', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 2000 }),
@@ -62,8 +62,8 @@ describe('BatchSizer', () => {
   });
 });
 
-describe('one judgement of the sizer', () => {
-  /** Three full runs of these times, with 1 ms beside each: the size is judged once. */
+describe('one decision of the sizer', () => {
+  /** Three full runs of these times, with 1 ms of overhead each, after which the size is judged once. */
   const judge = (sizer: BatchSizer, ...ms: [number, number, number]): number => {
     for (const one of ms) sizer.record(sizer.size, one, 1);
     return sizer.size;
@@ -89,16 +89,16 @@ describe('one judgement of the sizer', () => {
     [10.1, 8],
     [20, 8],
     [20.1, 4],
-  ])('of a first size that takes %d ms, by twice that: %d rows', (ms, rows) => {
+  ])('goes from 8 rows that take %d ms to %d rows', (ms, rows) => {
     expect(steady(new BatchSizer(1024, 20), ms)).toBe(rows);
   });
 
-  it('takes the newest run for three tenths of the average', () => {
+  it('weighs the newest run by three tenths in the average', () => {
     expect(judge(new BatchSizer(1024, 20), 8, 8, 14)).toBe(16);
     expect(judge(new BatchSizer(1024, 20), 8, 8, 15)).toBe(8);
   });
 
-  it('expects of the next doubling what the last one cost', () => {
+  it('expects the next doubling to cost what the last one cost', () => {
     const sizer = new BatchSizer(1024, 20);
     steady(sizer, 6);
     // 6 ms more for 8 rows, so 12 more for 16: 24 ms.
@@ -112,7 +112,7 @@ describe('one judgement of the sizer', () => {
     expect(steady(dear, 14)).toBe(128);
   });
 
-  it('keeps a doubled size that carries a tenth more rows in all its time, and no other', () => {
+  it('keeps a doubled size only if it carries a tenth more rows per time, overhead included', () => {
     const worth = new BatchSizer(16, 20);
     expect(steady(worth, 1)).toBe(16);
     // 4 rows a ms before; 16 rows in 3.6 ms are 4.44.
@@ -122,7 +122,7 @@ describe('one judgement of the sizer', () => {
     expect(steady(idle, 2.7)).toBe(8);
   });
 
-  it('tries a size that did not pay again after 200 judgements, with new measurements', () => {
+  it('retries a size that did not pay after 200 decisions, with new measurements', () => {
     const sizer = new BatchSizer(16, 20);
     steady(sizer, 1);
     expect(steady(sizer, 10)).toBe(8);
@@ -131,7 +131,7 @@ describe('one judgement of the sizer', () => {
     expect(steady(sizer, 2)).toBe(16);
   });
 
-  it('goes back up, with a longer budget, where halving shortens nothing', () => {
+  it('returns to the larger size, with a longer budget, where halving shortens nothing', () => {
     const free = new BatchSizer(1024, 20);
     steady(free, 1);
     expect(steady(free, 30)).toBe(8);
@@ -145,7 +145,7 @@ describe('one judgement of the sizer', () => {
     expect(steady(shorter, 23.9)).toBe(4);
   });
 
-  it('stays where it is when the next size is bounded or was too long', () => {
+  it('keeps the size when the next one is out of bounds or was too slow', () => {
     const bounded = new BatchSizer(12, 20);
     expect(steady(bounded, 1)).toBe(12);
     expect(steady(bounded, 1)).toBe(12);

@@ -31,7 +31,7 @@ export const units: fc.Arbitrary<MutableUnit[]> = fc
     })),
   );
 
-/** As the batcher keeps them. */
+/** As the batcher stores them. */
 export function queueOf(list: readonly MutableUnit[]): MutableUnit[] {
   return [...list].sort(byUrgency);
 }

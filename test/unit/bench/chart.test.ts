@@ -3,9 +3,10 @@ import type { Figures } from '../../../src/lib/bench/figures.js';
 import { benchPlan } from '../../../src/lib/bench/plan.js';
 import type { BenchJson } from '../../../src/lib/bench/reports.js';
 import { missed } from '../../../src/lib/bench/scenarios.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
 import { benchView } from '../../../src/lib/cli/views/bench-view.js';
 import { latencyChart } from '../../../src/lib/cli/views/latency-chart.js';
+import { PIPED } from '../../support/layout.js';
 
 const POINTS = [
   { rate: 50, p50: 1, p99: 2 },
@@ -14,8 +15,8 @@ const POINTS = [
   { rate: 1600, p50: 30, p99: 200 },
 ];
 
-describe('the chart', () => {
-  it('has a log scale when latencies lie far apart', () => {
+describe('the latency chart', () => {
+  it('uses a log scale when latencies differ widely', () => {
     expect(latencyChart(POINTS, { width: 80, thresholdMs: 50 })).toMatchInlineSnapshot(`
       [
         " 200 ms |                     #",
@@ -52,7 +53,7 @@ describe('the chart', () => {
     `);
   });
 
-  it('keeps the last steps where not all fit, and is left out where nothing would', () => {
+  it('keeps the last steps where not all fit, and is omitted where none would', () => {
     const narrow = latencyChart(POINTS, { width: 24 });
     expect(narrow.join('\n')).toContain('1.6k');
     expect(narrow.join('\n')).not.toContain(' 50');
@@ -60,7 +61,7 @@ describe('the chart', () => {
     expect(latencyChart(POINTS.slice(0, 1), { width: 80 })).toEqual([]);
   });
 
-  it('takes equal latencies', () => {
+  it('draws equal latencies', () => {
     const flat = [1, 2].map((rate) => ({ rate, p50: 3, p99: 3 }));
     expect(latencyChart(flat, { width: 80 }).join('\n')).toContain('8');
   });
@@ -101,8 +102,8 @@ const BENCH: BenchJson = {
   bestRate: 50,
 };
 
-describe('the report', () => {
-  it('is a table alone in a pipe', () => {
+describe('the bench report', () => {
+  it('is only a table in a pipe', () => {
     expect(benchView(BENCH, PIPED)).toMatchInlineSnapshot(`
       [
         "SCENARIO	LOAD	ROWS/S	BATCH	ERRORS	OF	P50	P90	P99	P99.9",
@@ -116,14 +117,14 @@ describe('the report', () => {
     `);
   });
 
-  it('has chart, errors and the best rate on a terminal', () => {
+  it('has a chart, errors and the best rate on a terminal', () => {
     const text = benchView(BENCH, { tty: true, width: 160, paint: plain }).join('\n');
     expect(text).toContain('requests a second   o p50   # p99');
     expect(text).toContain('! sweep, 100 a second: RUN_FAILED 2');
     expect(text).toContain('Kept up: 50 requests a second.');
   });
 
-  it('a threshold judges the latency of single rows, of idle and mixed', () => {
+  it('compares the threshold with single-row latencies only, those of idle and mixed', () => {
     const idle = step(1, 30, { scenario: 'idle' });
     const chunks = step(1, 30, { scenario: 'mixed', samples: { of: 'chunks', count: 1 } });
     expect(missed([idle, chunks, step(1, 30)], 20)).toEqual([idle]);
@@ -132,8 +133,8 @@ describe('the report', () => {
   });
 });
 
-describe('the plan', () => {
-  it('a flag of one scenario chooses it when none is named', () => {
+describe('the bench plan', () => {
+  it('selects the scenario of a flag when none is named', () => {
     expect(benchPlan({}).scenarios).toEqual(['idle', 'drain', 'bulk', 'mixed']);
     expect(benchPlan({ concurrency: [1, 2] }).scenarios).toEqual(['idle']);
     expect(benchPlan({ rate: [50] }).scenarios).toEqual(['sweep']);
@@ -146,7 +147,7 @@ describe('the plan', () => {
     [{ scenario: ['idle'] as const, rows: 2 }, /--rows is for/],
     [{ scenario: ['bulk'] as const, 'latency-threshold': 2 }, /--latency-threshold is for/],
     [{ duration: 0 }, /--duration/],
-  ])('flags that nothing would look at are refused: %j', (flags, message) => {
+  ])('refuses flags that no chosen scenario uses: %j', (flags, message) => {
     expect(() =>
       benchPlan({ ...flags, scenario: 'scenario' in flags ? [...flags.scenario] : undefined }),
     ).toThrow(message);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { meanBatch, Tally } from '../../../src/lib/bench/figures.js';
-import { backlog, besideBatch, closedLoop, openLoop } from '../../../src/lib/bench/load.js';
+import { backlog, closedLoop, duringBatch, openLoop } from '../../../src/lib/bench/load.js';
 import { Series } from '../../../src/lib/bench/percentiles.js';
 import { parseRange, parseWholeNumbers } from '../../../src/lib/bench/range.js';
 import { bestRate, sweep } from '../../../src/lib/bench/sweep.js';
@@ -12,7 +12,7 @@ import { poissonArrivals, seededRandom } from '../../../src/lib/core/random.js';
 const { signal } = new AbortController();
 const GOOD: Outcome = { ok: true, queueMs: 1, runMs: 2, totalMs: 3 };
 
-/** A system that answers each request after what `answer` takes. */
+/** A system that answers each request once `answer` resolves. */
 function fakeTarget(answer: (row: number, urgent: boolean) => Promise<Outcome>, hold = false) {
   const calls: string[] = [];
   let rows = 0;
@@ -45,7 +45,7 @@ function fakeTarget(answer: (row: number, urgent: boolean) => Promise<Outcome>, 
 }
 
 describe('percentiles', () => {
-  it('are values that were measured, by nearest rank', () => {
+  it('are measured values, by nearest rank', () => {
     const series = new Series();
     for (let ms = 1000; ms >= 1; ms--) series.add(ms);
     expect(series.percentiles()).toEqual({ p50: 500, p90: 900, p99: 990, p999: 999 });
@@ -55,7 +55,7 @@ describe('percentiles', () => {
     expect(new Series().percentiles()).toBeNull();
   });
 
-  it('rise with the share, whatever was measured', () => {
+  it('rise with the percentage for any measurements', () => {
     const values = fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 3000 });
     fc.assert(
       fc.property(values, (all) => {
@@ -73,8 +73,8 @@ describe('percentiles', () => {
   });
 });
 
-describe('arrivals', () => {
-  it('are the same for a seed, in order, within the time and as many as the rate says', () => {
+describe('Poisson arrivals', () => {
+  it('are the same for a seed, in order, within the duration, and at the rate', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 10, max: 2000 }), (seed, rate) => {
         const at = [...poissonArrivals(rate, 5000, seededRandom(seed))];
@@ -87,7 +87,7 @@ describe('arrivals', () => {
     );
   });
 
-  it('have gaps that vary as those of independent users: deviation about the mean', () => {
+  it('have gaps with a standard deviation about equal to their mean', () => {
     const at = [...poissonArrivals(1000, 20_000, seededRandom(3))];
     const gaps = at.map((ms, i) => ms - (at[i - 1] ?? 0));
     const mean = gaps.reduce((a, b) => a + b, 0) / gaps.length;
@@ -104,15 +104,15 @@ describe('ranges', () => {
     ['50:200:50', [50, 100, 150, 200]],
     ['1:8:3', [1, 4, 7]],
     ['0.5:1.5:0.5', [0.5, 1, 1.5]],
-  ])('%s', (text, numbers) => expect(parseRange(text, '')).toEqual(numbers));
+  ])('parse %s', (text, numbers) => expect(parseRange(text, '')).toEqual(numbers));
 
-  it.each(['', 'a', '0', '5:1', '1:5:0', '1:2:3:4', '-1', '1:100000'])('not %s', (text) => {
+  it.each(['', 'a', '0', '5:1', '1:5:0', '1:2:3:4', '-1', '1:100000'])('refuse %s', (text) => {
     expect(() => parseRange(text, '--rate 50:500:50')).toThrow(
       expect.objectContaining({ code: 'RANGE', exitCode: 2 }),
     );
   });
 
-  it('lists are whole numbers, in order and each once', () => {
+  it('of whole numbers are sorted and unique', () => {
     expect(parseWholeNumbers('8,1:3,2', '')).toEqual([1, 2, 3, 8]);
     expect(() => parseWholeNumbers('1,2.5', '')).toThrow('2.5 is not a whole number');
   });
@@ -126,8 +126,8 @@ function opening(): { open: () => void; opened: Promise<void> } {
   return { open: () => open(), opened };
 }
 
-describe('load', () => {
-  it('closed: as many under way as asked for, counted with their errors', async () => {
+describe('load generation', () => {
+  it('closed: keeps as many requests in flight as asked for, and counts errors', async () => {
     let under = 0;
     let most = 0;
     // The first four wait for one another, however slow the machine is.
@@ -147,7 +147,7 @@ describe('load', () => {
     expect(figures.totalMs?.p50).toBe(3);
   });
 
-  it('backlog: is held while it is queued, and the time it was held is not counted', async () => {
+  it('backlog: holds the workers while queuing, and does not count that time', async () => {
     const { target, calls } = fakeTarget(async () => GOOD, true);
     const figures = await backlog(target, { scenario: 'drain', kind: 'singles', rows: 10, signal });
     expect(calls).toEqual(['hold', 'queue singles 10', 'release']);
@@ -156,20 +156,20 @@ describe('load', () => {
     expect(figures.queueMs?.p50).toBeLessThanOrEqual(500);
   });
 
-  it('mixed: urgent rows for as long as the batch lasts', async () => {
+  it('mixed: sends urgent rows for as long as the batch lasts', async () => {
     const { target } = fakeTarget(async (_row, urgent) => {
       expect(urgent).toBe(true);
       return GOOD;
     });
-    const [urgent, batch] = await besideBatch(target, { rows: 512, signal });
+    const [urgent, batch] = await duringBatch(target, { rows: 512, signal });
     expect(urgent.rows).toBeGreaterThan(1);
     expect(batch).toMatchObject({ rows: 512, samples: { of: 'chunks', count: 2 } });
   });
 
-  it('open: a stall of the system shows in the latencies of all that arrived meanwhile', async () => {
+  it('open: shows a stall of the system in the latencies of all requests that arrived meanwhile', async () => {
     const stall = performance.now() + 50;
     const { target } = fakeTarget(async () => {
-      // Everything that arrives in 200 ms is answered at their end.
+      // Everything that arrives in 200 ms is answered at the end of them.
       const left = stall + 200 - performance.now();
       if (performance.now() > stall && left > 0) await delay(left);
       return GOOD;
@@ -180,7 +180,7 @@ describe('load', () => {
     expect(figures.keptUp).toBe(true);
   });
 
-  it('open: a load generator that was blocked itself hides nothing', async () => {
+  it('open: includes the delay when the generator itself was blocked', async () => {
     const { target } = fakeTarget(async (row) => {
       if (row === 10) {
         const until = performance.now() + 200;
@@ -193,7 +193,7 @@ describe('load', () => {
     expect(figures.totalMs?.p90).toBeGreaterThan(50);
   });
 
-  it('sweep: ends at the first rate that is not kept up', async () => {
+  it('sweep: ends at the first rate that cannot be sustained', async () => {
     let free = 0;
     // One at a time, 50 ms each: 20 a second, so that a busy machine's delays count for little.
     const { target } = fakeTarget(async () => {
@@ -211,7 +211,7 @@ describe('load', () => {
     expect(bestRate(steps, 0.001)).toBeNull();
   });
 
-  it('ends with the signal', async () => {
+  it('ends when the signal aborts', async () => {
     const controller = new AbortController();
     const { target } = fakeTarget(async () => {
       controller.abort(new Error('stop'));
@@ -222,14 +222,14 @@ describe('load', () => {
   });
 });
 
-describe('figures', () => {
-  it('a mean batch needs two counts and work between them', () => {
+describe('bench figures', () => {
+  it('contain a mean batch only with two counts and work between them', () => {
     expect(meanBatch({ rows: 10, batches: 5 }, { rows: 40, batches: 9 })).toBe(7.5);
     expect(meanBatch({ rows: 10, batches: 5 }, { rows: 2, batches: 1 })).toBeNull();
     expect(meanBatch(undefined, { rows: 2, batches: 1 })).toBeNull();
   });
 
-  it('of nothing are null and never NaN', () => {
+  it('without samples are null, never NaN', () => {
     const head = { scenario: 'idle', load: '' } as const;
     const figures = new Tally().figures(head, { rows: 0, ms: 0, of: 'rows', meanBatch: null });
     expect(figures).toMatchObject({ totalMs: null, rowsPerSecond: 0, errors: 0 });

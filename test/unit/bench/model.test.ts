@@ -10,7 +10,7 @@ import { decodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js'
 const times = (...pairs: [batch: number, runMs: number][]) =>
   pairs.map(([batch, runMs]) => ({ batch, runMs }));
 
-describe('the advised size', () => {
+describe('the recommended batch size', () => {
   it.each([
     ['goes up while it pays', times([1, 1], [2, 1], [4, 1.2], [8, 4]), 4, 'pays-no-more'],
     ['is 1 for a model that gains nothing', times([1, 100], [2, 200], [4, 400]), 1, 'too-slow'],
@@ -22,24 +22,24 @@ describe('the advised size', () => {
     expect(adviseBatch(measured, 20)).toEqual({ maxBatch, because });
   });
 
-  it('is none without a measurement', () => {
+  it('is undefined without a measurement', () => {
     expect(adviseBatch([], 20)).toBeUndefined();
   });
 
-  it('counts what larger batches save beside the run', () => {
-    // 0.05 ms a row and nothing gained by the model itself: still worth it up to 16 rows or so.
+  it('accounts for the overhead that larger batches save outside the run', () => {
+    // 0.05 ms a row without a gain by the model itself: still worth it up to 16 rows or so.
     const linear = doublings(64).map((batch) => ({ batch, runMs: batch * 0.05 }));
     expect(adviseBatch(linear, 20)?.maxBatch).toBeGreaterThan(8);
   });
 });
 
-it('sizes double up to the most, which is one of them', () => {
+it('doublings go up to the maximum and include it', () => {
   expect(doublings(1)).toEqual([1]);
   expect(doublings(8)).toEqual([1, 2, 4, 8]);
   expect(doublings(6)).toEqual([1, 2, 4, 6]);
 });
 
-it('medians', () => {
+it('median is the middle value, or the mean of the middle two', () => {
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 2, 3])).toBe(2.5);
 });
@@ -67,7 +67,7 @@ function signatureOf(...inputs: Partial<TensorSignature>[]): ModelSignature {
   };
 }
 
-describe('made-up rows', () => {
+describe('random rows', () => {
   it('have the types and shapes of the model, and are the same for a seed', () => {
     const signature = signatureOf(
       { type: 'float32', shape: [3, null] },
@@ -92,7 +92,7 @@ describe('made-up rows', () => {
     expect(shared?.data.byteLength).toBe(8);
   });
 
-  it('have the shape that is asked for, else one that ran in the trial at load', () => {
+  it('have the requested shape, else one that ran in the trial at load', () => {
     const signature = {
       ...signatureOf({ name: 'image', shape: [3, null, null] }, { name: 'b', shape: [2] }),
       trialShapes: { image: [3, 32, 32] },
@@ -128,7 +128,7 @@ describe('made-up rows', () => {
     );
   });
 
-  it('go round in chunks up to the very number', () => {
+  it('repeat in chunks up to the exact number', () => {
     const pool = poolOf('test', [randomRows(signatureOf({}), seededRandom(1), { rows: 7 })]);
     expect(pool.singles).toHaveLength(7);
     expect([...chunksOf(pool, 17)].map((chunk) => chunk.rows)).toEqual([7, 7, 3]);

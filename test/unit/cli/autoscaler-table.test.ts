@@ -29,7 +29,7 @@ const RECORD: AutoscalerRecord = {
 };
 
 describe('autoscalers in infer inspect', () => {
-  it('on a terminal: a table within 80 columns, and the decisions under it', () => {
+  it('are a table within 80 columns on a terminal, with the decisions below it', () => {
     const lines = autoscalerTable([RECORD], { tty: true, width: 80, paint: plain }, NOW);
     expect(lines.join('\n')).toContain('2 ready, 1 starting, 1 failed');
     expect(lines.slice(0, -1).every((line) => line.length <= 80)).toBe(true);

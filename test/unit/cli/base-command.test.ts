@@ -2,7 +2,6 @@ import { Args } from '@oclif/core';
 import { describe, expect, it } from 'vitest';
 import { BaseCommand } from '../../../src/lib/cli/base-command.js';
 import {
-  bytesFlag,
   durationFlag,
   manyQueuesFlag,
   priorityFlag,
@@ -26,7 +25,6 @@ class Try extends BaseCommand<typeof Try> {
     only: manyQueuesFlag('queues to act on'),
     wait: waitFlag(),
     limit: durationFlag(),
-    size: bytesFlag(),
     rows: wholeFlag({ min: 1, max: 5, description: 'rows' }),
   };
 
@@ -36,7 +34,7 @@ class Try extends BaseCommand<typeof Try> {
     this.warn('a warning');
     this.next('infer next');
     await this.print(['a line']);
-    const { priority, only, wait, limit, size, rows } = this.flags;
+    const { priority, only, wait, limit, rows } = this.flags;
     const { maxBatch, queues, gpu, provider, requireGpu, prefix } = this.settings;
     this.endWith(ExitCode.Negative);
     return {
@@ -45,7 +43,6 @@ class Try extends BaseCommand<typeof Try> {
       only,
       wait,
       limit,
-      size,
       rows,
       maxBatch,
       queues,
@@ -82,28 +79,28 @@ async function failWith(error: unknown, ...argv: string[]) {
   }
 }
 
-describe('streams', () => {
-  it('keeps data on stdout and the rest on stderr', async () => {
+describe("a command's output streams", () => {
+  it('carry data on stdout and everything else on stderr', async () => {
     expect(await run([])).toEqual({
       stdout: 'a line\n',
-      // How infer is called depends on where from: here it is the test runner.
+      // The printed name of infer depends on how it was started: here by the test runner.
       stderr: expect.stringMatching(/^a note\nWarning: a warning\nNext: .*\S next\n$/) as string,
       exitCode: 1,
     });
   });
 
-  it('keeps warnings and drops notes under --quiet', async () => {
+  it('keep warnings and drop notes under --quiet', async () => {
     expect((await run(['-q'])).stderr).toBe('Warning: a warning\n');
   });
 
-  it('prints only the document under --json, and keeps notes, warnings and exit code', async () => {
+  it('carry only the document on stdout under --json, and keep notes, warnings and the exit code', async () => {
     const { stdout, stderr, exitCode } = await run(['--json']);
     expect(JSON.parse(stdout)).toMatchObject({ queues: ['realtime', 'batch', 'default'], prefix: 'infer' });
     expect(stderr).toBe('a note\nWarning: a warning\n');
     expect(exitCode).toBe(1);
   });
 
-  it('runs a command without flags or arguments of its own', async () => {
+  it('work for a command without flags or arguments', async () => {
     expect(await runCommand(Bare, ['--json'])).toMatchObject({ stdout: '{\n  "ok": true\n}\n', exitCode: 0 });
   });
 });
@@ -121,13 +118,13 @@ describe('--wait with and without a time', () => {
     [['--wait', '--', '5'], 30_000, '5'],
     [['data.json'], undefined, 'data.json'],
     [['--', '--wait'], undefined, '--wait'],
-  ])('%j', async (argv, wait, file) => {
+  ])('parses %j', async (argv, wait, file) => {
     const { stdout } = await run(['--json', ...argv]);
     const parsed = JSON.parse(stdout) as { wait?: number; file?: string };
     expect([parsed.wait, parsed.file]).toEqual([wait, file]);
   });
 
-  it('refuses a bad time', async () => {
+  it('rejects an invalid time', async () => {
     expect(await run(['--wait=soon'])).toMatchObject({
       exitCode: 2,
       stderr: expect.stringContaining("Error: --wait: 'soon' is not a duration\nTry: "),
@@ -135,22 +132,9 @@ describe('--wait with and without a time', () => {
   });
 });
 
-describe('flags', () => {
-  it('reads priorities, lists, sizes, times and settings', async () => {
-    const argv = [
-      '--priority',
-      '9',
-      '--only',
-      'a,b',
-      '--only',
-      'c',
-      '--limit',
-      '500ms',
-      '--size',
-      '2kb',
-      '--rows',
-      '3',
-    ];
+describe('command-line flags', () => {
+  it('parse priorities, lists, times and settings', async () => {
+    const argv = ['--priority', '9', '--only', 'a,b', '--only', 'c', '--limit', '500ms', '--rows', '3'];
     const settings = [
       '--max-batch',
       '8',
@@ -167,7 +151,6 @@ describe('flags', () => {
       priority: 9,
       only: ['a', 'b', 'c'],
       limit: 500,
-      size: 2048,
       rows: 3,
       maxBatch: 8,
       queues: ['x', 'y'],
@@ -191,14 +174,14 @@ describe('flags', () => {
     ],
     [['--limit'], 'Error: --limit expects a value\nTry: infer try --help'],
     [['a', 'b'], 'Error: unexpected argument: b\nTry: infer try --help'],
-  ])('%j is a usage error of two lines', async (argv, message) => {
+  ])('rejected as %j give a usage error of two lines', async (argv, message) => {
     const { stdout, stderr, exitCode } = await run(argv);
     expect(stderr).toContain(message);
     expect(stderr.trimEnd().split('\n').length).toBeLessThanOrEqual(2);
     expect([stdout, exitCode]).toEqual(['', 2]);
   });
 
-  it('are lists of short lines in JSON too, with the exit code kept', async () => {
+  it('that are rejected under --json give short lines and keep the exit code', async () => {
     const { stdout, exitCode } = await run(['--jsn', '--json']);
     expect(exitCode).toBe(2);
     expect(JSON.parse(stdout)).toEqual({
@@ -213,10 +196,10 @@ describe('flags', () => {
   });
 });
 
-describe('failures', () => {
+describe('an error of a command', () => {
   const full = () => new InferError('REDIS_FULL', 'the queue\u001b[2J is full', { hint: 'wait' });
 
-  it('are two lines on stderr with the exit code of the error', async () => {
+  it('is two lines on stderr with its exit code', async () => {
     expect(await failWith(full())).toEqual({
       stdout: '',
       stderr: 'Error: the queue\\x1b[2J is full\nTry: wait\n',
@@ -224,7 +207,7 @@ describe('failures', () => {
     });
   });
 
-  it('are a document on stdout under --json', async () => {
+  it('is a document on stdout under --json', async () => {
     const { stdout, stderr, exitCode } = await failWith(full(), '--json');
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,
@@ -233,14 +216,14 @@ describe('failures', () => {
     expect([stderr, exitCode]).toEqual(['', 75]);
   });
 
-  it('that nobody expected are bugs: exit 70, no stack, no credentials', async () => {
+  it('that is unexpected is reported as a bug: exit 70, no stack, no credentials', async () => {
     const { stderr, exitCode } = await failWith(new TypeError('lost redis://u:hunter2@h'));
     expect(exitCode).toBe(70);
     expect(stderr).toContain('this is a bug in infer: TypeError: lost redis://***@h');
     expect(stderr).not.toMatch(/hunter2|\n\s+at /);
   });
 
-  it('show the stack with INFER_DEBUG=1', async () => {
+  it('shows the stack with INFER_DEBUG=1', async () => {
     thrown = () => {
       throw new TypeError('boom');
     };
@@ -248,12 +231,12 @@ describe('failures', () => {
     expect(stderr).toMatch(/\n\s+at /);
   });
 
-  it('by a signal say nothing', async () => {
+  it('caused by a signal prints nothing', async () => {
     expect(await failWith(new Interrupted('SIGINT'))).toEqual({ stdout: '', stderr: '', exitCode: 130 });
     expect(await failWith(new Interrupted('SIGTERM'), '--json')).toMatchObject({ stdout: '', exitCode: 143 });
   });
 
-  it('of configuration exit 78', async () => {
+  it('in the configuration exits 78', async () => {
     expect(await run([], { INFER_PREFIX: 'a b' })).toMatchObject({
       exitCode: 78,
       stderr: expect.stringMatching(/^Error: INFER_PREFIX: .*\nTry: INFER_PREFIX=infer\n$/),

@@ -12,7 +12,7 @@ const asking = {
   signal: new AbortController().signal,
 };
 
-/** What a person sees who types this, and how it ends. */
+/** What a person sees who types this, and the result. */
 async function asked(typed: string): Promise<{ shown: string; error: unknown }> {
   const [input, output] = [new PassThrough(), new PassThrough()];
   input.write(typed);
@@ -20,18 +20,18 @@ async function asked(typed: string): Promise<{ shown: string; error: unknown }> 
   return { shown: String(output.read()), error };
 }
 
-describe('consent', () => {
-  it.each(['y\n', 'yes\n', ' YES \n'])('%j goes on', async (typed) => {
+describe('a consent prompt', () => {
+  it.each(['y\n', 'yes\n', ' YES \n'])('proceeds on %j', async (typed) => {
     const { shown, error } = await asked(typed);
     expect(error).toBeUndefined();
-    expect(shown).toBe('This cancels 12 waiting jobs of batch for good. Go on? [y/N] ');
+    expect(shown).toBe('This cancels 12 waiting jobs of batch for good. Continue? [y/N] ');
   });
 
-  it.each(['\n', 'n\n', 'yeah right\n'])('%j does nothing', async (typed) => {
+  it.each(['\n', 'n\n', 'yeah right\n'])('refuses on %j', async (typed) => {
     expect((await asked(typed)).error).toMatchObject({ code: 'NOT_CONFIRMED', exitCode: 1 });
   });
 
-  it('is given by --yes and by --confirm with the right name, and asked for in a pipe', async () => {
+  it('is skipped with --yes, or --confirm and the right name, one of which is required in a pipe', async () => {
     await consent({ ...asking, yes: true });
     await consent({ ...asking, confirm: 'batch' });
     await expect(consent({ ...asking, confirm: 'bath', yes: true })).rejects.toMatchObject({
@@ -45,7 +45,7 @@ describe('consent', () => {
     });
   });
 
-  it('ends with the signal that stops the command, and with the end of the input', async () => {
+  it('ends when the command is aborted or the input ends', async () => {
     const stop = new AbortController();
     const terminal = { input: new PassThrough(), output: new PassThrough() };
     const pending = consent({ ...asking, terminal, signal: stop.signal });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
 import { doctorView, reportLines, verdictLines } from '../../../src/lib/cli/views/doctor-view.js';
 import type { CheckResult } from '../../../src/lib/doctor/check.js';
 import { judge } from '../../../src/lib/doctor/verdict.js';
+import { PIPED } from '../../support/layout.js';
 
 const result = (more: Partial<CheckResult>): CheckResult => ({
   id: 'redis-memory',
@@ -14,7 +15,7 @@ const result = (more: Partial<CheckResult>): CheckResult => ({
   ...more,
 });
 const RESULTS = [
-  result({ id: 'redis-reach', title: 'Redis answers', found: 'redis://h:1, 0.3 ms there and back' }),
+  result({ id: 'redis-reach', title: 'Redis answers', found: 'redis://h:1, round trip 0.3 ms' }),
   result({
     status: 'warn',
     found: '900 MB used and no limit: it grows until the system kills it, jobs and all',
@@ -43,11 +44,11 @@ const diagnosis = {
 };
 const screen = (width: number) => ({ tty: true, width, paint: plain });
 
-describe('the screen of doctor', () => {
-  it('groups by topic, gives fixes, and puts what was skipped for one reason together', () => {
+describe('the doctor view', () => {
+  it('groups by topic, shows fixes, and combines checks skipped for the same reason', () => {
     expect(doctorView(diagnosis, screen(70), false)).toEqual([
       'Redis',
-      '  ✓ Redis answers  redis://h:1, 0.3 ms there and back',
+      '  ✓ Redis answers  redis://h:1, round trip 0.3 ms',
       '  ! memory         900 MB used and no limit: it grows until the system',
       '                   kills it, jobs and all',
       '                   · one',
@@ -61,14 +62,14 @@ describe('the screen of doctor', () => {
     ]);
   });
 
-  it('--verbose tells of each, and how long it took', () => {
+  it('shows every check and its duration with --verbose', () => {
     const lines = doctorView(diagnosis, screen(200), true);
     expect(lines).toContain('  - clock          no right (12 ms)');
     expect(lines).toContain('  - results        no right (12 ms)');
-    expect(lines).toContain('  ✓ Redis answers  redis://h:1, 0.3 ms there and back (12 ms)');
+    expect(lines).toContain('  ✓ Redis answers  redis://h:1, round trip 0.3 ms (12 ms)');
   });
 
-  it.each([20, 40, Number.POSITIVE_INFINITY])('leaves lines alone on a terminal of %d columns', (width) => {
+  it.each([20, 40, Number.POSITIVE_INFINITY])('does not cut lines on a terminal of %d columns', (width) => {
     const lines = doctorView(diagnosis, screen(width), false);
     expect(lines.join('\n')).toContain('it grows until the system kills it, jobs and all');
   });
@@ -81,15 +82,15 @@ describe('the screen of doctor', () => {
     ]);
   });
 
-  it('is a table of tabs in a pipe', () => {
+  it('is tab-separated in a pipe', () => {
     const lines = doctorView(diagnosis, PIPED, false);
     expect(lines).toHaveLength(6);
     expect(lines[2]).toMatch(/^warn\tredis\tredis-memory\t12\t900 MB used .*\tinfer redis-tune apply$/);
   });
 
-  it('a report is Markdown, each line masked', () => {
+  it('renders a report as Markdown with every line masked', () => {
     const lines = reportLines(diagnosis, (text) => text.replaceAll('redis://h:1', '(masked)'));
-    expect(lines).toContain('| ok | redis-reach | (masked), 0.3 ms there and back |  | 12 |');
+    expect(lines).toContain('| ok | redis-reach | (masked), round trip 0.3 ms |  | 12 |');
     expect(lines).toContain('| prefix | a\\|b | default |');
     expect(lines.join('\n')).not.toContain('\u001b');
   });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nextPageCommand } from '../../../src/lib/cli/inspect/next-page.js';
 import { renderList } from '../../../src/lib/cli/output/list-format.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { failuresView } from '../../../src/lib/cli/views/failures-view.js';
 import { inspectedGroupView } from '../../../src/lib/cli/views/inspected-group.js';
@@ -11,6 +11,7 @@ import { groupFailures } from '../../../src/lib/deployment/failures.js';
 import type { PlacedJob } from '../../../src/lib/deployment/read-job.js';
 import type { GroupDetail } from '../../../src/lib/queue/read/group-detail.js';
 import type { JobRecord } from '../../../src/lib/queue/types.js';
+import { PIPED } from '../../support/layout.js';
 
 const NOW = 1_700_000_000_000;
 const tty = (width: number) => ({ tty: true, width, paint: plain });
@@ -38,7 +39,7 @@ const failed = (code: string, agoMs: number, id: string, queue = 'batch') =>
   });
 
 describe('lists of jobs', () => {
-  it('fit 80 columns as a table, and leave out the errors nobody has', () => {
+  it('fit 80 columns as a table, and omit an empty error column', () => {
     const lines = renderList(
       jobsList(NOW),
       [job(), job({ state: 'active', startedAt: NOW - 5 })],
@@ -53,7 +54,7 @@ describe('lists of jobs', () => {
     expect(renderList(jobsList(NOW), [failed('X', 5, 'a')], 'table', tty(120))[1]).toContain('ERROR');
   });
 
-  it('become records at 20 columns, and are whole at 0', () => {
+  it('become records at 20 columns, and are unlimited at 0', () => {
     const lines = renderList(jobsList(NOW), [job()], 'table', tty(20));
     expect(lines).toContain('STATE  waiting');
     expect(renderList(activeList(NOW), [], 'table', tty(20))).toEqual(['nothing runs']);
@@ -61,7 +62,7 @@ describe('lists of jobs', () => {
     expect(unsized.join('\n')).toContain('it is X');
   });
 
-  it('say that a lock is lost', () => {
+  it('mark a lost lock', () => {
     const active = {
       ...job({ state: 'active', startedAt: NOW - 90_000, worker: 'one' }),
       device: 'cpu',
@@ -71,7 +72,7 @@ describe('lists of jobs', () => {
   });
 });
 
-describe('failures', () => {
+describe('failure groups', () => {
   const jobs = [
     failed('OOM', 1000, 'a'),
     failed('BAD', 2000, 'b', 'realtime'),
@@ -79,7 +80,7 @@ describe('failures', () => {
     failed('BAD', 50_000, 'd'),
   ];
 
-  it('are grouped by code, most first, with the command that runs them again', () => {
+  it('are sorted by count, each with the command that retries them', () => {
     expect(groupFailures(jobs)).toMatchObject([
       {
         code: 'BAD',
@@ -95,7 +96,7 @@ describe('failures', () => {
     expect(groupFailures([])).toEqual([]);
   });
 
-  it('say how many they are of', () => {
+  it('show how many failures they cover', () => {
     const lines = failuresView(groupFailures(jobs), { looked: 4, total: 12_000 }, tty(80), NOW);
     expect(lines[0]).toBe('Failed jobs by error, of the last 4 of 12,000');
     expect(lines.join('\n')).toContain('it is OOM');
@@ -105,7 +106,7 @@ describe('failures', () => {
   });
 });
 
-it('the command of the next page is what was typed, quoted, without a password', () => {
+it('the command for the next page repeats the arguments, quoted, without a password', () => {
   const argv = ['-m', "it's", '--cursor', 'old', '--redis', 'redis://u:secret@h', '--cursor=older'];
   expect(nextPageCommand('inspect:jobs', argv, 'new')).toBe(
     "infer inspect jobs -m 'it'\\''s' --redis 'redis://***@h' --cursor new",
@@ -139,8 +140,8 @@ const DETAIL: PlacedJob = {
   },
 };
 
-describe('one job', () => {
-  it('has its place, its deadline and its timeline', () => {
+describe('the job view', () => {
+  it('shows place, deadline and timeline', () => {
     const text = jobView(DETAIL, undefined, tty(80), NOW).join('\n');
     expect(text).toMatch(/^position +1,199 jobs ahead in its queue, about 300,000 rows$/m);
     expect(text).toMatch(/^why +1,199 jobs of its own priority are first$/m);
@@ -151,7 +152,7 @@ describe('one job', () => {
     expect(text).not.toMatch(/^(no ETA|try)/m);
     expect(text).toContain('0 of 3, 1 worker lost');
     expect(text).toContain('2.0 KB, kept until it ends'.replace('2.0', '2'));
-    expect(text).toContain('2 earlier holds on it, of which nothing is kept');
+    expect(text).toContain('2 earlier holds on it, without details');
     expect(text).toMatch(/ \+5 s {2}started on on\\x1be, attempt 3\n/);
     expect(text).toMatch(/\+15 s {2}lost its worker on\\x1be$/m);
     expect(text).not.toContain('Input');
@@ -171,14 +172,14 @@ describe('one job', () => {
     expect(jobView(begun, undefined, PIPED, NOW).join('\n')).not.toMatch(/^(position|why|starts|no ETA)/m);
   });
 
-  it('shows a payload that was asked for, printable', () => {
+  it('shows a requested payload in printable form', () => {
     const preview = { name: 'x', type: 'string', shape: [2], bytes: 9, values: ['a\u001b'], cut: true };
     expect(jobView(DETAIL, [preview], PIPED, NOW).join('\n')).toContain('x string[2] 9 B: "a\\u001b", …');
-    expect(jobView(DETAIL, null, PIPED, NOW).at(-1)).toContain('not kept any more');
+    expect(jobView(DETAIL, null, PIPED, NOW).at(-1)).toContain('no longer kept');
   });
 });
 
-it('a group that runs: progress, rate and what is left', () => {
+it('the view of a running group shows progress, rate and time left', () => {
   const group: GroupDetail = {
     id: 'g1',
     queue: 'batch',

@@ -9,7 +9,8 @@ import {
   outputFlag,
   printList,
 } from '../../../src/lib/cli/output/list-format.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 import { runCommand } from './run-command.js';
 
 interface Fruit {
@@ -51,19 +52,19 @@ async function printed(
   return text;
 }
 
-describe('a list', () => {
-  it('is tabs in a pipe, with the wide columns when they are asked for', async () => {
+describe('a rendered list', () => {
+  it('is tab-separated in a pipe, with the wide columns on request', async () => {
     expect(await printed('table')).toBe('NAME\napple\npe\\x1bar\n');
     expect(await printed('wide')).toBe('NAME\tGRAMS\napple\t150\npe\\x1bar\t170\n');
   });
 
-  it('has borders on a terminal, and a sentence where there is nothing', async () => {
+  it('has borders on a terminal, and a sentence when it is empty', async () => {
     expect(await printed('wide', FRUITS, TTY)).toContain('│ apple    │   150 │');
     expect(await printed('table', [], TTY)).toBe('no fruit\n');
     expect(await printed('table', [])).toBe('NAME\n');
   });
 
-  it('is a name or a record a line, and nothing at all for json, which the command returns', async () => {
+  it('is one name or record per line, and nothing for json, which the command returns', async () => {
     expect(await printed('name')).toBe('apple\npe\\x1bar\n');
     expect(await printed('name', [])).toBe('');
     expect(
@@ -77,13 +78,13 @@ describe('a list', () => {
     expect(await printed('json')).toBe('');
   });
 
-  it('has one header, however many records come', async () => {
+  it('has one header for any number of records', async () => {
     const many = Array.from({ length: 1000 }, (_, i) => ({ name: `f${i}`, weight: i }));
     const lines = (await printed('table', many)).trimEnd().split('\n');
     expect(lines).toEqual(['NAME', ...many.map(({ name }) => name)]);
   });
 
-  it('asks for the next record only when the reader has taken the last', async () => {
+  it('takes the next record only after the reader accepted the last', async () => {
     const release: (() => void)[] = [];
     const stream = new Writable({ write: (_chunk, _encoding, done) => void release.push(() => done()) });
     let made = 0;
@@ -100,15 +101,15 @@ describe('a list', () => {
   });
 });
 
-describe('the format', () => {
-  it('is what -o says, unless --json does; --quiet alone means names', () => {
+describe('the list format', () => {
+  it('follows -o unless --json is given; --quiet alone means names', () => {
     expect(listFormat(undefined, false, false)).toBe('table');
     expect(listFormat(undefined, false, true)).toBe('name');
     expect(listFormat('wide', false, true)).toBe('wide');
     expect(listFormat('ndjson', true, true)).toBe('json');
   });
 
-  it('is found in the words of commands with the list flag alone', () => {
+  it('is recognised in the arguments only for commands with the list flag', () => {
     const flags = { output: outputFlag() };
     for (const words of [['-o', 'json'], ['-ojson'], ['-o=json'], ['--output', 'json'], ['--output=json']])
       expect(asksForJson(['x', ...words], flags)).toBe(true);
@@ -128,14 +129,14 @@ class Fruits extends BaseCommand<typeof Fruits> {
 }
 
 describe('a command with -o', () => {
-  it('prints each format, -o json as --json', async () => {
+  it('prints every format, and treats -o json like --json', async () => {
     expect((await runCommand(Fruits, ['-o', 'name'])).stdout).toBe('apple\npe\\x1bar\n');
     expect((await runCommand(Fruits, ['-q'])).stdout).toBe('apple\npe\\x1bar\n');
     for (const words of [['-o', 'json'], ['--json'], ['--json', '-o', 'ndjson']])
       expect(JSON.parse((await runCommand(Fruits, words)).stdout)).toEqual({ fruits: FRUITS });
   });
 
-  it('says which formats there are, in JSON when that was asked for', async () => {
+  it('names the available formats on an error, as JSON on request', async () => {
     const wrong = await runCommand(Fruits, ['-o', 'yaml']);
     expect(wrong).toMatchObject({ exitCode: 2, stdout: '' });
     expect(wrong.stderr).toMatch(/table, wide, json, ndjson, name/);

@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { jsonText, NdjsonWriter } from '../../../src/lib/cli/output/json.js';
 import { ProgressBar, type ProgressTarget, startSpinner } from '../../../src/lib/cli/output/progress.js';
 import { renderTable } from '../../../src/lib/cli/output/table.js';
-import { layoutOf, nextCommand, PIPED, painter, plain, widthOf } from '../../../src/lib/cli/output/text.js';
+import { layoutOf, nextCommand, painter, plain, widthOf } from '../../../src/lib/cli/output/text.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
+import { PIPED } from '../../support/layout.js';
 
 const TTY = { tty: true, width: 80, paint: plain };
 const columns = [{ title: 'QUEUE' }, { title: 'WAITING', align: 'right' as const }];
@@ -27,7 +28,7 @@ function sink(extra: object = {}) {
   };
 }
 
-describe('table', () => {
+describe('a table', () => {
   it('has borders on a terminal', () => {
     expect(renderTable(columns, rows, TTY)).toEqual([
       '┌──────────┬─────────┐',
@@ -39,7 +40,7 @@ describe('table', () => {
     ]);
   });
 
-  it('is tabs and a header in a pipe, never cut, never coloured', () => {
+  it('is tab-separated with a header in a pipe, never cut or coloured', () => {
     const long = 'x'.repeat(500);
     const lines = renderTable(
       columns,
@@ -98,25 +99,25 @@ describe('colour and width', () => {
     ['flags', '🇩🇪', 2],
     ['combining marks', 'e\u0301', 1],
     ['zero-width characters', 'a\u200bb', 2],
-  ])('counts the columns of %s as a terminal does', (_, text, columns) => {
+  ])('count the columns of %s as a terminal does', (_, text, columns) => {
     expect(visibleWidth(text)).toBe(columns);
   });
 
-  it('is off in pipes and with --no-color, and next commands say so', () => {
+  it('are disabled in pipes and by --no-color, also for the next command', () => {
     expect(painter(sink().stream, true)('red', 'x')).toBe('x');
     expect(painter(sink({ isTTY: true }).stream, false)('red', 'x')).toBe('x');
     expect(nextCommand('infer result j1 --wait', plain)).toBe('Next: infer result j1 --wait');
   });
 
-  it('takes 0 columns for no limit', () => {
+  it('treat 0 columns as unlimited', () => {
     expect(widthOf(sink({ isTTY: true, columns: 0 }).stream)).toBe(Number.POSITIVE_INFINITY);
     expect(widthOf(sink({ isTTY: true, columns: 72 }).stream)).toBe(72);
     expect(layoutOf(sink().stream, true).tty).toBe(false);
   });
 });
 
-describe('json', () => {
-  it('writes 64-bit integers and typed arrays', () => {
+describe('JSON output', () => {
+  it('supports 64-bit integers and typed arrays', () => {
     expect(JSON.parse(jsonText({ a: 5n, b: 2n ** 63n, c: new Float32Array([1, 2]) }))).toEqual({
       a: 5,
       b: '9223372036854775808',
@@ -153,7 +154,7 @@ describe('progress', () => {
     ...over,
   });
 
-  it('that joins work under way counts its pace from there', () => {
+  it('measures its rate from where it joined, when work is already under way', () => {
     const { written, stream } = sink();
     let now = 0;
     const options = { label: 'running', unit: 'rows', total: 1000, joins: true, now: () => now };
@@ -167,7 +168,7 @@ describe('progress', () => {
     ]);
   });
 
-  it('off a terminal is a line each 10 % or 5 s', () => {
+  it('prints a line per 10 % or 5 s off a terminal', () => {
     let now = 0;
     const { stream, written } = sink();
     const bar = new ProgressBar(target(stream), {
@@ -190,7 +191,7 @@ describe('progress', () => {
     expect(slow.written).toHaveLength(2);
   });
 
-  it('on a terminal redraws one line, at most ten times a second, and fits it', () => {
+  it('redraws one line at most ten times a second on a terminal, and fits its width', () => {
     let now = 0;
     const { stream, written } = sink({ isTTY: true, columns: 30 });
     const bar = new ProgressBar(target(stream, { animated: true }), {
@@ -209,7 +210,7 @@ describe('progress', () => {
     expect(written.at(-1)).toBe('done\n');
   });
 
-  it('says nothing when not shown', async () => {
+  it('prints nothing when hidden', async () => {
     const { stream, written } = sink();
     const quiet = target(stream, { shown: false });
     new ProgressBar(quiet, { label: 'x', unit: 'rows', total: 1 }).set(1);
@@ -218,7 +219,7 @@ describe('progress', () => {
     expect(written).toEqual([]);
   });
 
-  it('never animates at 0 columns; only the outcome is written', async () => {
+  it('prints only the outcome at 0 columns, without animation', async () => {
     const { stream, written } = sink({ isTTY: true, columns: 0 });
     const spinner = await startSpinner('starting', target(stream, { animated: true }));
     spinner.update('still');

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { hintLines, sentence, wrapWords } from '../../../src/lib/cli/output/sentence.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
+import { PIPED } from '../../support/layout.js';
 
-/** Sentences as hints have them, and the commands in each, which must come out on one line. */
+/** Sentences as in hints, and the commands in each, which must stay on one line. */
 const SENTENCES: readonly [string, ...string[]][] = [
   [
     'name a job, or infer inspect failed -Q batch --error CODE where it fails often',
@@ -29,7 +30,7 @@ const SENTENCES: readonly [string, ...string[]][] = [
 ];
 
 describe('wrapWords', () => {
-  it.each(SENTENCES)('never breaks within a command: %s', (text, ...commands) => {
+  it.each(SENTENCES)('never breaks a line within a command: %s', (text, ...commands) => {
     for (let width = 20; width <= 120; width++) {
       const lines = wrapWords(text, width);
       expect(lines.join(' ')).toBe(text);
@@ -42,8 +43,8 @@ describe('wrapWords', () => {
   });
 });
 
-describe('a sentence behind its head', () => {
-  it('is indented under where it began, and one line in a pipe', () => {
+describe('a sentence with a prefix', () => {
+  it('is indented under its first word, and one line in a pipe', () => {
     expect(sentence('Try: ', 'one two three four five six', 26)).toEqual([
       'Try: one two three four',
       '     five six',
@@ -52,7 +53,7 @@ describe('a sentence behind its head', () => {
     expect(hintLines('a b '.repeat(99).trim(), PIPED)).toHaveLength(1);
   });
 
-  it('is printable, with styles for the text alone', () => {
+  it('is printable, and styles only the text', () => {
     const layout = { tty: true, width: 80, paint: plain };
     expect(hintLines('infer retry a\u202eb', layout, '  ')).toEqual(['  Try: infer retry a\\u202eb']);
     expect(sentence('! ', 'a\nb', 80, (line) => `<${line}>`)).toEqual(['! <a>', '  <b>']);

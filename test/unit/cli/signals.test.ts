@@ -5,7 +5,7 @@ import { EVERY_STOP_SIGNAL, Interrupted, interruptible, onShutdown } from '../..
 const count = (source: EventEmitter) => source.listenerCount('SIGINT') + source.listenerCount('SIGTERM');
 
 describe('onShutdown', () => {
-  it('drains on the first signal, leaves on the second, once', () => {
+  it('drains on the first signal and leaves on the second, once', () => {
     const source = new EventEmitter();
     let now = 0;
     const seen: string[] = [];
@@ -31,7 +31,7 @@ describe('onShutdown', () => {
     expect(count(source)).toBe(0);
   });
 
-  it('takes any number of SIGHUP for one: a closed terminal sends several', () => {
+  it('treats repeated SIGHUP as one, since a closed terminal sends several', () => {
     const source = new EventEmitter();
     let now = 0;
     const seen: string[] = [];
@@ -48,7 +48,7 @@ describe('onShutdown', () => {
 });
 
 describe('interruptible', () => {
-  it('ends with 129 when the terminal was closed', async () => {
+  it('ends with 129 when the terminal closed', async () => {
     const source = new EventEmitter();
     const done = interruptible(
       (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
@@ -73,7 +73,7 @@ describe('interruptible', () => {
     expect(count(source)).toBe(0);
   });
 
-  it('leaves no listeners after work that simply ends', async () => {
+  it('leaves no listeners after work that ends normally', async () => {
     const source = new EventEmitter();
     await expect(interruptible(async () => 7, source)).resolves.toBe(7);
     expect(count(source)).toBe(0);

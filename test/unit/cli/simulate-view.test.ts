@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
 import { assumptionsText, decisionLines, simulateView } from '../../../src/lib/cli/views/simulate-view.js';
 import type { Figures } from '../../../src/lib/scale/report.js';
 import type { SimulationJson } from '../../../src/lib/scale/simulate-run.js';
+import { PIPED } from '../../support/layout.js';
 
 const FIGURES: Figures = {
   jobs: 100,
@@ -44,7 +45,7 @@ function simulation(traces: string[], timeline = traces.length === 1): Simulatio
   };
 }
 
-describe('the view of a simulation', () => {
+describe('the simulation view', () => {
   it('is a table in a pipe, with the mean of several traces', () => {
     expect(simulateView(simulation(['flash', 'dump']), PIPED)).toEqual([
       'TRACE\tPOLICY\tIN TIME\tGPU-H/H\tMEAN WAIT\tP99 WAIT\tSTARTS/H\tFLIPS/H\tMAKESPAN',
@@ -54,7 +55,7 @@ describe('the view of a simulation', () => {
     ]);
   });
 
-  it('shows on a terminal what happened over time', () => {
+  it('shows the course over time on a terminal', () => {
     const lines = simulateView(simulation(['flash']), { tty: true, width: 100, paint: plain });
     expect(lines.slice(lines.indexOf('flash, the first seed'))).toMatchInlineSnapshot(`
       [
@@ -68,17 +69,17 @@ describe('the view of a simulation', () => {
     `);
   });
 
-  it('leaves the chart out where it does not fit', () => {
+  it('omits the chart where it does not fit', () => {
     const lines = simulateView(simulation(['flash']), { tty: true, width: 40, paint: plain });
     expect(lines.join('\n')).not.toContain('first seed');
   });
 
-  it('makes names of files printable', () => {
+  it('makes file names printable', () => {
     const odd = simulateView(simulation(['\u001b[31mx.csv']), { tty: true, width: 200, paint: plain });
     expect(odd.join('\n')).not.toContain('\u001b');
   });
 
-  it('says what was assumed, and what was decided', () => {
+  it('states the assumptions and the decisions', () => {
     expect(assumptionsText(simulation(['flash']))).toBe(
       'In time: a wait of 10 s at most. Cold start 20 s, 250 ms a job, 1 to 4 workers, 1 spare, mean of 3 seeds.',
     );

@@ -54,7 +54,7 @@ const COMMANDS = [
 const values = (...words: string[]) => suggest(words, COMMANDS).values.map(({ value }) => value);
 const live = (...words: string[]) => suggest(words, COMMANDS).live;
 
-describe('completion', () => {
+describe('shell completion', () => {
   it.each([
     [[''], ['bench', 'control', 'help', 'redis', 'submit', 'worker']],
     [['w'], ['worker']],
@@ -73,7 +73,7 @@ describe('completion', () => {
       ['help', 'redis', ''],
       ['start', 'stop'],
     ],
-  ])('of commands: %j', (words, expected) => {
+  ])('suggests commands: %j', (words, expected) => {
     expect(values(...words)).toEqual(expected);
   });
 
@@ -94,7 +94,7 @@ describe('completion', () => {
     ],
     [['worker', '--burst=x'], []],
     [['worker', '--', '--b'], []],
-  ])('of flags and their options: %j', (words, expected) => {
+  ])('suggests flags and their options: %j', (words, expected) => {
     expect(values(...words)).toEqual(expected);
   });
 
@@ -106,11 +106,11 @@ describe('completion', () => {
     [['control', 'drain', 'w'], { kind: 'workers', lead: '', start: 'w', without: [] }],
     [['control', 'drain', 'w1', 'w'], { kind: 'workers', lead: '', start: 'w', without: [] }],
     [['control', 'move', 'x', '--to', ''], { kind: 'queues', lead: '', start: '', without: [] }],
-  ])('of live names: %j', (words, expected) => {
+  ])('requests live names: %j', (words, expected) => {
     expect(live(...words)).toEqual(expected);
   });
 
-  it('leaves paths to the shell, and the ids of jobs to nobody', () => {
+  it('leaves paths to the shell, and suggests no job ids', () => {
     expect(suggest(['submit', ''], COMMANDS).paths).toBe('files');
     expect(suggest(['submit', '--wait', ''], COMMANDS).paths).toBe('files');
     expect(suggest(['submit', 'a', '--output', ''], COMMANDS).paths).toBe('files');
@@ -118,7 +118,7 @@ describe('completion', () => {
     expect(suggest(['control', 'move', ''], COMMANDS)).toEqual({ values: [] });
   });
 
-  it('tells what things are, without where their defaults come from', () => {
+  it('describes suggestions, without the source of their defaults', () => {
     expect(suggest(['sub'], COMMANDS).values).toEqual([{ value: 'submit', about: 'what submit does' }]);
     expect(suggest(['hel'], COMMANDS).values).toEqual([{ value: 'help', about: 'Display help.' }]);
     expect(suggest(['worker', '--pro'], COMMANDS).values).toEqual([

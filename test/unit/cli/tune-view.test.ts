@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { confirm } from '../../../src/lib/cli/confirm.js';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { auditView } from '../../../src/lib/cli/views/tune-view.js';
 import type { TuneReport } from '../../../src/lib/tune/read-report.js';
+import { PIPED } from '../../support/layout.js';
 
 const report: TuneReport = {
   redis: { label: 'redis://h:6379', source: 'flag', cluster: false },
@@ -39,14 +40,14 @@ const report: TuneReport = {
 const at = (width: number) => ({ tty: true, width, paint: plain });
 const text = (width: number, all = false): string => auditView(report, at(width), all).join('\n');
 
-describe('the audit', () => {
-  it('hides what is right and what cannot be seen, unless asked', () => {
+describe('the audit view', () => {
+  it('hides correct and invisible settings, unless asked', () => {
     expect(text(120)).not.toMatch(/│ (hz|timeout) /);
-    expect(text(120)).toMatch(/1 setting as they should be.*\n1 setting that cannot be seen here/);
+    expect(text(120)).toMatch(/1 setting is correct.*\n1 setting cannot be seen here/);
     expect(text(120, true)).toMatch(/│ hz /);
   });
 
-  it.each([38, 60, 80, 132])('fits %d columns, reasons whole', (width) => {
+  it.each([38, 60, 80, 132])('fits %d columns, with reasons uncut', (width) => {
     const findings = text(width).split('What jobs cost')[0] as string;
     for (const line of findings.split('\n').filter((one) => !/verbose|^Redis /.test(one))) {
       expect(visibleWidth(line)).toBeLessThanOrEqual(width);
@@ -55,20 +56,22 @@ describe('the audit', () => {
     expect(text(width)).not.toContain('\u001b');
   });
 
-  it('is one line a finding in a pipe, all of them', () => {
+  it('prints every finding on one line in a pipe', () => {
     const lines = auditView(report, PIPED, false);
     expect(lines).toHaveLength(4);
     expect(lines[0]).toBe('SERVER\tLEVEL\tSETTING\tNOW\tWANTED\tWHY');
     expect(lines[3]).toBe('redis://h:6379\tok\thz\t10\t10\tfine');
   });
 
-  it('says when a change was cut off', () => {
+  it('reports an interrupted change', () => {
     const lines = auditView({ ...report, unfinished: '/state/x.json' }, at(120), false);
-    expect(lines.join('\n')).toMatch(/cut off in the middle: \/state\/x\.json\n.*infer redis-tune rollback/);
+    expect(lines.join('\n')).toMatch(
+      /a change was interrupted: \/state\/x\.json\n.*infer redis-tune rollback/,
+    );
   });
 });
 
-it('nobody is asked where nobody is', async () => {
+it('a non-interactive session is not prompted', async () => {
   expect(await confirm({ question: 'Sure?', yes: true, interactive: false })).toBe(true);
   await expect(confirm({ question: 'Sure?', yes: false, interactive: false })).rejects.toMatchObject({
     code: 'CONFIRM',

@@ -26,7 +26,7 @@ describe('a command that does not exist', () => {
     ['stop', "there is no command 'infer stop'", "did you mean 'infer redis stop' or 'infer workers stop'?"],
     ['exitcodes', "there is no command 'infer exitcodes'", "did you mean 'infer help exit-codes'?"],
     ['version', "there is no command 'infer version'", "did you mean 'infer --version'?"],
-  ])('%s', (typed, message, hint) => {
+  ])('is rejected with a suggestion: %s', (typed, message, hint) => {
     expect(unknownCommand(typed.split(' '), LINE)).toEqual(shown(message, hint));
   });
 });
@@ -43,7 +43,7 @@ describe('a flag where a command should be', () => {
     ['-q inspect queues', first('-q'), 'infer inspect queues -q'],
     ['--redis redis://h:1 submit x.json', first('--redis'), 'infer submit x.json --redis redis://h:1'],
     ['--redis=redis://h:1 models', first('--redis'), 'infer models --redis=redis://h:1'],
-  ])('%s', (typed, message, hint) => {
+  ])('is rejected with a suggestion: %s', (typed, message, hint) => {
     expect(unknownCommand(typed.split(' '), LINE)).toEqual(shown(message, hint));
   });
 });
@@ -56,7 +56,7 @@ describe('help on what does not exist', () => {
     ['redis stat', "did you mean 'infer help redis start'?"],
     ['purge', "did you mean 'infer help control purge'?"],
     ['zzzzzz', 'infer --help'],
-  ])('%s', (typed, hint) => {
+  ])('is rejected with a suggestion: %s', (typed, hint) => {
     expect(unknownHelp(typed.split(' '), LINE)).toEqual(shown(`there is no help on '${typed}'`, hint));
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { plain } from '../../../src/lib/cli/output/text.js';
 import { inspectView, liveInspectView } from '../../../src/lib/cli/views/inspect-view.js';
 import { amissLines, modelsView } from '../../../src/lib/cli/views/models-view.js';
 import { embeddedView } from '../../../src/lib/cli/views/redis-view.js';
@@ -11,6 +11,7 @@ import { overviewJson } from '../../../src/lib/deployment/overview-json.js';
 import { findProblems } from '../../../src/lib/deployment/problems.js';
 import type { ModelSignature } from '../../../src/lib/model/signature.js';
 import type { WorkerRecord } from '../../../src/lib/queue/types.js';
+import { PIPED } from '../../support/layout.js';
 
 const TTY = { tty: true, width: 120, paint: plain };
 const NOW = 1_700_000_000_000;
@@ -95,8 +96,8 @@ const busy: Overview = {
   workers: [worker()],
 };
 
-describe('inspect', () => {
-  it('is tables on a terminal', () => {
+describe('the inspect view', () => {
+  it('prints tables on a terminal', () => {
     expect(inspectView(busy, TTY, NOW)).toEqual([
       'Redis redis://127.0.0.1:6379 · 7.2.4 · 1.5 MB and no limit · noeviction',
       '',
@@ -117,7 +118,7 @@ describe('inspect', () => {
     ]);
   });
 
-  it('is tables on 80 columns too, names one under the other, and in parts below that', () => {
+  it('fits 80 columns, with names below each other, and splits tables when narrower', () => {
     const workers = [
       worker({ models: [{ name: 'digits', version: 1, batch: 1 }], gpu: '0', device: 'cuda:0' }),
     ];
@@ -134,7 +135,7 @@ describe('inspect', () => {
     for (const line of narrow.slice(1)) expect(line.length).toBeLessThanOrEqual(40);
   });
 
-  it('live, says what is wrong above the tables, which a low terminal cuts, and only the worst of much', () => {
+  it('shows problems above the tables in live mode, and only the worst of many on a short terminal', () => {
     expect(liveInspectView(busy, TTY)[2]).toBe('Queues');
     const narrow = liveInspectView(busy, { ...TTY, width: 80 });
     expect(narrow.filter((line) => line.startsWith('QUEUE '))).toEqual([
@@ -148,7 +149,7 @@ describe('inspect', () => {
   });
 
   it.each([60, 80, 100, 120])(
-    'live, drops no column on %i columns: counts by priority are there',
+    'drops no column in live mode at %i columns, so that counts by priority are there',
     (width) => {
       const lines = liveInspectView(busy, { ...TTY, width });
       const text = lines.join('\n');
@@ -170,7 +171,7 @@ describe('inspect', () => {
       expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  it('is plain digits and every column in a pipe', () => {
+  it('prints plain digits and every column in a pipe', () => {
     const lines = inspectView(busy, PIPED, NOW);
     expect(lines[3]).toBe(
       'QUEUE\tWAITING\tACTIVE\tDELAYED\tFAILED\tCOMPLETED\tOLDEST\tRATE\tETA\tBY PRIORITY',
@@ -178,7 +179,7 @@ describe('inspect', () => {
     expect(lines[5]).toBe('batch\t50000\t0\t0\t3\t0\t3m 20s\t250/s\t3m 20s\t0:50000');
   });
 
-  it('says what is wrong and the command that fixes it', () => {
+  it('reports a problem with the command that fixes it', () => {
     const wrong: Overview = {
       ...none,
       at: NOW,
@@ -198,7 +199,7 @@ describe('inspect', () => {
     expect(findProblems(busy)).toEqual([]);
   });
 
-  it('neutralises what others wrote into Redis', () => {
+  it('neutralises text that others wrote into Redis', () => {
     const evil = inspectView(
       { ...none, at: NOW, redis, queues: [], workers: [worker({ name: 'x\u001b[2J' })] },
       TTY,
@@ -262,8 +263,8 @@ const signature: ModelSignature = {
   warnings: ['batch axis could not be probed'],
 };
 
-describe('models', () => {
-  it('shows shapes with the batch axis where the model has it, and what could not be read', () => {
+describe('the models view', () => {
+  it("shows shapes with the model's batch axis, and models that could not be read", () => {
     expect(modelsView([signature], TTY)).toEqual([
       '┌────────┬─────────┬──────────────────────────┬───────────────────────────┬────────────┬────────────────┬────────┐',
       '│ NAME   │ VERSION │ INPUTS                   │ OUTPUTS                   │ BATCH AXIS │ TASK           │   SIZE │',
@@ -308,8 +309,8 @@ const done: JobResultJson = {
   timing: { queueMs: 1.2, runMs: 0.85, totalMs: 4 },
 };
 
-describe('result', () => {
-  it('shows the class and where the time went', () => {
+describe('the result view', () => {
+  it('shows the class and the timing', () => {
     expect(resultView(done, TTY)).toEqual([
       'class 3  confidence 99.87 %',
       '',
@@ -321,7 +322,7 @@ describe('result', () => {
     ]);
   });
 
-  it.each(['tensor', 'handler'] as const)('hides nothing beside a %s value called class', (task) => {
+  it.each(['tensor', 'handler'] as const)('hides nothing when a %s value is called class', (task) => {
     const result = { class: 3, confidence: 0.5, pixels: [1, 2] };
     for (const value of [result, [result, result]]) {
       const lines = resultView({ ...done, task, result: value }, TTY);
@@ -334,7 +335,7 @@ describe('result', () => {
     expect(JSON.parse(resultView(done, PIPED).join('\n'))).toEqual(done.result);
   });
 
-  it('tables several rows and says when there are more', () => {
+  it('tabulates several rows and says when there are more', () => {
     const rows = Array.from({ length: 25 }, () => ({ class: 1, confidence: 0.5, label: 'cat' }));
     const lines = resultView({ ...done, result: rows }, TTY);
     expect(lines[3]).toBe('│   0 │     1 │ cat   │    50.00 % │');
@@ -359,11 +360,11 @@ describe('result', () => {
   });
 });
 
-describe('submit', () => {
+describe('the submit view', () => {
   const job = { id: 'j1', queue: 'realtime', priority: 9, model: 'digits', rows: 1 };
   const group = { group: 'g1', queue: 'batch', model: 'digits', rows: 50_000, jobs: 1563 };
 
-  it('is the id alone in a pipe or under --quiet', () => {
+  it('is only the id in a pipe or under --quiet', () => {
     expect([submitView(job, PIPED), submitView(group, PIPED), submitView(job, TTY, true)]).toEqual([
       ['j1'],
       ['g1'],
@@ -371,7 +372,7 @@ describe('submit', () => {
     ]);
   });
 
-  it('says what was submitted to a person', () => {
+  it('describes the submission on a terminal', () => {
     expect(submitView(job, TTY)).toEqual([
       'j1',
       'queue     realtime',
@@ -385,15 +386,15 @@ describe('submit', () => {
       'model  digits',
       'rows   50,000 rows in 1,563 jobs',
     ]);
-    expect(submitView({ ...job, duplicate: true }, TTY)[0]).toBe('j1 was there already, nothing was added');
+    expect(submitView({ ...job, duplicate: true }, TTY)[0]).toBe('j1 already exists; nothing was added');
     expect(afterSubmit(group)).toBe('infer result g1 --wait');
   });
 });
 
 const FILES = { content: { digest: 'abc', files: [] }, mapped: [] };
 
-describe('worker', () => {
-  it('says on start what it serves, with what, where', () => {
+describe('the worker banner', () => {
+  it('names what it serves, with what and where', () => {
     const banner = workerBanner(
       {
         name: 'w-1',
@@ -431,10 +432,10 @@ describe('worker', () => {
       '  Try: mv m/v1 m/1',
       '✗ not served: model bad/1/model.onnx cannot be loaded: it is empty',
       '  Try: copy it again',
-      'ready Ctrl-C finishes the jobs at hand (30 s at most); again to leave now',
+      'ready Ctrl-C finishes the current jobs (30 s at most); a second one exits now',
     ]);
     expect(drainingLine(3, 30_000)).toBe(
-      'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to leave now',
+      'stopping: finishing 3 jobs, 30 s at most; Ctrl-C again to exit now',
     );
   });
 
@@ -448,7 +449,7 @@ describe('worker', () => {
       '2 to 8 at a time, 1 thread each',
       ['! 8 runners of 1 thread on 2 cores: they will take turns, each with memory of its own'],
     ],
-  ])('--autoscale %j with %i threads on %i cores', (autoscale, threads, cores, runs, warned) => {
+  ])('describes --autoscale %j with %i threads on %i cores', (autoscale, threads, cores, runs, warned) => {
     const lines = workerBanner(
       {
         name: 'w-1',
@@ -477,8 +478,8 @@ describe('worker', () => {
   });
 });
 
-describe('redis status', () => {
-  it('shows where things are', () => {
+describe('the redis status view', () => {
+  it('shows where socket, data and log are', () => {
     const where = { socket: '/s/redis.sock', dir: '/s', logFile: '/s/redis.log' };
     expect(embeddedView({ running: false, ...where }, TTY)).toEqual([
       'state    not running',
@@ -492,8 +493,8 @@ describe('redis status', () => {
   });
 });
 
-describe('a job that will be tried again', () => {
-  it('says when, how often it was tried and why it failed last', () => {
+describe('the view of a job waiting for its next attempt', () => {
+  it('says when it runs, how often it was tried and why it last failed', () => {
     const job = {
       id: 'j1',
       state: 'delayed' as const,

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { wrapWords } from '../../../src/lib/cli/output/sentence.js';
-import { type Layout, PIPED, plain } from '../../../src/lib/cli/output/text.js';
+import { type Layout, plain } from '../../../src/lib/cli/output/text.js';
 import { visibleWidth } from '../../../src/lib/cli/output/width.js';
 import { renderWrapped, titledParts } from '../../../src/lib/cli/output/wrap.js';
+import { PIPED } from '../../support/layout.js';
 
 const tty = (width: number): Layout => ({ tty: true, width, paint: plain });
 
 describe('wrapWords', () => {
-  it('breaks between words, and leaves a longer word whole', () => {
+  it('breaks between words, and keeps a longer word whole', () => {
     expect(wrapWords('one two three', 7)).toEqual(['one two', 'three']);
     expect(wrapWords('a incomprehensible b', 5)).toEqual(['a', 'incomprehensible', 'b']);
     expect(wrapWords('日本 語', 5)).toEqual(['日本', '語']);
@@ -18,7 +19,7 @@ describe('wrapWords', () => {
 describe('titledParts', () => {
   const parts = ['unix:///run/redis.sock', '7.0.15', 'noeviction'];
 
-  it('is one line where it fits, and breaks between parts where it does not', () => {
+  it('are one line where they fit, and break between parts otherwise', () => {
     expect(titledParts('Redis', parts, tty(60))).toEqual([
       'Redis unix:///run/redis.sock · 7.0.15 · noeviction',
     ]);
@@ -34,7 +35,7 @@ describe('renderWrapped', () => {
   const columns = [{ title: 'CODE' }, { title: 'MEANING' }];
   const rows = [['65', 'bad input data; the message names the line of the file that it was read from']];
 
-  it('wraps the columns it may, within the terminal', () => {
+  it('wraps the columns that allow it, within the terminal', () => {
     for (const width of [100, 60, 44, 34]) {
       const lines = renderWrapped(columns, rows, tty(width), [1]);
       expect(Math.max(...lines.map(visibleWidth))).toBeLessThanOrEqual(width);
@@ -42,7 +43,7 @@ describe('renderWrapped', () => {
     }
   });
 
-  it('becomes a block a row where words would have no room, and tabs in a pipe', () => {
+  it('prints a block per row where words would not fit, and tabs in a pipe', () => {
     const long = renderWrapped(columns, [['1', `a ${'x'.repeat(50)} b`]], tty(50), [1]);
     expect(long).toEqual(['CODE     1', 'MEANING  a', `         ${'x'.repeat(50)}`, '         b']);
     expect(renderWrapped(columns, rows, PIPED, [1])[1]).toBe(rows[0]?.join('\t'));

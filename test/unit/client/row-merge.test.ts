@@ -9,8 +9,8 @@ function read(chunks: ReadChunk[], total: number) {
   return [...chunks.flatMap((chunk) => [...merge.add(chunk)]), ...merge.end(total)];
 }
 
-describe('rows of chunks that were read', () => {
-  it('a chunk whose turn it is goes through as it is', () => {
+describe('rows merged from chunks', () => {
+  it('pass a chunk unchanged when it is next', () => {
     const chunks = [
       { index: 0, rows: 2, place: { firstRow: 0 }, values: ['a', 'b'] },
       { index: 1, rows: 1, place: { firstRow: 2 }, error },
@@ -21,7 +21,7 @@ describe('rows of chunks that were read', () => {
     ]);
   });
 
-  it('rows of a failed chunk have their error, in their places', () => {
+  it('have the error of their failed chunk, in their places', () => {
     const chunks = [
       { index: 0, rows: 3, place: { firstRow: 0, steps: [2, 1] }, values: ['a', 'c', 'd'] },
       { index: 1, rows: 2, place: { firstRow: 1, steps: [3] }, error },
@@ -34,7 +34,7 @@ describe('rows of chunks that were read', () => {
     ]);
   });
 
-  it('rows of a chunk whose record has expired are told of, and the others keep their places', () => {
+  it('report a chunk whose record has expired, and keep the others in their places', () => {
     const chunks = [
       { index: 0, rows: 0, place: undefined },
       { index: 1, rows: 1, place: { firstRow: 2 }, values: ['c'] },
@@ -48,7 +48,7 @@ describe('rows of chunks that were read', () => {
     ]);
   });
 
-  it('rows that will not come any more are not waited for', () => {
+  it('do not wait for rows that cannot arrive any more', () => {
     const merge = new RowMerge();
     const rows = 256;
     let held = 0;

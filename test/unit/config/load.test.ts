@@ -25,8 +25,8 @@ const user = (config: unknown) => {
   writeFileSync(join(home, '.config', 'infer', 'config.json'), JSON.stringify(config));
 };
 
-describe('precedence', () => {
-  it('has defaults for everything that needs one', async () => {
+describe('the configuration', () => {
+  it('has defaults for every setting that needs one', async () => {
     const { values, sources, files } = await load();
     expect(values).toMatchObject({
       prefix: 'infer',
@@ -47,7 +47,7 @@ describe('precedence', () => {
     expect(files).toEqual([]);
   });
 
-  it('is flags, then environment, then project file, then user file', async () => {
+  it('applies flags, then environment, then project file, then user file', async () => {
     user({ prefix: 'from-user', model: 'from-user', maxBatch: 4, queue: 'from-user' });
     project({ prefix: 'from-project', model: 'from-project', maxBatch: 8 });
     const env = { INFER_PREFIX: 'from-env', INFER_MODEL: 'from-env' };
@@ -79,19 +79,19 @@ describe('precedence', () => {
     ['no object', '[]'],
     ['null', 'null'],
     ['empty', ''],
-  ])('a package.json that is %s and not ours is passed over', async (_, content) => {
+  ])('skips a package.json that is %s and has no settings for infer', async (_, content) => {
     project(content, 'package.json');
     expect((await load()).values.prefix).toBe('infer');
   });
 
-  it('a package.json that is a directory is passed over, and what is above is still found', async () => {
+  it('skips a package.json that is a directory, and still searches the folders above', async () => {
     project({ prefix: 'above' });
     const below = join(cwd, 'below');
     mkdirSync(join(below, 'package.json'), { recursive: true });
     expect((await loadSettings({ cwd: below, env: { HOME: home } })).values.prefix).toBe('above');
   });
 
-  it('a malformed package.json with settings for infer is told of', async () => {
+  it('rejects a malformed package.json with settings for infer', async () => {
     project('{"name": "x", "infer": {"prefix": "x"},}', 'package.json');
     await expect(load()).rejects.toMatchObject({
       code: 'CONFIG',
@@ -101,7 +101,7 @@ describe('precedence', () => {
     });
   });
 
-  it('a byte order mark is left out; a setting that is there twice is refused', async () => {
+  it('accepts a byte order mark, and rejects a setting that appears twice', async () => {
     project('\ufeff{"prefix":"marked"}', 'infer.config.json');
     expect((await load()).values.prefix).toBe('marked');
     project('{"prefix":"a","prefix":"b"}', 'infer.config.json');
@@ -112,18 +112,18 @@ describe('precedence', () => {
     ['a setting', '{"infer":{"prefix":"a","prefix":"b"}}', 'prefix'],
     ['a field of a setting', '{"infer":{"workers":[{"name":"a","name":"b"}]}}', 'name'],
     ['the section', '{"infer":{"prefix":"a"},"name":"x","infer":{}}', 'infer'],
-  ])('%s of a package.json that is there twice is refused', async (_, content, key) => {
+  ])('rejects %s that appears twice in a package.json', async (_, content, key) => {
     project(content, 'package.json');
     await expect(load()).rejects.toThrow(`package.json cannot be read: '${key}' appears twice`);
   });
 
-  it('what is twice in a package.json and not ours is left alone', async () => {
+  it('ignores duplicates outside its section of package.json', async () => {
     const others = '"name":"x","name":"y","jest":{"infer":1,"infer":2,"prefix":1,"prefix":2}';
     project(`{${others},"infer":{"prefix":"ours"},"last":{"a":1,"a":2}}`, 'package.json');
     expect((await load()).values.prefix).toBe('ours');
   });
 
-  it('finds the project file from a folder below', async () => {
+  it('finds the project file from a subfolder', async () => {
     project({ prefix: 'above', modelsDir: 'nets' });
     const below = join(cwd, 'a', 'b');
     mkdirSync(below, { recursive: true });
@@ -138,7 +138,7 @@ describe('precedence', () => {
     expect((await load({ env: { INFER_PREFIX: '' } })).values.prefix).toBe('infer');
   });
 
-  it('reads durations, lists and booleans alike from text and files', async () => {
+  it('parses durations, lists and booleans the same from text and files', async () => {
     const env = { INFER_BATCH_WINDOW: '5ms', INFER_QUEUES: 'realtime, batch', INFER_REQUIRE_GPU: 'yes' };
     const fromEnv = (await load({ env })).values;
     project({ batchWindow: '5ms', queues: ['realtime', 'batch'], requireGpu: true, resultTtl: '1h' });
@@ -160,13 +160,13 @@ describe('precedence', () => {
     ['3,3', { max: 3, min: 3 }],
     [[8, 2], { max: 8, min: 2 }],
     [4, { max: 4, min: 1 }],
-  ])('bounds of runners: %j', async (raw, bounds) => {
+  ])('parses runner bounds: %j', async (raw, bounds) => {
     project({ autoscale: raw });
     expect((await load()).values.autoscale).toEqual(bounds);
   });
 
   it.each(['2,8', '0', '8,0', '257,1', '8,2,1', '8;2', '-8,2', '8.5', 'x', true, null, {}])(
-    'no bounds of runners: %j',
+    'rejects runner bounds: %j',
     async (raw) => {
       project({ autoscale: raw });
       await expect(load()).rejects.toMatchObject({
@@ -176,7 +176,7 @@ describe('precedence', () => {
     },
   );
 
-  it('is frozen, lists too', async () => {
+  it('is frozen, including lists', async () => {
     const { values } = await load({ flags: { queues: ['a,b', 'a'] } });
     expect(values.queues).toEqual(['a', 'b']);
     expect(Object.isFrozen(values) && Object.isFrozen(values.queues)).toBe(true);
@@ -198,7 +198,7 @@ describe('precedence', () => {
   });
 });
 
-describe('errors', () => {
+describe('a configuration error', () => {
   it('names the variable, the rule and the fix, exit 78', async () => {
     await expect(load({ env: { INFER_CONCURRENCY: 'lots' } })).rejects.toMatchObject({
       code: 'CONFIG',
@@ -208,13 +208,13 @@ describe('errors', () => {
     });
   });
 
-  it('suggests the option that was meant', async () => {
+  it('suggests the intended option', async () => {
     await expect(load({ env: { INFER_LOG_LEVEL: 'wran' } })).rejects.toMatchObject({
       hint: 'INFER_LOG_LEVEL=warn',
     });
   });
 
-  it('is a usage error, exit 2, for a flag', async () => {
+  it('is a usage error, exit 2, when it comes from a flag', async () => {
     await expect(load({ flags: { maxBatch: '0' } })).rejects.toMatchObject({
       code: 'USAGE',
       exitCode: 2,
@@ -230,7 +230,7 @@ describe('errors', () => {
     });
   });
 
-  it('refuses unknown keys with a suggestion, and secrets in files', async () => {
+  it('names unknown keys with a suggestion, and secrets in files', async () => {
     project({ prefx: 'x' });
     await expect(load()).rejects.toMatchObject({ exitCode: 78, hint: "did you mean 'prefix'?" });
     project({ redisPassword: 'x' });
@@ -240,7 +240,7 @@ describe('errors', () => {
     });
   });
 
-  it('says so when a file is broken or is no object', async () => {
+  it('reports a file that does not parse or is not an object', async () => {
     project('{ nope', 'infer.config.json');
     await expect(load()).rejects.toMatchObject({ code: 'CONFIG', exitCode: 78 });
     project('[1]', 'infer.config.json');
@@ -257,7 +257,7 @@ describe('errors', () => {
   });
 
   it.each(['/run/secret.sock', './secret.sock', '~/secret.sock', 'unix:/run/secret.sock'])(
-    'tells how a socket is named, of %s, which may hold a password and is not repeated',
+    'explains how to write a socket address given as %s, without repeating it, since it may be a password',
     async (path) => {
       await expect(load({ env: { INFER_REDIS_URL: path } })).rejects.toMatchObject({
         message: 'INFER_REDIS_URL: the value is a path: a socket is named by unix:// and its absolute path',
@@ -267,8 +267,8 @@ describe('errors', () => {
   );
 });
 
-describe('the table', () => {
-  it('gives every setting a variable of its own and an example its rule accepts', () => {
+describe('the table of settings', () => {
+  it('gives every setting its own variable and a valid example', () => {
     expect(new Set(SETTING_NAMES.map((name) => settingOf(name).env)).size).toBe(SETTING_NAMES.length);
     for (const name of SETTING_NAMES) {
       const { rule, default: value } = settingOf(name);
@@ -277,7 +277,7 @@ describe('the table', () => {
     }
   });
 
-  it('finds variables nobody reads', () => {
+  it('finds variables that nothing reads', () => {
     const env = { INFER_REDIS_URI: 'x', INFER_PREFIX: 'x', INFER_QQQQQQQ: 'x', PATH: 'x' };
     expect(unknownInferVariables(env)).toEqual([
       { name: 'INFER_QQQQQQQ' },
@@ -285,7 +285,7 @@ describe('the table', () => {
     ]);
   });
 
-  it('suggests only near words', () => {
+  it('suggests only similar words', () => {
     expect(closestWord('priorty', ['priority', 'prefix'])).toBe('priority');
     expect(closestWord('zzz', ['priority', 'prefix'])).toBeUndefined();
   });

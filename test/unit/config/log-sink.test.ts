@@ -3,7 +3,7 @@ import { createLogger } from '../../../src/lib/telemetry/logger.js';
 
 type Done = (error?: Error | null) => void;
 
-/** A stream that fails or stalls when it is told to. */
+/** A stream that fails or stalls on request. */
 class Weak {
   readonly lines: string[] = [];
   writableLength = 0;
@@ -24,7 +24,7 @@ class Weak {
 
 const LOST = 'log lines could not be written and are lost';
 
-describe('a log that cannot be written', () => {
+describe('a log sink', () => {
   it.each([
     [
       'that fails',
@@ -38,7 +38,7 @@ describe('a log that cannot be written', () => {
         stream.writableLength = bad ? 2 ** 21 : 0;
       },
     ],
-  ])('%s loses lines and says how many once it works again', (_, make) => {
+  ])('%s drops lines and reports their number once it works again', (_, make) => {
     const stream = new Weak();
     const log = createLogger({ level: 'info', stream });
     log.info('one');

@@ -13,7 +13,7 @@ function capture(options: { pretty?: boolean; level?: 'info' | 'debug' } = {}) {
   return { log, lines, last: () => JSON.parse(lines.at(-1) ?? '{}') as Record<string, unknown> };
 }
 
-describe('logger', () => {
+describe('the logger', () => {
   it('writes JSON lines with the level by name', () => {
     const { log, last } = capture();
     log.info({ job: 'j1' }, 'done');
@@ -37,7 +37,7 @@ describe('logger', () => {
     expect(lines[0]).toContain('lost redis://***@h:6379');
   });
 
-  it('writes measures with the digits they are worth', () => {
+  it('rounds measurements to significant digits', () => {
     const { log, last } = capture();
     log.info(
       { ms: 12.345678901234, long: 98765.4321, whole: 1795841426799, list: [0.30000000000000004], none: 0 },
@@ -52,7 +52,7 @@ describe('logger', () => {
     expect(last()).toMatchObject({ job: 'a\\x1b[2Jb', msg: 'x\\x1b[31my' });
   });
 
-  it('writes short lines for people, without colour unless asked', () => {
+  it('writes short lines for terminals, uncoloured unless asked', () => {
     const { log, lines } = capture({ pretty: true });
     log.info({ queues: ['realtime'], took: '3 ms' }, 'worker ready');
     log.debug('hidden');
@@ -64,7 +64,7 @@ describe('logger', () => {
 });
 
 describe('rateLimiter', () => {
-  it('passes once per period and key and counts what it held back', () => {
+  it('passes once per period and key, and counts suppressed lines', () => {
     let now = 0;
     const limiter = rateLimiter(1000, () => now);
     expect([limiter.pass('a'), limiter.pass('a'), limiter.pass('b'), limiter.pass('a')]).toEqual([

@@ -12,9 +12,9 @@ import { digits } from '../input/signatures.js';
 
 const HUGE = '9999999999999999';
 
-describe('settings that are numbers', () => {
+describe('numeric settings', () => {
   it.each(SETTING_NAMES.filter((name) => /whole number|duration/.test(settingOf(name).rule.text)))(
-    'setting %s takes no number that Redis or a timer could not hold',
+    'reject a number that Redis or a timer cannot hold: %s',
     (name) => {
       const { rule } = settingOf(name);
       expect(rule.read(HUGE)).toBeUndefined();
@@ -25,10 +25,10 @@ describe('settings that are numbers', () => {
   );
 });
 
-/** Text here: filters of jobs, of which `parseJobFilter` reads each, and a size that may be a share of the memory. */
+/** Text here: filters of jobs, which `parseJobFilter` parses, and a size that may be a share of the memory. */
 const READ_LATER = new Set(['older-than', 'maxmemory']);
 
-describe('flags of commands', async () => {
+describe('numeric flags of commands', async () => {
   const folder = join(import.meta.dirname, '../../../src/commands');
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.ts'),
@@ -44,20 +44,20 @@ describe('flags of commands', async () => {
       };
       if (!/^(?:<time>|\[time\]|<n>|<size>|\d+\.\.\d+)$/.test(helpValue ?? '') || READ_LATER.has(name))
         continue;
-      // Flags of settings are text here: their rule is looked at above.
+      // Flags of settings are text here: their rule is tested above.
       if (SETTING_NAMES.some((one) => settingOf(one).flag === name)) continue;
       numeric.push([path, name, (text) => parse.call(flag, text, {}, flag)]);
     }
   }
 
-  it('are found', () => {
+  it('are found by this test', () => {
     expect(numeric.length).toBeGreaterThan(40);
     expect(numeric.map(([, name]) => name)).toEqual(
       expect.arrayContaining(['expires', 'delay', 'wait', 'limit']),
     );
   });
 
-  it.each(numeric)('%s --%s refuses 9999999999999999', async (_path, _name, parse) => {
+  it.each(numeric)('reject 9999999999999999: %s --%s', async (_path, _name, parse) => {
     const error: unknown = await parse(HUGE).then(
       (value) => value,
       (thrown: unknown) => thrown,
@@ -67,7 +67,7 @@ describe('flags of commands', async () => {
   });
 });
 
-describe('options of the library', () => {
+describe('numeric options of the library', () => {
   const NUMBERS: [keyof SubmitOptions, string][] = [
     ['resultTtl', 'RESULT_TTL_RANGE'],
     ['expiresMs', 'EXPIRES_RANGE'],
@@ -84,11 +84,11 @@ describe('options of the library', () => {
     NUMBERS.flatMap(([name, code]) =>
       [Number(HUGE), -1, Number.NaN, Number.POSITIVE_INFINITY].map((value) => [name, value, code] as const),
     ),
-  )('%s: %s is refused with %s', (name, value, code) => {
+  )('are rejected out of range: %s %s with %s', (name, value, code) => {
     expect(() => spec({ [name]: value })).toThrow(expect.objectContaining({ code, exitCode: 2 }));
   });
 
-  it('the bounds themselves are taken', () => {
+  it('accept the bounds themselves', () => {
     expect(
       spec({ resultTtl: BOUNDS.keepS.max, retries: 100, expiresMs: BOUNDS.expiresMs.max }),
     ).toMatchObject({
@@ -97,7 +97,7 @@ describe('options of the library', () => {
     });
   });
 
-  it('a wait of months sleeps, instead of a timer that fires at once', async () => {
+  it('allow a wait of months, which sleeps instead of firing at once', async () => {
     const ending = new AbortController();
     const deadline = Date.now() + 60 * 86_400_000;
     let woken = false;
@@ -113,8 +113,8 @@ describe('options of the library', () => {
   });
 });
 
-describe('job data that somebody else wrote', () => {
-  it('is brought within bounds', () => {
+describe('job data written by other code', () => {
+  it('is clamped to the bounds', () => {
     const s = {
       model: 'm',
       rows: 'many',

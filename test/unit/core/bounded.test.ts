@@ -6,7 +6,7 @@ const never = () => new Promise<never>(() => undefined);
 const late = () => new Error('late');
 
 describe('bounded', () => {
-  it('answers what the work answers, and throws what it throws', async () => {
+  it('returns or throws what the work does', async () => {
     const signal = new AbortController().signal;
     expect(await bounded(async () => 7, { timeoutMs: 10_000, signal }, late)).toBe(7);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
@@ -15,7 +15,7 @@ describe('bounded', () => {
     expect(await bounded(async () => 8, {}, late)).toBe(8);
   });
 
-  it('ends at the time limit whatever hangs, and tells the work, whose later failure is ignored', async () => {
+  it('ends at the time limit even if the work hangs, aborts the work, and ignores its later failure', async () => {
     let told: AbortSignal | undefined;
     const work = (signal: AbortSignal) => {
       told = signal;
@@ -27,7 +27,7 @@ describe('bounded', () => {
     expect(told?.aborted).toBe(true);
   });
 
-  it('ends with the reason of the signal; with one that has fired the work is not begun', async () => {
+  it('ends with the reason of the signal; with an aborted signal the work does not start', async () => {
     const leaving = new AbortController();
     const waiting = bounded(never, { signal: leaving.signal, timeoutMs: 10_000 }, late);
     leaving.abort(new Error('left'));
@@ -40,7 +40,7 @@ describe('bounded', () => {
     expect(begun).toBe(false);
   });
 
-  it('takes a time beyond what a timer holds for none', async () => {
+  it("treats a time beyond a timer's range as no limit", async () => {
     const work = () => new Promise<string>((resolve) => setTimeout(() => resolve('done'), 20));
     expect(await bounded(work, { timeoutMs: 2 ** 40 }, late)).toBe('done');
     expect(await bounded(work, { timeoutMs: Number.POSITIVE_INFINITY }, late)).toBe('done');
@@ -48,12 +48,12 @@ describe('bounded', () => {
 });
 
 describe('settledWithin and answerWithin', () => {
-  it('tell whether work settled in time', async () => {
+  it('report whether work settled in time', async () => {
     expect(await settledWithin(10_000, Promise.reject(new Error('any')))).toBe(true);
     expect(await settledWithin(5, never())).toBe(false);
   });
 
-  it('answer in place of work that takes too long', async () => {
+  it('return a substitute for work that takes too long', async () => {
     expect(await answerWithin(10_000, Promise.resolve(1), () => 2)).toBe(1);
     expect(await answerWithin(5, never(), () => 2)).toBe(2);
     const throwing = () => {
@@ -62,7 +62,7 @@ describe('settledWithin and answerWithin', () => {
     await expect(answerWithin(5, never(), throwing)).rejects.toThrow('late');
   });
 
-  it('give up when the signal fires, or has fired before, and leave no listener on it', async () => {
+  it('end when the signal aborts, or is aborted already, and leave no listener on it', async () => {
     const leaving = new AbortController();
     const { signal } = leaving;
     const waiting = answerWithin(10_000, never(), () => 2, signal);
@@ -74,14 +74,14 @@ describe('settledWithin and answerWithin', () => {
     expect(getEventListeners(other, 'abort')).toEqual([]);
   });
 
-  it('take a time beyond what a timer holds for none', async () => {
+  it("treat a time beyond a timer's range as no limit", async () => {
     const work = new Promise<void>((resolve) => setTimeout(resolve, 20));
     expect(await settledWithin(Number.POSITIVE_INFINITY, work)).toBe(true);
   });
 });
 
 describe('untilAborted', () => {
-  /** Counts up, and notes how it was ended. */
+  /** Counts up, and records how it was closed. */
   function counting(upTo: number) {
     const seen = { next: 0, returned: 0 };
     const source: AsyncIterable<number> = {
@@ -105,23 +105,23 @@ describe('untilAborted', () => {
     return all;
   }
 
-  it('hands on every value of a source, of a plain list too, and leaves no listener on the signal', async () => {
+  it('yields every value of a source or list, and leaves no listener on the signal', async () => {
     const { signal } = new AbortController();
     const { seen, source } = counting(3);
     expect(await collect(untilAborted(source, signal))).toEqual([1, 2, 3]);
-    // It ended by itself, so it is not told to.
+    // It ended on its own, so it is not closed.
     expect(seen).toEqual({ next: 4, returned: 0 });
     expect(await collect(untilAborted(['a', 'b'], signal))).toEqual(['a', 'b']);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
-  it('does not touch a source once the signal has fired', async () => {
+  it('does not start a source when the signal is already aborted', async () => {
     const { seen, source } = counting(3);
     await expect(collect(untilAborted(source, AbortSignal.abort(new Error('left'))))).rejects.toThrow('left');
     expect(seen).toEqual({ next: 0, returned: 0 });
   });
 
-  it('ends between two values with the reason of the signal, and ends the source', async () => {
+  it('ends between two values with the reason of the signal, and closes the source', async () => {
     const leaving = new AbortController();
     const { seen, source } = counting(3);
     const values = untilAborted(source, leaving.signal);
@@ -132,7 +132,7 @@ describe('untilAborted', () => {
     expect(getEventListeners(leaving.signal, 'abort')).toEqual([]);
   });
 
-  it('ends while the next value is still to come, without waiting for a source that hangs', async () => {
+  it('ends while a value is pending, without waiting for a source that hangs', async () => {
     const leaving = new AbortController();
     let returned = 0;
     const source: AsyncIterable<number> = {
@@ -151,7 +151,7 @@ describe('untilAborted', () => {
     expect(returned).toBe(1);
   });
 
-  it('ends a source whose reader has enough, and waits until it has ended', async () => {
+  it('closes the source when the reader stops early, and waits for the close', async () => {
     const { signal } = new AbortController();
     const steps: string[] = [];
     async function* source() {
@@ -169,7 +169,7 @@ describe('untilAborted', () => {
     }
     expect(steps).toEqual(['read 1', 'source ended']);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
-    // Some have nothing to end.
+    // Some have nothing to close.
     const endless: AsyncIterable<number> = {
       [Symbol.asyncIterator]: () => ({ next: async () => ({ done: false, value: 7 }) }),
     };
@@ -178,7 +178,7 @@ describe('untilAborted', () => {
     expect(await values.return()).toEqual({ done: true, value: undefined });
   });
 
-  it('fails as its source fails, which is not ended then: it has ended', async () => {
+  it('fails with its source, which is not closed again', async () => {
     let returned = 0;
     const source: AsyncIterable<number> = {
       [Symbol.asyncIterator]: () => ({
@@ -193,7 +193,7 @@ describe('untilAborted', () => {
     expect(returned).toBe(0);
   });
 
-  it('keeps the reason of the signal where the source fails to end', async () => {
+  it('keeps the reason of the signal even if closing the source fails', async () => {
     const leaving = new AbortController();
     const source: AsyncIterable<number> = {
       [Symbol.asyncIterator]: () => ({

@@ -4,7 +4,7 @@ import { parseBytes, parseDuration } from '../../../src/lib/core/units.js';
 
 const HUGE = '9999999999999999';
 
-describe('bounds of numbers', () => {
+describe('numeric bounds', () => {
   it.each([
     [5, 5],
     [-3, 1],
@@ -14,11 +14,11 @@ describe('bounds of numbers', () => {
     [Number.NaN, undefined],
     ['7', undefined],
     [null, undefined],
-  ])('%s within 1..10 is %s', (value, expected) => {
+  ])('clamp %s to 1..10 as %s', (value, expected) => {
     expect(within(value, { min: 1, max: 10 })).toBe(expected);
   });
 
-  it('an option outside its bounds is named with them', () => {
+  it('are named when an option outside them is rejected', () => {
     expect(checkBound('RETRIES_RANGE', 'x', 10, BOUNDS.retries)).toBe(10);
     for (const bad of [-1, 101, Number.NaN, '5' as unknown as number]) {
       expect(() => checkBound('RETRIES_RANGE', 'x', bad, BOUNDS.retries)).toThrow(
@@ -31,7 +31,7 @@ describe('bounds of numbers', () => {
     }
   });
 
-  it('durations and sizes end where nothing longer makes sense', () => {
+  it('also apply to durations and sizes', () => {
     expect(parseDuration('3650d')).toBe(3650 * 86_400_000);
     expect(parseDuration('24d', 24 * 86_400_000)).toBe(24 * 86_400_000);
     expect(() => parseDuration(HUGE)).toThrow(expect.objectContaining({ code: 'DURATION', exitCode: 2 }));

@@ -13,11 +13,11 @@ describe('withoutCredentials', () => {
     ['https://host/@scope/name', 'https://host/@scope/name'],
     ['unix:///run/a@b.sock', 'unix:///run/a@b.sock'],
     ['ask ada@example.org', 'ask ada@example.org'],
-  ])('%s', (text, wanted) => {
+  ])('masks %s', (text, wanted) => {
     expect(withoutCredentials(text)).toBe(wanted);
   });
 
-  it('leaves what a reader is to fill in, and nothing that only looks like it', () => {
+  it('keeps placeholders, but nothing that only resembles one', () => {
     const hint = 'redis://:<password>@host or redis://<user>:<password>@host';
     expect(withoutCredentials(hint)).toBe(hint);
     expect(withoutCredentials('redis://:<pass@word>@h')).toBe('redis://***@h');
@@ -29,7 +29,7 @@ describe('withoutCredentials', () => {
 describe.each(['NOAUTH Authentication required.', 'WRONGPASS invalid username-password pair'])(
   '%s',
   (reply) => {
-    it('says what to type', () => {
+    it('is explained with what to type', () => {
       const target = { label: 'redis://h:6379', source: 'flag' } as const;
       const error = explainRedisError(Object.assign(new Error(reply), { name: 'ReplyError' }), target);
       const lines = errorLines(describeError(error, { command: 'infer inspect', debug: false })).join('\n');

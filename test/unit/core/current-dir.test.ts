@@ -5,17 +5,17 @@ import { isMainThread } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { currentDir, dirForChild } from '../../../src/lib/core/current-dir.js';
 
-describe('what Node.js says of the current directory', () => {
+describe('the current directory according to Node.js', () => {
   afterEach(() => vi.restoreAllMocks());
 
-  it('is believed, and a child is sent elsewhere where that is no longer there', () => {
+  it('is used while it exists, and a child process gets another otherwise', () => {
     const cwd = vi.spyOn(process, 'cwd').mockReturnValue(tmpdir());
     expect([currentDir(), dirForChild()]).toEqual([tmpdir(), tmpdir()]);
     cwd.mockReturnValue(join(tmpdir(), 'infer-never-made'));
     expect(dirForChild()).toBe('/');
   });
 
-  it('may be that there is none: an error that says what to do', () => {
+  it('can be missing, which is an error with a fix', () => {
     const cause = Object.assign(new Error('ENOENT: uv_cwd'), { code: 'ENOENT' });
     vi.spyOn(process, 'cwd').mockImplementation(() => {
       throw cause;
@@ -33,7 +33,7 @@ describe('what Node.js says of the current directory', () => {
 });
 
 // A thread, as in a mutation run, has no current directory of its own.
-describe.runIf(isMainThread)('the current directory', () => {
+describe.runIf(isMainThread)('the real current directory', () => {
   const home = process.cwd();
   let dir = '';
   beforeEach(() => {
@@ -45,11 +45,11 @@ describe.runIf(isMainThread)('the current directory', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('is where this process is, for a child too', () => {
+  it('is used for this process and its children', () => {
     expect([currentDir(), dirForChild()]).toEqual([dir, dir]);
   });
 
-  it('that was deleted is an error that says what to do', () => {
+  it('that was deleted gives an error with a fix', () => {
     rmSync(dir, { recursive: true });
     expect(() => currentDir()).toThrow(
       expect.objectContaining({
@@ -62,8 +62,8 @@ describe.runIf(isMainThread)('the current directory', () => {
     );
   });
 
-  it('that is deleted later leaves a child the root directory', () => {
-    // Node remembers where it is.
+  it('that is deleted later makes a child start in the root directory', () => {
+    // Node caches the current directory.
     expect(currentDir()).toBe(dir);
     rmSync(dir, { recursive: true });
     expect(dirForChild()).toBe('/');

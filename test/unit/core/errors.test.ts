@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { errorFacts, hasTrait, isErrorCode } from '../../../src/lib/core/error-table.js';
+import { ERRORS, errorFacts, hasTrait, isErrorCode, type Trait } from '../../../src/lib/core/error-table.js';
 import { badInput, InferError } from '../../../src/lib/core/errors.js';
 
 describe('an error', () => {
-  it('has what the table says of its code', () => {
+  it('has the exit code and traits of its table row', () => {
     const error = new InferError('REDIS_FULL', 'it is full', { hint: 'wait' });
     expect(error.exitCode).toBe(75);
     expect(error.facts).toMatchObject({
@@ -15,7 +15,24 @@ describe('an error', () => {
     });
   });
 
-  it('has a code of the table, or does not compile', () => {
+  it.each<[Trait, string[]]>([
+    ['no-answer', ['REDIS_TIMEOUT', 'REDIS_UNREACHABLE']],
+    ['soon-over', ['REDIS_LOADING', 'REDIS_READONLY']],
+    ['still-serves', ['REDIS_MISCONF', 'REDIS_PERMISSION']],
+    ['names-nothing', ['GROUP_UNKNOWN', 'INPUT_MISSING', 'JOB_UNKNOWN', 'WORKER_UNKNOWN']],
+  ])('%s is a trait of %j alone', (trait, codes) => {
+    const having = Object.keys(ERRORS).filter((code) => hasTrait(code, trait));
+    expect(having.sort()).toEqual(codes);
+  });
+
+  it('of a wrong address, password or right is told from one that may pass', () => {
+    for (const code of ['REDIS_AUTH', 'REDIS_PERMISSION', 'REDIS_URL', 'REDIS_CA_FILE', 'REDIS_UNSUPPORTED'])
+      expect(hasTrait(code, 'settings-wrong'), code).toBe(true);
+    for (const code of ['REDIS_UNREACHABLE', 'REDIS_PROTOCOL', 'REDIS_LOADING', 'QUEUE_DAMAGED'])
+      expect(hasTrait(code, 'settings-wrong'), code).toBe(false);
+  });
+
+  it('compiles only with a code of the table', () => {
     // @ts-expect-error: no such code
     expect(new InferError('REDIS_FULLL', 'it is full').exitCode).toBe(1);
     // @ts-expect-error: a code that does not stand for bad input
@@ -24,7 +41,7 @@ describe('an error', () => {
     expect(new InferError('PORT', 'bad', { exitCode: 77 }).exitCode).toBe(2);
   });
 
-  it('in other words keeps its code, its hint unless given one, and what caused it', () => {
+  it('reworded keeps its code and cause, and its hint unless a new one is given', () => {
     const first = new InferError('WAIT_TIMEOUT', 'late', { hint: 'wait longer' });
     expect(first.reworded('too late')).toMatchObject({
       code: 'WAIT_TIMEOUT',
@@ -38,7 +55,7 @@ describe('an error', () => {
 });
 
 describe('a stored failure', () => {
-  it('as an error has its code, message and hint', () => {
+  it('becomes an error with its code, message and hint', () => {
     expect(InferError.of({ code: 'TIME_LIMIT', message: 'too long', hint: 'raise it' })).toMatchObject({
       code: 'TIME_LIMIT',
       message: 'too long',
@@ -48,7 +65,7 @@ describe('a stored failure', () => {
   });
 
   it.each(['A_CODE_OF_TOMORROW', '', 'toString', '__proto__', 'constructor'])(
-    'of another release keeps its code (%j) and is neither retried nor taken for a mistake of the caller',
+    "of another release keeps its code (%j), and is neither retryable nor the caller's fault",
     (code) => {
       expect(isErrorCode(code)).toBe(false);
       const error = InferError.of({ code, message: 'it failed' });

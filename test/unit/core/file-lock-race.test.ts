@@ -29,11 +29,11 @@ afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
 
 const busy = ({ purpose }: { purpose?: string | undefined }) => new Error(`held for ${purpose}`);
 
-it('a lock that another process has taken over a moment before is put back', async () => {
+it('a lock that another process took over a moment earlier is restored', async () => {
   const stale = JSON.stringify({ pid: 2 ** 22 + 1, since: 1 });
   const fresh = JSON.stringify({ ...markOf(process.ppid), since: 2, purpose: 'the winner' });
   fs.writeFileSync(file, stale);
-  // Between the look at the stale lock and its removal.
+  // Between reading the stale lock and removing it.
   before.rename = () => fs.writeFileSync(file, fresh);
   await expect(takeLock(file, { waitMs: 0, busy })).rejects.toThrow('held for the winner');
   expect(fs.readFileSync(file, 'utf8')).toBe(fresh);

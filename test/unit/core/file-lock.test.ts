@@ -19,12 +19,12 @@ const busy = ({ pid, purpose }: { pid: number; purpose?: string | undefined }) =
 const endedPid = () => spawnSync('true').pid as number;
 
 describe('a lock file', () => {
-  it('that is there and cannot be read is an error, not a wait without an end', async () => {
+  it('that exists but cannot be read is an error, not an endless wait', async () => {
     mkdirSync(file);
     await expect(takeLock(file, { waitMs: 5000, busy })).rejects.toMatchObject({ code: 'STATE_DIR_FAILED' });
   });
 
-  it('is one holder’s: others are told who, or wait', async () => {
+  it('has one holder: others are told which, or wait', async () => {
     const lock = await takeLock(file, { waitMs: 0, purpose: 'testing', busy });
     expect(lockHolder(file)).toMatchObject({ pid: process.pid, purpose: 'testing' });
     await expect(takeLock(file, { waitMs: 50, busy })).rejects.toThrow(`held by ${process.pid} for testing`);
@@ -37,7 +37,7 @@ describe('a lock file', () => {
 
   it.each([
     ['of a process that has ended', () => JSON.stringify({ pid: endedPid(), since: 1 })],
-    // Ours lives, and is not the one that took it: its id was given away again.
+    // Our process is alive, but did not take it: its id was reused.
     ['whose process id belongs to a later process', () => JSON.stringify({ pid: process.pid, birth: 'x-1' })],
     ['that is no lock of ours', () => '123 token'],
     ['that is empty', () => ''],
@@ -50,7 +50,7 @@ describe('a lock file', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  it('of many that find it left over has one new holder', async () => {
+  it('left behind is taken over by exactly one of many', async () => {
     writeFileSync(file, JSON.stringify({ pid: endedPid(), since: 1 }));
     const tries = await Promise.allSettled(
       Array.from({ length: 20 }, () => takeLock(file, { waitMs: 0, busy })),
@@ -58,7 +58,7 @@ describe('a lock file', () => {
     expect(tries.filter((one) => one.status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('knows when it was taken away, and leaves the new one alone', async () => {
+  it('notices when it was replaced, and does not delete the new one', async () => {
     const lock = await takeLock(file, { waitMs: 0, busy });
     expect(lock.stillHeld()).toBe(true);
     writeFileSync(file, 'somebody else');
@@ -68,8 +68,8 @@ describe('a lock file', () => {
   });
 });
 
-describe('a process', () => {
-  it('is known again by its birth, and not taken for a later one of its id', async () => {
+describe('a process mark', () => {
+  it('identifies a process by pid and birth, and never a later one with the same pid', async () => {
     const child = spawn('sleep', ['30']);
     const mark = markOf(child.pid as number);
     expect(mark.birth).toBe(birthOf(child.pid as number));
@@ -82,7 +82,7 @@ describe('a process', () => {
     expect([stillRuns(mark), isAlive(mark.pid), birthOf(mark.pid)]).toEqual([false, false, undefined]);
   });
 
-  it('births differ', () => {
+  it('differs between processes', () => {
     expect(birthOf(process.pid)).not.toBe(birthOf(process.ppid));
   });
 });

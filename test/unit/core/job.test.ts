@@ -21,11 +21,11 @@ import * as keys from '../../../src/lib/queue/keys.js';
 const usage = (code: string) => expect.objectContaining({ code, exitCode: ExitCode.Usage });
 
 describe('priority', () => {
-  it('maps 0..9 to 10..1: reversed, never none', () => {
+  it("maps 0..9 to BullMQ's 10..1, never to its 0, which means none", () => {
     expect([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(toBullPriority)).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
   });
 
-  it('reverses the order and comes back', () => {
+  it('reverses the order and is invertible', () => {
     const priority = fc.integer({ min: 0, max: 9 });
     fc.assert(
       fc.property(priority, priority, (a, b) => {
@@ -36,13 +36,13 @@ describe('priority', () => {
   });
 
   it.each([-1, 10, 0.5, Number.NaN, Number.POSITIVE_INFINITY, '5' as unknown as number])(
-    'refuses %s',
+    'rejects %s',
     (value) => {
       expect(() => toBullPriority(value)).toThrow(usage('PRIORITY_RANGE'));
     },
   );
 
-  it('reads priorities of other BullMQ code: none is the most urgent, a large number the least', () => {
+  it('reads priorities of other BullMQ code: none as most urgent, a large number as least', () => {
     expect(fromBullPriority(0)).toBe(9);
     expect(fromBullPriority(11)).toBe(0);
     expect(fromBullPriority(2 ** 21 - 1)).toBe(0);
@@ -55,7 +55,7 @@ describe('a time limit', () => {
   });
 
   it.each([0, -1, 0.5, 1.5, BOUNDS.timeLimitMs.max + 1, Number.NaN, '5' as unknown as number])(
-    'of %s is refused',
+    'is rejected at %s',
     (ms) => {
       expect(() => checkTimeLimit(ms)).toThrow(
         expect.objectContaining({
@@ -70,7 +70,7 @@ describe('a time limit', () => {
 });
 
 describe('ids', () => {
-  it('sort by creation, are unique and may be used as BullMQ ids', () => {
+  it('sort by creation, are unique and valid as BullMQ ids', () => {
     const ids = Array.from({ length: 40_000 }, () => newId('j', 1_700_000_000_000));
     expect([...ids].sort()).toEqual(ids);
     expect(new Set(ids).size).toBe(ids.length);
@@ -85,7 +85,7 @@ describe('ids', () => {
     expect(newId('j', 1_800_000_000_000) > late).toBe(true);
   });
 
-  it('hold their time, chunks too', () => {
+  it('contain their creation time, also for chunks', () => {
     const now = 2_000_000_000_123;
     const id = newId('g', now);
     expect(idTime(id)).toBe(now);
@@ -93,18 +93,18 @@ describe('ids', () => {
     expect(checkJobId(chunkId(id, 17))).toBe(`${id}-17`);
   });
 
-  it.each(['order-1', 'j123', '', 'i'.repeat(26), `${newId('j')}x`])('%s is not one of ours', (id) => {
+  it.each(['order-1', 'j123', '', 'i'.repeat(26), `${newId('j')}x`])('recognise %s as foreign', (id) => {
     expect(idTime(id)).toBeUndefined();
   });
 
   it.each(['', '1', '00', 'a:b', 'a b', '-a', '.a', 'a'.repeat(129), 'ä', 'a\n', 'a\u001b[31m'])(
-    'refuses the id %j',
+    'reject %j',
     (id) => {
       expect(() => checkJobId(id)).toThrow(usage('JOB_ID'));
     },
   );
 
-  it('refuses as an id, and does not look for, what is a key of every queue', () => {
+  it('reject, and are not looked up for, names that are keys of every queue', () => {
     const { '': base, ...keys } = new QueueKeys('').getKeys('q');
     const names = Object.keys(keys);
     expect(base).toBe(':q:');
@@ -122,32 +122,32 @@ describe('ids', () => {
     .flatMap(
       (key) => /^\{t\}:([a-z]+):/.exec((key as (tag: string, id: string) => string)('{t}', 'x'))?.[1] ?? [],
     )
-    // Only the number of a bucket follows these.
+    // These are followed only by the number of a bucket.
     .filter((part) => part !== 'stats' && part !== 'work');
 
-  it('knows the parts of keys that something follows', () => {
+  it('are checked against key prefixes that include in, res, grp, gone, req and sweep', () => {
     expect(PARTS).toEqual(expect.arrayContaining(['in', 'res', 'grp', 'gone', 'req', 'sweep']));
   });
 
-  it.each(PARTS)('refuses the queue %s, whose keys would be those of something else', (name) => {
+  it.each(PARTS)('reject the queue name %s, whose keys would collide with others', (name) => {
     expect(() => checkQueueName(name)).toThrow(usage('QUEUE_NAME'));
   });
 
-  it.each(['order-1', 'A.b_c', '1a', 'a'.repeat(128)])('takes the id %s', (id) => {
+  it.each(['order-1', 'A.b_c', '1a', 'a'.repeat(128)])('accept %s', (id) => {
     expect(checkJobId(id)).toBe(id);
   });
 
-  it.each(['', 'a:b', '{x}', 'a'.repeat(65), '-q', 'a\n'])('refuses the queue name %j', (name) => {
+  it.each(['', 'a:b', '{x}', 'a'.repeat(65), '-q', 'a\n'])('reject the queue name %j', (name) => {
     expect(() => checkQueueName(name)).toThrow(usage('QUEUE_NAME'));
   });
 
-  it('shows no control character of a refused name', () => {
+  it('show no control characters of a rejected name', () => {
     expect(() => checkQueueName('a\u001b[2J')).toThrow("'a\\x1b[2J'");
     expect(printable('a\u0000\u007f\u009bß')).toBe('a\\x00\\x7f\\x9bß');
   });
 });
 
-describe('a name that is refused', () => {
+describe('a rejected name', () => {
   it.each([
     [
       'queue',
@@ -174,7 +174,7 @@ describe('a name that is refused', () => {
       'gpu 1,x*',
       "'gpu 1,x*' is not a worker name: use letters, digits, dots, dashes and underscores, 128 at most, such as gpu-1-x",
     ],
-  ] as const)('%s %j: one sentence with the rule and a name that would do', (kind, name, message) => {
+  ] as const)('gets one sentence with the rule and a valid suggestion: %s %j', (kind, name, message) => {
     expect(badName(kind, name)).toBe(message);
     expect(isName(kind, nameLike(kind, name))).toBe(true);
   });

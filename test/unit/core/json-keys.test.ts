@@ -4,7 +4,7 @@ import { findDuplicateKey } from '../../../src/lib/core/json-keys.js';
 
 const find = (text: string) => findDuplicateKey(text, JSON.parse(text));
 
-describe('a field that an object has twice', () => {
+describe('a duplicate key in a JSON object', () => {
   it.each([
     ['{"a":1,"a":2}', 'a', 7],
     ['{"a":1,"b":2,"a" : 3}', 'a', 13],
@@ -17,7 +17,7 @@ describe('a field that an object has twice', () => {
     ['{"k":":","k":1}', 'k', 9],
     ['{"a":1,\n\t"a"\r\n :2}', 'a', 9],
     ['{"__proto__":1,"__proto__":2}', '__proto__', 15],
-  ])('%s', (text, key, at) => {
+  ])('is found in %s', (text, key, at) => {
     expect(find(text)).toEqual({ key, at });
   });
 
@@ -32,11 +32,11 @@ describe('a field that an object has twice', () => {
     '{"a":["a","a"],"b":"a: \\"a\\": {"}',
     '{"a":"\\\\","b":"\\\\"}',
     '{"a":"}","b":{"a":1}}',
-  ])('%s has none', (text) => {
+  ])('is not found in %s', (text) => {
     expect(find(text)).toBeUndefined();
   });
 
-  it('is looked for in one section alone where that is asked, and the section itself must be there once', () => {
+  it('is searched in one section on request, which itself must be unique', () => {
     const inside = (text: string) => findDuplicateKey(text, JSON.parse(text), 'inputs');
     expect(inside('{"inputs":{"x":1,"x":2}}')).toEqual({ key: 'x', at: 17 });
     expect(inside('{"inputs":{"x":{"y":1,"y":2}}}')).toEqual({ key: 'y', at: 22 });
@@ -46,7 +46,7 @@ describe('a field that an object has twice', () => {
     expect(inside('{"other":1,"other":2,"inputs":{"x":1}}')).toBeUndefined();
   });
 
-  it('is found in any text, and none in what was written from a value', () => {
+  it('is found in any text that has one, and never in serialised values', () => {
     const key = fc.string({ unit: fc.constantFrom('a', '"', '\\', ':', '{', '}', 'é', ' '), maxLength: 4 });
     const value = fc.letrec((tie) => ({
       any: fc.oneof(

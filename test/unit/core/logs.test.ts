@@ -26,15 +26,15 @@ const numbered = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `line ${from + i}`);
 const written = (lines: readonly string[]) => lines.map((line) => `${line}\n`).join('');
 
-describe('the last lines of a log, for a message', () => {
-  it('are safe, short and not blank; none where there is no log', () => {
+describe('the last lines of a log in a message', () => {
+  it('are printable, short and not blank; without a log there are none', () => {
     expect(lastLogLines(file, 3)).toEqual([]);
     writeFileSync(file, `first\n\n  \nsecond\u001b[31m\n${'x'.repeat(300)}\n`);
     expect(lastLogLines(file, 2)).toEqual(['second\\x1b[31m', 'x'.repeat(200)]);
     expect(lastLogLines(file, 9)).toHaveLength(3);
   });
 
-  it('are looked for in the last 4 KB alone', () => {
+  it('are taken from the last 4 KB only', () => {
     writeFileSync(file, `early\n${'y'.repeat(4090)}\nlast\n`);
     expect(lastLogLines(file, 9)).toEqual(['y'.repeat(200), 'last']);
     writeFileSync(file, written(numbered(0, 1000)));
@@ -42,8 +42,8 @@ describe('the last lines of a log, for a message', () => {
   });
 });
 
-describe('a log that grows', () => {
-  it('becomes .old before a program starts, when it is beyond its size', () => {
+describe('log rotation', () => {
+  it('renames a log that is too large to .old before a program starts', () => {
     rotateLog(file, 4);
     writeFileSync(file, '1234');
     rotateLog(file, 4);
@@ -53,7 +53,7 @@ describe('a log that grows', () => {
     expect([existsSync(file), readFileSync(`${file}.old`, 'utf8')]).toEqual([false, '12345']);
   });
 
-  it('is copied and emptied while a program writes to it', () => {
+  it('copies and truncates a log that is being written', () => {
     boundOpenLog(file, 4);
     writeFileSync(file, '1234');
     boundOpenLog(file, 4);
@@ -65,7 +65,7 @@ describe('a log that grows', () => {
 });
 
 describe('the tail of a log', () => {
-  it('is its last lines, whatever their length, with or without a newline at the end', () => {
+  it('is its last lines of any length, with or without a final newline', () => {
     const line = fc.string({ unit: fc.constantFrom('a', 'é', '日', ' '), maxLength: 40 });
     fc.assert(
       fc.property(
@@ -83,7 +83,7 @@ describe('the tail of a log', () => {
     );
   });
 
-  it('is found beyond the piece that is read at once', () => {
+  it('extends beyond one read block', () => {
     const lines = numbered(0, 30_000);
     writeFileSync(file, written(lines));
     for (const count of [1, 7000, 12_345, 29_999, 30_000, 40_000]) {
@@ -94,7 +94,7 @@ describe('the tail of a log', () => {
     expect(tailLog(file, 2)?.lines).toEqual(['z'.repeat(200_000), 'last']);
   });
 
-  it('goes on in the log before the rotation, and is none without a log', () => {
+  it('continues into the rotated log, and is empty without a log', () => {
     expect(tailLog(file, 5)).toBeNull();
     writeFileSync(`${file}.old`, written(numbered(0, 10)));
     expect(tailLog(file, 5)).toBeNull();
@@ -106,8 +106,8 @@ describe('the tail of a log', () => {
   });
 });
 
-describe('a log that is followed', () => {
-  /** The lines that come, one by one. */
+describe('following a log', () => {
+  /** The lines, one by one. */
   function follow(from: number) {
     const ending = new AbortController();
     const lines = followLog(file, from, ending.signal);
@@ -119,7 +119,7 @@ describe('a log that is followed', () => {
     return { next, end };
   }
 
-  it('tells of each line once it is whole, its characters too', async () => {
+  it('reports each line once it is complete, with whole characters', async () => {
     writeFileSync(file, 'old\n');
     const { next, end } = follow(4);
     const grown = Buffer.from('né');
@@ -132,7 +132,7 @@ describe('a log that is followed', () => {
     expect(await end()).toBe(true);
   });
 
-  it('begins again with one that was emptied, and waits for one that is not there', async () => {
+  it('restarts on a truncated log, and waits for one that does not exist yet', async () => {
     const { next, end } = follow(0);
     const first = next();
     writeFileSync(file, 'a long first line\nrest that is lost');
@@ -144,7 +144,7 @@ describe('a log that is followed', () => {
     expect(await end()).toBe(true);
   });
 
-  it('is read to its end, however much came at once', async () => {
+  it('reads to the end, however much arrives at once', async () => {
     const lines = numbered(0, 20_000);
     writeFileSync(file, written(lines));
     const { next, end } = follow(0);

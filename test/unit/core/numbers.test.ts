@@ -4,7 +4,7 @@ import { poissonArrivals, seededRandom } from '../../../src/lib/core/random.js';
 import { placeOf, REORDER_ROWS, rowNumbers } from '../../../src/lib/core/row-place.js';
 import { parseMoment, writtenDuration } from '../../../src/lib/core/units.js';
 
-describe('random numbers', () => {
+describe('seeded random numbers', () => {
   it('are those of mulberry32, the same for the same seed', () => {
     const take = (seed: number) => {
       const random = seededRandom(seed);
@@ -15,7 +15,7 @@ describe('random numbers', () => {
     expect(take(2)).not.toEqual(take(1));
   });
 
-  it('arrive independently, at their rate', () => {
+  it('space Poisson arrivals at their rate', () => {
     const mean = () => 1 - 1 / Math.E;
     const every100Ms = [...poissonArrivals(10, 350, mean)];
     expect(every100Ms.map((at) => Math.round(at))).toEqual([100, 200, 300]);
@@ -28,18 +28,18 @@ describe('random numbers', () => {
   });
 });
 
-describe('places of rows', () => {
+describe('encoded row numbers', () => {
   it.each([
     [[3, 4, 5], { firstRow: 3 }],
     [[7], { firstRow: 7 }],
     [[0, 2, 3], { firstRow: 0, steps: [2, 1] }],
     [[1, 2, 4], { firstRow: 1, steps: [1, 2] }],
-  ])('%j', (numbers, place) => {
+  ])('of %j are compact', (numbers, place) => {
     expect(placeOf(numbers)).toEqual(place);
     expect(rowNumbers(place, numbers.length)).toEqual(numbers);
   });
 
-  it('give back the numbers they were made of', () => {
+  it('decode to the numbers they encode', () => {
     const numbers = fc.uniqueArray(fc.nat({ max: REORDER_ROWS }), { minLength: 1, maxLength: 50 });
     fc.assert(
       fc.property(numbers, (rows) => {
@@ -50,7 +50,7 @@ describe('places of rows', () => {
   });
 });
 
-describe('a duration as it is typed', () => {
+describe('a written duration', () => {
   it.each([
     [86_400_000, '1d'],
     [7_200_000, '2h'],
@@ -58,23 +58,23 @@ describe('a duration as it is typed', () => {
     [90_000, '90s'],
     [1500, '1500ms'],
     [1000, '1s'],
-  ])('%d ms is %s', (ms, text) => {
+  ])('of %d ms is %s', (ms, text) => {
     expect(writtenDuration(ms)).toBe(text);
   });
 });
 
-describe('a moment', () => {
+describe('a point in time', () => {
   it.each([
     ['2027-01-31T22:00Z', '2027-01-31T22:00:00.000Z'],
     [' 2027-01-31 22:00:30z ', '2027-01-31T22:00:30.000Z'],
     ['2027-01-31T22:00:30.5+01:00', '2027-01-31T21:00:30.500Z'],
     ['2027-01-31T22:00-0730', '2027-02-01T05:30:00.000Z'],
     ['2028-02-29T00:00Z', '2028-02-29T00:00:00.000Z'],
-  ])('%s', (text, iso) => {
+  ])('is parsed from %s', (text, iso) => {
     expect(new Date(parseMoment(text)).toISOString()).toBe(iso);
   });
 
-  it('without a zone is one of this host', () => {
+  it("without a zone is in this host's zone", () => {
     expect(parseMoment('2027-06-30T12:34')).toBe(new Date(2027, 5, 30, 12, 34).getTime());
   });
 
@@ -91,7 +91,7 @@ describe('a moment', () => {
     '2027-01-31T22:00Zx',
     '2027-01-31T22:00+25:00',
     '',
-  ])('%j is none', (text) => {
+  ])('is rejected as %j', (text) => {
     expect(() => parseMoment(text)).toThrow(
       expect.objectContaining({
         code: 'TIME',

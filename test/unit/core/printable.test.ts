@@ -4,7 +4,7 @@ import { printable, terminalJson, terminalText } from '../../../src/lib/core/pri
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
 const text = fc.string({ unit: 'binary' });
-/** Text in which what is unsafe is as frequent as what is not. */
+/** Text with as many unsafe as safe characters. */
 const nasty = fc.string({
   unit: fc.oneof(
     fc.constantFrom('\u001b', '\u009b', '\u202e', '\u2066', '\u200b', '\u200d', '\ufeff', '\u2028', '\u3164'),
@@ -25,7 +25,7 @@ const nasty = fc.string({
 });
 
 describe('printable', () => {
-  it('leaves nothing that a terminal obeys, hides or reorders', () => {
+  it('leaves nothing that a terminal would execute, hide or reorder', () => {
     fc.assert(
       fc.property(fc.oneof(text, nasty), (value) => {
         expect(printable(value).replaceAll('\ufe0f', '')).not.toMatch(UNSAFE);
@@ -42,11 +42,11 @@ describe('printable', () => {
     ['\ud800', '\\ud800'],
     ['ß 日本 😀 ⚠️ é', 'ß 日本 😀 ⚠️ é'],
     ['a\ufe0f', 'a\\ufe0f'],
-  ])('%j', (value, shown) => expect(printable(value)).toBe(shown));
+  ])('escapes %j', (value, shown) => expect(printable(value)).toBe(shown));
 });
 
 describe('terminalText', () => {
-  it('keeps styles, newlines and tabs of our own, and nothing else', () => {
+  it('keeps only styles, newlines and tabs', () => {
     expect(terminalText('\u001b[1mbold\u001b[22m\ta\nb')).toBe('\u001b[1mbold\u001b[22m\ta\nb');
     expect(terminalText('\u001b[2J\u001b]0;t\u0007')).toBe('\\x1b[2J\\x1b]0;t\\x07');
     fc.assert(

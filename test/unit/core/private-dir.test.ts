@@ -29,21 +29,21 @@ const make = () =>
 const modeOf = (path: string) => lstatSync(path).mode & 0o777;
 
 describe('a private directory', () => {
-  it('is made with those above it, for its owner alone', () => {
+  it('is created for its owner only, with missing parents', () => {
     make();
     expect([modeOf(dir), modeOf(join(outer, 'above'))]).toEqual([0o700, 0o700]);
     make();
     expect(modeOf(dir)).toBe(0o700);
   });
 
-  it.each([0o755, 0o770, 0o701])('of mode %o is closed to others', (mode) => {
+  it.each([0o755, 0o770, 0o701])('with mode %o is restricted to its owner', (mode) => {
     mkdirSync(dir, { recursive: true });
     chmodSync(dir, mode);
     make();
     expect(modeOf(dir)).toBe(0o700);
   });
 
-  it('is none where a file or a link has its name, or a file stands above it', () => {
+  it('is refused where a file or link has its name, or a parent is a file', () => {
     mkdirSync(join(outer, 'above'), { mode: 0o700 });
     symlinkSync(outer, dir);
     expect(make).toThrow(expect.objectContaining({ message: 'is not a directory', path: dir }));
@@ -59,7 +59,7 @@ describe('a private directory', () => {
     [0o720, false],
     [0o1777, true],
     [0o755, true],
-  ])('below one of mode %o is safe: %s', (mode, safe) => {
+  ])('below a directory of mode %o is safe: %s', (mode, safe) => {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const above = join(outer, 'above');
     chmodSync(above, mode);
@@ -76,7 +76,7 @@ describe('a private directory', () => {
     expect(make).toThrow(expect.objectContaining({ message: 'belongs to another user', path: dir }));
   });
 
-  it.runIf(root)('below one that a stranger made where anybody may is refused', () => {
+  it.runIf(root)("below another user's directory in a world-writable place is refused", () => {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     const above = join(outer, 'above');
     chownSync(above, ORDINARY_UID, ORDINARY_UID);
@@ -88,10 +88,10 @@ describe('a private directory', () => {
   });
 });
 
-describe('a file of the state directory that cannot be written', () => {
+describe('an unwritable file in the state directory', () => {
   const failed = (code: string) => Object.assign(new Error(code), { code });
 
-  it.each(['EACCES', 'EPERM', 'EROFS'])('for %s is not permitted', (code) => {
+  it.each(['EACCES', 'EPERM', 'EROFS'])('is reported as a permission problem for %s', (code) => {
     expect(stateFileError('/s/f', failed(code))).toMatchObject({
       code: 'STATE_DIR',
       message: `/s/f cannot be read or written (${code})`,
@@ -100,7 +100,7 @@ describe('a file of the state directory that cannot be written', () => {
     });
   });
 
-  it('for a full disk needs space', () => {
+  it('is reported as lack of space on a full disk', () => {
     const error = failed('ENOSPC');
     expect(stateFileError('/s/f', error)).toMatchObject({
       hint: expect.stringMatching(/^free some space, or .*INFER_STATE_DIR$/),
@@ -109,7 +109,7 @@ describe('a file of the state directory that cannot be written', () => {
     });
   });
 
-  it('for any other reason is that error', () => {
+  it('leaves any other error unchanged', () => {
     const plain = new TypeError('not of the system');
     const ours = Object.assign(new InferError('POOL_LOST', 'gone'), { code: 'POOL_LOST' });
     expect([stateFileError('f', plain), stateFileError('f', ours)]).toEqual([plain, ours]);

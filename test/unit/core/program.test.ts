@@ -7,7 +7,7 @@ import { lives } from '../../support/worker.js';
 
 const MINUTE_MS = 60_000;
 
-it('a program that ends answers with its exit code and what it printed', async () => {
+it('a program that exits yields its exit code and output', async () => {
   const args = ['-c', 'echo out; echo err >&2; exit 3'];
   expect(await runProgram('/bin/sh', args, { timeoutMs: MINUTE_MS })).toEqual({
     kind: 'ended',
@@ -17,7 +17,7 @@ it('a program that ends answers with its exit code and what it printed', async (
   });
 });
 
-it('a program that is not there, or may not be run, says so', async () => {
+it('a program that does not exist, or may not be executed, is reported as such', async () => {
   expect(await runProgram('/no/such/program', [], { timeoutMs: MINUTE_MS })).toEqual({ kind: 'absent' });
   expect(await runProgram('/', [], { timeoutMs: MINUTE_MS })).toEqual({
     kind: 'refused',
@@ -26,7 +26,7 @@ it('a program that is not there, or may not be run, says so', async () => {
   });
 });
 
-it('a program that takes too long is killed, with all that it started', async () => {
+it('a program that runs too long is killed, with all its children', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'infer-program-'));
   try {
     const file = join(dir, 'pid');
@@ -39,7 +39,7 @@ it('a program that takes too long is killed, with all that it started', async ()
   }
 });
 
-it('a program has only the environment that it is given', async () => {
+it('a program gets only the environment passed to it', async () => {
   const end = await runProgram('/bin/sh', ['-c', 'echo "$HOME$ONLY"'], {
     timeoutMs: MINUTE_MS,
     env: { PATH: process.env.PATH, ONLY: 'this' },

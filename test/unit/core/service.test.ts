@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { part, type Service, Services } from '../../../src/lib/core/service.js';
 
-/** Services that note what is done to them; `fails` names what throws, as "start b" or "stop b". */
+/** Services that record what is done to them; `fails` names what throws, as "start b" or "stop b". */
 function noted(names: string, ...fails: string[]): { services: Service[]; said: string[] } {
   const said: string[] = [];
   const note = (what: string) => {
@@ -16,7 +16,7 @@ function noted(names: string, ...fails: string[]): { services: Service[]; said: 
   return { services, said };
 }
 
-/** A promise and its end by hand. */
+/** A promise and the function that resolves it. */
 function gate(): { open: Promise<void>; pass: () => void } {
   let pass: () => void = () => undefined;
   const open = new Promise<void>((resolve) => {
@@ -36,7 +36,7 @@ describe('services', () => {
     expect(said).toEqual(['stop c', 'stop b', 'stop a']);
   });
 
-  it('wait for one before they go on to the next, both ways', async () => {
+  it('wait for each other in both directions', async () => {
     const [first, last] = [gate(), gate()];
     const said: string[] = [];
     const slow: Service = { name: 'slow', start: () => first.open, stop: () => last.open };
@@ -61,14 +61,14 @@ describe('services', () => {
     expect(said).toEqual(['c is started', 'a is stopped']);
   });
 
-  it('are undone when a later start fails, and that failure is thrown', async () => {
+  it('are stopped again when a later start fails, and that error is thrown', async () => {
     const { services, said } = noted('abcd', 'start c', 'stop b');
     const all = new Services('all', services);
     await expect(all.start()).rejects.toThrow('start c');
     expect(said).toEqual(['start a', 'start b', 'start c', 'stop b', 'stop a']);
   });
 
-  it('are each told to stop although another fails to', async () => {
+  it('are all stopped even if one fails to stop', async () => {
     const { services, said } = noted('abc', 'stop c');
     const all = new Services('all', services);
     await all.start();
@@ -76,7 +76,7 @@ describe('services', () => {
     expect(said.slice(3)).toEqual(['stop c', 'stop b', 'stop a']);
   });
 
-  it('tell of every stop that failed', async () => {
+  it('report every stop that failed', async () => {
     const { services } = noted('abc', 'stop c', 'stop a');
     const all = new Services('all', services);
     await all.start();
@@ -86,7 +86,7 @@ describe('services', () => {
     expect((error as AggregateError).message).toBe('2 parts of all failed to stop');
   });
 
-  it('are stopped once, however often they are told to', async () => {
+  it('are stopped once, however often stop is called', async () => {
     const { services, said } = noted('ab', 'stop a');
     const all = new Services('all', services);
     await all.start();
@@ -97,7 +97,7 @@ describe('services', () => {
     expect(said).toEqual(['start a', 'start b', 'stop b', 'stop a']);
   });
 
-  it('stopped during a start have that start ended, and what is up stopped', async () => {
+  it('stopped during a start abort that start and stop what is running', async () => {
     const { services, said } = noted('ac');
     const [a, c] = services as [Service, Service];
     const slow: Service = {
@@ -117,7 +117,7 @@ describe('services', () => {
     expect(said).toEqual(['start a', 'stop a']);
   });
 
-  it('stopped during a start that does not hear of it stop what came up late, too', async () => {
+  it('stopped during a start that ignores the abort also stop what started late', async () => {
     const { services, said } = noted('ac');
     const [a, c] = services as [Service, Service];
     const { open, pass } = gate();
@@ -132,7 +132,7 @@ describe('services', () => {
     expect(said).toEqual(['start a', 'stop deaf', 'stop a']);
   });
 
-  it('stopped during a start tell of what failed to stop', async () => {
+  it('stopped during a start report what failed to stop', async () => {
     const { services } = noted('a', 'stop a');
     const { open, pass } = gate();
     const all = new Services('all', [
@@ -146,7 +146,7 @@ describe('services', () => {
     await Promise.all([failed, stopped]);
   });
 
-  it('start no more when the signal of the start fires', async () => {
+  it('start no more once the start signal aborts', async () => {
     const { services, said } = noted('abc');
     const giveUp = new AbortController();
     const [a, b, c] = services as [Service, Service, Service];
@@ -157,7 +157,7 @@ describe('services', () => {
     expect(said).toHaveLength(3);
   });
 
-  it('are not stopped by a signal that fires after their start', async () => {
+  it('are not stopped when the start signal aborts after the start', async () => {
     const { services, said } = noted('a');
     const giveUp = new AbortController();
     const all = new Services('all', services);
@@ -166,7 +166,7 @@ describe('services', () => {
     expect(said).toEqual(['start a']);
   });
 
-  it('hear nothing more of the signal of their start once that is over', async () => {
+  it('no longer listen to the start signal after the start', async () => {
     let given: AbortSignal | undefined;
     const keep = (signal: AbortSignal) => {
       given = signal;
@@ -177,7 +177,7 @@ describe('services', () => {
     expect(given?.aborted).toBe(false);
   });
 
-  it('start once, and not after they were stopped', async () => {
+  it('start once, and never after a stop', async () => {
     const { services, said } = noted('a');
     const all = new Services('all', services);
     await all.start();
@@ -188,7 +188,7 @@ describe('services', () => {
     expect(said).toEqual(['start a']);
   });
 
-  it('are a service', async () => {
+  it('can be nested as a service', async () => {
     const { services, said } = noted('abcd');
     const [a, b, c, d] = services as [Service, Service, Service, Service];
     const all = new Services('all', [a, new Services('inner', [b, c]), d]);
@@ -197,7 +197,7 @@ describe('services', () => {
     expect(said.slice(4)).toEqual(['stop d', 'stop c', 'stop b', 'stop a']);
   });
 
-  it('with a limit leave a slow stop behind, and ask for the limit before each', async () => {
+  it('with a limit abandon a slow stop, and ask for the limit before each', async () => {
     const { services, said } = noted('ab');
     const limits = [1, 50_000, 50_000];
     const slow: Service = {
@@ -216,8 +216,8 @@ describe('services', () => {
   });
 });
 
-describe('a part', () => {
-  it('holds what was opened, for those after it and for its end', async () => {
+describe('a service that holds a value', () => {
+  it('provides the value to later services and to its own stop', async () => {
     const said: string[] = [];
     const connection = part(
       'connection',
@@ -233,7 +233,7 @@ describe('a part', () => {
     expect(said).toEqual(['close open']);
   });
 
-  it('that holds nothing is open all the same', async () => {
+  it('may hold undefined and still counts as open', async () => {
     const nothing = part('nothing', () => undefined);
     const all = new Services('all', [nothing]);
     await all.start();

@@ -21,7 +21,7 @@ const milliseconds = fc.double({ min: -3, max: 9, noNaN: true }).map((exponent) 
 const samples = fc.array(milliseconds, { minLength: 1, maxLength: 300 });
 
 describe('a sketch', () => {
-  it('knows every quantile to 1 %', () => {
+  it('estimates every quantile within 1 %', () => {
     fc.assert(
       fc.property(samples, (values) => {
         const sketch = sketchOf(values);
@@ -33,7 +33,7 @@ describe('a sketch', () => {
     );
   });
 
-  it('knows count, sum, least and greatest', () => {
+  it('has exact count, sum, minimum and maximum', () => {
     fc.assert(
       fc.property(samples, (values) => {
         const sketch = sketchOf(values);
@@ -46,7 +46,7 @@ describe('a sketch', () => {
     );
   });
 
-  it('merged is the sketch of all values, in whatever order', () => {
+  it('merged from several equals the sketch of all values, in any order', () => {
     fc.assert(
       fc.property(samples, samples, samples, (a, b, c) => {
         const merged = sketchOf(a);
@@ -61,7 +61,7 @@ describe('a sketch', () => {
     );
   });
 
-  it('comes back from JSON the same, as often as it goes there', () => {
+  it('survives any number of JSON round trips', () => {
     fc.assert(
       fc.property(samples, (values) => {
         const json = sketchOf(values).toJSON();
@@ -72,7 +72,7 @@ describe('a sketch', () => {
     );
   });
 
-  it('counts a value several times as that many', () => {
+  it('counts a value added with a weight that many times', () => {
     fc.assert(
       fc.property(milliseconds, fc.integer({ min: 1, max: 50 }), (value, times) => {
         const once = new Sketch();
@@ -83,7 +83,7 @@ describe('a sketch', () => {
     );
   });
 
-  it('tells how many values stay within a bound, to 1 % of it', () => {
+  it('counts values up to a bound within 1 % of it', () => {
     fc.assert(
       fc.property(samples, milliseconds, (values, bound) => {
         const counted = sketchOf(values).countUpTo(bound);
@@ -93,7 +93,7 @@ describe('a sketch', () => {
     );
   });
 
-  it('has a bounded number of buckets, whatever comes', () => {
+  it('has a bounded number of buckets for any input', () => {
     const sketch = new Sketch();
     for (let exponent = -300; exponent <= 300; exponent += 0.001) sketch.add(10 ** exponent);
     expect(sketch.toJSON().b.length / 2).toBeLessThan(1600);
@@ -101,13 +101,13 @@ describe('a sketch', () => {
     expect(sketch.quantile(0.999)).toBeGreaterThan(0.98e10);
   });
 
-  it('takes 0 and what a clock that went back says as 0, and nothing that is no number', () => {
+  it('counts 0 and negative values as 0, and ignores non-numbers', () => {
     const sketch = sketchOf([0, -5, Number.NaN, Number.POSITIVE_INFINITY]);
     sketch.add(3, 0);
     expect([sketch.count, sketch.sum, sketch.min, sketch.max, sketch.quantile(0.5)]).toEqual([2, 0, 0, 0, 0]);
   });
 
-  it('of nothing has no quantile, before and after JSON', () => {
+  it('without values has no quantile, before and after JSON', () => {
     const back = Sketch.from(new Sketch().toJSON());
     expect([back.count, back.sum, back.min, back.max, back.quantile(0.5)]).toEqual([
       0,

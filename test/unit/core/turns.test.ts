@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Turns } from '../../../src/lib/core/turns.js';
 
-it('work is done one piece at a time, in the order in which it was asked for', async () => {
+it('work queued in turns runs one at a time, in order', async () => {
   const turns = new Turns();
   const said: string[] = [];
   const piece = (name: string) => async () => {
@@ -14,7 +14,7 @@ it('work is done one piece at a time, in the order in which it was asked for', a
   expect(said).toEqual(['a begins', 'a ends', 'b begins', 'b ends']);
 });
 
-it('work that fails fails for who asked for it alone', async () => {
+it('failed work rejects only for its own caller', async () => {
   const turns = new Turns();
   const failed = turns.take(() => Promise.reject(new Error('no')));
   const next = turns.take(() => 'done');
@@ -22,7 +22,7 @@ it('work that fails fails for who asked for it alone', async () => {
   expect(await next).toBe('done');
 });
 
-it('turns are free when nothing is under way and nothing waits', async () => {
+it('turns are free when nothing runs or waits', async () => {
   const turns = new Turns();
   expect(turns.isFree).toBe(true);
   const [first, second] = [

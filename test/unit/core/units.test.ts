@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { badInput, InferError, toFailureRecord } from '../../../src/lib/core/errors.js';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
-import { Gate } from '../../../src/lib/core/gate.js';
 import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../../src/lib/core/units.js';
+import { WakeUp } from '../../../src/lib/core/wake-up.js';
 
 describe('durations', () => {
   it.each([
@@ -15,11 +15,11 @@ describe('durations', () => {
     ['7d', 604_800_000],
     [' 3 ', 3000],
     ['0', 0],
-  ])('%s is %d ms', (text, ms) => {
+  ])('parse %s as %d ms', (text, ms) => {
     expect(parseDuration(text)).toBe(ms);
   });
 
-  it.each(['', 's', '-1s', '1w', '1e3', '1s2', 'Infinity', '1,5s'])('refuses %j', (text) => {
+  it.each(['', 's', '-1s', '1w', '1e3', '1s2', 'Infinity', '1,5s'])('refuse %j', (text) => {
     expect(() => parseDuration(text)).toThrow(
       expect.objectContaining({ code: 'DURATION', exitCode: ExitCode.Usage }),
     );
@@ -36,11 +36,11 @@ describe('durations', () => {
     [356_400_000, '4d 3h'],
     [Number.NaN, '-'],
     [Number.POSITIVE_INFINITY, '-'],
-  ])('shows %d as %s', (ms, text) => {
+  ])('show %d as %s', (ms, text) => {
     expect(formatDuration(ms)).toBe(text);
   });
 
-  it('never shows a part at or above its unit', () => {
+  it('never show a part at or above its unit', () => {
     fc.assert(
       fc.property(fc.double({ min: 0, max: 1e10, noNaN: true }), (ms) => {
         const text = formatDuration(ms);
@@ -57,15 +57,15 @@ describe('sizes', () => {
     ['64 KB', 65_536],
     ['1.5mb', 1_572_864],
     ['2gb', 2_147_483_648],
-  ])('%s is %d bytes', (text, bytes) => {
+  ])('parse %s as %d bytes', (text, bytes) => {
     expect(parseBytes(text)).toBe(bytes);
   });
 
-  it.each(['', 'kb', '-1', '1kib', '1pb'])('refuses %j', (text) => {
+  it.each(['', 'kb', '-1', '1kib', '1pb'])('refuse %j', (text) => {
     expect(() => parseBytes(text)).toThrow(expect.objectContaining({ code: 'BYTES' }));
   });
 
-  it('shows what it read, about', () => {
+  it('are shown approximately', () => {
     expect([0, 512, 1536, 1024 ** 2, 150 * 1024 ** 3].map(formatBytes)).toEqual([
       '0 B',
       '512 B',
@@ -82,7 +82,7 @@ describe('sizes', () => {
 });
 
 describe('errors', () => {
-  it('keep code, hint and place, and a record of them is short and without a stack', () => {
+  it('keep code, hint and position, and their stored form is short and has no stack', () => {
     const error = badInput('INPUT_JSON', 'is bad', { where: 'line 3', hint: 'fix it' });
     expect(error).toMatchObject({ message: 'line 3: is bad', exitCode: ExitCode.BadInput });
     expect(toFailureRecord(error)).toEqual({ code: 'INPUT_JSON', message: 'line 3: is bad', hint: 'fix it' });
@@ -93,19 +93,19 @@ describe('errors', () => {
   });
 });
 
-describe('gate', () => {
-  it('wakes all who wait, and nobody who comes later', async () => {
-    const gate = new Gate();
-    const both = Promise.all([gate.wait(), gate.wait()]);
-    gate.open();
+describe('a wake-up', () => {
+  it('wakes all current waiters, and none that come later', async () => {
+    const wakeUp = new WakeUp();
+    const both = Promise.all([wakeUp.wait(), wakeUp.wait()]);
+    wakeUp.wake();
     await both;
     let woken = false;
-    void gate.wait().then(() => {
+    void wakeUp.wait().then(() => {
       woken = true;
     });
     await Promise.resolve();
     expect(woken).toBe(false);
-    gate.open();
+    wakeUp.wake();
     await Promise.resolve();
     expect(woken).toBe(true);
   });

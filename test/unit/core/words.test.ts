@@ -19,7 +19,7 @@ vi.mock('node:os', async (original) => {
   };
 });
 
-describe('a word of a command that is shown', () => {
+describe('a word in a displayed command', () => {
   it.each([
     ['plain-word_1', 'plain-word_1'],
     ['/a/b.json', '/a/b.json'],
@@ -29,7 +29,7 @@ describe('a word of a command that is shown', () => {
     ["it's", "'it'\\''s'"],
     ['', "''"],
     ['a\nb', "'a\nb'"],
-  ])('%j is %s to a shell', (word, shown) => {
+  ])('%j is quoted as %s', (word, shown) => {
     expect(quoteWord(word)).toBe(shown);
   });
 });
@@ -40,7 +40,7 @@ describe('names', () => {
     ['job', 'a'.repeat(128), 'a'.repeat(129)],
     ['model', '_'.repeat(128), 'm'.repeat(129)],
     ['worker', 'w'.repeat(128), 'w'.repeat(129)],
-  ] as const)('of a %s have a longest', (kind, longest, longer) => {
+  ] as const)('of a %s have a maximum length', (kind, longest, longer) => {
     expect([isName(kind, longest), isName(kind, longer)]).toEqual([true, false]);
     expect(isName(kind, nameLike(kind, longer))).toBe(true);
   });
@@ -54,7 +54,7 @@ describe('names', () => {
     ['job', '12a', true],
     ['queue', '12', true],
     ['worker', 'a,b', false],
-  ] as const)('a %s called %s: %s', (kind, name, good) => {
+  ] as const)('of a %s include %s: %s', (kind, name, good) => {
     expect(isName(kind, name)).toBe(good);
   });
 
@@ -67,19 +67,19 @@ describe('names', () => {
     ['model', 'ünder', 'nder'],
     ['model', '', 'digits'],
     ['worker', '*', 'gpu-1'],
-  ] as const)('a %s like %j is %s', (kind, name, like) => {
+  ] as const)('of a %s suggested for %j: %s', (kind, name, like) => {
     expect(nameLike(kind, name)).toBe(like);
   });
 });
 
-describe('a refused name that is long', () => {
-  it('is cut in the message', () => {
+describe('a long rejected name', () => {
+  it('is truncated in the message', () => {
     expect(badName('queue', 'q'.repeat(80))).toMatch(new RegExp(`^'${'q'.repeat(80)}' is not`));
     expect(badName('queue', 'q'.repeat(81))).toMatch(new RegExp(`^'${'q'.repeat(79)}…' is not`));
   });
 });
 
-describe('a model as users name it', () => {
+describe('a model reference', () => {
   it.each([
     ['digits', { model: 'digits' }],
     ['digits@2', { model: 'digits', version: 2 }],
@@ -90,13 +90,13 @@ describe('a model as users name it', () => {
     ['@3', { model: '@3' }],
     ['digits@', { model: 'digits@' }],
     ['digits@2x', { model: 'digits@2x' }],
-  ])('%s', (text, model) => {
+  ])('is parsed from %s', (text, model) => {
     expect(parseModel(text)).toEqual(model);
   });
 });
 
 describe('exit codes', () => {
-  it('each have a meaning and an example, and no two are the same', () => {
+  it('have a meaning and an example each, without duplicates', () => {
     const text = expect.stringMatching(/^\S.+\S$/);
     for (const facts of EXIT_CODES) {
       expect(facts).toEqual({ code: expect.any(Number), meaning: text, example: text });
@@ -109,14 +109,14 @@ describe('exit codes', () => {
 });
 
 describe('text of a file', () => {
-  it('has no byte order mark, and keeps all else', () => {
+  it('loses its byte order mark and nothing else', () => {
     expect(withoutMark('\ufeff{"a": "\ufeff"}')).toBe('{"a": "\ufeff"}');
     expect(withoutMark('a\ufeff')).toBe('a\ufeff');
   });
 });
 
 describe('the user of this process', () => {
-  it('is named as in the list of the system, or by number', () => {
+  it("is the system's user name, or the uid", () => {
     expect(systemUser()).toBe(userInfo().username);
     unlisted.user = true;
     expect(systemUser()).toBe(`uid ${process.getuid?.()}`);

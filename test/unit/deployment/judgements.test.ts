@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   clockState,
   isAutoscalerSilent,
+  isGpuFull,
   isSilent,
   isUnserved,
-  memoryState,
   standsStill,
 } from '../../../src/lib/deployment/judgements.js';
 import { NOW, queue, worker } from '../doctor/records.js';
@@ -23,7 +23,7 @@ describe('a queue', () => {
 
   const old = queue({ waiting: 5, oldestMs: 15_000 });
   it.each([
-    ['stands still when its oldest job waits beside an idle worker', old, {}, true],
+    ['stands still when its oldest job waits despite an idle worker', old, {}, true],
     ['moves when a job ended in the last minute', { ...old, ratePerSecond: 0.1 }, {}, false],
     ['moves when its oldest job has just come', { ...old, oldestMs: 14_999 }, {}, false],
     ['moves when a job runs', { ...old, active: 1 }, {}, false],
@@ -36,13 +36,13 @@ describe('a queue', () => {
     expect(standsStill(seen, { queues: [seen], workers })).toBe(expected);
   });
 
-  it('that is new between two moments has not stood still', () => {
+  it('that is new since the last look has not stood still', () => {
     const workers = [worker()];
     const before = { queues: [], workers };
     expect(standsStill(old, { queues: [old], workers }, before)).toBe(false);
   });
 
-  it('whose worker is new between two moments has not stood still', () => {
+  it('whose worker is new since the last look has not stood still', () => {
     const earlier = { ...old, oldestMs: 13_000 };
     const now = { queues: [old], workers: [worker({ id: 'w2' })] };
     expect(standsStill(old, now, { queues: [earlier], workers: [worker()] })).toBe(false);
@@ -50,7 +50,7 @@ describe('a queue', () => {
   });
 });
 
-it('a worker is silent after five seconds, by the clock of Redis', () => {
+it('a worker is silent after five seconds on the Redis clock', () => {
   expect(isSilent({ beatAt: NOW - 5000 }, NOW)).toBe(false);
   expect(isSilent({ beatAt: NOW - 5001 }, NOW)).toBe(true);
 });
@@ -73,12 +73,9 @@ it.each([
 });
 
 it.each([
-  [50, 0, 'unlimited'],
-  [59, 100, 'fine'],
-  [60, 100, 'filling'],
-  [79, 100, 'filling'],
-  [80, 100, 'full'],
-  [120, 100, 'full'],
-] as const)('%d of %d bytes are %s', (usedMemory, maxMemory, state) => {
-  expect(memoryState({ usedMemory, maxMemory })).toBe(state);
+  [949, false],
+  [950, true],
+])('a GPU with %d of 1000 bytes in use: full is %s', (usedBytes, full) => {
+  expect(isGpuFull({ usedBytes, totalBytes: 1000 })).toBe(full);
+  expect(isGpuFull({ usedBytes, totalBytes: 0 })).toBe(false);
 });

@@ -11,12 +11,12 @@ const model = (name: string, reason?: 'mixes' | 'fixed' | 'ROWS_MIXED') => ({
   ...(reason === undefined ? {} : { unbatched: { reason, text } }),
 });
 
-it('no worker, or rows of all models together', () => {
+it('the batching check skips without workers, and passes when rows of all models are batched', () => {
   expect(judgeBatching([])).toMatchObject({ status: 'skip' });
   expect(judgeBatching([worker({ models: [model('a')] })])).toMatchObject({ status: 'ok' });
 });
 
-it('what the trial at load found is right and slow: said once for all workers', () => {
+it('the batching check reports slow but correct models found at load once for all workers', () => {
   const models = [model('a', 'mixes'), model('b', 'fixed')];
   expect(judgeBatching([worker({ models }), worker({ name: 'beta', models })])).toMatchObject({
     status: 'ok',
@@ -25,7 +25,7 @@ it('what the trial at load found is right and slow: said once for all workers', 
   });
 });
 
-it('what was found in service is a warning with its fix', () => {
+it('the batching check warns with a fix about rows that affect each other in service', () => {
   expect(judgeBatching([worker({ models: [model('a', 'ROWS_MIXED'), model('b', 'mixes')] })])).toMatchObject({
     status: 'warn',
     found: expect.stringContaining(`worker alpha saw rows of a@1 mix in service: ${text}`),
@@ -34,7 +34,7 @@ it('what was found in service is a warning with its fix', () => {
   });
 });
 
-it('a table names the reason, unless one row a run is what the model was made for', () => {
+it('a table names why a model is not batched, unless it was built for one row per run', () => {
   expect([batchingNote('mixes'), batchingNote('ROWS_MIXED'), batchingNote('fixed')]).toEqual([
     'rows mix',
     'rows mixed',

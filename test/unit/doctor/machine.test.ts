@@ -12,7 +12,7 @@ import { settings } from './records.js';
 const MB = 2 ** 20;
 const GB = 2 ** 30;
 
-describe('GPU', () => {
+describe('the GPU checks', () => {
   const CSV =
     '0, GPU-aa, 81559, 559, 81000, 3, Disabled, 550.54.15, NVIDIA H100 80GB HBM3\n1, GPU-bb, [N/A], [N/A], [N/A], [N/A], [N/A], 550.54.15, X\n';
   const question = { wanted: true, contained: false, gpu: undefined };
@@ -21,7 +21,7 @@ describe('GPU', () => {
     gpus: parseGpus(`0, GPU-aa, 1000, 100, 900, 0, Disabled, ${driver}, A`, true, true).gpus,
   });
 
-  it('reads what nvidia-smi prints, and nothing else', () => {
+  it('parse the output of nvidia-smi, and nothing else', () => {
     expect(parseGpus(CSV, true, true).gpus).toMatchObject([
       {
         index: 0,
@@ -51,21 +51,21 @@ describe('GPU', () => {
       /reboot/,
     ],
     ['too old', gpus('470.82.01'), /470.82.01 is too old: CUDA 12 needs 525/, /install the NVIDIA driver/],
-  ] as const)('%s', (_, answer, found, fix) => {
+  ] as const)('fail a driver that is %s', (_, answer, found, fix) => {
     const finding = judgeDriver(answer, question);
     expect(finding).toMatchObject({ status: 'fail', blocks: ['GPU workers'] });
     expect(finding.found).toMatch(found);
     expect(finding.fix).toMatch(fix);
-    // Nobody asked: an idle GPU is worth a word, no GPU is not.
+    // Not asked for: an idle GPU deserves a warning, no GPU does not.
     const unasked = judgeDriver(answer, { ...question, wanted: false });
     expect(unasked.status).toBe(answer.kind === 'absent' ? 'skip' : 'warn');
   });
 
-  it('in a container the fix is to hand it in', () => {
+  it('suggest passing the GPU into a container', () => {
     expect(judgeDriver({ kind: 'absent' }, { ...question, contained: true }).fix).toContain('--gpus all');
   });
 
-  it('says when the GPU that was asked for is not there', () => {
+  it('report a requested GPU that does not exist', () => {
     const answer = { kind: 'gpus' as const, gpus: parseGpus(CSV, true, true).gpus };
     expect(judgeDriver(answer, { ...question, gpu: '1' }).status).toBe('ok');
     expect(judgeDriver(answer, { ...question, gpu: 'GPU-aa' }).status).toBe('ok');
@@ -76,7 +76,7 @@ describe('GPU', () => {
     expect(finding).toMatchObject({ status: 'fail', found: 'there is no GPU 4: the GPUs here are 0, 1' });
   });
 
-  it('names every library and the package that brings it', () => {
+  it('name every missing library and its package', () => {
     const missing = (library: string) => ({
       library,
       problem: `${library}: cannot open shared object file: No such file or directory`,
@@ -99,7 +99,7 @@ describe('GPU', () => {
     );
   });
 
-  it('the provider is fetched by the installer of onnxruntime-node', () => {
+  it('suggest the installer of onnxruntime-node for a missing provider', () => {
     const finding = judgeProvider(['libonnxruntime_providers_cuda.so'], { wanted: true, present: true });
     expect(finding.found).toContain('is not installed');
     expect(finding.fix).toContain('ONNXRUNTIME_NODE_INSTALL=true');
@@ -111,24 +111,24 @@ describe('GPU', () => {
     ['no loader, wanted', { library: 'libvulkan.so.1', problem: 'x' }, [], true, 'fail'],
     ['no driver, wanted', { library: 'libvulkan.so.1' }, [], true, 'fail'],
     ['no answer, wanted', undefined, [], true, 'fail'],
-  ])('Vulkan: %s', (_, answer, drivers, wanted, status) => {
+  ])('judge Vulkan: %s', (_, answer, drivers, wanted, status) => {
     expect(judgeVulkan(answer, drivers, wanted).status).toBe(status);
   });
 });
 
-describe('models', () => {
+describe('the models check', () => {
   const digits = { name: 'digits', version: 1, sizeBytes: 1000 };
   it.each([
     ['one', [digits], [], 'ok'],
     ['none', [], [], 'fail'],
     ['a bad one', [digits], [new InferError('CONFIG', 'bad', { hint: 'mend it' })], 'fail'],
-  ])('%s', (_, found, bad, status) => {
+  ])('judges %s', (_, found, bad, status) => {
     expect(judgeModels('/m', found, bad).status).toBe(status);
   });
 });
 
-describe('settings', () => {
-  it('counts those that are set, and tells of every problem', async () => {
+describe('the settings checks', () => {
+  it('count the settings in use, and report every problem', async () => {
     const loaded = await settings({ INFER_PREFIX: 'shop' });
     expect(judgeSettings([], loaded)).toMatchObject({ status: 'ok', details: ['prefix from INFER_PREFIX'] });
     const problems = [
@@ -143,7 +143,7 @@ describe('settings', () => {
     });
   });
 
-  it('a variable that nothing reads', () => {
+  it('report a variable that nothing reads', () => {
     expect(judgeVariables([]).status).toBe('ok');
     const finding = judgeVariables([{ name: 'INFER_REDIS_ULR', suggestion: 'INFER_REDIS_URL' }]);
     expect(finding).toMatchObject({
@@ -161,11 +161,11 @@ describe('settings', () => {
     ['a private key for all', { INFER_REDIS_CERT_FILE: '/c', INFER_REDIS_KEY_FILE: '/k' }, 0o644, 'warn'],
     ['a key with its certificate', { INFER_REDIS_CERT_FILE: '/c' }, 0o640, 'warn'],
     ['a URL of the environment', { INFER_REDIS_URL: 'redis://:s@h:1' }, 0o644, 'ok'],
-  ])('passwords: %s', async (_, env, mode, status) => {
+  ])('judge passwords: %s', async (_, env, mode, status) => {
     expect(judgeSecrets(await settings(env), () => mode).status).toBe(status);
   });
 
-  it('passwords on the command line', async () => {
+  it('warn about passwords on the command line', async () => {
     const { loadSettings } = await import('../../../src/lib/config/load.js');
     const loaded = await loadSettings({ env: {}, cwd: '/', flags: { redisUrl: 'redis://:s3cret@h:1' } });
     const finding = judgeSecrets(loaded, () => 0o600);
@@ -175,13 +175,13 @@ describe('settings', () => {
   });
 });
 
-describe('this machine', () => {
+describe('the machine checks', () => {
   it.each([
     ['20.19.0', 'ok'],
     ['22.3.0', 'ok'],
     ['20.18.9', 'fail'],
     ['18.20.0', 'fail'],
-  ])('Node.js %s: %s', (version, status) => {
+  ])('judge Node.js %s: %s', (version, status) => {
     expect(judgeNode(version).status).toBe(status);
   });
 
@@ -190,7 +190,7 @@ describe('this machine', () => {
     [GB, 16 * GB, 'warn'],
     [400 * MB, GB, 'warn'],
     [100 * MB, GB, 'fail'],
-  ])('%d of %d bytes of memory: %s', (free, total, status) => {
+  ])('judge %d of %d bytes of free memory: %s', (free, total, status) => {
     expect(judgeFree(free, total).status).toBe(status);
   });
 
@@ -198,7 +198,7 @@ describe('this machine', () => {
     [9 * GB, 'ok'],
     [500 * MB, 'warn'],
     [50 * MB, 'fail'],
-  ])('%d bytes of disk: %s', (free, status) => {
+  ])('judge %d bytes of free disk: %s', (free, status) => {
     expect(judgeDisk('/d', free, 10 * GB).status).toBe(status);
   });
 
@@ -207,7 +207,7 @@ describe('this machine', () => {
     ['1024', 'ok'],
     ['256', 'warn'],
     ['what?', 'skip'],
-  ])('ulimit -n %s: %s', (limit, status) => {
+  ])('judge ulimit -n %s: %s', (limit, status) => {
     expect(judgeFiles(limit).status).toBe(status);
   });
 });

@@ -5,20 +5,20 @@ import { judgeLimits, judgeLocks } from '../../../src/lib/doctor/checks/running.
 import type { ActiveJob } from '../../../src/lib/queue/read/job-active.js';
 import { NOW, queue, worker } from './records.js';
 
-describe('jobs have a worker', () => {
+describe('the check for jobs without a worker', () => {
   it.each([
-    ['no queue', [], [], 'ok'],
-    ['nothing waits, nobody serves', [queue()], [], 'ok'],
-    ['served', [queue({ waiting: 3 })], [worker()], 'ok'],
-    ['nobody', [queue({ waiting: 3 })], [], 'fail'],
-    ['only delayed jobs, nobody', [queue({ delayed: 1 })], [], 'fail'],
+    ['no queue at all', [], [], 'ok'],
+    ['an empty queue without a worker', [queue()], [], 'ok'],
+    ['a queue with a worker', [queue({ waiting: 3 })], [worker()], 'ok'],
+    ['a queue without a worker', [queue({ waiting: 3 })], [], 'fail'],
+    ['only delayed jobs and no worker', [queue({ delayed: 1 })], [], 'fail'],
     ['a worker of another queue', [queue({ waiting: 3 })], [worker({ queues: ['other'] })], 'fail'],
     ['a worker that leaves', [queue({ waiting: 3 })], [worker({ state: 'draining' })], 'fail'],
-  ])('%s', (_, queues, workers, status) => {
+  ])('judges %s', (_, queues, workers, status) => {
     expect(judgeServed(queues, workers).status).toBe(status);
   });
 
-  it('names the queues, and the command', () => {
+  it('names the queues, and the command to start a worker', () => {
     const queues = [queue({ waiting: 1, oldestMs: 61_000 }), queue({ name: 'b', waiting: 12 })];
     expect(judgeServed(queues, [])).toEqual({
       status: 'fail',
@@ -29,8 +29,8 @@ describe('jobs have a worker', () => {
   });
 });
 
-describe('paused and failed', () => {
-  it('a paused queue is told with what waits in it', () => {
+describe('the checks for paused queues and failed jobs', () => {
+  it('report a paused queue with the jobs waiting in it', () => {
     const finding = judgePaused([queue({ paused: true, waiting: 2, oldestMs: 3_600_000 }), queue()]);
     expect(finding).toMatchObject({ status: 'warn', fix: 'infer control resume q' });
     expect(finding.found).toBe('queue q is paused: 2 jobs wait (the oldest for 1h 0m)');
@@ -38,14 +38,14 @@ describe('paused and failed', () => {
     expect(judgePaused([queue({ paused: true })]).found).toBe('queue q is paused: no job waits');
   });
 
-  it('failed jobs come with the command that runs them again', () => {
+  it('report failed jobs with the command that retries them', () => {
     const finding = judgeFailed([queue({ failed: 2 }), queue({ name: 'b', failed: 1 })]);
     expect(finding).toMatchObject({ status: 'warn', fix: 'infer retry --failed -Q q,b' });
     expect(finding.found).toContain('3 jobs have failed');
   });
 });
 
-describe('workers take jobs', () => {
+describe('the check that workers take jobs', () => {
   const waiting = { waiting: 5, oldestMs: 10_000 };
   const later = { waiting: 5, oldestMs: 11_250 };
   const first = { queues: [queue(waiting)], workers: [worker()] };
@@ -61,8 +61,8 @@ describe('workers take jobs', () => {
     ['its worker ends jobs of other queues', later, { jobsDone: 3 }, 'ok'],
     ['the queue is paused', { ...later, paused: true }, {}, 'skip'],
     ['its worker leaves', later, { state: 'draining' }, 'skip'],
-    ['nobody serves it', later, { queues: ['other'] }, 'skip'],
-  ])('%s: %s', (_, after, at, status) => {
+    ['no worker serves it', later, { queues: ['other'] }, 'skip'],
+  ])('judges %s: %s', (_, after, at, status) => {
     const second = { queues: [queue(after)], workers: [worker(at as object)] };
     expect(judgeMoving(first, second).status).toBe(status);
   });
@@ -84,27 +84,27 @@ const job = (more: Partial<ActiveJob> = {}): ActiveJob => ({
   ...more,
 });
 
-describe('active jobs are held', () => {
+describe('the check for active jobs without a lock', () => {
   const lost = job({ lockMs: null });
   it.each([
     ['none active', [], [], [], 'skip'],
     ['held', [job()], [job()], [worker()], 'ok'],
-    ['lost, and nobody to take it over', [lost], [lost], [], 'fail'],
+    ['lost, and no worker to take it over', [lost], [lost], [], 'fail'],
     ['lost, with a worker of the queue', [lost], [lost], [worker()], 'warn'],
     ['lost only now', [job()], [lost], [], 'ok'],
     ['taken again in between', [lost], [{ ...lost, startedAt: NOW }], [], 'ok'],
-  ])('%s', (_, before, after, workers, status) => {
+  ])('judges %s', (_, before, after, workers, status) => {
     expect(judgeLocks(before, after, workers).status).toBe(status);
   });
 });
 
-describe('jobs within their time limit', () => {
+describe('the check for jobs beyond their time limit', () => {
   const running = (sinceMs: number) =>
     worker({ active: [{ id: 'j1', queue: 'q', model: 'm', rows: 1, sinceMs, attempt: 1 }] });
   it.each([
     ['no limit', job(), running(99_000), 'skip'],
     ['within', job({ timeLimitMs: 60_000 }), running(1000), 'ok'],
-    // It was taken long ago and has only just begun to run.
+    // It was taken long ago and has only just started to run.
     ['taken early, started late', job({ timeLimitMs: 5000 }), running(1000), 'ok'],
     ['just over, about to be ended', job({ timeLimitMs: 1000 }), running(1500), 'ok'],
     ['far over', job({ timeLimitMs: 1000 }), running(9000), 'fail'],
@@ -114,8 +114,8 @@ describe('jobs within their time limit', () => {
       { ...running(0), beatAt: NOW - 9000 },
       'fail',
     ],
-    ['in nobody’s heartbeat', job({ timeLimitMs: 1000 }), worker(), 'fail'],
-  ])('%s', (_, active, holder, status) => {
+    ['missing from every heartbeat', job({ timeLimitMs: 1000 }), worker(), 'fail'],
+  ])('judges %s', (_, active, holder, status) => {
     expect(judgeLimits([active], [holder], NOW).status).toBe(status);
   });
 

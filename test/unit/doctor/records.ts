@@ -3,7 +3,7 @@ import type { QueueSnapshot } from '../../../src/lib/queue/read/inspector.js';
 import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { parseInfo, type RedisFacts } from '../../../src/lib/redis/info.js';
 
-/** Now, in every table below. */
+/** The current time in every table below. */
 export const NOW = 1_700_000_000_000;
 
 export function queue(more: Partial<QueueSnapshot> = {}): QueueSnapshot {
@@ -57,14 +57,14 @@ export function worker(more: Partial<WorkerRecord> = {}): WorkerRecord {
   };
 }
 
-/** INFO of a server on which all is well, with other lines after it. */
+/** INFO of a healthy server, followed by other lines. */
 export function facts(lines = ''): RedisFacts {
   return parseInfo(
     `redis_version:7.0.15\nrole:master\nmaxmemory:1000000000\nused_memory:1000000\nmaxmemory_policy:noeviction\naof_enabled:1\nmaxclients:10000\nconnected_clients:5\n${lines}`,
   );
 }
 
-/** Settings as the variables say, with no file and no other environment. */
+/** Settings from these variables only, without a file. */
 export function settings(env: Record<string, string> = {}): Promise<LoadedSettings> {
   return loadSettings({ env: { HOME: '/nowhere', ...env }, cwd: '/' });
 }

@@ -12,7 +12,7 @@ import { facts, NOW } from './records.js';
 
 const GB = 2 ** 30;
 
-describe('version', () => {
+describe('the version check', () => {
   it.each([
     ['redis_version:6.0.16', 'fail'],
     ['redis_version:5.0.7', 'fail'],
@@ -20,19 +20,19 @@ describe('version', () => {
     ['redis_version:7.4.1', 'ok'],
     ['redis_version:7.2.4\nvalkey_version:8.0.1', 'ok'],
     ['redis_version:5.0.0\ndragonfly_version:df-v1.25.0', 'ok'],
-  ])('%s: %s', (line, status) => {
+  ])('judges %s: %s', (line, status) => {
     expect(judgeVersion(facts(line)).status).toBe(status);
   });
 });
 
-describe('memory', () => {
+describe('the memory checks', () => {
   it.each([
     [1, 0, 'warn', /no limit/],
     [1, 10, 'ok', /10 %/],
     [6, 10, 'warn', /60 %/],
     [8, 10, 'fail', /refused from 80 %/],
     [12, 10, 'fail', /120 %/],
-  ])('%d GB of %d: %s', (used, limit, status, found) => {
+  ])('judge %d GB of %d: %s', (used, limit, status, found) => {
     const finding = judgeMemory({ usedMemory: used * GB, maxMemory: limit * GB });
     expect(finding).toMatchObject({ status, found: expect.stringMatching(found) });
     expect(finding.blocks).toEqual(status === 'fail' ? ['submit'] : undefined);
@@ -43,19 +43,19 @@ describe('memory', () => {
     ['', GB, 0, 'ok'],
     ['allkeys-lru', GB, 0, 'fail'],
     ['volatile-ttl', GB, 0, 'fail'],
-    // Never full, so nothing is dropped yet.
+    // Never full, so nothing is evicted yet.
     ['allkeys-lru', 0, 0, 'warn'],
-    // Put right, but what was lost stays lost.
+    // Fixed, but what was lost stays lost.
     ['noeviction', GB, 12, 'warn'],
     ['volatile-lru', GB, 12, 'fail'],
-  ])('%s with a limit of %d and %d evictions: %s', (policy, maxMemory, evictedKeys, status) => {
+  ])('judge %s with a limit of %d and %d evictions: %s', (policy, maxMemory, evictedKeys, status) => {
     const finding = judgePolicy({ policy, maxMemory, evictedKeys });
     expect(finding.status).toBe(status);
     expect(/12 keys were dropped/.test(finding.found)).toBe(evictedKeys > 0);
   });
 });
 
-describe('persistence', () => {
+describe('the persistence check', () => {
   const CONFIG = new Map([
     ['save', '3600 1'],
     ['stop-writes-on-bgsave-error', 'yes'],
@@ -64,7 +64,7 @@ describe('persistence', () => {
     ['', CONFIG, 'ok', /append-only file/],
     ['aof_last_write_status:err', CONFIG, 'fail', /MISCONF/],
     ['rdb_last_bgsave_status:err', CONFIG, 'fail', /MISCONF/],
-    // Where CONFIG is refused the default holds: changes are refused.
+    // Where CONFIG is denied the default applies: writes are refused.
     ['rdb_last_bgsave_status:err', new Map(), 'fail', /MISCONF/],
     [
       'rdb_last_bgsave_status:err',
@@ -75,13 +75,13 @@ describe('persistence', () => {
     ['rdb_last_bgsave_status:err', new Map([['save', '']]), 'warn', /failed/],
     ['aof_enabled:0\nrdb_changes_since_last_save:17', CONFIG, 'warn', /17 changes/],
     ['aof_enabled:0', new Map([['save', '']]), 'warn', /no snapshots either/],
-  ])('%s', (lines, config, status, found) => {
+  ])('judges %s', (lines, config, status, found) => {
     const finding = judgePersistence(facts(lines), config as Map<string, string>, NOW);
     expect(finding).toMatchObject({ status, found: expect.stringMatching(found) });
   });
 });
 
-describe('role', () => {
+describe('the role check', () => {
   it.each([
     ['', 'ok', 'primary, no replica'],
     ['connected_slaves:2', 'warn', 'primary, 2 replicas; min-replicas-to-write is off'],
@@ -90,7 +90,7 @@ describe('role', () => {
     ['min_slaves_good_slaves:1\nconnected_slaves:1', 'ok', '1 replica'],
     ['role:slave\nmaster_host:10.0.0.1\nmaster_port:6379\nmaster_link_status:up', 'fail', '10.0.0.1:6379'],
     ['role:slave\nmaster_host:a\nmaster_port:1\nmaster_link_status:down', 'fail', 'which it has lost'],
-  ])('%s: %s', (lines, status, found) => {
+  ])('judges %s: %s', (lines, status, found) => {
     expect(judgeRole(facts(lines))).toMatchObject({ status, found: expect.stringContaining(found) });
   });
 
@@ -99,13 +99,13 @@ describe('role', () => {
     [85, 100, 'warn'],
     [96, 100, 'fail'],
     [5, 0, 'ok'],
-  ])('%d of %d connections: %s', (open, most, status) => {
+  ])('judges %d of %d connections: %s', (open, most, status) => {
     const { status: found } = judgeClients(facts(`connected_clients:${open}\nmaxclients:${most}`));
     expect(found).toBe(status);
   });
 });
 
-describe('rights', () => {
+describe('the permission check', () => {
   const all = [...new Set([...aclCommands('producer'), ...aclCommands('worker')])];
   it.each([
     ['nothing refused', [], 'ok', undefined],
@@ -114,19 +114,19 @@ describe('rights', () => {
     ['one of workers', ['zpopmin'], 'warn', /may submit, not serve: no ZPOPMIN$/],
     ['one of submitters', ['hmset'], 'warn', /may serve, not submit: no HMSET$/],
     ['all of it', all, 'fail', /may not use the keys/],
-  ])('%s', (_, refused, status, found) => {
+  ])('judges %s', (_, refused, status, found) => {
     const finding = judgeRights('bob', 'infer', all, refused);
     expect(finding.status).toBe(status);
     if (found !== undefined) expect(finding.found).toMatch(found);
   });
 
-  it('the fix is the command', () => {
+  it('gives the ACL command as the fix', () => {
     expect(judgeRights('bob', 'infer', all, ['zadd', 'xadd']).fix).toBe('ACL SETUSER bob +xadd +zadd');
     expect(judgeRights('bob', 'shop', all, all).fix).toBe('ACL SETUSER bob ~{shop:*}:* ~{shop}:*');
   });
 });
 
-describe('results', () => {
+describe('the results checks', () => {
   const sample = (results: number, others: number, total: number) => ({
     keys: [
       ...Array.from({ length: results }, (_, at) => ({ key: `{infer:q}:res:j${at}`, bytes: 1000 })),
@@ -141,11 +141,11 @@ describe('results', () => {
     ['much, but not the most', sample(40, 60, 1_000_000), GB, 'ok'],
     ['much without a limit', sample(90, 10, 1_000_000), 0, 'warn'],
     ['little without a limit', sample(90, 10, 1000), 0, 'ok'],
-  ])('%s', (_, keys, maxMemory, status) => {
+  ])('judge memory used by results: %s', (_, keys, maxMemory, status) => {
     expect(judgeResults(keys, { maxMemory }, 'infer').status).toBe(status);
   });
 
-  it('of another prefix are not ours', () => {
+  it('ignore results of another prefix', () => {
     expect(judgeResults(sample(100, 0, 1_000_000), { maxMemory: GB }, 'shop').found).toContain('0 %');
   });
 
@@ -153,19 +153,19 @@ describe('results', () => {
     ['noeviction', 0.95, 'warn'],
     ['allkeys-lru', 0.95, 'ok'],
     ['noeviction', 0.5, 'ok'],
-  ])('a Redis for results with %s at %d', (policy, share, status) => {
+  ])('judge a Redis for results with %s at %d', (policy, share, status) => {
     const finding = judgeResultsRedis('redis://r:1', { policy, usedMemory: share * GB, maxMemory: GB });
     expect(finding.status).toBe(status);
   });
 });
 
-describe('distance and clock', () => {
+describe('the latency and clock checks', () => {
   it.each([
     [0.2, false, 'ok'],
     [25, false, 'warn'],
     [undefined, false, 'ok'],
     [0.2, true, 'warn'],
-  ])('%s ms, isolated %s: %s', (ms, isolated, status) => {
+  ])('judge %s ms, isolated %s: %s', (ms, isolated, status) => {
     expect(judgeReach('redis://r:1', ms, isolated).status).toBe(status);
   });
 
@@ -174,15 +174,15 @@ describe('distance and clock', () => {
     [-900, 'ok', /900 ms/],
     [2500, 'warn', /2.5 s ahead/],
     [-20_000, 'fail', /20 s behind/],
-  ])('%d ms: %s', (ahead, status, found) => {
+  ])('judge a clock %d ms ahead: %s', (ahead, status, found) => {
     expect(judgeClock('this machine', ahead)).toMatchObject({ status, found: expect.stringMatching(found) });
   });
 });
 
-describe('data', () => {
+describe('the data check', () => {
   const loss = { kind: 'all', from: 0, seenAt: NOW - 2000, noticedAt: NOW - 1000 } as const;
 
-  it('a loss is shown for a day', () => {
+  it('reports a loss for a day', () => {
     expect(judgeData([], NOW).status).toBe('ok');
     expect(judgeData([loss], NOW)).toMatchObject({
       status: 'warn',

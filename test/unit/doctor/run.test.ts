@@ -20,7 +20,7 @@ const check = (id: string, run: Check['run'], more: Partial<Check> = {}): Check 
 const context = openContext({ loaded: await settings(), version: '1.0.0' });
 
 describe('running checks', () => {
-  it('keeps their order, and turns what they throw into findings', async () => {
+  it('keeps the order, and turns thrown errors into findings', async () => {
     const results = await runChecks(
       [
         check('good', () => ok('fine')),
@@ -42,7 +42,7 @@ describe('running checks', () => {
     ]);
   });
 
-  it('gives up each at its own limit, all at once', async () => {
+  it('runs all at once, each up to its own limit', async () => {
     const never = () => new Promise<never>(() => undefined);
     const started = performance.now();
     const results = await runChecks(
@@ -60,15 +60,15 @@ describe('running checks', () => {
   });
 });
 
-describe('the catalogue', () => {
-  it('has every topic, ids that begin with it or say it, and no id twice', () => {
+describe('the catalogue of checks', () => {
+  it('covers every topic, with unique ids that name their topic', () => {
     const ids = CATALOGUE.map((one) => one.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(new Set(CATALOGUE.map((one) => one.topic))).toEqual(new Set(TOPICS));
     expect(ids.filter((id) => !/^[a-z]+(-[a-z]+)+$/.test(id))).toEqual([]);
   });
 
-  it('is selected by topic and id, in its own order', () => {
+  it('is selected by topic and id, in catalogue order', () => {
     const ids = selectChecks(CATALOGUE, ['system-node', 'config']).map((one) => one.id);
     expect(ids).toEqual(['config-values', 'config-variables', 'config-secrets', 'system-node']);
     expect(selectChecks(CATALOGUE, [])).toHaveLength(CATALOGUE.length);
@@ -78,7 +78,7 @@ describe('the catalogue', () => {
     ['reddis', 'did you mean redis?'],
     ['redis-memroy', 'did you mean redis-memory?'],
     ['zzzzzzzzzz', 'topics: redis, queues'],
-  ])('%s: %s', (word, hint) => {
+  ])('rejects %s: %s', (word, hint) => {
     expect(() => selectChecks(CATALOGUE, [word])).toThrowError(
       expect.objectContaining({ code: 'CHECK_UNKNOWN', exitCode: 2, hint: expect.stringContaining(hint) }),
     );
@@ -97,28 +97,28 @@ describe('the verdict', () => {
   });
   const all = ['redis-reach', 'models-found', 'models-runtime', 'models-load', 'gpu-run'];
 
-  it('everything is ready when all is well', () => {
+  it('is ready for everything when all checks pass', () => {
     const verdict = judge(all.map((id) => result(id)));
     expect(verdict).toMatchObject({ ok: true, notReady: [] });
     expect(verdict.ready).toEqual(['submit', 'results', 'inspect', 'CPU workers', 'GPU workers']);
   });
 
-  it('says nothing of what was not looked at', () => {
+  it('does not mention what was not checked', () => {
     expect(judge([result('redis-reach')]).ready).toEqual(['submit', 'results', 'inspect']);
   });
 
-  it('gives the first reason, once for all that it blocks', () => {
+  it('gives the first reason once for all that it blocks', () => {
     const verdict = judge([
       result('redis-reach', { status: 'fail', found: 'no Redis', blocks: ['submit', 'GPU workers'] }),
       result('gpu-driver', { status: 'skip', found: 'no GPU', blocks: ['GPU workers'] }),
     ]);
-    // Results and the rest need the check that failed, whatever it says of them.
+    // Results and the rest need the failed check, whatever it reports.
     const what = ['submit', 'results', 'inspect', 'CPU workers', 'GPU workers'];
     expect(verdict.notReady).toEqual([{ what, because: 'no Redis' }]);
     expect(verdict.ok).toBe(false);
   });
 
-  it('workers are ready when some models load and others do not', () => {
+  it('has workers ready when some models load and others do not', () => {
     const bad = { status: 'fail', found: 'broken/model.json: it is not JSON', blocks: [] } as const;
     const verdict = judge(
       all.map((id) => result(id, id.startsWith('models-') && id !== 'models-runtime' ? bad : {})),
@@ -127,7 +127,7 @@ describe('the verdict', () => {
     expect(verdict.ready).toContain('CPU workers');
   });
 
-  it('a check that was given up blocks what needs it', () => {
+  it('treats a check that timed out as blocking', () => {
     const late = result('models-load', { status: 'fail', found: 'no answer in 60 s', timedOut: true });
     const verdict = judge(all.map((id) => (id === 'models-load' ? late : result(id))));
     expect(verdict.notReady).toEqual([
@@ -135,13 +135,13 @@ describe('the verdict', () => {
     ]);
   });
 
-  it('a warning fails nothing', () => {
+  it('is not failed by a warning', () => {
     expect(judge([result('redis-reach', { status: 'warn' })])).toMatchObject({ ok: true });
   });
 });
 
-describe('the mask of reports', () => {
-  it('takes out passwords in use, credentials of URLs and the home directory', async () => {
+describe('masking a report', () => {
+  it('removes current passwords, credentials in URLs and the home directory', async () => {
     const loaded = await settings({
       INFER_REDIS_URL: 'redis://bob:p4ss%2Fw0rd@h:1',
       INFER_REDIS_PASSWORD: 's3cret',

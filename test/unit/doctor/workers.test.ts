@@ -15,7 +15,7 @@ import { NOW, worker } from './records.js';
 
 const look = (at: number, ...workers: ReturnType<typeof worker>[]) => ({ at, workers });
 
-describe('workers are alive', () => {
+describe('the check for silent workers', () => {
   it.each([
     ['none', [], 'skip'],
     ['sends heartbeats', [worker()], 'ok'],
@@ -23,18 +23,18 @@ describe('workers are alive', () => {
     ['silent', [worker({ beatAt: NOW - 5001 })], 'fail'],
     ['on time', [worker({ loopLagMs: 500 })], 'ok'],
     ['late', [worker({ loopLagMs: 501 })], 'warn'],
-  ])('%s', (_, workers, status) => {
+  ])('judges %s', (_, workers, status) => {
     expect(judgeBeats(look(NOW, ...workers)).status).toBe(status);
   });
 });
 
-describe('versions', () => {
+describe('the worker version check', () => {
   it.each([
     [['1.0.0', '1.0.0'], '1.0.0', 'ok'],
     [['1.0.0', '1.1.0'], '1.1.0', 'warn'],
     [['1.0.0'], '1.1.0', 'warn'],
     [[], '1.0.0', 'skip'],
-  ])('%j and this infer %s: %s', (versions, own, status) => {
+  ])('judges %j with this infer at %s: %s', (versions, own, status) => {
     const workers = versions.map((version) => worker({ version, name: `w-${version}` }));
     const finding = judgeVersions(workers, own);
     expect(finding.status).toBe(status);
@@ -42,7 +42,7 @@ describe('versions', () => {
   });
 });
 
-describe('clocks of workers', () => {
+describe('the worker clock check', () => {
   it.each([
     [0, 'ok', ''],
     [-900, 'ok', ''],
@@ -51,8 +51,8 @@ describe('clocks of workers', () => {
     [-5000, 'warn', ' is 5 s behind that of Redis'],
     [3_600_000, 'fail', ' is 1h 0m ahead of that of Redis'],
     [-30_000, 'fail', ' is 30 s behind that of Redis'],
-  ])('a host %d ms ahead of Redis: %s', (clockAheadMs, status, found) => {
-    // Heartbeats have Redis's time, however wrong the host's.
+  ])('judges a host %d ms ahead of Redis: %s', (clockAheadMs, status, found) => {
+    // Heartbeats have Redis's time, whatever the host's clock.
     const before = worker({ beatAt: NOW - 1000, clockAheadMs });
     const after = worker({ beatAt: NOW, clockAheadMs });
     const finding = judgeWorkerClocks(look(NOW - 1250, before), look(NOW, after));
@@ -60,13 +60,13 @@ describe('clocks of workers', () => {
     expect(finding.found).toContain(found);
   });
 
-  it('of a worker that does not beat says nothing', () => {
+  it('says nothing about a worker without heartbeats', () => {
     const still = worker({ beatAt: NOW - 30_000 });
     expect(judgeWorkerClocks(look(NOW - 1250, still), look(NOW, still)).status).toBe('skip');
   });
 });
 
-describe('cores', () => {
+describe('the core check', () => {
   it.each([
     ['enough', [worker()], 2, 'ok'],
     ['processes count', [worker({ concurrency: 3 })], 4, 'warn'],
@@ -74,12 +74,12 @@ describe('cores', () => {
     ['workers together', [worker(), worker({ id: 'w2' })], 3, 'warn'],
     ['on other machines', [worker({ host: 'there', threads: 99 })], 1, 'skip'],
     ['of old versions, which do not say', [{ ...worker(), threads: undefined }], 1, 'skip'],
-  ])('%s', (_, workers, cores, status) => {
+  ])('judges %s', (_, workers, cores, status) => {
     expect(judgeCores(workers as ReturnType<typeof worker>[], { host: 'here', cores }).status).toBe(status);
   });
 });
 
-describe('models of running workers', () => {
+describe('the check of loaded models', () => {
   const disk = (version: number, dir = '/models'): OnDisk => ({ dir, name: 'digits', version });
   const serving = (more: Partial<WorkerRecord['models'][number]> = {}, name = 'alpha') =>
     worker({
@@ -98,11 +98,11 @@ describe('models of running workers', () => {
     served,
   });
 
-  it('as they are, also in another directory than the one named here', () => {
+  it('passes unchanged models, also from a directory other than the one named here', () => {
     expect(judgeServed([serving()], [disk(1), disk(7, '/elsewhere')], 'here').status).toBe('ok');
   });
 
-  it('a newer version on disk', () => {
+  it('warns about a newer version on disk', () => {
     expect(judgeServed([serving()], [disk(2)], 'here')).toMatchObject({
       status: 'warn',
       found: 'worker alpha runs digits@1, but version 2 is on disk',
@@ -111,7 +111,7 @@ describe('models of running workers', () => {
     expect(judgeServed([serving()], [disk(2)], 'there').status).toBe('ok');
   });
 
-  it('a version that somebody named is no fault', () => {
+  it('passes a version that was chosen explicitly', () => {
     const finding = judgeServed([serving({ chosen: true })], [disk(2)], 'here');
     expect(finding.status).toBe('ok');
     expect(finding.details?.[0]).toContain('was told to run digits@1; version 2 is on disk');
@@ -120,7 +120,7 @@ describe('models of running workers', () => {
   it.each([
     [true, 'warn', 'worker alpha: model digits@1 changed'],
     [false, 'fail', 'worker alpha does not serve digits: model digits@1 changed'],
-  ])('what the worker says itself, served: %s', (served, status, found) => {
+  ])('reports a problem that the worker itself reports, served: %s', (served, status, found) => {
     const said = { ...serving(), modelProblems: [problem(served)] };
     expect(judgeServed([said], [], 'there')).toMatchObject({
       status,
@@ -129,7 +129,7 @@ describe('models of running workers', () => {
     });
   });
 
-  it('of different versions, or different files under one', () => {
+  it('reports different versions, and different files under one version', () => {
     const versions = judgeServed([serving(), serving({ version: 2 }, 'beta')], [], 'here');
     expect(versions.found).toBe('model digits runs in different versions: 1 on alpha; 2 on beta');
     const files = judgeServed([serving(), serving({ digest: 'bb' }, 'beta')], [], 'here');
@@ -143,7 +143,7 @@ describe('models of running workers', () => {
   });
 });
 
-describe('models load', () => {
+describe('the model load check', () => {
   const good = (warnings: string[] = []): ModelReading => ({
     name: 'digits',
     loaded: { signature: { name: 'digits', version: 1, warnings } } as unknown as LoadedModel,
@@ -153,7 +153,7 @@ describe('models load', () => {
     error: new InferError('MODEL_LOAD', 'it is empty', { hint: 'copy it' }),
   };
 
-  it('one that does not fails the check, and blocks workers only where no other does', () => {
+  it('fails when one does not load, and blocks workers only where no other loads', () => {
     expect(judgeLoads([good(), bad], [])).toMatchObject({
       status: 'fail',
       found: 'it is empty',
@@ -163,7 +163,7 @@ describe('models load', () => {
     expect(judgeLoads([bad], []).blocks).toEqual(['CPU workers', 'GPU workers']);
   });
 
-  it('warnings of models are warnings', () => {
+  it('warns when models have warnings', () => {
     expect(judgeLoads([good(['runs one row at a time'])], [])).toMatchObject({
       status: 'warn',
       found: 'digits: runs one row at a time',

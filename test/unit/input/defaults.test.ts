@@ -81,11 +81,11 @@ describe('inputs with a default', () => {
         },
       ],
     ],
-  ])('may be left out of %s', (_, value, expected) => {
+  ])('may be omitted from %s', (_, value, expected) => {
     expect(payloadsFromValue(value, audio).flatMap(rows)).toEqual(expected);
   });
 
-  it('may be left out of an Open Inference Protocol request', () => {
+  it('may be omitted from an Open Inference Protocol request', () => {
     const request = { inputs: [{ name: 'x', shape: [2, 2], datatype: 'FP32', data: [1, 2, 3, 4] }] };
     expect(rows(payloadFromOip(request, audio))).toEqual([
       { x: [1, 2], ...rest },
@@ -93,7 +93,7 @@ describe('inputs with a default', () => {
     ]);
   });
 
-  it('leave a .npy file and NDJSON with the one that is needed', async () => {
+  it('leave .npy files and NDJSON with the one required input', async () => {
     const array = npy('<f4', [3, 2], new Uint8Array(Float32Array.of(1, 2, 3, 4, 5, 6).buffer));
     expect(rows(await readAll(array, audio, { chunkRows: 2 }))).toEqual(
       [
@@ -110,7 +110,7 @@ describe('inputs with a default', () => {
     );
   });
 
-  it('are checked when they are given, and others are still needed', async () => {
+  it('are validated when given, and other inputs remain required', async () => {
     const wrong = await failure(() => payloadFromValue({ x: [1, 2], state: [1] }, audio));
     expect([wrong.code, wrong.message]).toEqual(['INPUT_SHAPE', expect.stringContaining("input 'state'")]);
     const missing = await failure(() => payloadFromValue({ sr: 8000 }, audio));

@@ -51,11 +51,11 @@ describe('element codecs', () => {
     ['float32', 'inf', 'refused'],
     ['int32', 'NaN', 'refused'],
     ['bool', 'NaN', 'refused'],
-  ])('%s takes %s as %s', (type, value, expected) => {
+  ])('for %s read %s as %s', (type, value, expected) => {
     expect(write(type, value)).toBe(expected);
   });
 
-  it('takes NaN and infinities as numbers only from a program', () => {
+  it('accept NaN and infinities as numbers only from a program', () => {
     for (const type of ['float32', 'float64', 'float16'] as const) {
       const target = CODECS[type].allocate(2);
       expect(CODECS[type].write(target, 0, [Number.NaN, Number.NEGATIVE_INFINITY], true)).toBe(-1);
@@ -64,13 +64,13 @@ describe('element codecs', () => {
     expect(CODECS.float32.write(CODECS.float32.allocate(1), 0, [1e39], true)).toBe(0);
   });
 
-  it('every float16 comes back as its own bits', () => {
+  it('decode and encode every float16 without loss', () => {
     for (let bits = 0; bits < 65536; bits++) {
       if ((bits & 0x7c00) !== 0x7c00) expect(toHalf(fromHalf(bits))).toBe(bits);
     }
   });
 
-  it('float16 is the nearest, ties to even', () => {
+  it('round float16 to nearest, ties to even', () => {
     fc.assert(
       fc.property(fc.double({ min: -65519, max: 65519, noNaN: true }), (value) => {
         const bits = toHalf(value);
@@ -86,7 +86,7 @@ describe('element codecs', () => {
   });
 });
 
-describe('element errors', () => {
+describe('an element error', () => {
   it.each<[NumericType | 'string', unknown, string]>([
     ['float32', null, 'null'],
     ['float32', 'secret', 'text'],
@@ -104,7 +104,7 @@ describe('element errors', () => {
     ['string', 5, 'a number'],
     ['string', 'a\0b', 'NUL'],
     ['string', '\ud800', 'surrogate'],
-  ])('%s of %j is said to be %s', (type, value, words) => {
+  ])('for %s says that %j is %s', (type, value, words) => {
     const error = elementError(value, 4, input('x', type, [8]), 'm', 'line 7');
     expect(error.message).toContain(`line 7: element 5 is`);
     expect(error.message).toContain(words);

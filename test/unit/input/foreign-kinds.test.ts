@@ -4,7 +4,7 @@ import { foreignData, foreignTable, MAGIC_BYTES } from '../../../src/lib/input/f
 const start = (text: string) =>
   Buffer.from(text.padEnd(MAGIC_BYTES, '\x01'), 'latin1').subarray(0, MAGIC_BYTES);
 
-describe('data of another kind is told by its first bytes, with what to do', () => {
+describe('a foreign file format', () => {
   it.each([
     ['PK\x03\x04', 'a zip or .npz archive', 'numpy.save'],
     ['\x1f\x8b\x08', 'gzip data', 'gunzip -c FILE | infer submit -'],
@@ -36,7 +36,7 @@ describe('data of another kind is told by its first bytes, with what to do', () 
     ['\x80\x03}', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
     ['\x80\x04\x95', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
     ['\x80\x05\x95', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
-  ])('%j', (bytes, what, hint) => {
+  ])('is recognised by its first bytes, with a fix: %j', (bytes, what, hint) => {
     const error = foreignData('rows.bin', start(bytes));
     expect(error).toMatchObject({
       code: 'INPUT_FORMAT',
@@ -55,12 +55,12 @@ describe('data of another kind is told by its first bytes, with what to do', () 
     '\x93NUMPY\x01\0',
     'xPK\x03\x04',
     'x\0\0\0ftyp',
-  ])('%j says nothing', (text) => {
+  ])('is not assumed for %j', (text) => {
     expect(foreignData('rows.bin', Buffer.from(text, 'latin1'))).toBeUndefined();
   });
 });
 
-describe('a table of separated values', () => {
+describe('a CSV or TSV table', () => {
   const table = (first: string, second?: string, label = 'rows.csv') => foreignTable(label, first, second);
 
   it.each([
@@ -72,10 +72,10 @@ describe('a table of separated values', () => {
     ['x1,2', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
     ['1\t2', '3\t4', 'TSV', `jq -cR '. / "\\t" | map(tonumber? // .)' rows.csv`],
     ['1;2', '3;4', 'CSV', `jq -cR '. / ";" | map(tonumber? // .)' rows.csv`],
-    // Decimal commas: as many commas in both lines is chance, as many semicolons is not.
+    // Decimal commas: an equal number of commas in both lines is chance, an equal number of semicolons is not.
     ['1,5;2', '3;4', 'CSV', `jq -cR '. / ";" | map(tonumber? // .)' rows.csv`],
     ['1,2\r', '3,4\r', 'CSV', `jq -cR '. | rtrimstr("\\r") / "," | map(tonumber? // .)' rows.csv`],
-  ])('%j, %j is %s, and the command that converts it is shown', (first, second, what, command) => {
+  ])('is recognised in %j, %j as %s, with the command that converts it', (first, second, what, command) => {
     expect(table(first, second)).toMatchObject({
       code: 'INPUT_FORMAT',
       message: `rows.csv is ${what}, which is not read: not JSON, NDJSON or .npy`,
@@ -83,7 +83,7 @@ describe('a table of separated values', () => {
     });
   });
 
-  it('is named in the command as a shell must see it; standard input has no name', () => {
+  it('has its file name quoted for a shell in that command; standard input has no name', () => {
     expect(table('1,2', '3,4', 'my rows.csv')?.hint).toContain(`map(tonumber? // .)' 'my rows.csv' |`);
     expect(table('1,2', '3,4', 'standard input')?.hint).toContain(`map(tonumber? // .)' FILE |`);
   });
@@ -95,7 +95,7 @@ describe('a table of separated values', () => {
     ['1,2', '3,4,5'],
     ['a,b', 'no table'],
     ['1', '2'],
-  ])('%j, %j is none', (first, second) => {
+  ])('is not assumed for %j, %j', (first, second) => {
     expect(table(first, second)).toBeUndefined();
   });
 });

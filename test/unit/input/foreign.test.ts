@@ -13,7 +13,7 @@ const pair = model(input('x', 'float32', [2]));
 const refused = (bytes: string | Uint8Array, signature = pair) =>
   failure(async () => payloads(await readInput({ stdin: stream(bytes) }, signature)));
 
-describe('what is no input', () => {
+describe('foreign input', () => {
   it.each<[string, Uint8Array]>([
     ['a PNG image', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1')],
     ['a JPEG image', Buffer.from('\xff\xd8\xff\xe0\0\x10JFIF\0\x01', 'latin1')],
@@ -28,7 +28,7 @@ describe('what is no input', () => {
     ['an HDF5 file', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')],
     ['a Python pickle', Buffer.from('\x80\x04\x95\x10', 'latin1')],
     ['binary data', Buffer.from('abc\ndef\0\xff\xfe', 'latin1')],
-  ])('%s is called what it is, with what to do', async (what, bytes) => {
+  ])('is recognised as %s, with a fix', async (what, bytes) => {
     const error = await refused(bytes);
     expect([error.code, error.exitCode]).toEqual(['INPUT_FORMAT', 65]);
     expect(error.message).toContain(`standard input is ${what}`);
@@ -42,7 +42,7 @@ describe('what is no input', () => {
     '{"t":"WEBP image"}',
     '["aftyp", "b"]',
     ' "aftypical"',
-  ])('%s is JSON', (text) =>
+  ])('is not assumed for %s, which is JSON', (text) =>
     expect(foreignData('standard input', Buffer.from(text).subarray(0, MAGIC_BYTES))).toBeUndefined(),
   );
 
@@ -84,31 +84,28 @@ describe('what is no input', () => {
       ],
     ],
     ['of one line', '1,2', 'CSV', [[1, 2]]],
-  ])(
-    'a table %s is said to be one, and the command that is shown converts it',
-    async (_, text, what, rows) => {
-      const dir = mkdtempSync(join(tmpdir(), 'infer-table-'));
-      try {
-        const file = join(dir, 'rows.csv');
-        writeFileSync(file, text);
-        const error = await failure(() => readInput({ path: file }, pair));
-        expect(error.code).toBe('INPUT_FORMAT');
-        expect(error.message).toContain(`rows.csv is ${what}, which is not read`);
-        const command = /numbers: (.*) \| infer submit -$/.exec(error.hint ?? '')?.[1] ?? '';
-        const lines = execFileSync('sh', ['-c', command], { cwd: dir, encoding: 'utf8' });
-        expect(
-          lines
-            .trim()
-            .split('\n')
-            .map((line) => JSON.parse(line)),
-        ).toEqual(rows);
-      } finally {
-        rmSync(dir, { recursive: true });
-      }
-    },
-  );
+  ])('is a table %s that the suggested command converts', async (_, text, what, rows) => {
+    const dir = mkdtempSync(join(tmpdir(), 'infer-table-'));
+    try {
+      const file = join(dir, 'rows.csv');
+      writeFileSync(file, text);
+      const error = await failure(() => readInput({ path: file }, pair));
+      expect(error.code).toBe('INPUT_FORMAT');
+      expect(error.message).toContain(`rows.csv is ${what}, which is not read`);
+      const command = /numbers: (.*) \| infer submit -$/.exec(error.hint ?? '')?.[1] ?? '';
+      const lines = execFileSync('sh', ['-c', command], { cwd: dir, encoding: 'utf8' });
+      expect(
+        lines
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line)),
+      ).toEqual(rows);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
 
-  it('JSON that is malformed is still called that, and no flag is named that does not exist', async () => {
+  it('is not assumed for malformed JSON, whose error names only existing flags', async () => {
     for (const text of ['[1, 2\n[3, 4]\n', '{"x": [1, 2],}\n', '[1,2] [3,4]', '{"x": 1, 2}\n{"x": 1, 2}\n']) {
       const error = await refused(text);
       expect([text, error.code]).toEqual([text, 'INPUT_JSON']);
@@ -120,7 +117,7 @@ describe('what is no input', () => {
   });
 });
 
-describe('a field that is there twice', () => {
+describe('a duplicate field', () => {
   it.each<[string, string, string]>([
     ['in a document', '{\n "x": [1, 2],\n "x": [3, 4]\n}', 'line 3, column 2'],
     ['in a row of a list', '[{"x": [1, 2]}, {"x": [1, 2], "x": [3, 4]}]', 'line 1, column 31'],
@@ -132,14 +129,14 @@ describe('a field that is there twice', () => {
       '{"inputs": [{"name": "x", "shape": [1, 2], "shape": [2, 1], "datatype": "FP32", "data": [1, 2]}]}',
       'line 1, column 44',
     ],
-  ])('%s is refused with its place', async (_, text, place) => {
+  ])('is rejected with its position: %s', async (_, text, place) => {
     const error = await refused(text);
     expect(error.code).toBe('INPUT_KEY');
     expect(error.message).toContain(`${place}: the field '`);
     expect(error.message).toContain('appears twice');
   });
 
-  it('in a row of JSON for a handler too; the same name in two objects is none', async () => {
+  it('is rejected in a row of JSON for a handler too; equal names in two objects are fine', async () => {
     expect((await refused('{"a": {"b": 1, "b": 2}}', jsonModel)).code).toBe('INPUT_KEY');
     const fine = '{"a": {"b": "x: y"}, "b": [{"a": 1}, {"a": 2}], "c": "\\"a\\": {"}';
     expect((await readAll(`${fine}\n${fine}\n`, jsonModel)).rows).toBe(2);
@@ -147,7 +144,7 @@ describe('a field that is there twice', () => {
 });
 
 describe('byte order marks', () => {
-  it('in the middle of joined NDJSON are left out', async () => {
+  it('are removed in the middle of joined NDJSON', async () => {
     const part = '\ufeff{"x":[1,2]}\r\n{"x":[3,4]}\r\n';
     for (const cut of [1, 4, 65_536]) {
       expect(floats(await readAll(part + part, pair, {}, cut))).toEqual([1, 2, 3, 4, 1, 2, 3, 4]);
@@ -156,7 +153,7 @@ describe('byte order marks', () => {
   });
 });
 
-describe('rows of a model exported with a batch of exactly 1', () => {
+describe('rows of a model exported with a fixed batch of 1', () => {
   const image = { ...model(input('x', 'float32', [1, 3, 2, 2], { batchAxis: null })), batchable: false };
   const open = { ...model(input('x', 'float32', [1, null, 2], { batchAxis: null })), batchable: false };
   const row = Float32Array.from({ length: 12 }, (_, at) => at);
@@ -175,7 +172,7 @@ describe('rows of a model exported with a batch of exactly 1', () => {
     [[1, 3, 2, 2], 1],
     [[6, 3, 2, 2], 6],
     [[6, 1, 3, 2, 2], 6],
-  ])('of shape %j are %i', async (shape, rows) => {
+  ])('with shape %j count as %i', async (shape, rows) => {
     const data = rows === 1 ? row : many;
     const oip = { inputs: [{ name: 'x', shape, datatype: 'FP32', data: [...data] }] };
     for (const payload of [
@@ -189,7 +186,7 @@ describe('rows of a model exported with a batch of exactly 1', () => {
     }
   });
 
-  it('may have an open dimension, and what fits neither is refused', async () => {
+  it('may have an open dimension; what fits neither form is rejected', async () => {
     expect(payloadFromValue(list(row, [6, 2]), open)).toMatchObject({
       rows: 1,
       tensors: [{ shape: [1, 6, 2] }],
@@ -209,7 +206,7 @@ describe('rows of a model exported with a batch of exactly 1', () => {
     }
   });
 
-  it('inputs of one request must hold as many rows', async () => {
+  it('must be equally many in all inputs of a request', async () => {
     const two = {
       ...model(
         input('a', 'float32', [1, 2], { batchAxis: null }),
@@ -231,8 +228,8 @@ describe('rows of a model exported with a batch of exactly 1', () => {
   });
 });
 
-describe('an .npy of many axes', () => {
-  it.each([30, 64, 1000])('is refused in one short line: %i', async (axes) => {
+describe('a .npy file of many axes', () => {
+  it.each([30, 64, 1000])('is rejected in one short line: %i', async (axes) => {
     const shape = Array.from({ length: axes }, () => 1);
     const error = await refused(npy('<f4', shape, new Uint8Array(4)));
     expect(error.exitCode).toBe(65);

@@ -7,7 +7,7 @@ const NO_VALUE = 'no JSON value starts there';
 const BAD_TEXT = 'text is not closed or holds a raw control character or a wrong escape';
 const NO_KEY = 'a field name in double quotes is missing';
 
-describe('the fault of JSON text', () => {
+describe('the JSON fault finder', () => {
   it.each<[string, number, string]>([
     ['', 0, SOON],
     [' \t\r\n', 4, SOON],
@@ -74,7 +74,7 @@ describe('the fault of JSON text', () => {
     ['"\\u123"', 0, BAD_TEXT],
     ['"\\"', 0, BAD_TEXT],
     ['\u00a01', 0, NO_VALUE],
-  ])('%j is at %i: %s', (text, at, what) => {
+  ])('locates the fault of %j at %i: %s', (text, at, what) => {
     expect(findJsonFault(text)).toEqual({ at, what });
   });
 
@@ -95,19 +95,19 @@ describe('the fault of JSON text', () => {
     '[ [ ] , { } ]',
     '{ "a" : [ 1 , { "b" : null } ] , "" : "" }',
     '\t[\r\n1\n]\n',
-  ])('%j has none', (text) => {
+  ])('finds no fault in %j', (text) => {
     expect(JSON.parse(text)).toBeDefined();
     expect(findJsonFault(text)).toBeUndefined();
   });
 
-  it('is found exactly where JSON.parse refuses, in text that is nearly JSON', () => {
+  it('agrees with JSON.parse on text that is nearly JSON', () => {
     const piece = fc.constantFrom(
       ...['[', ']', '{', '}', ',', ':', ' ', '\n', '1', '-', '0', '.', 'e', '+'],
       ...['"a"', '"', '\\', '\\n', '\\u0041', 'true', 'null', 'nul', '\u0001'],
     );
     const nearly = fc.oneof(
       fc.array(piece, { maxLength: 12 }).map((pieces) => pieces.join('')),
-      // Good JSON with one piece put in, or one character taken out.
+      // Valid JSON with one piece inserted, or one character removed.
       fc.tuple(fc.json(), piece, fc.nat()).map(([json, more, seed]) => {
         const at = seed % (json.length + 1);
         return json.slice(0, at) + more + json.slice(at);
@@ -131,7 +131,7 @@ describe('the fault of JSON text', () => {
         if (fault === undefined) return;
         expect(fault.at).toBeGreaterThanOrEqual(0);
         expect(fault.at).toBeLessThanOrEqual(text.length);
-        // Up to there nothing is wrong but that it ends: its own fault is no earlier.
+        // Up to there it is only incomplete, so its fault is no earlier.
         const before = findJsonFault(text.slice(0, fault.at));
         if (before !== undefined) expect(before.what).toBe(SOON);
       }),
@@ -139,7 +139,7 @@ describe('the fault of JSON text', () => {
     );
   });
 
-  it('takes no stack, however deep or long the text is', () => {
+  it('needs no stack, however deep or long the text', () => {
     const deep = 200_000;
     expect(findJsonFault('['.repeat(deep))).toEqual({ at: deep, what: SOON });
     expect(findJsonFault('['.repeat(deep) + ']'.repeat(deep))).toBeUndefined();
@@ -147,7 +147,7 @@ describe('the fault of JSON text', () => {
   });
 });
 
-describe('the place of an offset', () => {
+describe('the position', () => {
   const text = 'ab\ncd\n\ne';
   it.each([
     [0, 1, 1],
@@ -158,7 +158,7 @@ describe('the place of an offset', () => {
     [6, 3, 1],
     [7, 4, 1],
     [8, 4, 2],
-  ])('%i is line %i, column %i', (at, line, column) => {
+  ])('of offset %i is line %i, column %i', (at, line, column) => {
     expect(lineAndColumn(text, at)).toEqual({ line, column });
   });
 });

@@ -4,8 +4,8 @@ import { readInput } from '../../../src/lib/input/read.js';
 import { retainedBytes } from '../../support/heap.js';
 import { digits } from './signatures.js';
 
-// Apart from the others: it takes long, and mutation runs leave it out.
-it('a long stream of 200,000 rows is never held', async () => {
+// In its own file: it takes long, and mutation runs leave it out.
+it('a stream of 200,000 rows is processed in bounded memory', async () => {
   const line = Buffer.from(`{"pixels":[${Array.from({ length: 64 }, (_, i) => i / 16)}],"label":2}\n`);
   const block = Buffer.concat(Array.from({ length: 200 }, () => line));
   const source = Readable.from(
@@ -23,6 +23,6 @@ it('a long stream of 200,000 rows is never held', async () => {
     if (rows % 25_600 === 0) most = Math.max(most, (await retainedBytes()) - before);
   }
   expect(rows).toBe(200_000);
-  // A tenth of the rows: 51 MB of tensors and 60 MB of text went by.
+  // A tenth of the rows; 51 MB of tensors and 60 MB of text passed through.
   expect(most).toBeLessThan(5e6);
 });

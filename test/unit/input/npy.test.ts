@@ -22,7 +22,7 @@ const bytes = (array: ArrayBufferView) =>
   new Uint8Array(array.buffer as ArrayBuffer, array.byteOffset, array.byteLength);
 
 describe('.npy', () => {
-  it.each([1, 2, 3])('version %i, any cut', async (version) => {
+  it.each([1, 2, 3])('version %i is read with any chunk boundary', async (version) => {
     for (const cut of [1, 7, 65_536]) {
       const payload = await readAll(
         npy('<f4', [2, 2, 3], bytes(Float32Array.of(...six, ...six)), false, version),
@@ -48,12 +48,12 @@ describe('.npy', () => {
     ['>f4', [2, 3], Buffer.from(bytes(six)).swap32()],
     ['>i2', [2, 3], Buffer.from(bytes(Int16Array.from(six))).swap16()],
     ['>f8', [2, 3], Buffer.from(bytes(Float64Array.from(six))).swap64()],
-  ])('%s of shape %j becomes float32', async (descr, shape, data) => {
+  ])('%s of shape %j is converted to float32', async (descr, shape, data) => {
     const payload = await readAll(npy(descr, shape, bytes(data)), square);
     expect([payload.rows, floats(payload)]).toEqual([1, [...six]]);
   });
 
-  it('turns Fortran order', async () => {
+  it('Fortran order is transposed', async () => {
     const payload = await readAll(npy('<f4', [2, 3], bytes(Float32Array.of(1, 4, 2, 5, 3, 6)), true), square);
     expect(floats(payload)).toEqual([...six]);
     const error = await failure(() =>
@@ -62,7 +62,7 @@ describe('.npy', () => {
     expect(error.code).toBe('INPUT_TOO_LARGE');
   });
 
-  it('rows come back whatever the chunks', async () => {
+  it('rows are the same with any chunk size', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: -128, max: 127 }), { minLength: 1, maxLength: 60 }),
@@ -83,7 +83,7 @@ describe('.npy', () => {
     );
   });
 
-  it('says one or many, and how many', async () => {
+  it('tells one row from many, and how many', async () => {
     const open = (shape: number[]) =>
       readInput({ stdin: stream(npy('|u1', shape, new Uint8Array(shape.reduce((a, b) => a * b)))) }, digits, {
         chunkRows: 4,
@@ -95,7 +95,7 @@ describe('.npy', () => {
     expect((await payloads(many)).map((payload) => payload.rows)).toEqual([4, 4, 2]);
   });
 
-  it('keeps same-type bits, and takes float16 from wider types', async () => {
+  it('keeps bits of the same type, and converts wider types to float16', async () => {
     const half = model(input('x', 'float16', [2]));
     const same = await readAll(npy('<f2', [2], bytes(Uint16Array.of(1, 0x3c00))), half);
     const wide = await readAll(npy('<f4', [2], bytes(Float32Array.of(2 ** -24, 1))), half);
@@ -139,7 +139,7 @@ describe('.npy', () => {
     expect(error.hint).toBeTruthy();
   });
 
-  it('refuses models that take no array, and other bytes named npy', async () => {
+  it('is refused for models without array input, as are other bytes named npy', async () => {
     const file = f4([2, 3], ...six);
     for (const signature of [table, jsonModel, model(input('t', 'string', [6]))]) {
       expect((await failure(() => readAll(file, signature))).code).toBe('INPUT_NPY');
@@ -152,7 +152,7 @@ describe('.npy', () => {
     ['<i8', 'float32', BigInt64Array.of(2n ** 60n), 'beyond 2^53'],
     ['<i2', 'uint8', Int16Array.of(256), 'outside 0..255'],
     ['|u1', 'bool', Uint8Array.of(2), 'other than 0 and 1'],
-  ])('%s does not fit %s', async (descr, type, data, words) => {
+  ])('%s is refused for %s', async (descr, type, data, words) => {
     expect(
       (await failure(() => readAll(npy(descr, [1], bytes(data)), model(input('x', type, [1]))))).message,
     ).toContain(words);

@@ -35,7 +35,7 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
-describe('telling formats apart', () => {
+describe('format detection', () => {
   it.each<[string, string, 'one' | 'many', number[]]>([
     ['a row', '[1, 2]', 'one', [1, 2]],
     ['a named row', '{"x": [1, 2]}\n', 'one', [1, 2]],
@@ -55,7 +55,7 @@ describe('telling formats apart', () => {
       'many',
       [1, 2, 3, 4],
     ],
-  ])('%s', async (_, text, kind, expected) => {
+  ])('recognises %s', async (_, text, kind, expected) => {
     for (const cut of [1, 5, 65_536]) {
       const result = await readInput({ stdin: stream(text, cut) }, pair);
       expect(result.kind).toBe(kind);
@@ -63,17 +63,17 @@ describe('telling formats apart', () => {
     }
   });
 
-  it('takes strings from a stream with an encoding', async () => {
+  it('accepts strings from a stream with an encoding', async () => {
     const result = await readInput({ stdin: Readable.from(['[1,', ' 2]']) }, pair);
     expect(result.kind).toBe('one');
   });
 
-  it('knows the rows of a document, not of NDJSON', async () => {
+  it('knows the number of rows of a document, not of NDJSON', async () => {
     expect(await read('[[1,2],[3,4]]')).toMatchObject({ rows: 2 });
     expect(await read('[1,2]\n[3,4]')).toMatchObject({ rows: undefined });
   });
 
-  it('reads JSON rows as the text they are', async () => {
+  it('keeps the text of JSON rows', async () => {
     expect(texts(await readAll('{"id": 9007199254740993}\n[1, 2]\n"x"', jsonModel))).toEqual([
       '{"id": 9007199254740993}',
       '[1, 2]',
@@ -82,7 +82,7 @@ describe('telling formats apart', () => {
     expect(texts(await readAll('[{"a": "\u00e9"}, 2]', jsonModel))).toEqual(['{"a":"\u00e9"}', '2']);
   });
 
-  it('keeps UTF-8 whole over any cut', async () => {
+  it('keeps UTF-8 intact over any chunk boundary', async () => {
     const model1 = model(input('t', 'string', []));
     const words = ['gr\u00fc\u00df', '\u{1f600}', 'a'];
     for (let cut = 1; cut < 12; cut++) {
@@ -93,7 +93,7 @@ describe('telling formats apart', () => {
   });
 });
 
-describe('properties', () => {
+describe('parsing in chunks', () => {
   const rows = fc.array(
     fc.tuple(
       fc.float({ noNaN: true, noDefaultInfinity: true }).map((x) => x + 0),
@@ -101,7 +101,7 @@ describe('properties', () => {
     ),
     { minLength: 1, maxLength: 40 },
   );
-  it('rows survive any cut of the stream and any chunking; NDJSON and JSON agree', async () => {
+  it('yields the same rows for any stream and chunk boundaries, and for NDJSON and JSON', async () => {
     await fc.assert(
       fc.asyncProperty(
         rows,
@@ -128,7 +128,7 @@ describe('properties', () => {
     );
   });
 
-  it('no chunk is over its limits', async () => {
+  it('never exceeds the chunk limits', async () => {
     const text = Array.from({ length: 100 }, (_, i) => `[${i},${i}]`).join('\n');
     const chunks = await payloads(await read(text, pair, { chunkRows: 7, chunkBytes: 40 }));
     expect(chunks.map((chunk) => chunk.rows)).toEqual(new Array(20).fill(5));
@@ -138,7 +138,7 @@ describe('properties', () => {
 });
 
 describe('a long stream', () => {
-  it('stops its source when the reader leaves early', async () => {
+  it('ends its source when the reader stops early', async () => {
     let pulled = 0;
     const source = Readable.from(
       (function* () {
@@ -187,7 +187,7 @@ describe('bad data (exit 65)', () => {
     ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]), 'INPUT_FORMAT', 'gzip'],
     ['npz', Buffer.from('PK\x03\x04aaaaaaa', 'latin1'), 'INPUT_FORMAT', '.npz'],
     ['UTF-16', Buffer.from('\ufeff[1,2]', 'utf16le'), 'INPUT_FORMAT', 'UTF-16'],
-  ])('%s', async (_, bytes, code, words) => {
+  ])('is rejected: %s', async (_, bytes, code, words) => {
     const error = await failure(async () => payloads(await read(bytes)));
     expect(error.message).toContain(words);
     expect([error.code, error.exitCode]).toEqual([code, 65]);
@@ -195,7 +195,7 @@ describe('bad data (exit 65)', () => {
     expect(error.hint).toBeTruthy();
   });
 
-  it('holds no more than it is allowed to', async () => {
+  it('is rejected before more than maxBytes is buffered', async () => {
     const long = `[${'1, '.repeat(1000)}2]`;
     for (const text of [long, `[1,2]\n${long}`, `[\n${long}]`]) {
       const error = await failure(async () => payloads(await read(text, pair, { maxBytes: 100 })));
@@ -203,7 +203,7 @@ describe('bad data (exit 65)', () => {
     }
   });
 
-  it('gives the chunks before a bad line', async () => {
+  it('comes after the chunks before it were delivered', async () => {
     const result = await read(bulk, pair);
     const rows: number[] = [];
     const error = await failure(async () => {
@@ -212,7 +212,7 @@ describe('bad data (exit 65)', () => {
     expect([rows, error.code]).toEqual([[256], 'INPUT_SHAPE']);
   });
 
-  it('checks text, and tables row by row', async () => {
+  it('is detected in text, and row by row in tables', async () => {
     expect(
       (await failure(() => readAll('{"age":1,"name":"a"}\n{"age":1,"name":"a\\u0000"}', table))).message,
     ).toContain('line 2: element 1 is text with a NUL');
@@ -222,7 +222,7 @@ describe('bad data (exit 65)', () => {
 });
 
 describe('files (exit 66)', () => {
-  it('reads a file and tells NDJSON from its name', async () => {
+  it('are read, with NDJSON recognised by name', async () => {
     const path = join(dir, 'rows.ndjson');
     await writeFile(path, '{"x":[1,2],"label":1}\n');
     expect(await readInput({ path }, pair)).toMatchObject({ kind: 'one' });
@@ -230,7 +230,7 @@ describe('files (exit 66)', () => {
     expect((await failure(() => readInput({ path: join(dir, 'row.json') }, pair))).code).toBe('INPUT_NAMES');
   });
 
-  it('names similar files for one that is missing', async () => {
+  it('that do not exist are rejected with similar names', async () => {
     const error = await failure(() => readInput({ path: join(dir, 'row.ndjson') }, pair));
     expect([error.code, error.exitCode]).toEqual(['INPUT_MISSING', 66]);
     expect(error.hint).toContain('rows.ndjson');
@@ -239,7 +239,7 @@ describe('files (exit 66)', () => {
     );
   });
 
-  it('refuses a directory and a stream that breaks', async () => {
+  it('are rejected when a directory, or when the stream breaks', async () => {
     const folder = await failure(() => readInput({ path: dir }, pair));
     expect([folder.code, folder.exitCode]).toEqual(['INPUT_DIRECTORY', 66]);
     const broken = new Readable({
@@ -250,8 +250,8 @@ describe('files (exit 66)', () => {
     expect((await failure(() => readInput({ stdin: broken }, pair))).code).toBe('INPUT_UNREADABLE');
   });
 
-  // A thread, as in a mutation run, cannot give root's rights up.
-  it.runIf(isMainThread)('refuses one that it may not read', async () => {
+  // A thread, as in a mutation run, cannot drop root's permissions.
+  it.runIf(isMainThread)('are rejected when not readable', async () => {
     const path = join(dir, 'closed.json');
     await writeFile(path, '[1,2]');
     await chmod(dir, 0o755);
@@ -261,7 +261,7 @@ describe('files (exit 66)', () => {
     expect(closed.message).toContain('closed.json');
   });
 
-  it('the examples are what they say', async () => {
+  it('of examples/ contain what they claim', async () => {
     const example = (name: string) => readInput({ path: `examples/${name}` }, digits);
     expect(JSON.parse(await readFile('examples/one-digit.json', 'utf8'))).toHaveLength(64);
     expect(await example('one-digit.json')).toMatchObject({ kind: 'one', payload: { rows: 1 } });

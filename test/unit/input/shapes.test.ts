@@ -13,7 +13,7 @@ const scaled = model(input('x', 'float32', [2]), input('scale', 'float32', [], {
 
 interface Built {
   chunks: Chunk[];
-  /** Most rows, and bytes of them, that were in chunks not handed out yet. */
+  /** Maximum rows, and bytes of them, in chunks not yet handed out. */
   heldRows: number;
   heldBytes: number;
 }
@@ -43,7 +43,7 @@ function build(signature: ModelSignature, rows: Iterable<unknown>, limits = DEFA
   return built;
 }
 
-/** Rows numbered by what they hold, brought back into order by the reader of groups; and the most it held. */
+/** Rows numbered by their content, reordered by the reader of groups; and the most it held. */
 function merged(chunks: readonly Chunk[]): { order: number[]; held: number } {
   const merge = new RowMerge();
   const order: number[] = [];
@@ -71,7 +71,7 @@ const firsts = (chunk: Chunk): number[] => {
   return Array.from({ length: chunk.rows }, (_, row) => all[row * (shape[0] as number)] as number);
 };
 
-/** Lengths 1 to `most` that look random and are the same every time. */
+/** Lengths 1 to `most` that look random but are always the same. */
 function* lengths(count: number, most: number): Generator<number> {
   let state = 1;
   for (let i = 0; i < count; i++) {
@@ -81,7 +81,7 @@ function* lengths(count: number, most: number): Generator<number> {
 }
 
 describe('rows of mixed shapes', () => {
-  it('share a chunk with those of their shape; every row is in one, under its number', () => {
+  it('share chunks by shape, each row in exactly one, with its number', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 300 }),
@@ -105,7 +105,7 @@ describe('rows of mixed shapes', () => {
     );
   });
 
-  it('20,000 rows of 102 lengths in turn are a few hundred chunks, few rows held on either side', () => {
+  it('make a few hundred chunks of 20,000 rows in 102 lengths, with few rows held on either side', () => {
     const rows = [...lengths(20_000, 102)].map((size) => new Int32Array(size));
     const { chunks, heldRows } = build(ids, rows);
     expect(chunks.length).toBeLessThan(330);
@@ -116,7 +116,7 @@ describe('rows of mixed shapes', () => {
     expect(held).toBeLessThanOrEqual(REORDER_ROWS + DEFAULT_CHUNKS.chunkRows);
   });
 
-  it('a rare shape among many rows of another does not hold them up, here or at the reader', () => {
+  it('of a rare shape do not hold up the others, here or at the reader', () => {
     const rows = Array.from({ length: 30_000 }, (_, at) => new Int32Array(at === 5 ? 7 : 3));
     const { chunks, heldRows } = build(ids, rows);
     expect(heldRows).toBeLessThanOrEqual(2 * DEFAULT_CHUNKS.chunkRows);
@@ -125,7 +125,7 @@ describe('rows of mixed shapes', () => {
     expect(held).toBeLessThanOrEqual(REORDER_ROWS + DEFAULT_CHUNKS.chunkRows);
   });
 
-  it('large rows are bounded by their bytes, and shapes without end by their number', () => {
+  it('are bounded by bytes when large, and by number when shapes never repeat', () => {
     const large = Array.from({ length: 100 }, (_, at) => Array<number>(250_000 + at).fill(0));
     const { heldBytes, chunks } = build(ids, large);
     expect(chunks).toHaveLength(100);
@@ -135,7 +135,7 @@ describe('rows of mixed shapes', () => {
     expect(heldRows).toBeLessThanOrEqual(1024);
   });
 
-  it('rows of one shape are chunks one after the other, however many', () => {
+  it('of one shape form consecutive chunks, however many', () => {
     const { chunks } = build(
       ids,
       Array.from({ length: 1000 }, () => [1, 2]),
@@ -148,7 +148,7 @@ describe('rows of mixed shapes', () => {
     ]);
   });
 
-  it('a shared list that its caller fills again is what it was at each row', () => {
+  it('with a shared list that the caller reuses have its value at each row', () => {
     const pairs = model(input('x', 'float32', [1]), input('t', 'float32', [2], { shared: true }));
     const builder = new ChunkBuilder(pairs, DEFAULT_CHUNKS, () => undefined, { copies: true });
     const t = [10, 10];
@@ -162,7 +162,7 @@ describe('rows of mixed shapes', () => {
     ]);
   });
 
-  it('a shared value is as a shape: rows of each value go together', () => {
+  it('are grouped by shared value as by shape', () => {
     const rows = Array.from({ length: 10 }, (_, at) => ({ x: [at, at], scale: at % 2 }));
     const { chunks } = build(scaled, rows);
     expect(chunks.map((chunk) => rowNumbers(chunk.place ?? { firstRow: 0 }, chunk.rows))).toEqual([
@@ -172,7 +172,7 @@ describe('rows of mixed shapes', () => {
     expect(chunks.map((chunk) => chunk.tensors[1]?.data.byteLength)).toEqual([4, 4]);
   });
 
-  it('NDJSON and a JSON document make the same chunks', async () => {
+  it('form the same chunks from NDJSON and a JSON document', async () => {
     const rows = [[1], [1, 2], [3], [4, 5, 6], [7, 8], [9]];
     const read = async (text: string) => payloads(await readInput({ stdin: stream(text) }, ids));
     const lines = await read(rows.map((row) => JSON.stringify(row)).join('\n\n'));

@@ -40,7 +40,7 @@ export function floats(payload: Payload, tensor = 0): number[] {
   return [...new Float32Array(Uint8Array.from(data).buffer)];
 }
 
-/** A stream of these bytes, cut after every `cut` bytes. */
+/** A stream of these bytes, split after every `cut` bytes. */
 export function stream(bytes: string | Uint8Array, cut = 65_536): Readable {
   const buffer = Buffer.from(bytes as string);
   const parts: Buffer[] = [];
@@ -64,7 +64,7 @@ export async function readAll(
   return concatRows(await payloads(await readInput({ stdin: stream(bytes, cut) }, signature, options)));
 }
 
-/** The InferError that reading ends in, wherever it comes. */
+/** The InferError with which reading ends, wherever it occurs. */
 export async function failure(work: () => unknown): Promise<InferError> {
   try {
     await work();

@@ -12,7 +12,7 @@ const nested = [
   [4, 5, 6],
 ];
 
-describe('shape decides', () => {
+describe('input values', () => {
   it.each([
     ['flat row', digits, row64, 1],
     ['rows', digits, [row64, row64], 2],
@@ -44,16 +44,16 @@ describe('shape decides', () => {
     ['columns of one row, one nested', table, { age: [[34]], name: ['a'] }, 1],
     ['typed array', digits, Float32Array.from(row64), 1],
     ['typed arrays', digits, [Float32Array.from(row64), Float64Array.from(row64)], 2],
-  ])('%s', (_, signature, value, rows) => {
+  ])("are split into rows by the model's shape: %s", (_, signature, value, rows) => {
     expect(payloadFromValue(value, signature).rows).toBe(rows);
   });
 
-  it('keeps row-major order and shape', () => {
+  it('keep row-major order and shape', () => {
     expect(floats(payloadFromValue([nested, six], square))).toEqual([...six, ...six]);
     expect(payloadFromValue(six, square).tensors[0]?.shape).toEqual([2, 3]);
   });
 
-  it('uses a typed array of the same type uncopied, converts others', () => {
+  it('use a typed array of the same type without a copy, and convert others', () => {
     const own = Float32Array.from(row64);
     expect(payloadFromValue(own, digits).tensors[0]?.data.buffer).toBe(own.buffer);
     expect(payloadFromValue({ pixels: own }, digits).tensors[0]?.data.buffer).toBe(own.buffer);
@@ -64,7 +64,7 @@ describe('shape decides', () => {
     ]);
   });
 
-  it('splits chunks where the row shape or a shared value changes', async () => {
+  it('are split into chunks where the row shape or a shared value changes', async () => {
     const free = model(input('x', 'float32', [null]));
     const parts = payloadsFromValue([[1, 2], [3, 4], [5]], free);
     expect(parts.map((part) => [part.rows, part.tensors[0]?.shape])).toEqual([
@@ -88,7 +88,7 @@ describe('shape decides', () => {
     expect(payloadsFromValue(rows, rated).map((part) => part.rows)).toEqual([2, 1]);
   });
 
-  it('chunks by rows and bytes, text by its length', () => {
+  it('are chunked by rows and bytes, text by its length', () => {
     const many = Array.from({ length: 10 }, () => row64);
     const sizes = (options: object) => payloadsFromValue(many, digits, options).map((part) => part.rows);
     expect(sizes({ chunkRows: 4 })).toEqual([4, 4, 2]);
@@ -105,7 +105,7 @@ describe('shape decides', () => {
     ]);
   });
 
-  it('hands JSON rows over as text', () => {
+  it('pass JSON rows as text', () => {
     const texts = (value: unknown) =>
       decodeStrings(payloadFromValue(value, jsonModel).tensors[0]?.data as Uint8Array);
     expect(texts([{ a: 1 }, [2], 'x'])).toEqual(['{"a":1}', '[2]', '"x"']);
@@ -115,14 +115,14 @@ describe('shape decides', () => {
 
 describe('Open Inference Protocol', () => {
   const entry = { name: 'pixels', shape: [2, 64], datatype: 'FP32' };
-  it('takes flat and nested data alike', () => {
+  it('accepts flat and nested data alike', () => {
     const flat = payloadFromValue({ inputs: [{ ...entry, data: [...row64, ...row64] }] }, digits);
     const nest = payloadFromValue({ id: 'x', inputs: [{ ...entry, data: [row64, row64] }] }, digits);
     expect(flat).toEqual(nest);
     expect(flat.rows).toBe(2);
   });
 
-  it('turns a batch axis other than the first to the front, text too', () => {
+  it('moves a batch axis that is not the first to the front, for text too', () => {
     const late = model(input('x', 'float32', [2], { batchAxis: 1 }));
     const read = payloadFromOip(
       { inputs: [{ name: 'x', shape: [2, 3], datatype: 'FP32', data: [1, 2, 3, 10, 20, 30] }] },
@@ -160,7 +160,7 @@ describe('Open Inference Protocol', () => {
     ['INPUT_NAMES', [good, good], 'inputs[1]: '],
     ['INPUT_NAMES', [], "no 'pixels'"],
     ['INPUT_VALUE', [{ ...good, data: [...row64.slice(1), null] }], 'element 64 is null'],
-  ])('%s %#', async (code, inputs, words) => {
+  ])('rejects with %s %#', async (code, inputs, words) => {
     const error = await failure(() => payloadFromValue({ inputs }, digits));
     expect([error.code, error.exitCode]).toEqual([code, 65]);
     expect(error.message).toContain(words);
@@ -168,7 +168,7 @@ describe('Open Inference Protocol', () => {
   });
 
   const named = { ...digits, outputs: [input('class', 'int32', []), input('confidence', 'float32', [])] };
-  it('says which outputs are wanted: all when none is named, each once', () => {
+  it('selects the requested outputs once each, or all when none is named', () => {
     const wanted = (outputs?: unknown) => payloadFromOip({ inputs: [good], outputs }, named).wanted;
     expect(wanted()).toBeUndefined();
     expect(wanted([])).toBeUndefined();
@@ -180,7 +180,7 @@ describe('Open Inference Protocol', () => {
       { chunkRows: 1 },
     );
     expect(chunks.map((chunk) => chunk.wanted)).toEqual([['confidence'], ['confidence']]);
-    // Of the library's own call too, and without the numbers of its rows.
+    // Also for the library's own call, without row numbers.
     const whole = payloadFromValue({ inputs: [good], outputs: [{ name: 'confidence' }] }, named);
     expect(Object.keys(whole).sort()).toEqual(['rows', 'tensors', 'wanted']);
     expect(whole.wanted).toEqual(['confidence']);
@@ -195,14 +195,14 @@ describe('Open Inference Protocol', () => {
     ['INPUT_OIP', 'class', 'outputs: text found'],
     ['INPUT_OIP', [{ name: 'class' }, 'confidence'], 'outputs[1]: text found'],
     ['INPUT_OIP', [{ name: 7 }], 'outputs[0]: an object without a name'],
-  ])('refuses outputs that it cannot give, %s %#', async (code, outputs, words) => {
+  ])('rejects requested outputs that do not exist, %s %#', async (code, outputs, words) => {
     const error = await failure(() => payloadFromValue({ inputs: [good], outputs }, named));
     expect([error.code, error.exitCode]).toEqual([code, 65]);
     expect(error.message).toContain(words);
   });
 });
 
-describe('refusals', () => {
+describe('invalid values', () => {
   const cyclic: unknown[] = [];
   cyclic.push(cyclic);
   it.each([
@@ -257,14 +257,14 @@ describe('refusals', () => {
     ['function as JSON', jsonModel, () => 1, 'INPUT_TYPE', 'function'],
     ['typed array as JSON', jsonModel, new Float32Array(2), 'INPUT_TYPE', 'Float32Array'],
     ['hostile JSON', jsonModel, { a: JSON.parse('{"__proto__": 1}') }, 'INPUT_KEY', '__proto__'],
-  ])('%s', async (_, signature, value, code, words) => {
+  ])('are rejected: %s', async (_, signature, value, code, words) => {
     const error = await failure(() => payloadFromValue(value, signature));
     expect(error.message).toContain(words);
     expect([error.code, error.exitCode]).toEqual([code, 65]);
     expect(error.hint).toBeTruthy();
   });
 
-  it('takes input names that are refused elsewhere, where the model has them', () => {
+  it('do not include unusual input names that the model has', () => {
     const odd = model(input('__proto__', 'float32', [1]), input('constructor', 'float32', [1]));
     const { tensors } = payloadFromValue(JSON.parse('{"__proto__": [1], "constructor": [2]}'), odd);
     expect(
@@ -275,12 +275,12 @@ describe('refusals', () => {
     ]);
   });
 
-  it('a model input that is only called json holds text', () => {
+  it('do not include text for an input that is merely called json', () => {
     const { tensors } = payloadFromValue('hello', model(input('json', 'string', [])));
     expect(tensors).toEqual([{ name: 'json', type: 'string', shape: [], data: encodeStrings(['hello']) }]);
   });
 
-  it('says which name was meant', async () => {
+  it('are rejected with the intended name', async () => {
     expect((await failure(() => payloadFromValue({ pixel: row64 }, digits))).hint).toContain(
       "did you mean 'pixels'",
     );

@@ -105,9 +105,10 @@ function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) 
   const snapshot = {
     at: NOW,
     redis: [{ node: '127.0.0.1:6379', facts }],
-    // A snapshot may say more of a queue than is shown here.
+    // A snapshot may contain more about a queue than is exported here.
     queues: [queue as never],
     workers: change.workers ?? [worker],
+    starting: [],
     models: ['digits', 'gone'],
     work: new Map(),
     hidden: { queues: 0, workers: 0 },
@@ -119,7 +120,7 @@ function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) 
 const parsed = async (of: MetricsView) => parseExposition((await exposition(of)).text);
 
 describe('the text of /metrics', () => {
-  it('has every metric, as Prometheus wants them', async () => {
+  it('has every metric in the form that Prometheus expects', async () => {
     const metrics = await parsed(view());
     expect([...metrics.keys()].sort()).toEqual(FAMILIES.map(({ name }) => name).sort());
     for (const family of FAMILIES) {
@@ -154,7 +155,7 @@ describe('the text of /metrics', () => {
     expect(value('infer_http_open_streams')).toBe(1);
   });
 
-  it('says what was read, in base units', async () => {
+  it('reports readings in base units', async () => {
     const metrics = await parsed(view());
     const value = (name: string, labels = {}) => exposedValue(metrics, name, labels);
     expect(value('infer_up')).toBe(1);
@@ -177,7 +178,7 @@ describe('the text of /metrics', () => {
     expect(value('infer_redis_info', { policy: 'noeviction', version: '7.0.15' })).toBe(1);
   });
 
-  it('makes histograms of what workers sketched', async () => {
+  it("builds histograms from workers' sketches", async () => {
     const figures = new WorkFigures();
     for (const ms of [0.4, 3, 3, 40, 5000]) figures.wait.add(ms);
     figures.addBatch(8, 'full');
@@ -200,7 +201,7 @@ describe('the text of /metrics', () => {
     expect(exposedValue(metrics, 'infer_jobs_completed_total')).toBe(5);
   });
 
-  it('tells models of a queue apart, and failures by their code', async () => {
+  it('separates models of a queue, and failures by code', async () => {
     const figures = new WorkFigures();
     for (const [model, ms] of [
       ['digits', 4],
@@ -234,15 +235,15 @@ describe('the text of /metrics', () => {
     expect(value('infer_model_batch_rows_sum', 'digits')).toBe(6);
   });
 
-  it('shows a model that is served and has done nothing, so that its first job is an increase', async () => {
+  it('shows a served model without work, so that its first job is an increase', async () => {
     const metrics = await parsed(view({ prepare: () => undefined }));
     const labels = { queue: 'realtime', model: 'digits' };
     expect(exposedValue(metrics, 'infer_model_jobs_total', { ...labels, state: 'failed' })).toBe(0);
     expect(exposedValue(metrics, 'infer_model_run_seconds_count', labels)).toBe(0);
   });
 
-  it('never lets a bucket fall, wherever values lie between the bounds', async () => {
-    // The sketch counts all values up to a bound above its greatest: with a greater one, fewer may be.
+  it('has cumulative buckets that never fall, wherever values lie between the bounds', async () => {
+    // The sketch counts all values up to a bound above its maximum: with a larger one, fewer may count.
     const figures = new WorkFigures();
     const sums = new WorkSums();
     let before: number[] = [];
@@ -260,7 +261,7 @@ describe('the text of /metrics', () => {
     }
   });
 
-  it('is quiet of queues, workers and Redis while Redis is away', async () => {
+  it('omits queues, workers and Redis while Redis is unreachable', async () => {
     const metrics = await parsed({ exporter, reading: undefined });
     expect(exposedValue(metrics, 'infer_up')).toBe(0);
     expect(exposedValue(metrics, 'infer_scrape_errors_total', { code: 'REDIS_UNREACHABLE' })).toBe(2);
@@ -269,14 +270,14 @@ describe('the text of /metrics', () => {
     );
   });
 
-  it('escapes what others named, and takes no figure that is none', async () => {
+  it('escapes foreign names, and omits values that are not numbers', async () => {
     const odd = { ...worker, id: 'w2', name: 'a"b\\c\nd\u001b[31m', rssBytes: Number.NaN };
     const metrics = await parsed(view({ workers: [odd] }));
     expect(exposedValue(metrics, 'infer_worker_jobs_total', { worker: 'a"b\\c\\x0ad\\x1b[31m' })).toBe(10);
     expect(metrics.has('infer_worker_resident_memory_bytes')).toBe(false);
   });
 
-  it('tells workers of one name apart, and counts a shared GPU once', async () => {
+  it('separates workers of the same name, and counts a shared GPU once', async () => {
     const metrics = await parsed(view({ workers: [worker, { ...worker, id: 'w2', jobsDone: 2 }] }));
     expect(exposedValue(metrics, 'infer_worker_jobs_total', { worker: 'box-1' })).toBe(10);
     expect(exposedValue(metrics, 'infer_worker_jobs_total', { worker: 'box-1/w2' })).toBe(2);
@@ -295,7 +296,7 @@ describe('the text of /metrics', () => {
   });
 });
 
-describe('the reader of the tests', () => {
+describe('the exposition parser of the tests', () => {
   it.each([
     ['a value without TYPE', '# HELP a_x b\na_x 1\n', /before its TYPE/],
     ['a metric twice', '# HELP a b\n# TYPE a gauge\na 1\n# HELP a b\n', /repeated/],
@@ -309,7 +310,7 @@ describe('the reader of the tests', () => {
       '# HELP a b\n# TYPE a histogram\na_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_sum 1\na_count 1\n',
       /do not grow/,
     ],
-  ])('refuses %s', (_, text, message) => {
+  ])('rejects %s', (_, text, message) => {
     expect(() => parseExposition(text)).toThrow(message);
   });
 });

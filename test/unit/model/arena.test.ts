@@ -30,7 +30,7 @@ const reader = (arena: Arena) => (into: Buffer, at: number, from: number, bytes:
 };
 
 describe.runIf(process.platform === 'linux')('the arena', () => {
-  it('brings staged rows to the other side, and none of their bytes through the pipe', () => {
+  it('transfers staged rows to the other side without sending their bytes through the pipe', () => {
     const arena = open(1024 * KB);
     const [a, b] = [payload(2, 40 * KB, 1), payload(3, 40 * KB, 2)];
     for (const one of [a, b]) arena.stage(one);
@@ -42,7 +42,7 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
     expect(Buffer.compare(tensor?.data as Uint8Array, wanted)).toBe(0);
   });
 
-  it('leaves small tensors to the pipe, and all of a run where one has no room', () => {
+  it('leaves small tensors to the pipe, and a whole run when one tensor does not fit', () => {
     const arena = open(100 * KB);
     const [small, large, late] = [payload(1, 2 * KB, 1), payload(1, 60 * KB, 2), payload(1, 60 * KB, 3)];
     for (const one of [small, large, late]) arena.stage(one);
@@ -54,7 +54,7 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
 
   const at = (one: Payload) => one.tensors[0]?.staged;
 
-  it('hands out one range after the other, and a range again only once it was given back', () => {
+  it('hands out successive ranges, and reuses one only after it was released', () => {
     const arena = open(128 * KB);
     const [a, b, c, d] = Array.from({ length: 4 }, (_, i) => payload(1, 32 * KB, i)) as [
       Payload,
@@ -68,14 +68,14 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
     arena.stage(late);
     expect(at(late)).toBeUndefined();
     arena.release(b);
-    // Given back once, whoever asks again; another may have the range by then.
+    // Released once, however often it is requested; another may have the range by then.
     arena.release(b);
     arena.stage(late);
     arena.release(b);
     const later = payload(1, 32 * KB, 10);
     arena.stage(later);
     expect([at(late), at(later)]).toEqual([32 * KB, undefined]);
-    // What is staged already stays where it is.
+    // What is already staged stays in place.
     arena.stage(late);
     expect(at(late)).toBe(32 * KB);
   });
@@ -85,7 +85,7 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
     ['last to first', [2, 1, 0]],
     ['the middle last', [0, 2, 1]],
     ['the middle first', [1, 0, 2]],
-  ])('joins neighbours that are given back, %s', (_, order) => {
+  ])('merges adjacent released ranges, %s', (_, order) => {
     const arena = open(96 * KB);
     const all = Array.from({ length: 3 }, (_, i) => payload(1, 32 * KB, i));
     for (const one of all) arena.stage(one);
@@ -98,7 +98,7 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
     expect(at(more)).toBeUndefined();
   });
 
-  it('never gives the same bytes to two payloads, and all of them back in the end', () => {
+  it('never gives the same bytes to two payloads, and is all free in the end', () => {
     fc.assert(
       fc.property(
         fc.array(fc.tuple(fc.integer({ min: 32, max: 90 }), fc.boolean()), { maxLength: 40 }),
@@ -137,7 +137,7 @@ describe.runIf(process.platform === 'linux')('the arena', () => {
     expect(readdirSync(tmpdir()).filter((name) => name.startsWith(`infer-${process.pid}-`))).toEqual([]);
   });
 
-  it('is not there without a memory file system, or without room in it', () => {
+  it('is unavailable without a memory file system, or without space in it', () => {
     expect(Arena.open(KB, '/nowhere')).toBeUndefined();
     expect(Arena.open(2 ** 50, tmpdir())).toBeUndefined();
   });

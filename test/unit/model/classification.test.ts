@@ -24,7 +24,7 @@ const output = (shape: (number | null)[], more: Partial<TensorSignature> = {}): 
 const plan = (manifest: ModelManifest, signature: TensorSignature) =>
   planScores(manifest, signature, 'm/model.json');
 
-/** Rows of scores as they are shown, and the rows that failed. */
+/** Rows of scores as they are shown, and the failed rows. */
 function classes(manifest: ModelManifest, signature: TensorSignature, rows: number[][], shape?: number[]) {
   const own = shape ?? (signature.shape as number[]);
   expect(rows.every((row) => row.length === elementCount(own))).toBe(true);
@@ -34,8 +34,8 @@ function classes(manifest: ModelManifest, signature: TensorSignature, rows: numb
   return { values: rowValues(outputs, 'json'), failed: failed.map(({ row, error }) => [row, error.message]) };
 }
 
-describe('one axis', () => {
-  it('logits get a softmax that does not overflow', () => {
+describe('classification over one axis', () => {
+  it('applies a softmax to logits without overflow', () => {
     const { values } = classes({}, output([3]), [
       [1000, 999, -1000],
       [Number.POSITIVE_INFINITY, 0, 0],
@@ -46,7 +46,7 @@ describe('one axis', () => {
     ]);
   });
 
-  it('probabilities are taken as they are, and must be some', () => {
+  it('uses probabilities unchanged, and fails values that are none', () => {
     const manifest = { scores: 'probabilities', labels: ['a', 'b'] } as const;
     const { values, failed } = classes({ ...manifest, labels: [...manifest.labels] }, output([2]), [
       [0.25, 0.75],
@@ -65,8 +65,8 @@ describe('one axis', () => {
   });
 });
 
-describe('one score decides between two classes', () => {
-  it.each([[[1]], [[]], [[1, 1]]])('a row of shape %j', (shape) => {
+describe('classification with a single score', () => {
+  it.each([[[1]], [[]], [[1, 1]]])('chooses between two classes for a row of shape %j', (shape) => {
     const signature = output(shape, shape.length === 2 ? { batchAxis: null } : {});
     const labels = ['no', 'yes'];
     expect(classes({ scores: 'probabilities', labels }, signature, [[0.9], [0.25], [0.5]]).values).toEqual([
@@ -90,8 +90,8 @@ describe('one score decides between two classes', () => {
   });
 });
 
-describe('more axes', () => {
-  it('the last of two: a class for every token', () => {
+describe('classification over several axes', () => {
+  it('uses the last of two: a class for every token', () => {
     const signature = output([null, 3]);
     const scores = [
       [1, 5, 0, 0, 0, 9],
@@ -108,7 +108,7 @@ describe('more axes', () => {
     ]);
   });
 
-  it('the one that is as long as the labels', () => {
+  it('uses the one as long as the labels', () => {
     const channelsFirst = [1, 0, 5, 0, 9, 0, 0, 8];
     expect(classes({ labels: ['a', 'b'] }, output([2, null]), [channelsFirst], [2, 4]).values).toMatchObject([
       { class: [1, 0, 0, 1] },
@@ -118,7 +118,7 @@ describe('more axes', () => {
     ]);
   });
 
-  it('the one that model.json names', () => {
+  it('uses the one that model.json names', () => {
     const image = [1, 0, 5, 0, 9, 0, 0, 8];
     expect(classes({ classAxis: 0 }, output([2, 2, 2]), [image]).values).toMatchObject([
       {
@@ -139,16 +139,16 @@ describe('more axes', () => {
     expect(() => plan({ classAxis: 3 }, output([2, 2, 2]))).toThrow('no axis 3');
   });
 
-  it('are refused at load where none is known to be it', () => {
+  it('is refused at load where the class axis is ambiguous', () => {
     expect(() => plan({}, output([21, 520, 520]))).toThrow('say which axis the classes run along');
     expect(() => plan({ labels: ['a', 'b'] }, output([2, 2, 2]))).toThrow('say which axis');
     expect(() => plan({}, output([3], { shared: true }))).toThrow('the same for every row');
   });
 
-  it('the batch of a model that runs one row at a time is none of them', () => {
+  it('ignores the batch axis of a model that runs one row at a time', () => {
     const fixed = output([1, 3], { batchAxis: null, modelShape: [1, 3] });
     expect(classes({}, fixed, [[0, 9, 0]]).values).toMatchObject([{ class: 1 }]);
-    // Whatever inputs may call it.
+    // Whatever the inputs call it.
     for (const name of ['batch', 'N', 'bs', 'bsz', 'dynamic_batch']) {
       const named = output([null, 3], { batchAxis: null, modelShape: [name, 3] });
       expect(classes({}, named, [[0, 9, 0]], [1, 3]).values).toMatchObject([{ class: 1 }]);
@@ -158,21 +158,21 @@ describe('more axes', () => {
   });
 });
 
-it('labels must name the classes there are', () => {
+it('labels must match the number of classes', () => {
   expect(() => plan({ labels: ['a'] }, output([3]))).toThrow('1 names, but output s has 3 classes');
   expect(() => classes({ labels: ['a', 'b'] }, output([null]), [[1, 2, 3]], [3])).toThrow(
     'has 3 classes, model.json names 2',
   );
 });
 
-describe('scores of which model.json does not say what they are', () => {
+describe('scores whose kind model.json does not declare', () => {
   const told = (rows: number[][], shape: number[], manifest: ModelManifest = {}) => {
     const data = toBytes(Float32Array.from(rows.flat()));
     const raw = { rows: rows.length, tensors: [{ name: 's', type: 'float32' as const, shape, data }] };
     return areProbabilities(raw, plan({ scores: 'logits', ...manifest }, output(shape)));
   };
 
-  it('are probabilities where all are within 0 to 1 and each place has a sum of 1', () => {
+  it('are taken as probabilities when all lie in 0..1 and each position sums to 1', () => {
     expect(told([[0.2, 0.8]], [2])).toBe(true);
     expect(told([[1, 0, 0]], [3])).toBe(true);
     expect(told([[0.2, 0.7]], [2])).toBe(false);
@@ -183,7 +183,7 @@ describe('scores of which model.json does not say what they are', () => {
     // Classes first: columns add up, rows do not.
     expect(told([[0.2, 0.5, 0.8, 0.5]], [2, 2], { classAxis: 0 })).toBe(true);
     expect(told([[0.2, 0.5, 0.8, 0.5]], [2, 2])).toBe(false);
-    // One score alone has no sum.
+    // A single score has no sum.
     expect(told([[1]], [1])).toBe(false);
   });
 });

@@ -22,7 +22,7 @@ function withHeader(header: unknown, data = Buffer.alloc(8)): Buffer {
 const ENTRY = { name: 'x', datatype: 'FP32', shape: [1], binary_data_size: 8 };
 
 describe('envelope', () => {
-  it('comes back, at any offset of its memory, sharing it', () => {
+  it('round-trips at any memory offset, without a copy', () => {
     fc.assert(
       fc.property(payloads(), fc.nat({ max: 7 }), (payload, offset) => {
         const bytes = encodeEnvelope(payload, { device: 'cpu' });
@@ -40,7 +40,7 @@ describe('envelope', () => {
     );
   });
 
-  it('has one shape for all rows, or one a row, which readers of old refuse', () => {
+  it('has one shape for all rows, or one per row, which older readers refuse', () => {
     const old = withHeader({ rows: 2, tensors: [{ ...ENTRY, shape: [] }] });
     expect(decodeEnvelope(old).payload.tensors[0]).toMatchObject({ shape: [], data: Buffer.alloc(8) });
     expect(decodeEnvelope(old).payload.tensors[0]).not.toHaveProperty('shapes');
@@ -64,7 +64,7 @@ describe('envelope', () => {
     expect(bytes.toString('latin1')).not.toContain('"shape":');
   });
 
-  it('is its parts in a row', () => {
+  it('is the concatenation of its parts', () => {
     expect(Buffer.concat(envelopeParts(PAYLOAD))).toEqual(encodeEnvelope(PAYLOAD));
     expect(decodeEnvelope(encodeEnvelope(PAYLOAD)).meta).toEqual({});
   });
@@ -96,7 +96,7 @@ describe('envelope', () => {
     );
   });
 
-  it('cut at any byte, or longer, is refused as bad input', () => {
+  it('truncated at any byte, or extended, is rejected as bad input', () => {
     const bytes = encodeEnvelope(PAYLOAD);
     const damaged = expect.objectContaining({ code: 'ENVELOPE', exitCode: ExitCode.BadInput });
     for (let end = 0; end < bytes.length; end++) {
@@ -126,11 +126,11 @@ describe('envelope', () => {
     ['rows that are no number', withHeader({ rows: 'two', tensors: [ENTRY] })],
     ['negative rows', withHeader({ rows: -1, tensors: [ENTRY] })],
     ['a name that is no text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],
-  ])('with %s is refused as bad input', (_, bytes) => {
+  ])('with %s is rejected as bad input', (_, bytes) => {
     expect(() => decodeEnvelope(bytes)).toThrow(expect.objectContaining({ code: 'ENVELOPE' }));
   });
 
-  it('with any byte altered is read or refused, never anything else', () => {
+  it('with any byte altered is decoded or rejected, and never fails otherwise', () => {
     const bytes = encodeEnvelope(PAYLOAD);
     fc.assert(
       fc.property(fc.nat({ max: bytes.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {

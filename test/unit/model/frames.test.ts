@@ -9,7 +9,7 @@ async function framesAsBytes(frames: { header: object; parts: Uint8Array[] }[]):
   return (stream.read() as Buffer | null) ?? Buffer.alloc(0);
 }
 
-it('gives back every frame whatever the chunks it arrives in', async () => {
+it('frames are read intact with any chunk boundaries', async () => {
   const frame = fc.record({
     header: fc.record({ id: fc.nat(), text: fc.string() }),
     parts: fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 4 }),
@@ -37,7 +37,7 @@ it('gives back every frame whatever the chunks it arrives in', async () => {
   );
 });
 
-it('waits while the stream is full and rejects when it closes meanwhile', async () => {
+it('writing a frame waits while the stream is full, and rejects when it closes meanwhile', async () => {
   const stream = new PassThrough({ highWaterMark: 16 });
   let written = false;
   const writing = writeFrame(stream, { id: 1 }, [new Uint8Array(1000)]).then(() => {
@@ -55,6 +55,6 @@ it('waits while the stream is full and rejects when it closes meanwhile', async 
   await expect(writeFrame(stuck, { id: 3 })).rejects.toThrow('closed');
 });
 
-it('refuses bytes that are no frames', () => {
+it('bytes that are not frames are rejected', () => {
   expect(() => new FrameReader(() => {}).push(Buffer.alloc(12, 0xff))).toThrow('damaged');
 });

@@ -14,8 +14,8 @@ const MIB = 1 << 20;
 const A100 = 'GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f';
 const SECOND = 'GPU-1f0d1c2b-8c1e-44d0-9a7e-1b2c3d4e5f60';
 
-describe('what nvidia-smi prints', () => {
-  it('R550, two GPUs', () => {
+describe('parsing nvidia-smi output', () => {
+  it('reads two GPUs from R550', () => {
     const { gpus, migEnabled } = parseGpus(fixture('r550-two-a100.csv'), true);
     expect(gpus).toEqual([
       {
@@ -33,7 +33,7 @@ describe('what nvidia-smi prints', () => {
     expect(migEnabled).toBe(false);
   });
 
-  it('R418, without the MIG field and with units all the same', () => {
+  it('reads R418, which has no MIG field and prints units regardless', () => {
     const { gpus } = parseGpus(fixture('r418-no-mig.csv'), false);
     expect(gpus).toMatchObject([
       { index: 0, name: 'Tesla V100-SXM2-16GB', freeBytes: 16120 * MIB, utilisation: 0 },
@@ -41,7 +41,7 @@ describe('what nvidia-smi prints', () => {
     ]);
   });
 
-  it('[N/A]: not known is not 0', () => {
+  it('treats [N/A] as unknown, not 0', () => {
     const [geforce] = parseGpus(fixture('r470-geforce.csv'), true).gpus;
     expect(geforce).toMatchObject({ freeBytes: 23756 * MIB });
     expect(geforce).not.toHaveProperty('utilisation');
@@ -55,7 +55,7 @@ describe('what nvidia-smi prints', () => {
     });
   });
 
-  it('warnings between the lines, a GPU that cannot be read, a comma in a name', () => {
+  it('copes with warnings between lines, an unreadable GPU and a comma in a name', () => {
     const { gpus } = parseGpus(fixture('r535-warnings.csv'), true);
     expect(gpus.map((gpu) => [gpu.index, gpu.name])).toEqual([
       [0, 'NVIDIA H100 80GB HBM3'],
@@ -64,7 +64,7 @@ describe('what nvidia-smi prints', () => {
     expect(Object.keys(gpus[1] ?? {}).sort()).toEqual(['index', 'mig', 'name', 'uuid']);
   });
 
-  it('MIG instances, as new and old drivers name them', () => {
+  it('reads MIG instances in the format of new and old drivers', () => {
     expect(parseGpus(fixture('r550-mig.csv'), true).migEnabled).toBe(true);
     expect(parseMigInstances(fixture('r550-mig.txt'))).toEqual(
       new Map([
@@ -84,7 +84,7 @@ describe('what nvidia-smi prints', () => {
   });
 
   it.each(['', '\n', 'No devices were found\n', 'index, uuid\n', '0, GPU-\n', ', , , , , , ,\n'])(
-    'nothing: %j',
+    'finds nothing in %j',
     (text) => {
       expect(parseGpus(text, true).gpus).toEqual([]);
       expect(parseMigInstances(text).size).toBe(0);
@@ -92,7 +92,7 @@ describe('what nvidia-smi prints', () => {
   );
 });
 
-describe('the device that --gpu names', () => {
+describe('the device named by --gpu', () => {
   const gpus = parseGpus(fixture('r550-mig.csv'), true).gpus;
   for (const gpu of gpus) gpu.mig = parseMigInstances(fixture('r550-mig.txt')).get(gpu.uuid) ?? [];
   const first = 'MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f';
@@ -103,7 +103,7 @@ describe('the device that --gpu names', () => {
     [SECOND.toUpperCase(), SECOND],
     ['GPU-1f0d', SECOND],
     ['MIG-cba6', 'MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb'],
-    // A GPU that is cut up can only be used by its parts.
+    // A partitioned GPU can only be used by its parts.
     ['0', first],
     [A100, first],
     ['2', undefined],
@@ -114,7 +114,7 @@ describe('the device that --gpu names', () => {
     expect(findDevice(gpus, wanted)?.uuid).toBe(uuid);
   });
 
-  it('a GPU with MIG instances is these', () => {
+  it('is one of the MIG instances, where a GPU has them', () => {
     expect(devicesOf(gpus).map((device) => device.uuid)).toEqual([
       first,
       'MIG-cba663e8-9bed-5b25-b243-5985ef7c9beb',
@@ -123,7 +123,7 @@ describe('the device that --gpu names', () => {
   });
 });
 
-describe('asking nvidia-smi', () => {
+describe('running nvidia-smi', () => {
   const path = process.env.PATH;
   let dir = '';
   let posing: PosingGpus;
@@ -137,7 +137,7 @@ describe('asking nvidia-smi', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('the GPUs of the host, or one of them', async () => {
+  it('reports the GPUs of the host, or one of them', async () => {
     posing.set([{ uuid: posingUuid(1), free: 1000 }, { uuid: posingUuid(2) }]);
     const report = await discoverGpus();
     expect(report).toMatchObject({ state: 'ok', gpus: [{ index: 0, freeBytes: 1000 * MIB }, { index: 1 }] });
@@ -145,13 +145,13 @@ describe('asking nvidia-smi', () => {
     expect(one.gpus.map((gpu) => gpu.uuid)).toEqual([posingUuid(2)]);
   });
 
-  it('with MIG instances', async () => {
+  it('reports MIG instances', async () => {
     posing.answer(fixture('r550-mig.csv'), fixture('r550-mig.txt'));
     const { gpus } = await discoverGpus();
     expect(gpus.map((gpu) => gpu.mig.length)).toEqual([2, 0]);
   });
 
-  it('none, none installed', async () => {
+  it('distinguishes no GPU from no driver', async () => {
     expect(await discoverGpus()).toEqual({ state: 'ok', gpus: [] });
     process.env.PATH = '/nonexistent';
     const absent = await discoverGpus();
@@ -171,7 +171,7 @@ describe('asking nvidia-smi', () => {
       'Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost.  Reboot the system to recover this GPU\n',
     ],
     [3, ''],
-  ])('a driver that fails with %i', async (code, text) => {
+  ])('reports a driver that fails with %i', async (code, text) => {
     posing.say(text, code);
     const report = await discoverGpus();
     expect(report).toMatchObject({ state: 'failed', gpus: [] });
@@ -179,13 +179,13 @@ describe('asking nvidia-smi', () => {
     expect(() => gpusOf(report)).toThrow(expect.objectContaining({ code: 'GPU_DISCOVERY', exitCode: 69 }));
   });
 
-  it('an old driver, which refuses the MIG field', async () => {
+  it('retries without the MIG field, which an old driver refuses', async () => {
     posing.old(fixture('r418-no-mig.csv'));
     const report = await discoverGpus();
     expect(report).toMatchObject({ state: 'ok', gpus: [{ index: 0 }, { index: 1, utilisation: 0.98 }] });
   });
 
-  it('one that hangs is killed, with all it started, and said', async () => {
+  it('kills it with its children when it hangs, and reports that', async () => {
     posing.hang();
     const report = await discoverGpus({ timeoutMs: 300 });
     expect(report).toMatchObject({ state: 'hung', reason: expect.stringContaining('within 300 ms') });

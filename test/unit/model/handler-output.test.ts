@@ -20,8 +20,8 @@ function output() {
   };
 }
 
-describe('what a handler prints', () => {
-  it('becomes lines, with the model and the stream, whole characters and no control sequences', async () => {
+describe("a handler's output", () => {
+  it('becomes lines with model and stream, whole characters and no control sequences', async () => {
     const { handlers, lines, print } = output();
     await handlers.within('a', true, async () => {
       print('one\ntw');
@@ -42,7 +42,7 @@ describe('what a handler prints', () => {
     ]);
   });
 
-  it('is of the model that printed it, also when another one runs by then', async () => {
+  it('is attributed to the model that printed it, even while another runs', async () => {
     const { handlers, lines, print } = output();
     let late: (() => void) | undefined;
     const gate = new Promise<void>((resolve) => (late = resolve));
@@ -59,7 +59,7 @@ describe('what a handler prints', () => {
     ]);
   });
 
-  it('is bounded in length and rate, and says how much was left out', async () => {
+  it('is limited in length and rate, and reports how much was dropped', async () => {
     const { handlers, lines, print, wait } = output();
     await handlers.within('a', false, async () => {
       print(`${'x'.repeat(5000)}\n`);
@@ -73,7 +73,7 @@ describe('what a handler prints', () => {
   });
 
   it.each(['after a second', 'at the end'])(
-    'is told how much was left out though no line follows: %s',
+    'reports how much was dropped even if no line follows: %s',
     async (when) => {
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
       onTestFinished(() => void vi.useRealTimers());
@@ -94,7 +94,7 @@ describe('what a handler prints', () => {
   );
 });
 
-it('lines are read from pieces of any size, others left out', () => {
+it('log lines are parsed with any chunk boundaries, and other lines are ignored', () => {
   const lines: HandlerLine[] = [];
   const reader = new HandlerLines((line) => void lines.push(line));
   const line: HandlerLine = { model: 'm', stream: 'stdout', text: 'ä' };

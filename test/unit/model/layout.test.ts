@@ -5,7 +5,7 @@ import { fromModel, toBytes, toElements, toModel } from '../../../src/lib/model/
 import type { TensorSignature } from '../../../src/lib/model/signature.js';
 import { elementCount, encodeStrings, type RowTensor } from '../../../src/lib/model/tensor.js';
 
-describe('rows first and back', () => {
+describe("converting rows to the model's layout and back", () => {
   it('is the identity for any shape, axis and number of rows', () => {
     fc.assert(
       fc.property(
@@ -43,7 +43,7 @@ describe('rows first and back', () => {
     ).toBe(data.buffer);
   });
 
-  it('refuses bytes that do not fill the shape, and strings with NUL', () => {
+  it('rejects bytes that do not fill the shape, and strings with NUL', () => {
     const data = toBytes(new Float32Array(5));
     expect(() => toModel({ name: 't', type: 'float32', shape: [3], data }, 2, 0)).toThrow('holds 5 elements');
     expect(() =>
@@ -51,7 +51,7 @@ describe('rows first and back', () => {
     ).toThrow('NUL');
   });
 
-  it('names an output with another number of rows', () => {
+  it('names an output with a different number of rows', () => {
     expect(() => fromModel('y', { type: 'float32', dims: [3, 2], data: new Float32Array(6) }, 2, 0)).toThrow(
       'should hold 2 row(s)',
     );
@@ -89,11 +89,11 @@ describe('fromArray', () => {
     ],
     [[null, null], { shape: [1, 4], data: new Float32Array([1, 2, 3, 4]) }, [1, 4]],
     [[], 5, []],
-  ])('shape %j takes %j', (shape, value, expected) => {
+  ])('with shape %j accepts %j', (shape, value, expected) => {
     expect(fromArray(input(shape), value).shape).toEqual(expected);
   });
 
-  it('turns numbers to int64 and refuses what is no number', () => {
+  it('converts numbers to int64 and rejects non-numbers', () => {
     expect(toElements('int64', fromArray(input([2], 'int64'), [1, 2n]).data)).toEqual(
       BigInt64Array.of(1n, 2n),
     );
@@ -115,7 +115,7 @@ describe('fromArray', () => {
     ['float16', Uint16Array.of(0x3800, 0x3c00), 'a Uint16Array may hold bits or numbers'],
     ['string', [5, 'a'], 'is a number'],
     ['string', ['a', 'b\0'], 'NUL'],
-  ])('%s refuses %j', (type, value, words) => {
+  ])('for %s rejects %j', (type, value, words) => {
     expect(() => fromArray(input([2], type), value)).toThrow(new RegExp(words));
   });
 
@@ -127,11 +127,11 @@ describe('fromArray', () => {
     [[2], { shape: [2], data: [1, 2, 3] }, 'not shape [2] with 3 numbers'],
     [[2], { a: 1 }, 'not an object'],
     [[2], 'abc', 'not text'],
-  ])('shape %j refuses %j', (shape, value, words) => {
+  ])('with shape %j rejects %j', (shape, value, words) => {
     expect(() => fromArray(input(shape), value)).toThrow(words);
   });
 
-  it('takes float16 as numbers, and text for what is not finite', () => {
+  it('accepts float16 as numbers, and text for values that are not finite', () => {
     const half = (value: unknown) => [
       ...(toElements('float16', fromArray(input([2], 'float16'), value).data) as Uint16Array),
     ];
@@ -165,7 +165,7 @@ describe('fromArray', () => {
     [[1, 2], { shape: [2], data: [1, 2] }, [1, 2]],
     [[1, 2], [[1, 2]], [1, 2]],
   ])(
-    'a model of one row a run, shape %j, takes %j with or without its leading 1',
+    'for a model of one row per run, shape %j, accepts %j with or without its leading 1',
     (shape, value, expected) => {
       expect(fromArray(input(shape), value, true).shape).toEqual(expected);
     },

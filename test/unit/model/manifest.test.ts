@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { parseManifest } from '../../../src/lib/model/manifest.js';
 
-it('accepts every field', () => {
+it('a manifest may have every field', () => {
   const manifest = {
     description: 'd',
     task: 'classification',
@@ -46,7 +46,7 @@ it.each([
   ['{"handler": "x.py"}', 'field handler', undefined],
   ['[]', 'the whole file', undefined],
   ['{,}', 'it is not JSON', undefined],
-])('refuses %s, naming file and field', (text, message, hint) => {
+])('a manifest with %s is rejected with file and field', (text, message, hint) => {
   let caught: unknown;
   try {
     parseManifest(text, 'm/model.json');

@@ -28,7 +28,7 @@ it.each([
   ['code of ours that fails', () => (undefined as unknown as string).length, 'MODEL_LOAD', 'undefined'],
   ['a run', () => new InferError('RUN_FAILED', 'bad node'), 'MODEL_LOAD', 'bad node'],
   ['bytes', () => new InferError('TENSOR_BYTES', 'too few'), 'MODEL_LOAD', 'too few'],
-])('%s is the fault of the model that is loaded: others are served', (_, work, code, words) => {
+])('%s is a fault of the model being loaded, and others are served', (_, work, code, words) => {
   const fault = asModelFault(thrown(work), 'm', '/models/m');
   expect(fault).toMatchObject({ code, message: expect.stringContaining(words) });
   expect(fault.message).toMatch(/^model '?m'?/);
@@ -43,7 +43,7 @@ it.each([
   'MODELS_DIR_UNREADABLE',
   'MODEL_CHANGED',
   'HANDLER_LOAD',
-] as const)('%s stays what it is', (code) => {
+] as const)('%s is not turned into a fault of the model', (code) => {
   const error = new InferError(code, 'x');
   expect(asModelFault(error, 'm', '/models/m')).toBe(error);
 });

@@ -6,7 +6,7 @@ import { buildModel, type Graph } from '../../support/onnx-builder.js';
 
 const NUMBERS = 50_000;
 
-/** As scikit-learn's exporter writes a forest: a field for each number, and a ZipMap behind. */
+/** As scikit-learn exports a forest: a field for each number, followed by a ZipMap. */
 const forest: Graph = {
   nodes: [
     {
@@ -46,7 +46,7 @@ const bytes = buildModel(forest);
 
 afterEach(() => void vi.restoreAllMocks());
 
-it('numbers in fields of their own cost no view or object each', () => {
+it('parsing creates no view or object per number in fields of their own', () => {
   let views = 0;
   const source = bufferSource(bytes);
   const summary = summarize({
@@ -64,7 +64,7 @@ it('numbers in fields of their own cost no view or object each', () => {
   expect(views).toBeLessThan(100);
 });
 
-it('a rewritten model is put together from few pieces, and has everything else as it was', () => {
+it('rewriting joins few pieces, and keeps everything else unchanged', () => {
   const concat = vi.spyOn(Buffer, 'concat');
   const rewritten = rewriteModel(bytes, {
     locations: new Map([['weights.bin', 'elsewhere/weights.bin']]),
@@ -77,7 +77,7 @@ it('a rewritten model is put together from few pieces, and has everything else a
     external: [{ location: 'elsewhere/weights.bin', bytes: 8 }],
     otherOutputs: new Map(),
   });
-  // Of the first node, all of it: its bytes are there unchanged.
+  // The first node completely: its bytes are there unchanged.
   const [treeNode] = forest.nodes;
   const attribute = treeNode?.attributes?.nodes_treeids;
   expect(attribute).toHaveLength(NUMBERS);
@@ -85,7 +85,7 @@ it('a rewritten model is put together from few pieces, and has everything else a
   expect(rewritten.includes(bytes.subarray(start, start + NUMBERS * 2))).toBe(true);
 });
 
-it('a model without anything to change keeps its bytes', () => {
+it('rewriting without changes keeps the bytes', () => {
   const same = rewriteModel(bytes, { locations: new Map(), zipMaps: new Map() });
   expect(same.equals(bytes)).toBe(true);
 });

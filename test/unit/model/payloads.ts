@@ -47,7 +47,7 @@ export function payloads(): fc.Arbitrary<Payload> {
     );
 }
 
-/** Everything but the kind of byte array, for comparing. */
+/** Everything except the kind of byte array, for comparing. */
 export function bytesOf(payload: Payload): unknown {
   return payload.tensors.map(({ data, ...rest }) => ({ ...rest, data: Buffer.from(data).toString('hex') }));
 }

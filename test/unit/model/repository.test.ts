@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, wri
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { defaultModelsDir, findModel } from '../../../src/lib/model/repository.js';
+import { findModel } from '../../../src/lib/model/repository.js';
 import { listModels, surveyModels } from '../../../src/lib/model/survey.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 import { withoutRoot } from '../../support/ordinary-user.js';
@@ -16,8 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-describe('versions', () => {
-  it('serves the highest, by number and not by text', () => {
+describe('model versions', () => {
+  it('are compared as numbers, and the highest is served', () => {
     for (const version of [2, 10, 9]) writeModel(dir, 'm', doubler(), undefined, { version });
     expect(listModels(dir)).toEqual([{ name: 'm', version: 10, versions: [2, 9, 10] }]);
     expect(findModel(dir, 'm').label).toBe('m/10/model.onnx');
@@ -25,7 +25,7 @@ describe('versions', () => {
     expect(() => findModel(dir, 'm', 3)).toThrow("model 'm' has no version 3");
   });
 
-  it('skips folders that are no version: leading zero, words, no model yet', () => {
+  it('do not include folders with leading zeros, words or no model', () => {
     writeModel(dir, 'm', doubler());
     mkdirSync(path.join(dir, 'm', '7'));
     mkdirSync(path.join(dir, 'm', '08'));
@@ -33,7 +33,7 @@ describe('versions', () => {
     expect(findModel(dir, 'm').version).toBe(1);
   });
 
-  it('counts external data in the size', () => {
+  it('include external data in their size', () => {
     const modelDir = writeModel(dir, 'm', doubler());
     const alone = findModel(dir, 'm').sizeBytes;
     writeFileSync(path.join(modelDir, '1', 'weights.bin'), Buffer.alloc(100));
@@ -42,7 +42,7 @@ describe('versions', () => {
 });
 
 describe('an unknown model', () => {
-  it('suggests the near name and lists all, exit 66', () => {
+  it('is rejected with a similar name and a list of all, exit 66', () => {
     writeModel(dir, 'digits', doubler());
     writeModel(dir, 'faces', doubler());
     expect(() => findModel(dir, 'digit')).toThrow(
@@ -54,29 +54,32 @@ describe('an unknown model', () => {
     );
   });
 
-  it.each(['../secret', 'a/b', '.', '..', '', '/etc', 'x\u001b[31m'])('refuses the name %j', (name) => {
-    expect(() => findModel(dir, name)).toThrow(expect.objectContaining({ code: 'MODEL_UNKNOWN' }));
-  });
+  it.each(['../secret', 'a/b', '.', '..', '', '/etc', 'x\u001b[31m'])(
+    'includes the unsafe name %j',
+    (name) => {
+      expect(() => findModel(dir, name)).toThrow(expect.objectContaining({ code: 'MODEL_UNKNOWN' }));
+    },
+  );
 
-  it('says where a file left flat belongs', () => {
+  it('gets a hint where a flat file belongs', () => {
     writeFileSync(path.join(dir, 'cat.onnx'), '');
     expect(() => findModel(dir, 'cat')).toThrow(
       expect.objectContaining({ hint: expect.stringContaining('cat/1/model.onnx') }),
     );
   });
 
-  it('names a directory that is not there', () => {
+  it('is not reported for a missing models directory, which is named instead', () => {
     expect(() => listModels(path.join(dir, 'none'))).toThrow(
       expect.objectContaining({ code: 'MODELS_DIR', exitCode: 66 }),
     );
   });
 });
 
-describe('links', () => {
+describe('symbolic links', () => {
   const outside = () => expect.objectContaining({ code: 'MODEL_PATH', exitCode: 78 });
 
   it.each(['model.json', 'handler.mjs'])(
-    'refuses %s that leads out: code and settings stay with the model',
+    'to %s outside the model are refused: code and settings stay with the model',
     (file) => {
       const modelDir = writeModel(
         dir,
@@ -94,7 +97,7 @@ describe('links', () => {
     },
   );
 
-  it('follows a model, a version and weights that are links out', () => {
+  it('to a model, a version or weights outside are followed', () => {
     writeModel(root, 'real', doubler());
     const onnx = path.join(root, 'real', '1', 'model.onnx');
     symlinkSync(path.join(root, 'real'), path.join(dir, 'linked'));
@@ -110,19 +113,19 @@ describe('links', () => {
     });
   });
 
-  it('says of a link to nothing that it is broken', () => {
+  it('to nothing are reported as broken', () => {
     mkdirSync(path.join(dir, 'm', '1'), { recursive: true });
     symlinkSync(path.join(root, 'gone'), path.join(dir, 'm', '1', 'model.onnx'));
     expect(() => findModel(dir, 'm')).toThrow("model 'm': m/1/model.onnx is a broken link");
   });
 
-  it('refuses a handler path with ..', () => {
+  it('do not matter for a handler path with .., which is refused', () => {
     writeModel(dir, 'm', doubler(), { handler: './../evil.mjs' });
     writeFileSync(path.join(dir, 'evil.mjs'), 'export {}');
     expect(() => findModel(dir, 'm')).toThrow(outside());
   });
 
-  it('follows a link within the model, and a linked models directory', () => {
+  it('within the model, and to a models directory, are followed', () => {
     const modelDir = writeModel(dir, 'm', doubler());
     symlinkSync('1', path.join(modelDir, '2'));
     expect(findModel(dir, 'm').version).toBe(2);
@@ -132,7 +135,7 @@ describe('links', () => {
   });
 });
 
-describe('what looks like a model and is none', () => {
+describe('a folder that is nearly a model', () => {
   const skipped = () => surveyModels(dir).skipped.map(({ place, fix }) => [place, fix]);
   const put = (place: string) => {
     mkdirSync(path.join(dir, path.dirname(place)), { recursive: true });
@@ -148,13 +151,13 @@ describe('what looks like a model and is none', () => {
     ['m/model.onnx', 'm/model.onnx', 'mkdir -p DIR/m/1 && mv DIR/m/model.onnx DIR/m/1/model.onnx'],
     ['m/1/bert.onnx', 'm/1', 'mv DIR/m/1/bert.onnx DIR/m/1/model.onnx'],
     ['cat.onnx', 'cat.onnx', 'mkdir -p DIR/cat/1 && mv DIR/cat.onnx DIR/cat/1/model.onnx'],
-  ])('%s is named with its fix', (file, place, fix) => {
+  ])('is reported with its fix: %s', (file, place, fix) => {
     put(file);
     expect(skipped()).toEqual([[place, fix.replaceAll('DIR', dir)]]);
     expect(listModels(dir)).toEqual([]);
   });
 
-  it('beside versions that are served, and not for a link to one of them', () => {
+  it('is reported next to served versions, but not when it is a link to one', () => {
     const modelDir = writeModel(dir, 'm', doubler());
     put('m/v2/model.onnx');
     symlinkSync('1', path.join(modelDir, 'latest'));
@@ -162,19 +165,19 @@ describe('what looks like a model and is none', () => {
     expect(listModels(dir)).toHaveLength(1);
   });
 
-  it('hidden and unrelated folders are none', () => {
+  it('is not a hidden or unrelated folder', () => {
     put('.git/1/model.onnx');
     put('notes/readme.txt');
     expect(skipped()).toEqual([]);
   });
 
-  it('a name that begins with an underscore is a model', () => {
+  it('is not one with a leading underscore, which is a model', () => {
     writeModel(dir, '_under', doubler());
     expect(findModel(dir, '_under').name).toBe('_under');
     expect(surveyModels(dir).skipped).toEqual([]);
   });
 
-  it('is named when somebody asks for it', () => {
+  it('is named when it is requested', () => {
     put('m/v1/model.onnx');
     expect(() => findModel(dir, 'm')).toThrow(
       expect.objectContaining({
@@ -186,8 +189,8 @@ describe('what looks like a model and is none', () => {
   });
 });
 
-describe('what a version is made of', () => {
-  it('model.onnx, model.json, the handler and the files that it names; not what else lies there', () => {
+describe('the files of a version', () => {
+  it('are model.onnx, model.json, the handler and the files that it names, no others', () => {
     const modelDir = writeModel(
       dir,
       'm',
@@ -210,7 +213,7 @@ describe('what a version is made of', () => {
     ).toEqual(['1/model.onnx', 'handler.mjs', 'model.json', 'vocab.txt', 'words.mjs']);
   });
 
-  it('not what the handler writes, as model.json says; code in such a directory neither', () => {
+  it('do not include what model.json declares as written by the handler, nor code there', () => {
     const files = {
       'handler.mjs': "export const postprocess = () => ['./cache.json', './labels.json', 'tmp/part.mjs'];",
       'cache.json': '{}',
@@ -225,7 +228,7 @@ describe('what a version is made of', () => {
   });
 
   it.each(['../cache.json', '/tmp/cache.json', 'a/../../b', ''])(
-    '%j is no place for a handler to write',
+    'may not be written to %j by a handler',
     (place) => {
       writeModel(
         dir,
@@ -240,7 +243,7 @@ describe('what a version is made of', () => {
     },
   );
 
-  it('a file of the handler that may not be read is named, with the command that changes it', async () => {
+  it('are reported with the fixing command when one of the handler is unreadable', async () => {
     const modelDir = writeModel(
       dir,
       'm',
@@ -266,7 +269,7 @@ describe('what a version is made of', () => {
     });
   });
 
-  it('an absent model.json counts: one that appears is a change', () => {
+  it('include an absent model.json: adding one is a change', () => {
     writeModel(dir, 'm', doubler());
     expect(findModel(dir, 'm').contents).toContainEqual({
       label: 'model.json',
@@ -274,9 +277,4 @@ describe('what a version is made of', () => {
       sha: '',
     });
   });
-});
-
-it('prefers ./models to the models of the package', () => {
-  expect(defaultModelsDir(root, '/pkg')).toBe(dir);
-  expect(defaultModelsDir(dir, '/pkg')).toBe(path.join('/pkg', 'models'));
 });

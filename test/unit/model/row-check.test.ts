@@ -36,7 +36,7 @@ function checkOf(model: (xs: number[]) => Record<string, HostTensor>, costMs = 1
   const check = new RowCheck(AXES, run, random, () => now);
   /** A run in service that took `ms`. */
   const ran = (ms: number, ...xs: number[]) => check.after(payload(...xs), model(xs), ms);
-  /** The same where its jobs may take `leftMs` more. */
+  /** The same where its jobs have `leftMs` left. */
   const ranWith = (leftMs: number, ms: number, ...xs: number[]) =>
     check.after(payload(...xs), model(xs), ms, leftMs);
   return { check, runs, ran, ranWith };
@@ -44,14 +44,14 @@ function checkOf(model: (xs: number[]) => Record<string, HostTensor>, costMs = 1
 
 const sum = (xs: number[]) => xs.reduce((a, b) => a + b, 0);
 
-describe('a row of a run, alone once more', () => {
-  it('that is as it was says nothing, and only it was run', async () => {
+describe('repeating one row of a run alone', () => {
+  it('reports nothing when the row is unchanged, and runs only that row', async () => {
     const { runs, ran } = checkOf((xs) => outputs(xs.map((x) => 2 * x)));
     await ran(1, 1, 2, 3);
     expect(runs).toEqual([[2]]);
   });
 
-  it('that depends on its neighbours is ROWS_MIXED with the figures', async () => {
+  it('reports ROWS_MIXED with the figures when the row depends on its neighbours', async () => {
     const { runs, ran } = checkOf((xs) => outputs(xs.map((x) => x - sum(xs) / xs.length)));
     await expect(ran(1, 1, 2, 6)).rejects.toMatchObject({
       code: 'ROWS_MIXED',
@@ -72,13 +72,13 @@ describe('a row of a run, alone once more', () => {
           'int32',
         ),
     ],
-  ])('%s is no proof', async (_, model) => {
+  ])('takes %s as no proof', async (_, model) => {
     const { runs, ran } = checkOf(model);
     await expect(ran(1, 1, 2, 3)).resolves.toBeUndefined();
     expect(runs[0]).toEqual([2]);
   });
 
-  it('of a model that answers otherwise each time proves nothing, and is not looked at again', async () => {
+  it('proves nothing for a nondeterministic model, which is not checked again', async () => {
     let calls = 0;
     const { runs, ran } = checkOf((xs) => outputs(xs.map((x) => x + ++calls)));
     await ran(1, 1, 2, 3);
@@ -87,7 +87,7 @@ describe('a row of a run, alone once more', () => {
     expect(runs).toHaveLength(2);
   });
 
-  it('that fails by itself proves nothing', async () => {
+  it('proves nothing when the row fails alone', async () => {
     let asked = 0;
     const check = new RowCheck(AXES, () => {
       asked += 1;
@@ -97,7 +97,7 @@ describe('a row of a run, alone once more', () => {
     expect(asked).toBe(1);
   });
 
-  it('is any row of the run', async () => {
+  it('selects any row of the run', async () => {
     for (const [random, x] of [
       [0, 1],
       [0.999_999, 3],
@@ -113,8 +113,74 @@ describe('a row of a run, alone once more', () => {
   });
 });
 
-describe('its cost', () => {
-  it('is nothing for single rows', async () => {
+describe('a run whose outputs are larger than all before', () => {
+  /** Rows shift one another, but only if one of them is above 1000. */
+  const shifting = (xs: number[]) => outputs(xs.map((x) => x + Math.max(0, Math.max(...xs) - 1000)));
+
+  it('is checked even if no check is due, which detects rows that depend on one another', async () => {
+    const { runs, ran } = checkOf(shifting);
+    for (let i = 0; i < 100; i++) await ran(1, 1, 2, 3);
+    expect(runs).toHaveLength(1);
+    await expect(ran(1, 1, 2, 3000)).rejects.toMatchObject({ code: 'ROWS_MIXED' });
+  });
+
+  it('is checked again when the checked row was the large one itself', async () => {
+    let random = 0.999;
+    const { ran } = checkOf(shifting, 1, () => random);
+    await ran(1, 1, 2, 3);
+    await ran(1, 1, 2, 3000);
+    random = 0;
+    await expect(ran(1, 1, 2, 3000)).rejects.toMatchObject({ code: 'ROWS_MIXED' });
+  });
+
+  it('is checked at most three times for each power of two', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs));
+    await ran(1, 0.1, 0.2);
+    for (const large of [0.9, 1]) for (let i = 0; i < 5; i++) await ran(1, 0, large);
+    expect(runs).toHaveLength(1);
+    for (const large of [1.5, -2, 1.9, 2, 2]) await ran(1, 0, large);
+    expect(runs).toHaveLength(4);
+    // Three checks at 2^20 cover everything below.
+    for (let i = 0; i < 5; i++) await ran(1, 0, 2 ** 20);
+    for (let i = 0; i < 5; i++) await ran(1, 0, 2 ** 10);
+    expect(runs).toHaveLength(7);
+    for (let i = 0; i < 5; i++) await ran(1, 0, Number.POSITIVE_INFINITY);
+    expect(runs).toHaveLength(10);
+    for (let i = 0; i < 5; i++) await ran(1, 0, Number.NaN);
+    expect(runs).toHaveLength(10);
+  });
+
+  it('is checked within a hundredth of the run time where runs are long', async () => {
+    const { runs, ran } = checkOf((xs) => outputs(xs), 100);
+    for (let i = 0; i < 1000; i++) await ran(100, 0, 1);
+    expect(runs).toHaveLength(1);
+    await ran(100, 0, 2 ** 10);
+    await ran(100, 0, 2 ** 20);
+    // 100 s of runs: one second for checks.
+    expect(runs).toHaveLength(3);
+    for (let i = 0; i < 50; i++) await ran(100, 0, 2 ** (21 + i));
+    expect(runs).toHaveLength(10);
+  });
+
+  it.each([
+    ['float16', Uint16Array, 0x3c00, 0x6400],
+    ['uint8', Uint8Array, 1, 200],
+  ] as const)('is recognised in outputs of %s', async (type, array, small, large) => {
+    let value: number = small;
+    const { runs, ran } = checkOf((xs) => ({
+      y: { type, dims: [xs.length], data: new array(xs.length).fill(value) },
+    }));
+    await ran(1, 1, 2);
+    await ran(1, 1, 2);
+    expect(runs).toHaveLength(1);
+    value = large;
+    await ran(1, 1, 2);
+    expect(runs).toHaveLength(2);
+  });
+});
+
+describe('the cost of repeating rows', () => {
+  it('is zero for single rows', async () => {
     const { runs, ran } = checkOf((xs) => outputs(xs));
     await ran(1e9, 1);
     expect(runs).toEqual([]);
@@ -135,7 +201,7 @@ describe('its cost', () => {
     expect(check.takeMs()).toBe(0);
   });
 
-  it('is never what ends a job at its time limit', async () => {
+  it('never makes a job exceed its time limit', async () => {
     const { runs, ran, ranWith } = checkOf((xs) => outputs(xs), 40);
     // Three runs of 10 ms might be needed.
     await ranWith(29, 10, 1, 2);
@@ -149,7 +215,7 @@ describe('its cost', () => {
     expect(runs).toHaveLength(2);
   });
 
-  it('waits for its share from the start where a run is long', async () => {
+  it('accumulates from the start where one run is long', async () => {
     const { runs, ran } = checkOf((xs) => outputs(xs), 100);
     for (let i = 0; i < 999; i++) await ran(100, 1, 2);
     expect(runs).toEqual([]);

@@ -51,7 +51,7 @@ describe('rowValues', () => {
     ],
     ['uint64', [2n ** 64n - 1n, 1n], ['18446744073709551615', 1]],
     ['bool', [0, 1, 2], [false, true, true]],
-  ])('reads %s for JSON', (type, raw, expected) => {
+  ])('converts %s to JSON', (type, raw, expected) => {
     expect(valuesOf(tensorOf(type, raw), raw.length)).toEqual(expected);
   });
 
@@ -61,13 +61,13 @@ describe('rowValues', () => {
     ['float16', [0x3c00, 0x7c00, 0x7e00], [1, INF, NAN]],
     ['int64', [2n ** 53n - 1n, 2n ** 53n, -(2n ** 63n)], [2 ** 53 - 1, 2n ** 53n, -(2n ** 63n)]],
     ['uint64', [2n ** 64n - 1n, 1n], [2n ** 64n - 1n, 1]],
-  ])('gives programs what %s holds', (type, raw, expected) => {
+  ])('gives programs the exact values of %s', (type, raw, expected) => {
     expect(valuesOf(tensorOf(type, raw), raw.length, 'exact')).toEqual(expected);
   });
 
   const numeric = ['float32', 'float64', 'float16', 'int64', 'uint64'] as const;
   it.each(numeric.flatMap((type) => [[type, 'json'] as const, [type, 'exact'] as const]))(
-    'what %s gives in the form %s is input again, bit for bit',
+    'for %s in the form %s can be submitted again, bit for bit',
     (type, form) => {
       const raw: Record<(typeof numeric)[number], (number | bigint)[]> = {
         float32: [0.1, NAN, INF, -INF, 3.4e38],
@@ -84,7 +84,7 @@ describe('rowValues', () => {
     },
   );
 
-  it('shows a float32 by a short decimal that is the same float32', () => {
+  it('prints a float32 as a short decimal that parses to the same float32', () => {
     fc.assert(
       fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), (value) => {
         const shown = valuesOf(tensorOf('float32', [value]), 1)[0] as number;
@@ -100,7 +100,7 @@ describe('rowValues', () => {
     );
   });
 
-  it('nests by shape, scalars bare', () => {
+  it('nests by shape, with plain scalars', () => {
     const x = tensorOf('int8', [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [2, 3]);
     expect(valuesOf(x, 2)).toEqual([
       [
@@ -115,7 +115,7 @@ describe('rowValues', () => {
     expect(valuesOf(tensorOf('int8', [7, 8]), 2)).toEqual([7, 8]);
   });
 
-  it('gives every row the shared value and its own strings, at any offset of memory', () => {
+  it('gives every row the shared value and its own strings, at any memory offset', () => {
     const text = encodeStrings(['a', 'ß€']);
     const memory = new Uint8Array(text.length + 3);
     memory.set(text, 3);
@@ -135,7 +135,7 @@ describe('rowValues', () => {
     ]);
   });
 
-  it('gives every row its own shape, none at all and scalars included', () => {
+  it('gives every row its own shape, with none and scalars included', () => {
     const text = encodeStrings(['a', 'b', 'c']);
     const rows = rowValues(
       {
@@ -160,7 +160,7 @@ describe('rowValues', () => {
     ]);
   });
 
-  it("takes a handler's answer as the row itself, and no tensor that is only called so", () => {
+  it("uses a handler's answer as the row itself, but not a tensor merely called json", () => {
     const data = encodeStrings(['{"a":[1,null]}', '"text"']);
     const named: RowTensor = { name: 'json', type: 'string', shape: [], data };
     const answer: RowTensor = { ...named, role: 'json' };

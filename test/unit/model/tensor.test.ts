@@ -19,7 +19,7 @@ import {
 import { bytesOf, payloads } from './payloads.js';
 
 describe('rows of a payload', () => {
-  it('cut anywhere and joined are what they were', () => {
+  it('are unchanged after being cut anywhere and joined', () => {
     fc.assert(
       fc.property(payloads(), fc.array(fc.nat({ max: 20 }), { maxLength: 4 }), (payload, cuts) => {
         const at = [0, ...cuts.map((cut) => cut % (payload.rows + 1)), payload.rows].sort((a, b) => a - b);
@@ -34,7 +34,7 @@ describe('rows of a payload', () => {
     );
   });
 
-  it('are cut without a copy, and a shared tensor is never cut', () => {
+  it('are cut without a copy, and shared tensors never', () => {
     const data = Float32Array.from([1, 2, 3, 4, 5, 6]);
     const bytes = new Uint8Array(data.buffer);
     const payload: Payload = {
@@ -51,7 +51,7 @@ describe('rows of a payload', () => {
     expect(sliceRows(payload, 0, 3)).toBe(payload);
   });
 
-  it('begin where rowOffsets says', () => {
+  it('start at their rowOffsets', () => {
     fc.assert(
       fc.property(payloads(), (payload) => {
         for (const tensor of payload.tensors.filter((one) => one.shared !== true)) {
@@ -63,13 +63,13 @@ describe('rows of a payload', () => {
     );
   });
 
-  it('of strings are as long as their text', () => {
+  it('of strings have offsets by their text length', () => {
     const data = encodeStrings(['a', '', 'ßß', '€']);
     expect(rowOffsets({ name: 't', type: 'string', shape: [2], data }, 2)).toEqual([0, 9, 24]);
     expect(rowOffsets({ name: 't', type: 'string', shape: [], data }, 4)).toEqual([0, 5, 9, 17, 24]);
   });
 
-  it('cut by counts are those cut by place', () => {
+  it('cut by counts equal those cut by position', () => {
     fc.assert(
       fc.property(payloads(), fc.nat({ max: 20 }), (payload, seed) => {
         const first = seed % (payload.rows + 1);
@@ -80,7 +80,7 @@ describe('rows of a payload', () => {
     );
   });
 
-  it('of different shapes join with a shape each, and cut again are as they were', () => {
+  it('of different shapes keep their own through join and cut', () => {
     const row = (shape: number[], ...bytes: number[]): Payload => ({
       rows: 1,
       tensors: [{ name: 'x', type: 'uint8', shape, data: Uint8Array.from(bytes) }],
@@ -96,7 +96,7 @@ describe('rows of a payload', () => {
     expect(parts.map((_, at) => bytesOf(sliceRows(joined, at, at + 1)))).toEqual(parts.map(bytesOf));
   });
 
-  it('of shared tensors that differ get their own', () => {
+  it('with differing shared tensors get their own copy', () => {
     const part = (rows: number, rate: number): Payload => ({
       rows,
       tensors: [{ name: 'rate', type: 'uint8', shape: [], shared: true, data: Uint8Array.of(rate) }],
@@ -107,7 +107,7 @@ describe('rows of a payload', () => {
     ]);
   });
 
-  it('of different tensors cannot be joined', () => {
+  it('with different tensors cannot be joined', () => {
     const part = (name: string): Payload => ({
       rows: 1,
       tensors: [{ name, type: 'uint8', shape: [], data: Uint8Array.of(1) }],
@@ -117,7 +117,7 @@ describe('rows of a payload', () => {
     );
   });
 
-  it('of nothing cannot be joined', () => {
+  it('cannot be joined when there are none', () => {
     expect(() => concatRows([])).toThrow('concatRows of nothing');
   });
 });
@@ -126,7 +126,7 @@ describe('shapeKey', () => {
   const x: RowTensor = { name: 'x', type: 'float32', shape: [2], data: new Uint8Array(8) };
   const key = (...tensors: RowTensor[]) => shapeKey({ rows: 1, tensors });
 
-  it('tells apart whatever must not share a run', () => {
+  it('separates everything that must not share a run', () => {
     const shared = { ...x, shared: true };
     const keys = [
       key(x),
@@ -143,8 +143,8 @@ describe('shapeKey', () => {
   });
 });
 
-describe('strings', () => {
-  it('come back', () => {
+describe('encoded strings', () => {
+  it('survive a round trip', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme' })), (values) => {
         expect(decodeStrings(encodeStrings(values))).toEqual(values);
@@ -152,22 +152,22 @@ describe('strings', () => {
     );
   });
 
-  it.each([[[1]], [[5, 0, 0, 0, 65]], [[255, 255, 255, 255]]])('refuses cut bytes %j', (bytes) => {
+  it.each([[[1]], [[5, 0, 0, 0, 65]], [[255, 255, 255, 255]]])('are rejected when truncated: %j', (bytes) => {
     expect(() => decodeStrings(Uint8Array.from(bytes))).toThrow(
       expect.objectContaining({ code: 'TENSOR_BYTES' }),
     );
   });
 });
 
-describe('types', () => {
-  it('have an Open Inference Protocol name each, and back', () => {
+describe('data types', () => {
+  it('have one Open Inference Protocol name each, in both directions', () => {
     const types = Object.keys(ELEMENT_BYTES) as DataType[];
     expect(new Set(Object.values(OIP_NAMES)).size).toBe(types.length);
     for (const type of types) expect(fromOipName(OIP_NAMES[type])).toBe(type);
     expect(fromOipName('FP8')).toBeUndefined();
   });
 
-  it('count elements', () => {
+  it('count elements by shape', () => {
     expect([[], [3], [2, 3], [2, 0, 3]].map(elementCount)).toEqual([1, 3, 6, 0]);
   });
 });

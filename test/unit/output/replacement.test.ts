@@ -28,7 +28,7 @@ afterEach(() => {
   expect(listeners()).toEqual(before);
 });
 
-it('lies beside its target until it is complete', async () => {
+it('a replacement lies next to its target until it is complete', async () => {
   writeFileSync(target, 'old', { mode: 0o640 });
   const sink = await openReplacement(target, statSync(target));
   await sink.write('new');
@@ -39,7 +39,7 @@ it('lies beside its target until it is complete', async () => {
   expect([readFileSync(target, 'utf8'), statSync(target).mode & 0o777]).toEqual(['new', 0o640]);
 });
 
-it('leaves nothing when it is given up', async () => {
+it('an abandoned replacement leaves nothing', async () => {
   const sink = await openReplacement(target, undefined);
   await sink.write('half');
   expect(readdirSync(dir)).toHaveLength(1);
@@ -47,10 +47,10 @@ it('leaves nothing when it is given up', async () => {
   expect(readdirSync(dir)).toEqual([]);
 });
 
-it('leaves nothing when it cannot take its place', async () => {
+it('a replacement that cannot take its place leaves nothing', async () => {
   const sink = await openReplacement(target, undefined);
   await sink.write('whole');
-  // Meanwhile a directory has the name.
+  // Meanwhile a directory has taken the name.
   mkdirSync(join(target, 'full'), { recursive: true });
   await expect(sink.commit()).rejects.toMatchObject({
     code: expect.stringMatching(/^(EISDIR|ENOTEMPTY|EEXIST)$/),
@@ -58,7 +58,7 @@ it('leaves nothing when it cannot take its place', async () => {
   expect(readdirSync(dir)).toEqual(['rows.json']);
 });
 
-it('is not held up by a file that another process of the same number left behind', async () => {
+it('a replacement is not blocked by a leftover of a process with the same pid', async () => {
   const [first, second] = [
     await openReplacement(target, undefined),
     await openReplacement(target, undefined),
@@ -69,7 +69,7 @@ it('is not held up by a file that another process of the same number left behind
   expect(readFileSync(target, 'utf8')).toBe('b');
 });
 
-it('of a file whose group we may not give is written through', async () => {
+it('a file whose group cannot be preserved is written in place', async () => {
   writeFileSync(target, 'old');
   if (process.getuid?.() === 0) chownSync(target, 65_534, 65_534);
   const { ino, uid } = statSync(target);
@@ -86,7 +86,7 @@ it('of a file whose group we may not give is written through', async () => {
   expect([readFileSync(target, 'utf8'), statSync(target).ino]).toEqual(['new', ino]);
 });
 
-it('takes names of any length', async () => {
+it('a replacement works for names of any length', async () => {
   target = join(dir, `${'é'.repeat(120)}.json`);
   const sink = await openReplacement(target, undefined);
   await sink.write('x');

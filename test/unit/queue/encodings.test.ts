@@ -9,7 +9,7 @@ import type { JobSpec } from '../../../src/lib/queue/types.js';
 const SPEC: JobSpec = { id: 'a', queue: 'q', model: 'm', rows: 3, priority: 4, resultTtl: 60 };
 
 describe('job data', () => {
-  it('comes back with its input, without repeating id and queue', () => {
+  it('round-trips with its input, without repeating id and queue', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), fc.integer({ min: 0, max: 9 }), (input, priority) => {
         const spec = { ...SPEC, priority, group: { id: 'g', index: 1, firstRow: 5 }, reply: 'r' };
@@ -32,20 +32,20 @@ describe('job data', () => {
   });
 
   it.each(['', 'no json', 'null', '1', '"s"', '[]', '{}', '{"s":null}', '{"s":{}}', '{"s":{"model":1}}'])(
-    '%j is not ours',
+    'is recognised as foreign: %j',
     (json) => {
       expect(fromJobData(json, 'a', 'q')).toBeUndefined();
     },
   );
 
-  it('names a job so that the rows can be read from the end', () => {
+  it('gets a name from whose end the rows can be read', () => {
     expect(jobName(SPEC)).toBe('m#3');
     expect(jobName({ model: 'a#b', rows: 12 })).toMatch(/#12$/);
   });
 });
 
 describe('keys', () => {
-  it('of one queue share one slot, of two they do not', () => {
+  it('of one queue share a slot, those of two queues do not', () => {
     const tag = queueTag('infer', 'batch');
     const slotOf = (key: string) => /\{([^}]+)\}/.exec(key)?.[1];
     const keys = [bullBase('infer', 'batch'), inputKey(tag, 'x'), resultKey(tag, 'x'), groupKey(tag, 'x')];
@@ -57,7 +57,7 @@ describe('keys', () => {
 describe('notices', () => {
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 200 }).map((data) => Buffer.from(data));
 
-  it('carry a result whole', () => {
+  it('carry a result intact', () => {
     fc.assert(
       fc.property(bytes, fc.string({ unit: 'binary' }), (result, message) => {
         const sent = {
@@ -73,13 +73,13 @@ describe('notices', () => {
     );
   });
 
-  it('say when the result did not ride along', () => {
+  it('say when the result is not included', () => {
     expect(decodeNotice(encodeNotice({ id: 'a', size: 100_000 })).result).toBeUndefined();
     expect(decodeNotice(encodeNotice({ id: 'a', size: 0 })).result).toBeUndefined();
     expect(decodeNotice(encodeNotice({ id: 'a' })).result).toBeUndefined();
   });
 
-  it('hold the longest failure that is ever stored', () => {
+  it('have room for the longest stored failure', () => {
     const failure = { code: 'X', message: '\u0000'.repeat(500), hint: '\u0000'.repeat(500) };
     expect(decodeNotice(encodeNotice({ id: 'a'.repeat(128), failure })).notice.failure).toEqual(failure);
     expect(() => encodeNotice({ id: 'a'.repeat(70_000) })).toThrow('notice header');
@@ -87,7 +87,7 @@ describe('notices', () => {
 });
 
 describe('recordTtl', () => {
-  it('is the result time, a minute at least, and a day more for a chunk', () => {
+  it('is the result TTL, at least a minute, plus a day for a chunk', () => {
     expect(recordTtl({ resultTtl: 0, group: undefined })).toBe(60);
     expect(recordTtl({ resultTtl: 3600, group: undefined })).toBe(3600);
     expect(recordTtl({ resultTtl: 0, group: { id: 'g', index: 0, firstRow: 0 } })).toBe(86_460);

@@ -26,8 +26,8 @@ const JOB: JobRecord = {
 const meant = (input: JobFilterInput, job: Partial<JobRecord> = {}) =>
   matches(parseJobFilter({ state: ['failed'], ...input }), { ...JOB, ...job }, NOW);
 
-describe('a filter', () => {
-  it('means what has not ended unless it says more', () => {
+describe('a job filter', () => {
+  it('selects unfinished jobs by default', () => {
     expect(parseJobFilter({}).states).toEqual(['active', 'waiting', 'delayed']);
     expect(parseJobFilter({ error: 'X' }).states).toEqual(['active', 'delayed', 'failed']);
     expect(parseJobFilter({ state: ['FAILED, waiting', 'failed'] }).states).toEqual(['failed', 'waiting']);
@@ -51,11 +51,11 @@ describe('a filter', () => {
     [{ error: 'Longer Than' }, true],
     [{ error: 'limit' }, false],
     [{ error: 'TIME_LIMIT', model: ['other'] }, false],
-  ] satisfies [JobFilterInput, boolean][])('%j: %s', (input, expected) => {
+  ] satisfies [JobFilterInput, boolean][])('matches %j: %s', (input, expected) => {
     expect(meant(input)).toBe(expected);
   });
 
-  it('by worker or error never means a job that has none', () => {
+  it('by worker or error never matches a job without one', () => {
     const { worker: _w, failure: _f, ...bare } = JOB;
     const filter = (input: JobFilterInput) =>
       matches(parseJobFilter({ state: ['failed'], ...input }), bare, NOW);
@@ -73,14 +73,14 @@ describe('a filter', () => {
     [{ olderThan: 'soon' }, /500ms, 30s/],
     [{ error: '' }, /TIME_LIMIT/],
     [{ queue: ['a b'] }, /infer inspect queues lists/],
-  ] satisfies [JobFilterInput, RegExp][])('%j is refused with what is allowed', (input, hint) => {
+  ] satisfies [JobFilterInput, RegExp][])('%j is rejected with the allowed values', (input, hint) => {
     expect(() => parseJobFilter(input)).toThrow(
       expect.objectContaining({ exitCode: 2, hint: expect.stringMatching(hint) }),
     );
   });
 });
 
-it('the age of a job is the time in its state', () => {
+it('the age of a job is its time in the current state', () => {
   expect(ageOf({ ...JOB, state: 'waiting' }, NOW)).toBe(900_000);
   expect(ageOf({ ...JOB, state: 'active' }, NOW)).toBe(600_000);
   expect(ageOf(JOB, NOW)).toBe(300_000);

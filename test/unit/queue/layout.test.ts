@@ -19,7 +19,7 @@ const SPEC: JobSpec = { id: 'j', queue: 'q', model: 'm', rows: 3, priority: 4, r
 const NEWER: JobSpec = { ...SPEC, layout: MARK };
 
 describe('the layout of a job', () => {
-  it('costs a job of the first layout nothing: it is in no field and no name', () => {
+  it('costs a job of the first layout nothing: no field and no part of the name', () => {
     expect(markOf({ number: 1, since: '0.1.0' })).toBeUndefined();
     expect(jobName(SPEC)).toBe('m#3');
     expect(JSON.stringify(toJobData(SPEC, undefined))).toBe(
@@ -48,7 +48,7 @@ describe('the layout of a job', () => {
     expect(newerThan([...LAYOUTS, NEXT], mark)).toBeUndefined();
   });
 
-  it('that is not known keeps its data from being read, and a process that knows it reads it', () => {
+  it('when unknown keeps its data unread, and is read by a process that knows it', () => {
     const json = JSON.stringify(toJobData(NEWER, new Uint8Array([1])));
     expect(readJobData(json, 'j', 'q')).toEqual({
       spec: undefined,
@@ -61,7 +61,7 @@ describe('the layout of a job', () => {
     });
   });
 
-  it('that is not known leaves of its record what every layout has', () => {
+  it('when unknown leaves only the fields that every layout has', () => {
     const fields = { name: jobName(NEWER), data: 'of another form', priority: '6', timestamp: '5', ats: '1' };
     expect(recordOf('j', 'q', fields, 'waiting')).toEqual({
       id: 'j',
@@ -89,14 +89,14 @@ describe('jobs of a newer layout', () => {
     models: [{ name: 'm', version: 1, batch: 1 }],
   } as unknown as WorkerRecord;
 
-  it('are served by workers that read it, and by no others', () => {
+  it('are served only by workers that can read them', () => {
     expect(routesTo('m', 1)).toEqual(['m', 'm@1']);
     expect(routesTo('m', 1, [MARK])).toEqual(['m', 'm@1', `m!${MARK}`, `m@1!${MARK}`]);
     expect(servedRoutes([worker], 'q').has(routeOf(NEWER))).toBe(false);
     expect(servedRoutes([{ ...worker, layouts: [MARK] }], 'q').has(routeOf(NEWER))).toBe(true);
   });
 
-  it('are named with the release that they need, and with what to do', () => {
+  it('are reported with the release they need and what to do', () => {
     const jobs = { route: routeOf(NEWER), jobs: 2 };
     expect(unservedText('q', jobs)).toBe(
       '2 jobs of queue q wait for model m in a worker of infer 9.8.0 or newer, and no worker of it is that',
@@ -109,7 +109,7 @@ describe('jobs of a newer layout', () => {
     });
   });
 
-  it('are a problem of the deployment while no worker reads it', () => {
+  it('are a problem of the deployment while no worker can read them', () => {
     const queue = { name: 'q', waiting: 2, active: 0, unmatched: { [routeOf(NEWER)]: 2 } };
     const redis = { version: '7', usedMemoryBytes: 1, maxMemoryBytes: 100, policy: 'noeviction' };
     const overview = { redis, queues: [queue], workers: [worker], autoscalers: [], lapsed: [], at: 1000 };

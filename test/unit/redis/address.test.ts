@@ -19,7 +19,7 @@ describe('parseRedisUrl', () => {
     ['unix:///run/a%1bb%E2%80%AEc.sock', 'unix:///run/a%1Bb%E2%80%AEc.sock'],
     ['redis-sentinel://:pw@a,b:26380/main/1', 'redis-sentinel://a:26379,b:26380/main/1'],
     ['rediss-cluster://a:7000,b', 'rediss-cluster://a:7000,b:6379'],
-  ])('%s', (url, label) => {
+  ])('parses %s', (url, label) => {
     expect(labelOf(parseRedisUrl(url))).toBe(label);
     expect(maskUrl(url)).toBe(label);
     expect(parseRedisUrl(formatRedisUrl(parseRedisUrl(url)))).toEqual(parseRedisUrl(url));
@@ -53,7 +53,7 @@ describe('parseRedisUrl', () => {
     'redis:s3cret',
     'redis://:p@s3cret/word',
     'redis://:p@h?s3cret=1',
-    // What stands before a / or ? looks like a host and port.
+    // What comes before a / or ? looks like a host and port.
     'redis://user:12345/s3cret@h:99999',
     'redis://s3cret/word@h:99999',
     'redis://s3cret?word@h:99999',
@@ -71,7 +71,7 @@ describe('parseRedisUrl', () => {
   });
 
   it.each(['localhost:6379', 'redis://h:99999', 'redis://a,b', 'redis://h/one', 'unix://relative.sock'])(
-    'shows %s, which holds nothing to hide',
+    'shows %s, which contains no secret',
     (url) => {
       expect(catching(() => parseRedisUrl(url)).message).toContain(`'${url}'`);
     },

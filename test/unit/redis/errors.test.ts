@@ -51,7 +51,7 @@ describe('explainRedisError', () => {
     [reply('ERR DB index is out of range'), 'REDIS_DB', 78],
     [reply('ERR something new'), 'REDIS_ERROR', 69],
     [new TypeError('x is not a function'), 'INTERNAL', 70],
-  ])('%s becomes %s, exit %i', (error, code, exitCode) => {
+  ])('turns %s into %s, exit %i', (error, code, exitCode) => {
     const explained = explainRedisError(error, target, { inContainer: false });
     expect(explained).toMatchObject({ code, exitCode });
     if (code !== 'INTERNAL') expect(explained.message).toContain('db.example:6380');
@@ -60,7 +60,7 @@ describe('explainRedisError', () => {
     expect(inspect(explained, { depth: 9 })).not.toMatch(/PAYLOAD|local lua/);
   });
 
-  it('names the command that was denied', () => {
+  it('names the denied command', () => {
     const explained = explainRedisError(
       reply("NOPERM User worker has no permissions to run the 'evalsha' command"),
       target,
@@ -69,7 +69,7 @@ describe('explainRedisError', () => {
     expect(explained.hint).toContain('+evalsha');
   });
 
-  it('drops the arguments that Redis repeats of an unknown command', () => {
+  it('drops arguments that Redis echoes for an unknown command', () => {
     const explained = explainRedisError(
       reply("ERR unknown command 'FOO', with args beginning with: 's3cret' "),
       target,
@@ -77,7 +77,7 @@ describe('explainRedisError', () => {
     expect(inspect(explained)).not.toContain('s3cret');
   });
 
-  it('says that localhost of a container is the container', () => {
+  it('explains that localhost in a container is the container', () => {
     const refused = socketError('ECONNREFUSED');
     expect(explainRedisError(refused, local, { inContainer: true }).hint).toContain('container itself');
     expect(explainRedisError(refused, local, { inContainer: false }).hint).toContain('infer redis start');
@@ -85,7 +85,7 @@ describe('explainRedisError', () => {
     expect(insideContainer('10.0.0.1')).toBe(true);
   });
 
-  it('looks behind an error that only says that the connection is gone', () => {
+  it('looks behind an error that only says the connection closed', () => {
     const explained = explainRedisError(new Error('Connection is closed.'), target, {
       lastError: reply('WRONGPASS invalid username-password pair'),
     });
@@ -95,7 +95,7 @@ describe('explainRedisError', () => {
 
 describe('retryDelay', () => {
   const state = { first: true, waitForRedis: false, lastError: undefined };
-  it('gives up soon for a command and for a first connection', () => {
+  it('stops early for a command and for a first connection', () => {
     expect([1, 2, 3].map((n) => retryDelay('command', { ...state, first: false }, n))).toEqual([
       100,
       100,
@@ -104,7 +104,7 @@ describe('retryDelay', () => {
     expect(retryDelay('worker', state, 3)).toBeNull();
     expect(retryDelay('command', { ...state, lastError: new Error('Socket timeout. x') }, 1)).toBeNull();
   });
-  it('never gives up for a worker, and stays within 25 ms and 2 s', () => {
+  it('never stops for a worker, and stays between 25 ms and 2 s', () => {
     for (const times of [1, 2, 6, 50, 100_000]) {
       const wait = retryDelay('worker', { ...state, first: false }, times) as number;
       expect(wait).toBeGreaterThanOrEqual(25);
@@ -115,7 +115,7 @@ describe('retryDelay', () => {
 });
 
 describe('parseInfo', () => {
-  it('tells Valkey, Dragonfly and a replica', () => {
+  it('recognises Valkey, Dragonfly and a replica', () => {
     expect(parseInfo('redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\n')).toMatchObject({
       flavour: 'valkey',
       version: '8.1.0',

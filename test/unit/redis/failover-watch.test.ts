@@ -16,7 +16,7 @@ it.each([
   ['-failover-abort-slave-timeout', 'master other 10.0.0.1 6379', undefined],
   ['+sdown', 'master main 10.0.0.1 6379', undefined],
   ['+promoted-slave', '', undefined],
-])('%s %s', (channel, message, news) => {
+])('Sentinel message %s %s is interpreted', (channel, message, news) => {
   expect(newsOf(channel, message, 'main')).toEqual(news);
 });
 
@@ -35,23 +35,23 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Whether connections may be made now. */
+/** Whether connections may be opened now. */
 async function isFree(): Promise<boolean> {
   return Promise.race([watch.settled().then(() => true), vi.advanceTimersByTimeAsync(0).then(() => false)]);
 }
 
-it('connections are given up when a replica is chosen, and made again to it when it leads', async () => {
+it('connections are dropped when a replica is chosen for promotion, and reopened once it leads', async () => {
   expect(await isFree()).toBe(true);
   watch.hear({ what: 'begins' });
   expect([left, await isFree(), watch.leader]).toEqual([1, false, undefined]);
   watch.hear({ what: 'over', leader: LEADER });
   expect([left, await isFree(), watch.leader]).toEqual([2, true, LEADER]);
-  // Each sentinel says it again when it hears of it.
+  // Each sentinel repeats it when it learns of it.
   watch.hear({ what: 'over', leader: LEADER });
   expect([left, watch.turns]).toEqual([2, 2]);
 });
 
-it('who leads is asked for again when what was heard is old', async () => {
+it('the master is asked for again when the last answer is old', async () => {
   watch.hear({ what: 'over', leader: LEADER });
   await vi.advanceTimersByTimeAsync(14_000);
   expect(watch.leader).toEqual(LEADER);
@@ -63,7 +63,7 @@ it.each([
   ['is given up', () => watch.hear({ what: 'aborted' })],
   ['comes to no end', () => vi.advanceTimersByTime(5000)],
   ['is left by the last client', () => watch.close()],
-])('a failover that %s holds nothing', async (_, end) => {
+])('a failover that %s pauses nothing', async (_, end) => {
   watch.hear({ what: 'begins' });
   await vi.advanceTimersByTimeAsync(4900);
   expect(await isFree()).toBe(false);
@@ -71,7 +71,7 @@ it.each([
   expect([left, await isFree(), watch.leader]).toEqual([1, true, undefined]);
 });
 
-it('who follows no more is told nothing', () => {
+it('a follower that unsubscribed is no longer notified', () => {
   let told = 0;
   const end = watch.follow(() => {
     told += 1;

@@ -7,14 +7,14 @@ const loaded = {
   sources: { redisUrl: { kind: 'flag' }, resultUrl: { kind: 'flag' } },
 } as unknown as LoadedSettings;
 
-describe('how long a command waits for Redis', () => {
+describe('time limits of a Redis connection', () => {
   it.each([
     [undefined, 5000],
     [60_000, 5000],
     [1200, 1200],
     [300, 1000],
     [0, 1000],
-  ])('told %s ms, for a connection and for an answer: %i', (patienceMs, ms) => {
+  ])('with a patience of %s ms are %i for connecting and for an answer', (patienceMs, ms) => {
     for (const settings of [
       connectionSettings(loaded, false, { patienceMs }),
       resultSettings(loaded, { patienceMs }),

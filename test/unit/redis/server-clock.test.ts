@@ -15,7 +15,7 @@ function server(aheadMs: () => number, answer: (time: [string, string]) => Promi
   return { clock, time };
 }
 
-/** A host and a server, at first of one time, whose clocks a test moves. */
+/** A host and a server, initially at the same time, whose clocks a test moves. */
 function hostAndServer() {
   const at = { wall: 1e12, steady: 1e12, uptime: 5000, there: 1e12 };
   const host: HostClocks = { wall: () => at.wall, steady: () => at.steady, uptime: () => at.uptime };
@@ -41,15 +41,15 @@ function hostAndServer() {
 
 const atOnce = (time: [string, string]) => Promise.resolve(time);
 
-describe('the clock of a server', () => {
-  it.each([3_600_000, -3_600_000, 2500])('that is %d ms ahead of this host', async (ahead) => {
+describe('the server clock', () => {
+  it.each([3_600_000, -3_600_000, 2500])('is measured as %d ms ahead of this host', async (ahead) => {
     const { clock } = server(() => ahead, atOnce);
     expect(Math.abs((await clock.settled()) - hostNow() - ahead)).toBeLessThan(100);
     expect(Math.abs(clock.aheadMs() + ahead)).toBeLessThan(100);
     expect(Number.isInteger(clock.now())).toBe(true);
   });
 
-  it('is this host’s own where the two cannot be told apart', async () => {
+  it("is this host's clock where the two cannot be distinguished", async () => {
     const { clock } = server(
       () => 0,
       async (time) => {
@@ -62,13 +62,13 @@ describe('the clock of a server', () => {
     expect(Math.abs(clock.aheadMs())).toBeLessThanOrEqual(5);
   });
 
-  it('is asked once by many, and again after a reconnect', async () => {
+  it('is read once for many callers, and again after a reconnect', async () => {
     const { at, clock, time, move, reconnected } = hostAndServer();
     move(60_000, 'there');
     await Promise.all([clock.settled(), clock.settled(), clock.settled()]);
     clock.now();
     expect(time).toHaveBeenCalledTimes(1);
-    // The replica that took over lives in another time.
+    // The replica that took over has a different clock.
     move(-120_000, 'there');
     reconnected();
     clock.now();
@@ -76,7 +76,7 @@ describe('the clock of a server', () => {
     expect(time).toHaveBeenCalledTimes(2);
   });
 
-  it('is this host’s where the user may not ask', async () => {
+  it("is this host's clock where the user may not read it", async () => {
     const { clock } = server(
       () => 60_000,
       () => Promise.reject(new Error("NOPERM User x has no permissions to run the 'time' command")),
@@ -84,7 +84,7 @@ describe('the clock of a server', () => {
     expect(Math.abs((await clock.settled()) - hostNow())).toBeLessThan(100);
   });
 
-  it('fails as any command where Redis is away, and is asked again then', async () => {
+  it('fails like any command while Redis is unreachable, and is read again afterwards', async () => {
     let away = true;
     const { clock } = server(
       () => 60_000,
@@ -97,7 +97,7 @@ describe('the clock of a server', () => {
 
   const MINUTE = 60_000;
 
-  it('counts the time that the host slept at once, also while Redis says nothing', async () => {
+  it('includes time the host slept at once, even while Redis does not answer', async () => {
     const { at, clock, time, move, silence } = hostAndServer();
     await clock.settled();
     silence();
@@ -108,18 +108,18 @@ describe('the clock of a server', () => {
     expect(clock.now()).toBe(at.there);
   });
 
-  it('is asked again after a VM stood still and its clock was set', async () => {
+  it('is read again after a VM was suspended and its clock was set', async () => {
     const { at, clock, move } = hostAndServer();
     await clock.settled();
     move(MINUTE, 'there');
-    // Nothing in the host tells of it yet.
+    // Nothing on the host shows it yet.
     expect(clock.now()).toBe(at.there - MINUTE);
     move(MINUTE, 'wall');
     expect(await clock.settled()).toBe(at.there);
     expect(clock.aheadMs()).toBe(0);
   });
 
-  it('is not moved by a host’s clock that is set', async () => {
+  it("does not move when the host's clock is set", async () => {
     const { at, clock, move } = hostAndServer();
     await clock.settled();
     move(-MINUTE, 'wall');
@@ -128,7 +128,7 @@ describe('the clock of a server', () => {
     expect(clock.aheadMs()).toBe(-MINUTE);
   });
 
-  it('drops an answer during which the host slept', async () => {
+  it('discards a reading during which the host slept', async () => {
     const { at, clock, time, move } = hostAndServer();
     await clock.settled();
     let answer: (time: [string, string]) => void = () => undefined;
@@ -147,7 +147,7 @@ describe('the clock of a server', () => {
     expect(time).toHaveBeenCalledTimes(3);
   });
 
-  it('follows the host’s clock where the user may not ask, also when that is set', async () => {
+  it("follows the host's clock where the user may not read it, also when it is set", async () => {
     const { at, clock, time, move } = hostAndServer();
     time.mockImplementation(() => Promise.reject(new Error('NOPERM no')));
     await clock.settled();

@@ -3,7 +3,7 @@ import { leastResultBytes } from '../../../src/lib/model/signature.js';
 import { checkSize, SizeRefused, sizeRefusal } from '../../../src/lib/redis/size-limits.js';
 import { input, model } from '../input/signatures.js';
 
-describe('what a server says of a size', () => {
+describe("a server's answer to a large value", () => {
   it.each([
     ['ERR Protocol error: invalid bulk length', { setting: 'proto-max-bulk-len' }],
     ['ERR string exceeds maximum allowed size (proto-max-bulk-len)', { setting: 'proto-max-bulk-len' }],
@@ -12,7 +12,7 @@ describe('what a server says of a size', () => {
     ['ERR maximum record size exceeded, limit is 104857600', { bytes: 104857600 }],
     ['ERR value is too large', {}],
     ['ERR Protocol error: too big mbulk count string', {}],
-  ])('%s: it will never be taken', (text, limit) => {
+  ])('%s: is a permanent refusal', (text, limit) => {
     expect(sizeRefusal(new Error(text))).toEqual(limit);
   });
 
@@ -26,11 +26,11 @@ describe('what a server says of a size', () => {
     'WRONGTYPE Operation against a key holding the wrong kind of value',
     'ERR max number of clients reached',
     'NOSCRIPT No matching script.',
-  ])('%s: it may be taken later', (text) => {
+  ])('%s: is a temporary refusal', (text) => {
     expect(sizeRefusal(new Error(text))).toBeUndefined();
   });
 
-  it('a value that fits only without what is sent beside it is refused', () => {
+  it('rejects a value that fits only without the rest of its request', () => {
     const limit = { bytes: 1_000_000, setting: 'proto-max-bulk-len' };
     expect(() => checkSize(900_000, limit)).not.toThrow();
     expect(() => checkSize(999_000, limit)).toThrow(SizeRefused);
@@ -39,19 +39,19 @@ describe('what a server says of a size', () => {
   });
 });
 
-describe('the least bytes of a result', () => {
+describe('the minimum size of a result', () => {
   const output = input('y', 'float32', [1000, 3]);
   const signature = {
     ...model(),
     outputs: [output, input('text', 'string', [4]), input('open', 'int64', [null])],
   };
 
-  it('are those of outputs whose shape is known', () => {
+  it('is that of outputs of known shape', () => {
     expect(leastResultBytes(signature, { rows: 10 })).toBe(10 * 1000 * 3 * 4);
     expect(leastResultBytes(signature, { rows: 10, wanted: ['text'] })).toBe(0);
   });
 
-  it('count what all rows share once, and of other tasks nothing', () => {
+  it('counts shared outputs once, and nothing for other tasks', () => {
     const shared = { ...signature, outputs: [{ ...output, shared: true }] };
     expect(leastResultBytes(shared, { rows: 10 })).toBe(12_000);
     expect(leastResultBytes({ ...signature, task: 'handler' }, { rows: 10 })).toBe(0);

@@ -56,18 +56,18 @@ function advisor(policy = 'predictive', config: Partial<PolicyConfig> = {}): Adv
 
 const two = [worker('a'), worker('b')];
 
-describe('decisions for a fleet of somebody else', () => {
-  it('begin with what is there, within the bounds', () => {
+describe('decisions for a fleet that another system runs', () => {
+  it('start from the workers that exist, within the bounds', () => {
     expect(advisor().look(pool([]), START)).toMatchObject({ desired: 1, workers: { ready: 0, expected: 1 } });
     expect(advisor().look(pool(two), START)).toMatchObject({ desired: 2, hold: null });
     expect(advisor('fixed:3').look(pool(two), START)).toMatchObject({ desired: 3 });
   });
 
-  it('count what was asked for as on its way, until it is heard of', () => {
+  it('count requested workers as starting until they report', () => {
     const one = advisor('step', { threshold: 5 });
     const backlog = { waiting: 50, arrived: 50 };
     expect(one.look(pool([worker('a')], backlog), START).desired).toBe(2);
-    // 15 s later nothing has come yet: one more is wanted beside it, and not the same one again.
+    // 15 s later none has come yet: one more is wanted in addition, and not the same one again.
     const second = one.look(pool([worker('a')], backlog), START + POLL);
     expect(second).toMatchObject({ desired: 3, workers: { ready: 1, expected: 2 } });
     const both = [worker('a'), worker('b', { startedAt: START + 20_000 })];
@@ -78,7 +78,7 @@ describe('decisions for a fleet of somebody else', () => {
     expect(one.look(pool(both, backlog), START + 3 * POLL).desired).toBe(4);
   });
 
-  it('learn how long a start takes from those they asked for, and from nobody else', () => {
+  it('learn cold starts only from workers that they requested', () => {
     const one = advisor('predictive', { min: 0 });
     const backlog = { waiting: 400, arrived: 400, oldestMs: 6000 };
     const first = one.look(pool([worker('a')], backlog), START);
@@ -89,15 +89,15 @@ describe('decisions for a fleet of somebody else', () => {
     expect(later.reason).toContain('cold start 42s');
   });
 
-  it('give up one at a time, and the next when it has gone', () => {
+  it('remove one worker at a time, and the next once it has left', () => {
     const one = advisor('fixed:1');
     const fleet = ['a', 'b', 'c'].map((id, at) => worker(id, { startedAt: START - 1000 + at }));
     const [a, b, c] = fleet as [WorkerRecord, WorkerRecord, WorkerRecord];
     const at = (polls: number) => START + polls * POLL;
     expect(one.look(pool(fleet), at(0))).toMatchObject({ desired: 2, reason: 'rt 3→2: fixed at 1' });
-    // Nobody went yet: the number stands, whatever passes.
+    // None has left yet: the number stays, whatever happens.
     expect(one.look(pool(fleet), at(1)).desired).toBe(2);
-    // It says that it drains, another than was thought: still one at a time.
+    // It reports that it drains, a different one than expected: still one at a time.
     expect(one.look(pool([{ ...a, state: 'draining' }, b, c]), at(2))).toMatchObject({
       desired: 2,
       workers: { ready: 2, draining: 1 },
@@ -106,7 +106,7 @@ describe('decisions for a fleet of somebody else', () => {
     expect(one.look(pool([c]), at(4)).desired).toBe(1);
   });
 
-  it('take back what has not gone yet when there is work', () => {
+  it('revoke a removal that has not happened yet when work arrives', () => {
     const one = advisor();
     let at = START;
     let desired = one.look(pool(two), at).desired;
@@ -119,18 +119,18 @@ describe('decisions for a fleet of somebody else', () => {
     expect(one.look(pool(two, backlog), at + POLL).desired).toBe(4);
   });
 
-  it('one that ends takes up no place', () => {
+  it('do not count a draining worker', () => {
     const drains = [worker('a'), worker('b', { state: 'draining' })];
     expect(advisor('step', { max: 2 }).look(pool(drains, { waiting: 60 }), START).desired).toBe(2);
   });
 
-  it('never exceed --max, however many end at the moment', () => {
+  it('never exceed --max, however many workers are draining', () => {
     const one = advisor('fixed:4');
     const fleet = ['a', 'b', 'c', 'd'].map((id) => worker(id, { state: id < 'c' ? 'draining' : 'ready' }));
     expect(one.look(pool(fleet), START)).toMatchObject({ desired: 4, workers: { draining: 2, expected: 2 } });
   });
 
-  it('a worker that died is started again by whoever runs them: the number stands', () => {
+  it('keep the number when a worker died, since its system restarts it', () => {
     const one = advisor('step');
     expect(one.look(pool(two), START).desired).toBe(2);
     expect(one.look(pool([worker('a')]), START + POLL)).toMatchObject({
@@ -139,7 +139,7 @@ describe('decisions for a fleet of somebody else', () => {
     });
   });
 
-  it('what does not come for ten minutes is not counted on any more', () => {
+  it('stop counting a requested worker that has not come after ten minutes', () => {
     const one = advisor('fixed:3');
     expect(one.look(pool(two), START).desired).toBe(3);
     const late = one.look(pool(two), START + 601_000);
@@ -147,7 +147,7 @@ describe('decisions for a fleet of somebody else', () => {
     expect(late.reason).toBe('rt 2→3: fixed at 3');
   });
 
-  it('blind: what was asked for stands, and nothing is stopped for a while after', () => {
+  it('keep the number while Redis is unreachable, and remove nothing for a while afterwards', () => {
     const one = advisor('fixed:1');
     expect(one.look(pool(two), START).desired).toBe(1);
     const blind = advisor('fixed:1');
@@ -160,12 +160,12 @@ describe('decisions for a fleet of somebody else', () => {
     expect(blind.look(pool(two), START + 260_000)).toMatchObject({ desired: 1, hold: null });
   });
 
-  it('a paused queue starts nobody', () => {
+  it('request no worker for a paused queue', () => {
     const paused = pool([worker('a')], { waiting: 500, arrived: 500, paused: true });
     expect(advisor().look(paused, START)).toMatchObject({ desired: 1, queue: { paused: true, waiting: 0 } });
   });
 
-  it('unasked for minutes, it does not take unseen ends for slow workers', () => {
+  it('after minutes without a request do not mistake unseen completions for slow workers', () => {
     const one = advisor();
     const busy = (ms: number) => [worker('a', { busyMs: ms, active: [] })];
     const ended = (count: number) => ({ ended: new Map([[1, count]]), arrived: count });

@@ -9,10 +9,10 @@ import type { FleetLook, ProcessFleet } from '../../../src/lib/scale/process-fle
 import { worker } from '../doctor/records.js';
 import { CONFIG, START } from './observed.js';
 
-/** One of this fleet's workers; it must live, since its heartbeat would not count otherwise. */
+/** One of this fleet's workers; it must be alive, otherwise its heartbeat would not count. */
 const OWN = process.pid;
 
-/** One look of an autoscaler of host `here` whose fleet has one worker, and what it told that fleet. */
+/** One look of an autoscaler on host `here` whose fleet has one worker, and what it told that fleet. */
 async function lookAt(workers: readonly WorkerRecord[], holders: Record<string, GpuHolder> = {}) {
   let foreign: ReadonlyMap<string, string> = new Map();
   const fleet = {
@@ -53,16 +53,16 @@ async function lookAt(workers: readonly WorkerRecord[], holders: Record<string, 
   return { others: (await autoscaler.tick()).others, foreign: Object.fromEntries(foreign) };
 }
 
-describe('workers that an autoscaler takes for its own', () => {
-  it('have a process of its fleet, on its host', async () => {
+describe('workers that an autoscaler considers its own', () => {
+  it('have a process of its fleet on its host', async () => {
     expect((await lookAt([worker({ host: 'here', pid: OWN })])).others).toBe(0);
   });
 
-  it('are none of another host, whose process ids are given out there', async () => {
+  it('do not include workers of another host with the same process id', async () => {
     expect((await lookAt([worker({ host: 'there', pid: OWN })])).others).toBe(1);
   });
 
-  it('are none that someone else started here; one that has died counts for nobody', async () => {
+  it('do not include workers started by others; a dead one is not counted at all', async () => {
     const ended = spawnSync('true').pid;
     expect((await lookAt([worker({ host: 'here', pid: process.ppid })])).others).toBe(1);
     expect((await lookAt([worker({ host: 'here', pid: ended })])).others).toBe(0);
@@ -70,8 +70,8 @@ describe('workers that an autoscaler takes for its own', () => {
   });
 });
 
-describe('GPUs that others hold', () => {
-  it('are those of all processes but its fleet; the same id elsewhere is another process', async () => {
+describe('GPUs held by others', () => {
+  it('are those of all processes outside its fleet, including an equal pid elsewhere', async () => {
     const { foreign } = await lookAt([], {
       mine: { worker: 'a', pid: OWN },
       theirs: { worker: 'b', pid: process.ppid },

@@ -26,7 +26,7 @@ function look(
 
 const reasonOf = (...args: Parameters<typeof look>) => look(...args).reason;
 
-it('a controller begins knowing nothing', () => {
+it('a controller starts with an empty state', () => {
   expect(initialState(controllerOf('fixed:1'))).toEqual({
     version: 1,
     policy: 'fixed:1',
@@ -42,26 +42,26 @@ it('a controller begins knowing nothing', () => {
 });
 
 describe('the reason of a decision', () => {
-  it('to change nothing is that of the policy', () => {
+  it('to change nothing comes from the policy', () => {
     expect(reasonOf(controllerOf('fixed:1'))).toBe('q 1: fixed at 1');
     expect(reasonOf(controllerOf('fixed:2'), { queue: queueAt(START, { paused: true }) })).toBe(
       'q 1: paused, fixed at 2',
     );
   });
 
-  it('names the bound that was in the way', () => {
+  it('names the bound that applied', () => {
     expect(reasonOf(controllerOf('step', { min: 2 }))).toBe('q 1→2: --min 2');
     const two = workersOf(['ready', 'ready']);
     const full = controllerOf('step', { max: 2 });
     expect(reasonOf(full, { workers: two, queue: queueAt(START, { waiting: 51 }) })).toBe(
       'q 2: 51 waiting > 50; wants 3, --max 2',
     );
-    // More than may be: somebody lowered --max.
+    // More than allowed: someone lowered --max.
     const three = workersOf(['busy', 'busy', 'busy']);
     expect(reasonOf(full, { workers: three, queue: queueAt(START, { waiting: 51 }) })).toBe('q 3→2: --max 2');
   });
 
-  it('leaves the workers of others out', () => {
+  it('ignores workers of others', () => {
     const theirs = workersOf(['ready', 'ready']).map((one) => ({ ...one, id: `x-${one.id}`, slot: null }));
     const workers = [...workersOf(['ready']), ...theirs];
     expect(reasonOf(controllerOf('fixed:4', { max: 4 }), { workers })).toBe('q 1→2: fixed at 4');
@@ -72,7 +72,7 @@ describe('the reason of a decision', () => {
     expect(reasonOf(controllerOf('fixed:2', { min: 0 }), { workers })).toBe('q 1→0: fixed at 2');
   });
 
-  it('says why fewer are started than wanted', () => {
+  it('explains why fewer are started than wanted', () => {
     const four = controllerOf('fixed:4');
     const slots = ['gpu-0', 'gpu-1', 'gpu-2', 'gpu-3'];
     expect(reasonOf(four, { slots: slots.slice(0, 2) })).toBe('q 1→2: fixed at 4; no free slot for 2 more');
@@ -88,13 +88,13 @@ describe('the reason of a decision', () => {
     expect(reasonOf(four, { slots }, { slots: { 'gpu-1': given, 'gpu-2': given } })).toBe(
       'q 1→2: fixed at 4; no free slot for 2 more (2 failed)',
     );
-    // A pause that is over is none.
+    // A pause that is over does not count.
     expect(
       reasonOf(four, { slots }, { slots: { 'gpu-1': given, 'gpu-2': { ...paused, retryAt: START } } }),
     ).toBe('q 1→3: fixed at 4; no free slot for 1 more (1 failed)');
   });
 
-  it('says for how long nothing was seen', () => {
+  it('says how long the queue could not be read', () => {
     const fixed = controllerOf('fixed:4');
     const tail = 'nothing is started or stopped';
     expect(reasonOf(fixed, { queue: null })).toBe(`q 1: the queue could not be read for 0s, ${tail}`);
@@ -110,12 +110,12 @@ describe('the reason of a decision', () => {
   });
 });
 
-describe('after a time in which nothing could be seen', () => {
+describe('after a blind period', () => {
   const two = workersOf(['ready', 'ready']);
   const back = (blindMs: number, state: Partial<ControllerState> = {}) =>
     look(controllerOf('fixed:1'), { workers: two }, { blindSince: START - blindMs, ...state });
 
-  it('of three ticks or less all is as before', () => {
+  it('of three ticks or less decisions are as before', () => {
     expect(back(6000)).toMatchObject({
       hold: null,
       state: { noStopBefore: null, blindSince: null, readAt: START },
@@ -123,7 +123,7 @@ describe('after a time in which nothing could be seen', () => {
     expect(back(6000).reason).toBe('q 2→1: fixed at 1');
   });
 
-  it('that was longer nothing is stopped for two minutes, or three cold starts', () => {
+  it('longer than that no worker is stopped for two minutes, or three cold starts', () => {
     expect(back(6001)).toMatchObject({
       hold: 'recovering',
       actions: [],
@@ -134,14 +134,14 @@ describe('after a time in which nothing could be seen', () => {
     expect(back(6001, { coldStarts: [30_000] }).state.noStopBefore).toBe(START + 120_000);
   });
 
-  it('the rule is kept until its end, and then forgotten', () => {
+  it('the rule is kept until it expires', () => {
     const kept = (noStopBefore: number) =>
       look(controllerOf('fixed:1'), { workers: two }, { noStopBefore }).state.noStopBefore;
     expect([kept(START + 1), kept(START), kept(START - 1)]).toEqual([START + 1, null, null]);
   });
 });
 
-describe('what is learned of workers', () => {
+describe('what is learned about worker starts', () => {
   const one = (more: Partial<WorkerView>): WorkerView => ({
     id: 'a',
     phase: 'ready',
@@ -159,16 +159,16 @@ describe('what is learned of workers', () => {
     return { readySince, starting, coldStarts };
   };
 
-  it('is how long each took to start, once', () => {
+  it('is how long each took, once', () => {
     const first = learned(one({}));
     expect(first).toEqual({ readySince: { a: START - 2000 }, starting: [], coldStarts: [7000] });
     expect(learned(one({ phase: 'busy' }))).toEqual(first);
     expect(learned(one({}), first)).toEqual(first);
-    // It drains, and stays known to have been ready.
+    // It drains, and is still known to have been ready.
     expect(learned(one({ phase: 'draining' }), first)).toEqual(first);
   });
 
-  it('is nothing of one that starts, or drains and was never seen ready', () => {
+  it('is nothing from a worker that is starting, or draining and never seen ready', () => {
     expect(learned(one({ phase: 'starting', readyAt: null }))).toEqual({
       readySince: {},
       starting: ['a'],
@@ -177,14 +177,14 @@ describe('what is learned of workers', () => {
     expect(learned(one({ phase: 'draining' }))).toEqual({ readySince: {}, starting: [], coldStarts: [] });
   });
 
-  it('is what was seen where a worker does not say when it was ready', () => {
+  it('is the observed time when a worker does not report when it was ready', () => {
     const silent = one({ readyAt: null });
     expect(learned(silent)).toEqual({ readySince: { a: START }, starting: [], coldStarts: [] });
     expect(learned(silent, { starting: ['b'] }).coldStarts).toEqual([]);
     expect(learned(silent, { starting: ['b', 'a'] }).coldStarts).toEqual([9000]);
   });
 
-  it('is the latest twenty starts', () => {
+  it('is limited to the last twenty', () => {
     const coldStarts = Array.from({ length: 20 }, (_, at) => at + 1);
     expect(learned(one({}), { coldStarts }).coldStarts).toEqual([...coldStarts.slice(1), 7000]);
   });

@@ -16,7 +16,7 @@ function controllerOf(policy: string, config: Partial<PolicyConfig> = {}): Contr
   return { pool: 'realtime', config: all, policy: choosePolicy(policy, all) };
 }
 
-/** Decides at one moment after another; each observation is made at its time. */
+/** Decides at successive times; each observation is made at its time. */
 function run(
   controller: Controller,
   seen: ((now: number) => Observation)[],
@@ -41,14 +41,14 @@ const busy = (waiting: number) => (now: number) =>
     workers: workersOf(['busy']),
   });
 
-describe('decide', () => {
-  it('starts in the first free slots and says why, with the numbers', () => {
+describe('a scaling decision', () => {
+  it('starts workers in the first free slots and gives the reason with figures', () => {
     const [decision] = run(controllerOf('step'), [busy(51)]);
     expect(decision?.actions).toEqual([{ kind: 'start', slot: 'gpu-1' }]);
     expect(decision?.reason).toBe('realtime 1→2: 51 waiting > 50');
   });
 
-  it('keeps to --min and --max whatever the policy says', () => {
+  it('respects --min and --max whatever the policy says', () => {
     const few = run(controllerOf('predictive', { min: 3 }), [(now) => observe(now)]);
     expect(last(few).actions).toEqual([
       { kind: 'start', slot: 'gpu-1' },
@@ -63,7 +63,7 @@ describe('decide', () => {
     expect(last(many).reason).toContain('--max 2');
   });
 
-  it('drains one at a time: the newest that is idle, else the newest', () => {
+  it('drains one worker at a time: the newest idle one, else the newest', () => {
     const fixed = controllerOf('fixed:1');
     const seen = (phases: Parameters<typeof workersOf>[0]) => (now: number) =>
       observe(now, { workers: workersOf(phases) });
@@ -78,7 +78,7 @@ describe('decide', () => {
     expect(second.reason).toContain('one drains already');
   });
 
-  it('counts those that still drain against --max: they are processes too', () => {
+  it('counts draining workers against --max, since they are still processes', () => {
     const fixed = controllerOf('fixed:3', { max: 3 });
     const seen = (phases: Parameters<typeof workersOf>[0], own = true) => {
       const workers = workersOf(phases).map((one) =>
@@ -88,16 +88,16 @@ describe('decide', () => {
     };
     expect(last(run(fixed, [seen(['ready', 'draining', 'draining'])])).actions).toEqual([]);
     expect(last(run(fixed, [seen(['ready', 'draining'])])).actions).toHaveLength(1);
-    // Those of others are not its own to bound.
+    // Workers of others are not bounded by it.
     expect(last(run(fixed, [seen(['ready', 'draining', 'draining'], false)])).actions).toHaveLength(2);
   });
 
-  it("counts somebody else's worker and never drains it", () => {
+  it('counts workers of others and never drains them', () => {
     const own = workersOf(['ready', 'ready']);
     const other = { ...own[1], id: 'theirs', startedAt: START, slot: null } as (typeof own)[0];
     const seen = (now: number) => observe(now, { workers: [...own, other] });
     expect(last(run(controllerOf('fixed:1'), [seen])).actions).toEqual([{ kind: 'drain', worker: 'w1' }]);
-    // Wanted are two: theirs is one of them.
+    // Two are wanted, and theirs is one of them.
     const two = last(run(controllerOf('fixed:2'), [seen]));
     expect(two.desired).toBe(1);
   });
@@ -112,12 +112,12 @@ describe('decide', () => {
   });
 });
 
-describe('a queue that cannot be seen', () => {
+describe('a queue that cannot be read', () => {
   const dark = (now: number) =>
     observe(now, { queue: null, workers: workersOf(['ready', 'ready', 'ready']) });
   const idle = (now: number) => observe(now, { workers: workersOf(['ready', 'ready', 'ready']) });
 
-  it('freezes the fleet, and says for how long it has been dark', () => {
+  it('freezes the fleet, and the reason says for how long', () => {
     const decisions = run(controllerOf('fixed:1'), [idle, dark, dark, dark]);
     for (const decision of decisions.slice(1)) {
       expect(decision.actions).toEqual([]);
@@ -128,14 +128,14 @@ describe('a queue that cannot be seen', () => {
     );
   });
 
-  it('freezes on data older than three ticks', () => {
+  it('includes one whose data is older than three ticks', () => {
     const old = (age: number) => (now: number) => ({ ...idle(now), queue: queueAt(now - age) });
     expect(last(run(controllerOf('fixed:1'), [old(6000)])).actions).toHaveLength(1);
     const stale = last(run(controllerOf('fixed:1'), [old(6001)]));
     expect(stale).toMatchObject({ actions: [], hold: 'stale' });
   });
 
-  it('stops nothing for two minutes after a long dark time, but starts at once', () => {
+  it('stops nothing for two minutes after a long blind period, but starts at once', () => {
     const controller = controllerOf('fixed:1');
     const blind = run(controller, [idle, dark, dark, dark, dark, idle]);
     expect(last(blind)).toMatchObject({ actions: [], hold: 'recovering' });
@@ -149,7 +149,7 @@ describe('a queue that cannot be seen', () => {
     expect(last(recovered).actions).toEqual([{ kind: 'start', slot: 'gpu-3' }]);
   });
 
-  it('thinks nothing of one reading that was missed', () => {
+  it('has no effect after a single missed reading', () => {
     expect(last(run(controllerOf('fixed:1'), [idle, dark, idle])).actions).toHaveLength(1);
   });
 });
@@ -158,7 +158,7 @@ describe('slots whose workers fail', () => {
   const wanting = (now: number, failures: string[] = []) =>
     observe(now, { failures, slots: ['gpu-0', 'gpu-1'] });
 
-  it('back off from 5 s, doubling, and are given up after five failures', () => {
+  it('back off from 5 s, doubling, and are abandoned after five failures', () => {
     const controller = controllerOf('fixed:2', { max: 2 });
     let state = initialState(controller);
     let now = START;
@@ -183,7 +183,7 @@ describe('slots whose workers fail', () => {
     expect(decide(controller, given.state, wanting(now + 3_600_000)).actions).toEqual([]);
   });
 
-  it('are forgiven when a worker has held out for a minute', () => {
+  it('are reset once a worker has run for a minute', () => {
     const controller = controllerOf('fixed:2', { max: 2 });
     const failed = decide(controller, initialState(controller), wanting(START, ['gpu-1']));
     expect(failed.state.slots).toMatchObject({ 'gpu-1': { failures: 1 } });
@@ -194,8 +194,8 @@ describe('slots whose workers fail', () => {
   });
 });
 
-describe('the cold start', () => {
-  it('is learned: what 9 of 10 starts took', () => {
+describe('the cold start estimate', () => {
+  it('is what 9 of 10 starts took', () => {
     const controller = controllerOf('predictive');
     const state = {
       ...initialState(controller),
@@ -210,7 +210,7 @@ describe('the cold start', () => {
     expect(fresh.reason).toContain('cold start 20s');
   });
 
-  it('is timed by who saw the start, when the worker does not say', () => {
+  it('is measured by the observer when the worker does not report it', () => {
     const controller = controllerOf('predictive');
     const one = (phase: 'starting' | 'ready') => [
       { id: 'a', phase, startedAt: START, readyAt: null, slot: 'gpu-0' },
@@ -227,8 +227,8 @@ describe('the cold start', () => {
   });
 });
 
-describe('the state', () => {
-  it('of another policy is not taken, but what is known of slots and starts is', () => {
+describe('the saved state', () => {
+  it('of another policy is dropped, except for slots and starts', () => {
     const step = controllerOf('step');
     const before = decide(
       step,
@@ -241,8 +241,8 @@ describe('the state', () => {
   });
 });
 
-describe('workers that are somebody else’s', () => {
-  it('are not drained, and nobody is said to have been', () => {
+describe('workers of others', () => {
+  it('are not drained, and no reason claims so', () => {
     const controller = controllerOf('predictive', { min: 0 });
     const others = (phases: ('ready' | 'busy')[]) => workersOf(phases).map((one) => ({ ...one, slot: null }));
     const decisions = run(
@@ -255,7 +255,7 @@ describe('workers that are somebody else’s', () => {
     expect(decisions.some(({ reason }) => /0 needed, more/.test(reason))).toBe(true);
     expect(decisions.filter(({ reason }) => /drained|let go/.test(reason))).toEqual([]);
     expect(decisions.flatMap(({ actions }) => actions)).toEqual([]);
-    // One of its own that was drained is said.
+    // Draining one of its own is reported.
     const own = run(
       controller,
       Array.from(

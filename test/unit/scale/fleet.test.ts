@@ -8,9 +8,9 @@ import type { Gpu } from '../../../src/lib/model/gpu-parse.js';
 import type { GpuReport } from '../../../src/lib/model/gpus.js';
 import type { WorkerRecord } from '../../../src/lib/queue/types.js';
 import { GpuWatch } from '../../../src/lib/scale/gpu-watch.js';
+import { chosenDevices, gpuSlots } from '../../../src/lib/scale/host-slots.js';
 import { backlogOf, countPool, factsOf } from '../../../src/lib/scale/pool-counts.js';
 import { type FleetOptions, ProcessFleet } from '../../../src/lib/scale/process-fleet.js';
-import { chosenDevices, gpuSlots } from '../../../src/lib/scale/slot-places.js';
 import { type WorkerFile, WorkerFiles } from '../../../src/lib/scale/worker-files.js';
 
 const gpu = (index: number, freeBytes = 0): Gpu => ({
@@ -22,9 +22,9 @@ const gpu = (index: number, freeBytes = 0): Gpu => ({
 });
 const ok = (...gpus: Gpu[]): GpuReport => ({ state: 'ok', gpus });
 
-describe('places', () => {
+describe('GPU slots', () => {
   const devices = chosenDevices([gpu(0, 5), gpu(1, 9), gpu(2, 5)], 'all');
-  it('most free memory first, each GPU once before any twice', () => {
+  it('are ordered by free memory, each GPU once before any twice', () => {
     expect(gpuSlots(devices, 1).map((slot) => slot.id)).toEqual(['GPU-1', 'GPU-0', 'GPU-2']);
     expect(
       gpuSlots(devices, 2)
@@ -36,7 +36,7 @@ describe('places', () => {
     ]);
   });
 
-  it('only those named', () => {
+  it('are limited to the named GPUs', () => {
     const gpus = [gpu(0), gpu(1)];
     expect(chosenDevices(gpus, 'none')).toEqual([]);
     expect(chosenDevices(gpus, ['1', 'GPU-1']).map((device) => device.uuid)).toEqual(['GPU-1']);
@@ -44,8 +44,8 @@ describe('places', () => {
   });
 });
 
-describe('GPUs that come and go', () => {
-  it('gone after two answers without it, back with one, never by a driver that does not answer', async () => {
+describe('a GPU', () => {
+  it('is gone after two readings without it and back after one with it, and a silent driver changes nothing', async () => {
     const answers: GpuReport[] = [];
     const watch = new GpuWatch(async () => answers.shift() as GpuReport, 'all', ok(gpu(0), gpu(1)), 0, 10);
     let now = 0;
@@ -68,7 +68,7 @@ describe('GPUs that come and go', () => {
   });
 });
 
-describe('what is counted', () => {
+describe('pool counts', () => {
   const sample = (ended: [number, number][], busy: [string, number][], more: object = {}) => ({
     queues: [
       {
@@ -94,7 +94,7 @@ describe('what is counted', () => {
     workers: busy.map(([id, busyMs]) => ({ id, busyMs })) as WorkerRecord[],
   });
 
-  it('sums that outlive buckets and workers', () => {
+  it('are sums that outlive buckets and workers', () => {
     const first = countPool(undefined, sample([[7, 100]], [['a', 5000]]));
     expect([first.ended, first.busySeconds]).toEqual([0, 0]);
     const second = countPool(
@@ -111,21 +111,21 @@ describe('what is counted', () => {
       ),
     );
     expect([second.ended, second.busySeconds]).toEqual([14, 1.5]);
-    // Bucket 7 has expired, worker a has gone, bucket 8 was flushed and written anew.
+    // Bucket 7 has expired, worker a has left, bucket 8 was flushed and rewritten.
     const third = countPool(second, sample([[8, 1]], [['b', 700]]));
     expect([third.ended, third.busySeconds]).toEqual([14, 1.7]);
-    // Plain JSON, so that the next autoscaler goes on with it.
+    // Plain JSON, so that the next autoscaler can continue with it.
     expect(countPool(JSON.parse(JSON.stringify(second)), sample([[8, 6]], []))).toMatchObject({ ended: 16 });
   });
 
-  it('jobs of models that no worker of the fleet serves are for others', () => {
+  it('leave jobs of models that the fleet does not serve to others', () => {
     const mixed = sample([], [], { paused: false, name: 'q', unmatched: { a: 1, b: 3, 'b@2': 1 } });
     const worker = (state: string, ...names: string[]) =>
       ({ state, queues: ['q'], models: names.map((name) => ({ name, version: 1 })) }) as WorkerRecord;
     const waiting = (...own: WorkerRecord[]) => backlogOf(mixed, own).queues.map((queue) => queue.waiting);
     expect(waiting(worker('ready', 'a'))).toEqual([3, 1]);
     expect(waiting(worker('ready', 'a'), worker('ready', 'b'))).toEqual([3, 4]);
-    // Before its first worker is there, what it will serve is not known.
+    // Before its first worker exists, what it will serve is unknown.
     expect(waiting()).toEqual([3, 5]);
     expect(waiting(worker('draining', 'a'))).toEqual([3, 5]);
     expect(backlogOf(mixed, [worker('ready', 'a')]).queues.map((queue) => queue.oldestMs)).toEqual([
@@ -134,7 +134,7 @@ describe('what is counted', () => {
     ]);
   });
 
-  it('a paused queue needs nobody', () => {
+  it('of a paused queue need no worker', () => {
     const counts = countPool(undefined, sample([], []));
     expect(factsOf(sample([], []), counts, 5)).toEqual({
       at: 5,
@@ -154,7 +154,7 @@ describe('what is counted', () => {
   });
 });
 
-describe('processes of a fleet', () => {
+describe('fleet processes', () => {
   let dir = '';
   let files: WorkerFiles;
   const children: ChildProcess[] = [];
@@ -167,7 +167,7 @@ describe('processes of a fleet', () => {
       try {
         process.kill(-(child.pid as number), 'SIGKILL');
       } catch {
-        // It has ended.
+        // It has exited.
       }
     }
     rmSync(dir, { recursive: true, force: true });
@@ -189,7 +189,7 @@ describe('processes of a fleet', () => {
       dryRun: false,
       ...more,
     });
-  /** A process that poses as a worker of the fleet. */
+  /** A process that stands in for a worker of the fleet. */
   const pose = async (name: string, script: string, more: Partial<WorkerFile> = {}): Promise<WorkerFile> => {
     const flag = join(dir, `${name}.up`);
     const child = spawn('sh', ['-c', `${script.replace('UP', `touch ${flag}`)}`], {
@@ -230,7 +230,7 @@ describe('processes of a fleet', () => {
     }) as WorkerRecord;
   const NONE = new Map<string, string>();
 
-  it('phases: starting, ready, busy, draining; the last one counts while Redis is away', async () => {
+  it('are starting, ready, busy or draining; the last phase counts while Redis is unreachable', async () => {
     const fleet = fleetOf();
     const one = await pose('autoscaled-1', OBEDIENT, { readyAt: undefined });
     await pose('other', OBEDIENT, { pool: 'another' });
@@ -250,14 +250,14 @@ describe('processes of a fleet', () => {
     expect(files.list().map((file) => file.name)).toEqual(['other']);
   });
 
-  it('adopts what runs, forgets what died, and leaves a reused pid alone', async () => {
+  it('that run are adopted, dead ones forgotten, and reused pids left alone', async () => {
     const one = await pose('autoscaled-1', OBEDIENT);
     const two = await pose('autoscaled-2', OBEDIENT, { slot: 'cpu-2' });
     files.update('autoscaled-2', {
       process: { pid: two.process?.pid as number, birth: 'an-earlier-process' },
     });
     const fleet = fleetOf();
-    // The pose was started with other flags than a worker of this fleet is.
+    // The stand-in was started with other flags than a worker of this fleet.
     expect(fleet.adopt()).toEqual({ same: [], other: ['autoscaled-1'] });
     expect(fleet.look([], NONE, Date.now()).members).toMatchObject([
       { id: 'autoscaled-1', adopted: true, slot: 'cpu-1' },
@@ -265,7 +265,7 @@ describe('processes of a fleet', () => {
     expect([stillRuns(one.process as never), stillRuns(two.process as never)]).toEqual([true, true]);
   });
 
-  it('how a worker ended is known from its own words, not those of one before it under its name', async () => {
+  it('have their exit status taken from their own exit file, not that of a namesake', async () => {
     const one = await pose('autoscaled-1', OBEDIENT);
     const written = files.fileOf('autoscaled-1').replace(/json$/, 'exit');
     writeFileSync(written, JSON.stringify({ pid: (one.process?.pid as number) + 1, code: 69, at: 1 }));
@@ -276,7 +276,7 @@ describe('processes of a fleet', () => {
     expect(existsSync(written)).toBe(false);
   });
 
-  it('a death that nobody asked for is a failure of its slot, with its last words', async () => {
+  it('that die unexpectedly count as a failure of their slot, with the last log line', async () => {
     const fleet = fleetOf();
     const one = await pose('autoscaled-1', OBEDIENT);
     process.kill(one.process?.pid as number, 'SIGKILL');
@@ -285,14 +285,14 @@ describe('processes of a fleet', () => {
       {
         slot: 'cpu-1',
         name: 'autoscaled-1',
-        reason: expect.stringContaining('without a word'),
+        reason: expect.stringContaining('without a message'),
         lines: ['a line', 'last words'],
       },
     ]);
     expect(fleet.look([], NONE, Date.now()).failures).toEqual([]);
   });
 
-  it('one that does not stop is killed after its drain time, and not before', async () => {
+  it('that do not stop are killed after their drain time, not earlier', async () => {
     const fleet = fleetOf();
     const one = await pose('autoscaled-1', STUBBORN);
     fleet.look([], NONE, Date.now());
@@ -305,13 +305,13 @@ describe('processes of a fleet', () => {
     expect(fleet.look([], NONE, Date.now()).failures).toEqual([]);
   });
 
-  it('one that never becomes ready, or is silent for a minute, has failed and is ended', async () => {
+  it('that never become ready, or are silent for a minute, have failed and are ended', async () => {
     const fleet = fleetOf();
     const late = await pose('autoscaled-1', OBEDIENT, { readyAt: undefined });
     const mute = await pose('autoscaled-2', OBEDIENT, { slot: 'cpu-2' });
     const now = Date.now();
     fleet.look([], NONE, now);
-    // While Redis is away everybody is silent.
+    // While Redis is unreachable every worker is silent.
     expect(fleet.look(null, NONE, now + 61_000).failures).toEqual([]);
     expect(fleet.look(null, NONE, now + 61_100).failures).toEqual([]);
     const failed = (at: number) =>
@@ -323,7 +323,7 @@ describe('processes of a fleet', () => {
     expect(fleet.look([], NONE, now + 130_000)).toMatchObject({ members: [], failures: [] });
   });
 
-  it('a GPU that vanishes: its worker is drained, its place is gone; a driver that hangs starts nothing', async () => {
+  it('on a GPU that disappears are drained and their slot removed; a hanging driver starts nothing', async () => {
     let report = ok(gpu(1));
     const watch = new GpuWatch(async () => report, 'all', ok(gpu(0), gpu(1)), 0, 0);
     const fleet = fleetOf({ gpus: watch });
@@ -349,7 +349,7 @@ describe('processes of a fleet', () => {
     });
   });
 
-  it('a dry run touches nothing', async () => {
+  it('are not touched by a dry run', async () => {
     const fleet = fleetOf({ dryRun: true });
     const one = await pose('autoscaled-1', OBEDIENT);
     fleet.adopt();

@@ -12,7 +12,7 @@ export const CONFIG: PolicyConfig = {
   intervalMs: 2000,
 };
 
-/** A queue at `now`, quiet unless said otherwise. */
+/** A queue at `now`, idle by default. */
 export function queueAt(now: number, facts: Partial<QueueFacts> = {}): QueueFacts {
   return {
     at: now,
@@ -28,7 +28,7 @@ export function queueAt(now: number, facts: Partial<QueueFacts> = {}): QueueFact
   };
 }
 
-/** Workers of these phases, the first started longest ago, each in a slot of its own. */
+/** Workers in these phases, the first started longest ago, each in its own slot. */
 export function workersOf(phases: readonly WorkerPhase[], startedAt = START - 3_600_000): WorkerView[] {
   return phases.map((phase, at) => ({
     id: `w${at}`,

@@ -11,20 +11,20 @@ const fleet = (committed: number) => ({
   coldStartMs: 20_000,
 });
 
-describe('the usual loop', () => {
+describe('the step policy', () => {
   const look = (waiting: number, threshold: number | null = null) => {
     const policy = stepPolicy({ ...CONFIG, threshold });
     return policy.plan(policy.initial(), START, queueAt(START, { waiting }), fleet(2));
   };
 
-  it('is called step, and wants one more above its threshold of 50', () => {
+  it('wants one more worker above its threshold of 50', () => {
     expect(stepPolicy(CONFIG).name).toBe('step');
     expect(look(50)).toEqual({ state: { nextAt: START + 10_000 }, wanted: 2, because: '50 waiting <= 50' });
     expect(look(51)).toMatchObject({ wanted: 3, because: '51 waiting > 50' });
     expect(look(8, 7)).toMatchObject({ wanted: 3, because: '8 waiting > 7' });
   });
 
-  it('looks every 10 s, whatever waits in between', () => {
+  it('decides every 10 s, whatever waits in between', () => {
     const policy = stepPolicy(CONFIG);
     const first = policy.plan(policy.initial(), START, queueAt(START, { waiting: 99 }), fleet(1));
     const next = (ms: number) =>
@@ -34,8 +34,8 @@ describe('the usual loop', () => {
   });
 });
 
-describe('a fixed number', () => {
-  it('is wanted whatever happens', () => {
+describe('the fixed policy', () => {
+  it('always wants its number', () => {
     const policy = fixedPolicy(3);
     expect(policy.name).toBe('fixed:3');
     for (const waiting of [0, 9999]) {
@@ -48,7 +48,7 @@ describe('a fixed number', () => {
   });
 });
 
-describe('slots', () => {
+describe('a slot', () => {
   const failing = (times: number): SlotRecords => {
     let records: SlotRecords = {};
     for (let i = 0; i < times; i++) records = updateSlots(records, START, ['s'], [], {});
@@ -63,11 +63,11 @@ describe('slots', () => {
     [5, 80_000, true],
     [7, 300_000, true],
     [9, 300_000, true],
-  ])('after %d failures in a row pause for %d ms, given up: %s', (failures, pause, failed) => {
+  ])('after %d failures in a row pauses for %d ms, abandoned: %s', (failures, pause, failed) => {
     expect(failing(failures)).toEqual({ s: { failures, retryAt: START + pause, failed } });
   });
 
-  it('are forgiven after a minute of a ready worker in them, and not for one elsewhere', () => {
+  it('is reset after a minute with a ready worker in it, but not for one elsewhere', () => {
     const [worker] = workersOf(['ready']);
     const at = (slot: string | null, readyFor: number) =>
       updateSlots(failing(2), START, [], [{ ...(worker as NonNullable<typeof worker>), slot }], {
@@ -80,7 +80,7 @@ describe('slots', () => {
     expect(updateSlots(failing(2), START, [], [{ ...worker, slot: 's' } as never], {})).toEqual(failing(2));
   });
 
-  it('can be used in their order where no worker is, none failed for good, and no pause lasts', () => {
+  it('is free, in order, without a worker, an abandonment or a pause', () => {
     const records: SlotRecords = {
       b: { failures: 1, retryAt: START + 1, failed: false },
       c: { failures: 1, retryAt: START, failed: false },

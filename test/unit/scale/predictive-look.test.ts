@@ -8,10 +8,10 @@ import { NO_SERVICE } from '../../../src/lib/scale/service-rate.js';
 import { CONFIG, queueAt, START } from './observed.js';
 
 interface Known {
-  /** Jobs a second that arrive, and how they clump. */
+  /** Jobs that arrive per second, and how bursty they are. */
   slow?: number;
   dispersion?: number;
-  /** Jobs a second that a worker does. */
+  /** Jobs per second and worker. */
   perWorker?: number;
   levels?: readonly Level[];
   stoppedAt?: number | null;
@@ -24,7 +24,7 @@ interface Look {
   config?: Partial<PolicyConfig>;
 }
 
-/** One look of a policy that knows its rates exactly: nothing was counted since. */
+/** One look of a policy that knows its rates exactly, with no new counts. */
 function plan({ known = {}, queue = {}, fleet = {}, config = {} }: Look) {
   const policy = predictivePolicy({ ...CONFIG, max: 16, ...config });
   const { slow = 0, dispersion = 1, perWorker = 1, levels = [], stoppedAt = null } = known;
@@ -48,7 +48,7 @@ function plan({ known = {}, queue = {}, fleet = {}, config = {} }: Look) {
 
 const facts = (backlog: number, rate: string, perWorker: string, coldStart = '20s') =>
   `(backlog ${backlog}, ${rate} jobs/s in, ${perWorker} jobs/s a worker, cold start ${coldStart})`;
-/** Since when workers start that are ready in so many seconds. */
+/** Start times of workers that will be ready in this many seconds. */
 const readyIn = (...seconds: number[]) => seconds.map((s) => START - 20_000 + s * 1000);
 
 describe('the predicted wait', () => {
@@ -82,12 +82,12 @@ describe('the predicted wait', () => {
       'predicted wait 12s > 10s',
     ],
     [
-      'over half the target counts, and says so',
+      'counts when it is over half the target, and says so',
       { queue: { waiting: 6 } },
       'predicted wait 6s > 5s, half the target',
     ],
     [
-      'at the target is over half of it',
+      'counts at the target as over half of it',
       { queue: { waiting: 10 } },
       'predicted wait 10s > 5s, half the target',
     ],
@@ -116,12 +116,12 @@ describe('the predicted wait', () => {
     ['half the target', { queue: { waiting: 5 } }],
     ['an oldest job of half the target', { queue: { waiting: 1, oldestMs: 5000 } }],
     ['as many as the threshold', { queue: { waiting: 4 }, config: { threshold: 4 } }],
-  ])('of %s is good enough', (_, look) => {
+  ])('of %s is acceptable', (_, look) => {
     const waiting = look.queue?.waiting ?? 0;
     expect(plan(look)).toMatchObject({ wanted: 1, because: `enough ${facts(waiting, '0.0', '1.0')}` });
   });
 
-  it('is nothing on a paused queue, whatever waits', () => {
+  it('is ignored on a paused queue', () => {
     expect(plan({ queue: { waiting: 900, oldestMs: 90_000, paused: true } })).toMatchObject({
       wanted: 1,
       because: `enough ${facts(0, '0.0', '1.0')}`,
@@ -129,82 +129,82 @@ describe('the predicted wait', () => {
   });
 });
 
-describe('how many are started', () => {
+describe('the number of workers to start', () => {
   it.each<[string, Look, number, string]>([
     [
-      'as many as serve within the target what is left when they are ready: 80 of 100 in 10 s',
+      'is as many as serve what is left when they are ready within the target: 80 of 100 in 10 s',
       { queue: { waiting: 100 } },
       8,
       `predicted wait 100s > 10s ${facts(100, '0.0', '1.0')}`,
     ],
     [
-      'and what comes meanwhile: 100 + 20 x 2 - 20 are left, and 2 a second from then on',
+      'covers what arrives meanwhile: 100 + 20 x 2 - 20 are left, and 2 a second from then on',
       { queue: { waiting: 100 }, known: { slow: 2 } },
       14,
       `predicted wait 100s > 10s ${facts(100, '2.0', '1.0')}`,
     ],
     [
-      'less what those on their way do until then: one has 15 s of the 20',
+      'leaves out what starting workers do until then: one has 15 s of the 20',
       { queue: { waiting: 100 }, fleet: { startingSince: readyIn(5) } },
       7,
       `predicted wait 52.5s > 10s ${facts(100, '0.0', '1.0')}`,
     ],
     [
-      'with half a long cold start to serve it in',
+      'gives them half a long cold start to serve the backlog',
       { queue: { waiting: 500 }, fleet: { coldStartMs: 60_000 } },
       15,
       `predicted wait 500s > 10s ${facts(500, '0.0', '1.0', '60s')}`,
     ],
     [
-      'one for one job',
+      'is one for one job',
       { queue: { waiting: 1 }, fleet: { ready: 0 } },
       1,
       `jobs are waiting and no worker serves them ${facts(1, '0.0', '1.0')}`,
     ],
     [
-      'one more than there are above the threshold',
+      'is one more than there are above the threshold',
       { queue: { waiting: 5 }, fleet: { ready: 3 }, config: { threshold: 4 } },
       4,
       `5 waiting > --threshold 4 ${facts(5, '0.0', '1.0')}`,
     ],
     [
-      'but none more while one starts',
+      'is zero above the threshold while one starts',
       { queue: { waiting: 5 }, fleet: { ready: 3, startingSince: readyIn(19) }, config: { threshold: 4 } },
       4,
-      `5 waiting > --threshold 4; those on their way will do ${facts(5, '0.0', '1.0')}`,
+      `5 waiting > --threshold 4; the workers that are starting are enough ${facts(5, '0.0', '1.0')}`,
     ],
     [
-      'none where the wait is over before one is ready',
+      'is zero where the wait is over before a new worker is ready',
       { queue: { waiting: 12 } },
       1,
-      `predicted wait 12s > 10s; over before one started now is ready ${facts(12, '0.0', '1.0')}`,
+      `predicted wait 12s > 10s; will be over before a new worker is ready ${facts(12, '0.0', '1.0')}`,
     ],
     [
-      'what a steady rate needs, at nine tenths of the load: 5 / 0.9 of 4 a worker',
+      'is what a steady rate needs, at nine tenths of the load: 5 / 0.9 of 4 a worker',
       { known: { slow: 5, perWorker: 4 } },
       2,
       `2 needed ${facts(0, '5.0', '4.0')}`,
     ],
     [
-      'more where jobs come in clumps: 7 + 3 x 30.1 / 20 of 4 a worker',
+      'is higher where jobs come in clumps: 7 + 3 x 30.1 / 20 of 4 a worker',
       { known: { slow: 7, dispersion: 30, perWorker: 4 }, fleet: { ready: 2 } },
       3,
       `3 needed ${facts(0, '7.0', '4.0')}`,
     ],
     [
-      'but for few jobs at most as many again',
+      'is at most doubled for few jobs in clumps',
       { known: { slow: 0.9, dispersion: 30, perWorker: 1 } },
       2,
       `2 needed ${facts(0, '0.9', '1.0')}`,
     ],
     [
-      'none for one job in 100 s',
+      'is zero for one job in 100 s',
       { known: { slow: 0.0099, perWorker: 0.001 } },
       1,
       `enough ${facts(0, '0.0099', '0.001')}`,
     ],
     [
-      'a hair over a whole number of workers is that number',
+      'is not rounded up for a hair over a whole number of workers',
       { known: { slow: 1.8 * (1 + 1e-7), perWorker: 1 }, fleet: { ready: 2 } },
       2,
       `enough ${facts(0, '1.8', '1.0')}`,
@@ -214,7 +214,7 @@ describe('how many are started', () => {
   });
 });
 
-describe('workers to spare', () => {
+describe('spare workers', () => {
   it.each<[string, Look, number]>([
     ['come on top of what is needed', { known: { slow: 5, perWorker: 4 }, config: { spare: 1 } }, 3],
     ['are none where nothing comes', { known: { slow: 0.009 }, config: { spare: 1 } }, 1],
@@ -233,7 +233,7 @@ describe('workers to spare', () => {
       { known: { slow: 22, perWorker: 4 }, fleet: { coldStartMs: 60_000 }, config: { spare: 1 } },
       7,
     ],
-  ])('%s', (_, look, wanted) => {
+  ])('are counted: %s', (_, look, wanted) => {
     const { because, ...rest } = plan(look);
     expect(rest.wanted).toBe(wanted);
     expect(because).toMatch(
@@ -242,7 +242,7 @@ describe('workers to spare', () => {
   });
 });
 
-describe('who is let go', () => {
+describe('the worker to stop', () => {
   const MINUTE = 60_000;
   const level = (agoMs: number | null): Level => ({
     neededAt: agoMs === null ? null : START - agoMs,
@@ -257,11 +257,11 @@ describe('who is let go', () => {
   const keptMs = keepFor(level(0), 20_000, 'none');
   const quiet = facts(0, '0.0', '1.0');
 
-  it('is one that was not needed for as long as it is kept, and the plan without it is told too', () => {
+  it('was not needed for its keep time, and the reason says so', () => {
     const gone = idle(keptMs);
     expect(gone).toMatchObject({
       wanted: 1,
-      because: `0 needed, more were ${keptMs / 1000}s ago ${quiet}`,
+      because: `0 needed, more were last needed ${keptMs / 1000}s ago ${quiet}`,
       state: { stoppedAt: START },
       undrained: { stoppedAt: null },
     });
@@ -271,15 +271,15 @@ describe('who is let go', () => {
     });
   });
 
-  it('is one that never was needed, at once', () => {
-    expect(idle(null)).toMatchObject({ wanted: 1, because: `0 needed, more never were ${quiet}` });
+  it('may be one that was never needed, at once', () => {
+    expect(idle(null)).toMatchObject({ wanted: 1, because: `0 needed, more were never needed ${quiet}` });
     expect(plan({ known: { levels: [level(0)] }, fleet: { ready: 2 } })).toMatchObject({
       wanted: 1,
-      because: `0 needed, more never were ${quiet}`,
+      because: `0 needed, more were never needed ${quiet}`,
     });
   });
 
-  it('stays longer where spares are asked for, and less long where they serve a whole surge', () => {
+  it('is kept longer with a spare, and less long when spares cover a whole surge', () => {
     const spare = (coldStartMs: number, config: Partial<PolicyConfig>, spares: 'none' | 'one' | 'surge') => {
       const kept = keepFor(level(0), coldStartMs, spares);
       const at = (agoMs: number) => idle(agoMs, { fleet: { coldStartMs }, config }).wanted;
@@ -290,7 +290,7 @@ describe('who is let go', () => {
     expect(spare(60_000, {}, 'none')).toEqual([2, 1]);
   });
 
-  it('is no second one within 10 s, or half a cold start', () => {
+  it('is none within 10 s, or half a cold start, of the last one', () => {
     const drained = (agoMs: number, coldStartMs = 20_000) =>
       idle(null, {
         known: { levels: [level(0), level(null)], stoppedAt: START - agoMs },
@@ -309,18 +309,18 @@ describe('who is let go', () => {
       plan({ known: { levels: [level(agoMs)] }, fleet: { coldStartMs }, config: { min: 0 } }).wanted;
     const most = Math.max(2 * MINUTE, keptMs);
     expect([alone(most - 1), alone(most)]).toEqual([1, 0]);
-    // Six cold starts, where they are long.
+    // Six cold starts, when they are long.
     const long = Math.max(6 * 2 * MINUTE, keepFor(level(0), 2 * MINUTE, 'none'));
     expect([alone(long - 1, 2 * MINUTE), alone(long, 2 * MINUTE)]).toEqual([1, 0]);
   });
 
-  it('is nobody while a job runs or waits that it may be needed for', () => {
+  it('is none while a job runs or waits that may need it', () => {
     const one = (queue: Partial<QueueFacts>) =>
       plan({ known: { levels: [level(3_600_000)] }, queue, config: { min: 0 } });
     expect(one({ active: 1 })).toMatchObject({ wanted: 1, because: `enough ${quiet}` });
     expect(one({ waiting: 1 })).toMatchObject({ wanted: 1, because: `enough ${facts(1, '0.0', '1.0')}` });
     expect(one({ active: 1, paused: true }).wanted).toBe(0);
-    // Jobs wait too long: all that are there are needed, and are noted to be.
+    // Jobs wait too long: all workers are needed, and are recorded as such.
     const late = idle(3_600_000, { queue: { waiting: 12 }, fleet: { ready: 2 } });
     expect(late.wanted).toBe(2);
     expect(late.state).toMatchObject({
@@ -328,7 +328,7 @@ describe('who is let go', () => {
     });
   });
 
-  it('is nobody at the first look: who runs then was started for a reason', () => {
+  it('is none at the first look, since running workers were started for a reason', () => {
     const first = plan({ fleet: { ready: 3 } });
     expect(first.wanted).toBe(3);
     expect(first.state).toMatchObject({
@@ -337,14 +337,14 @@ describe('who is let go', () => {
         gaps: [],
       })),
     });
-    // No more levels than there may be workers.
+    // No more levels than possible workers.
     expect(
       (plan({ fleet: { ready: 3 }, config: { max: 2 } }).state as { levels: readonly unknown[] }).levels,
     ).toHaveLength(2);
   });
 });
 
-it('the policy is called predictive, and begins knowing nothing', () => {
+it('the predictive policy has its name and starts without knowledge', () => {
   const policy = predictivePolicy(CONFIG);
   expect(policy.name).toBe('predictive');
   expect(policy.initial()).toEqual({

@@ -20,7 +20,7 @@ function fleetOf(ready: number, options: Partial<Fleet> = {}): Fleet {
   };
 }
 
-/** Seconds of traffic at one rate, without a backlog, then one look at what is given. */
+/** Seconds of traffic at one rate, without a backlog, then one look at the given state. */
 function lookAfter(
   rate: number,
   seconds: number,
@@ -69,7 +69,7 @@ describe('the predictive policy', () => {
       { waiting: 24 },
       fleetOf(1),
       1,
-      /over before one started now is ready/,
+      /will be over before a new worker is ready/,
     ],
     [
       'a long wait: as many as serve it in time',
@@ -80,12 +80,12 @@ describe('the predictive policy', () => {
       /predicted wait 31s > 10s/,
     ],
     [
-      'a long wait, three on their way: no more than are missing',
+      'a long wait while three start: no more than are missing',
       3,
       { waiting: 124 },
       fleetOf(1, { startingSince: [START + 592_000, START + 592_000, START + 592_000] }),
       4,
-      /those on their way will do/,
+      /the workers that are starting are enough/,
     ],
     [
       'one job that waits too long',
@@ -95,17 +95,17 @@ describe('the predictive policy', () => {
       1,
       /oldest job waits 30s > 10s/,
     ],
-    ['nobody there', 0, { waiting: 1 }, fleetOf(0), 1, /no worker serves them/],
-    ['nobody there and nothing to do', 0, { waiting: 0 }, fleetOf(0), 0, /enough/],
+    ['a job and no worker', 0, { waiting: 1 }, fleetOf(0), 1, /no worker serves them/],
+    ['no worker and nothing to do', 0, { waiting: 0 }, fleetOf(0), 0, /enough/],
     ['jobs that will be due', 0, { dueDelayed: 40 }, fleetOf(1), 1, /predicted wait 10s/],
-    ['more than is served for long, though nothing waits', 7.4, {}, fleetOf(2), 3, /3 needed/],
-  ] as const)('%s', (_, rate, queue, fleet, wanted, because) => {
+    ['more arrivals than can be served, though nothing waits', 7.4, {}, fleetOf(2), 3, /3 needed/],
+  ] as const)('plans for %s', (_, rate, queue, fleet, wanted, because) => {
     const plan = lookAfter(rate, 600, queue, fleet, { max: 16 });
     expect(plan.because).toMatch(because);
     expect(plan.wanted).toBe(wanted);
   });
 
-  it('starts one more above the threshold, when none starts yet', () => {
+  it('starts one more above the threshold, if none is starting', () => {
     const fast = { waiting: 60, completed: 1000, busySeconds: 1 };
     expect(lookAfter(0, 4, fast, fleetOf(1), { threshold: 50 }).because).toContain(
       '60 waiting > --threshold 50',
@@ -115,7 +115,7 @@ describe('the predictive policy', () => {
     expect(lookAfter(0, 4, fast, fleetOf(1)).wanted).toBe(1);
   });
 
-  it('keeps a spare beyond what is needed, also when idle', () => {
+  it('keeps a spare beyond the need, even when idle', () => {
     expect(lookAfter(0, 10, {}, fleetOf(1), { spare: 1 }).wanted).toBe(1);
     expect(lookAfter(3, 180, {}, fleetOf(1), { spare: 1 }).wanted).toBe(2);
     expect(lookAfter(3, 180, {}, fleetOf(1), { spare: 1 }).because).toContain(
@@ -123,16 +123,16 @@ describe('the predictive policy', () => {
     );
   });
 
-  it('keeps as many to spare as serve a surge until others are ready, when a start is long', () => {
+  it('keeps enough spares for a surge until others are ready, when starts are slow', () => {
     const slow = (rate: number) =>
       lookAfter(rate, 180, {}, fleetOf(1, { coldStartMs: 60_000 }), { spare: 1, max: 16 }).wanted;
-    // (1 + 1.4) x 60 s / (60 + 10) s = 2.1; a larger fleet serves as much with one more.
+    // (1 + 1.4) x 60 s / (60 + 10) s = 2.1; a larger fleet covers as much with one more.
     expect(slow(2)).toBe(3);
     expect(slow(6)).toBe(3);
     expect(slow(22)).toBe(7);
   });
 
-  it('lets workers go one at a time, after a while without need', () => {
+  it('stops workers one at a time, after a while without need', () => {
     const policy = choosePolicy('predictive', CONFIG);
     let state = policy.initial();
     let committed = 4;
@@ -152,7 +152,7 @@ describe('the predictive policy', () => {
     ).toBeGreaterThanOrEqual(10);
   });
 
-  it('lets the last one go only after minutes, and only with --min 0', () => {
+  it('stops the last worker only after minutes, and only with --min 0', () => {
     const stopAfter = (min: number) => {
       const policy = choosePolicy('predictive', { ...CONFIG, min });
       let state = policy.initial();
@@ -169,16 +169,16 @@ describe('the predictive policy', () => {
   });
 });
 
-describe('how long a worker is kept', () => {
+describe('the keep time of a worker', () => {
   const level = (...gaps: number[]) => ({ neededAt: START, gaps: gaps.map((gap) => gap * 1000) });
 
-  it('follows the pauses that were seen', () => {
+  it('follows the observed pauses', () => {
     const unknown = keepFor(level(), 20_000, 'none');
     expect(unknown).toBeGreaterThanOrEqual(60_000);
     expect(unknown).toBeLessThanOrEqual(300_000);
-    // Needed again after about five minutes, time and again: kept for that long.
+    // Needed again after about five minutes, repeatedly: kept for that long.
     expect(keepFor(level(280, 300, 250, 290), 20_000, 'none')).toBe(300_000);
-    // Needed again after an hour: not worth the wait.
+    // Needed again after an hour: not worth keeping.
     expect(keepFor(level(3600, 3700, 3500, 3600, 3650, 3600), 20_000, 'none')).toBeLessThanOrEqual(unknown);
   });
 
@@ -190,7 +190,7 @@ describe('how long a worker is kept', () => {
   });
 });
 
-describe('the rate of arrivals', () => {
+describe('the arrival rate', () => {
   const seen = (counts: readonly number[], counted = true) => {
     let arrivals = countArrivals(NO_ARRIVALS, queueAt(START));
     let total = 0;
@@ -203,22 +203,22 @@ describe('the rate of arrivals', () => {
   };
   const steady = (rate: number, ticks: number) => new Array(ticks).fill(rate * 2);
 
-  it('is the average when nothing happens, and sees a surge within two looks', () => {
+  it('is the average in steady state, and follows a surge within two looks', () => {
     expect(arrivalRate(seen(steady(5, 300)))).toBeCloseTo(5, 0);
     const rate = arrivalRate(seen([...steady(1, 60), 24, 24]));
     expect(rate).toBeGreaterThan(8);
     expect(rate).toBeLessThanOrEqual(12);
   });
 
-  it('does not take a few jobs for a surge', () => {
+  it('does not treat a few jobs as a surge', () => {
     expect(arrivalRate(seen([...steady(1, 60), 5]))).toBeLessThan(1.5);
   });
 
-  it('can do without a counter', () => {
+  it('can be estimated without a counter', () => {
     expect(arrivalRate(seen(steady(5, 300), false))).toBeCloseTo(5, 0);
   });
 
-  it('starts anew when a counter goes backwards, and never falls below nothing', () => {
+  it('restarts when a counter goes backwards, and is never negative', () => {
     const before = seen(steady(5, 60));
     const flushed = countArrivals(before, queueAt(START + 122_000, { arrived: 3, completed: 0 }));
     expect(arrivalRate(flushed)).toBe(0);
@@ -232,7 +232,7 @@ describe('the rate of arrivals', () => {
 
 describe('the service rate', () => {
   const fleet = fleetOf(2);
-  it('is jobs by busy seconds, whoever counts them', () => {
+  it('is jobs per busy second, whoever reports them', () => {
     const first = measureService(NO_SERVICE, queueAt(START, { completed: 100, busySeconds: 10 }), fleet);
     const next = measureService(first, queueAt(START + 2000, { completed: 140, busySeconds: 14 }), fleet);
     expect(next.rate).toBeCloseTo(10);
@@ -242,7 +242,7 @@ describe('the service rate', () => {
     ).toBeCloseTo(10);
   });
 
-  it('learns from long jobs before they end', () => {
+  it('includes long jobs before they end', () => {
     let rate = measureService(NO_SERVICE, queueAt(START), fleet);
     for (let second = 2; second <= 60; second += 2) {
       rate = measureService(rate, queueAt(START + second * 1000, { busySeconds: second * 2 }), fleet);
@@ -250,7 +250,7 @@ describe('the service rate', () => {
     expect(rate.rate).toBeLessThan(0.05);
   });
 
-  it('keeps what it knows when counters go backwards', () => {
+  it('is kept when counters go backwards', () => {
     const first = measureService(NO_SERVICE, queueAt(START, { completed: 0 }), fleet);
     const known = measureService(first, queueAt(START + 2000, { completed: 40, busySeconds: 4 }), fleet);
     expect(
@@ -259,22 +259,22 @@ describe('the service rate', () => {
   });
 });
 
-describe('what makes no sense', () => {
+describe('invalid policy settings', () => {
   it.each([
     [{ min: 5 }, '--min 5 is more than --max 4'],
-    [{ max: 0, min: 0 }, '--max is 1 at the least'],
+    [{ max: 0, min: 0 }, '--max must be at least 1'],
     [{ max: 5000 }, '--max 5000 is over 1024'],
     [{ spare: 9 }, '--spare 9 is more than --max 4'],
-    [{ threshold: 0 }, '--threshold is 1 job at the least'],
-    [{ targetWaitMs: 0 }, '--target-wait is above 0'],
-    [{ intervalMs: 1 }, '--interval is 100 ms at the least'],
-  ])('%j', (config, message) => {
+    [{ threshold: 0 }, '--threshold must be at least 1 job'],
+    [{ targetWaitMs: 0 }, '--target-wait must be above 0'],
+    [{ intervalMs: 1 }, '--interval must be at least 100 ms'],
+  ])('are rejected: %j', (config, message) => {
     const error = thrown(() => checkPolicyConfig({ ...CONFIG, ...config }));
     expect(error).toMatchObject({ code: 'AUTOSCALE_BOUNDS', exitCode: 2 });
     expect(error.message).toBe(message);
   });
 
-  it.each(['fastest', 'fixed', 'fixed:-1', 'fixed:9', 'fixed:0', ''])('policy %j', (name) => {
+  it.each(['fastest', 'fixed', 'fixed:-1', 'fixed:9', 'fixed:0', ''])('are rejected: policy %j', (name) => {
     expect(thrown(() => choosePolicy(name, CONFIG))).toMatchObject({ exitCode: 2 });
   });
 });

@@ -58,22 +58,22 @@ function erlang(servers: number, load: number): number {
   return (full / (sum + full)) * (load / (1 - load));
 }
 
-describe('against queueing theory', () => {
+describe('the simulator agrees with queueing theory', () => {
   it.each([
     [1, 0.5],
     [1, 0.8],
     [3, 0.7],
     [8, 0.8],
-  ])('M/M/%i at load %f', (servers, load) => {
+  ])('on the mean wait of M/M/%i at load %f', (servers, load) => {
     const expected = erlang(servers, load);
     expect(Math.abs(theory(servers, load, 'exponential') / expected - 1)).toBeLessThan(0.08);
   });
 
-  it.each([[0.5], [0.8]])('M/D/1 at load %f: half the wait of M/M/1', (load) => {
+  it.each([[0.5], [0.8]])('on M/D/1 at load %f: half the wait of M/M/1', (load) => {
     expect(Math.abs(theory(1, load, 'constant') / (erlang(1, load) / 2) - 1)).toBeLessThan(0.05);
   });
 
-  it('M/D/4: about half the wait of M/M/4 (Cosmetatos)', () => {
+  it('on M/D/4: about half the wait of M/M/4 (Cosmetatos)', () => {
     const [c, load] = [4, 0.8];
     const correction = 1 + ((1 - load) * (c - 1) * (Math.sqrt(4 + 5 * c) - 2)) / (16 * load * c);
     expect(Math.abs(theory(c, load, 'constant') / ((erlang(c, load) / 2) * correction) - 1)).toBeLessThan(
@@ -82,8 +82,8 @@ describe('against queueing theory', () => {
   });
 });
 
-describe('the bookkeeping', () => {
-  it('serves in order and counts the wait until the start', () => {
+describe('the simulator', () => {
+  it('serves in order and measures waits until the start', () => {
     const result = replay(seconds([0, 0, 1, 10], [2, 3, 1, 1]), 'fixed:1', { config: { max: 1 } });
     expect([...result.waits]).toEqual([0, 2000, 4000, 0]);
     expect(result.makespanMs).toBe(11_000);
@@ -91,7 +91,7 @@ describe('the bookkeeping', () => {
     expect(result.workerMs).toBe(11_000);
   });
 
-  it('counts a worker from the start of its process, and takes its cold start into account', () => {
+  it('counts a worker from its process start, cold start included', () => {
     const result = replay(seconds([0, 0], [60, 60]), 'fixed:2', { config: { max: 2 } });
     expect(result.starts).toBe(1);
     const wait = result.waits[1] ?? 0;
@@ -100,14 +100,14 @@ describe('the bookkeeping', () => {
     expect(result.workerMs).toBeCloseTo(2 * (60_000 + wait));
   });
 
-  it('lets a drained worker finish its job, and counts it until then', () => {
+  it('lets a draining worker finish its job, and counts it until then', () => {
     const config = { ...CONFIG, max: 2 };
     const policy: Policy = {
       name: 'one, two, one',
       initial: () => null,
       plan: (state, now) => ({ state, wanted: now >= 2000 && now < 35_000 ? 2 : 1, because: 'so it is' }),
     };
-    // The first worker has 60 s to do, the second, started at 2 s, 20 s from 30 s on; at 36 s it is drained.
+    // The first worker has 60 s of work, the second, started at 2 s, 20 s from 30 s on; at 36 s it is drained.
     const trace = seconds([0, 30, 59], [60, 20, 1]);
     const result = simulate(
       trace,
@@ -119,20 +119,20 @@ describe('the bookkeeping', () => {
     expect(result.workerMs).toBe(61_000 + 48_000);
   });
 
-  it('says which jobs were never served', () => {
+  it('reports jobs that were never served', () => {
     const none = replay(seconds([1, 2]), 'fixed:0', { config: { min: 0 } });
     expect([...none.waits]).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]);
     expect(figuresOf(seconds([1, 2]), none, 10_000)).toMatchObject({ slo: 0, unserved: 2, p99WaitMs: 0 });
   });
 
-  it('is the same every time', () => {
+  it('is deterministic', () => {
     const trace = makeTrace('bursty', 3);
     const [a, b] = [replay(trace, 'predictive'), replay(trace, 'predictive')];
     expect(a).toEqual(b);
     expect(a.flips).toBeLessThanOrEqual(a.starts + a.stops);
   });
 
-  it('sums up: nearest rank, and a wait of exactly the target is in time', () => {
+  it('summarises by nearest rank, and counts a wait equal to the target as in time', () => {
     const waits = Float64Array.from({ length: 100 }, (_, at) => at * 1000);
     const result = {
       jobs: 100,
@@ -156,8 +156,8 @@ describe('the bookkeeping', () => {
   });
 });
 
-describe('the traces', () => {
-  it.each(TRACE_NAMES)('%s: in order, within its time, other with another seed', (name) => {
+describe('built-in traces', () => {
+  it.each(TRACE_NAMES)('are sorted, within their duration, and different for another seed: %s', (name) => {
     const trace = makeTrace(name, 1);
     expect(trace.arrivals).toEqual(makeTrace(name, 1).arrivals);
     expect(trace.arrivals).not.toEqual(makeTrace(name, 2).arrivals);
@@ -167,7 +167,7 @@ describe('the traces', () => {
     expect(twice).toBeGreaterThan(1.3);
   });
 
-  it('are of the kind they say', () => {
+  it('have the pattern of their name', () => {
     const seen = (name: (typeof TRACE_NAMES)[number]) => {
       const { arrivals, durationMs } = makeTrace(name, 1);
       const gaps = arrivals.slice(1).map((at, index) => at - (arrivals[index] ?? 0));

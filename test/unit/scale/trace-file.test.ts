@@ -26,11 +26,11 @@ describe('a trace file', () => {
       [0, 2000],
     ],
     ['an exponent', '1e-1\n2E0', [100, 2000]],
-  ])('%s', (_, text, expected) => {
+  ])('may contain %s', (_, text, expected) => {
     expect(arrivals(text)).toEqual(expected);
   });
 
-  it('may say what jobs take, which stays with its job when lines are sorted', () => {
+  it('may contain service times, which stay with their jobs when lines are sorted', () => {
     const trace = parseTrace('time,service\n2,0.5\n1,250ms\n', 't.csv');
     expect([...trace.arrivals]).toEqual([1000, 2000]);
     expect([...(trace.serviceMs ?? [])]).toEqual([250, 500]);
@@ -39,7 +39,7 @@ describe('a trace file', () => {
     expect(parseTrace('0\n1', 't.csv').serviceMs).toBeNull();
   });
 
-  it('covers the time to its last arrival', () => {
+  it('lasts until its last arrival', () => {
     expect(parseTrace('0\n90', 't.csv')).toMatchObject({ name: 't.csv', durationMs: 90_000 });
     expect(parseTrace('0', 't.csv').durationMs).toBe(1000);
   });
@@ -90,7 +90,7 @@ describe('a trace file', () => {
     ],
     ['control characters', '0\n\u001b[31m', 'TRACE_TIME', "line 2: '\\x1b[31m' is not a time of arrival"],
     ['JSON', '{"a": 1}', 'TRACE_HEADER', 'line 1: no column is called time, timestamp or arrival: {"a": 1}'],
-  ])('is refused with its line: %s', (_, text, code, message) => {
+  ])('is rejected with its line: %s', (_, text, code, message) => {
     const error = thrown(() => parseTrace(text, 't.csv'));
     expect(error).toMatchObject({ code, exitCode: 65, message });
     expect(error.hint).toContain('one job a line');

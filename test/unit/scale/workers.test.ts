@@ -25,8 +25,8 @@ const facts = {
   runners: 1,
 };
 
-describe('the workers that groups stand for', () => {
-  it('one, several, one for each GPU and MIG instance', () => {
+describe('a group of workers', () => {
+  it('expands to one, several, or one for each GPU and MIG instance', () => {
     expect(wishesOf([{ name: 'one' }], facts)).toEqual([
       {
         name: 'one',
@@ -37,7 +37,7 @@ describe('the workers that groups stand for', () => {
     ]);
     const rt = wishesOf([{ name: 'rt', queues: ['rt'], count: 2, args: ['--burst'] }], facts);
     expect(rt.map((wish) => wish.name)).toEqual(['rt-1', 'rt-2']);
-    // The cores are shared out: eight of nine over two.
+    // The cores are divided: eight of nine over two.
     expect(rt[1]?.argv).toEqual(['--name', 'rt-2@h', '-Q', 'rt', '--threads', '4', '--burst']);
     const each = wishesOf([{ name: 'w', perGpu: true }], facts);
     expect(each.map((wish) => [wish.name, wish.gpu])).toEqual([
@@ -51,7 +51,7 @@ describe('the workers that groups stand for', () => {
     expect(two.every((wish) => wish.argv.includes('--share-gpu'))).toBe(true);
   });
 
-  it('threads that were given are left alone', () => {
+  it('keeps the thread counts that are given', () => {
     const group = { name: 'w', count: 2 };
     const threads = (more: object, args?: string[]) =>
       wishesOf([args === undefined ? group : { ...group, args }], { ...facts, ...more })[0]?.argv.join(' ');
@@ -70,14 +70,11 @@ describe('the workers that groups stand for', () => {
     ['1', ['-c', '99'], {}],
     ['4', ['-c', 'many'], {}],
     ['2', ['-c', '4', '-c', '2'], {}],
-  ])(
-    "%s threads each of two workers with %j %j: a worker's cores are shared by its runners",
-    (threads, args, more) => {
-      const [wish] = wishesOf([{ name: 'w', count: 2, args }], { ...facts, ...more });
-      const argv = wish?.argv ?? [];
-      expect(argv[argv.indexOf('--threads') + 1]).toBe(threads);
-    },
-  );
+  ])('of two with %j %j gets %s threads each: its cores are shared by the runners', (threads, args, more) => {
+    const [wish] = wishesOf([{ name: 'w', count: 2, args }], { ...facts, ...more });
+    const argv = wish?.argv ?? [];
+    expect(argv[argv.indexOf('--threads') + 1]).toBe(threads);
+  });
 
   it.each([
     ['two on one GPU', [{ name: 'w', gpu: '0', count: 2 }], 'USAGE'],
@@ -85,16 +82,16 @@ describe('the workers that groups stand for', () => {
     ['one name twice', [{ name: 'w-1' }, { name: 'w', count: 2 }], 'USAGE'],
     ['too many', [{ name: 'w', count: 256 }, { name: 'v' }], 'USAGE'],
     ['a name that is no file name', [{ name: '../w' }], 'WORKER_NAME'],
-  ])('%s is refused', (_, groups, code) => {
+  ])('is rejected: %s', (_, groups, code) => {
     expect(() => wishesOf(groups, facts)).toThrow(expect.objectContaining({ code, exitCode: 2 }));
   });
 
-  it('two share a GPU where that is said', () => {
+  it('may share a GPU with --share-gpu', () => {
     const wishes = wishesOf([{ name: 'w', gpu: '0', count: 2, args: ['--share-gpu'] }], facts);
     expect(wishes.map((wish) => wish.gpu)).toEqual(['0', '0']);
   });
 
-  it('a GPU each and none there', () => {
+  it('with one worker per GPU is rejected where there is none', () => {
     expect(() => wishesOf([{ name: 'w', perGpu: true }], { ...facts, gpus: [] })).toThrow(
       expect.objectContaining({ code: 'NO_GPU', exitCode: 69 }),
     );
@@ -103,7 +100,7 @@ describe('the workers that groups stand for', () => {
 
 describe('the setting `workers`', () => {
   const { read } = workerGroups();
-  it('from a file and from a variable alike', () => {
+  it('reads the same from a file and from a variable', () => {
     const groups = [
       { name: 'gpu', queues: ['rt'], perGpu: true },
       { name: 'x', gpu: 1, count: 3, args: ['--burst'] },
@@ -126,11 +123,11 @@ describe('the setting `workers`', () => {
     [{ name: 'a', queues: ['r t'] }],
     [{ name: 'a', args: [1] }],
     [null],
-  ])('refuses %j', (raw) => {
+  ])('rejects %j', (raw) => {
     expect(read(raw)).toBeUndefined();
   });
 
-  it('is what is started when no flags say otherwise', () => {
+  it('is what is started without flags', () => {
     const none = { names: [], perGpu: false, args: [] };
     const configured = [{ name: 'a', args: ['--burst'] }, { name: 'b' }];
     expect(groupsOf({ ...none, args: ['-v'] }, configured)).toEqual([
@@ -155,7 +152,7 @@ const file = (name: string, pool?: string) => ({
   log: '',
 });
 
-describe('the workers that names mean', () => {
+describe('selecting workers by name', () => {
   const all = [
     file('rt-1'),
     file('rt-gpu0'),
@@ -173,12 +170,12 @@ describe('the workers that names mean', () => {
     ],
     [['autoscaled'], ['autoscaled-1']],
     [['rt-1@other', 'r'], []],
-  ])('%j', (names, chosen) => {
+  ])('finds the workers of %j', (names, chosen) => {
     expect(chooseWorkers(all, names, 'h').map((one) => one.name)).toEqual(chosen);
   });
 });
 
-describe('nothing to stop', () => {
+describe('the message when there is nothing to stop', () => {
   it.each([
     [[], [], 'no background worker runs on this host'],
     [['rt'], [], 'rt does not run on this host'],
@@ -187,7 +184,7 @@ describe('nothing to stop', () => {
       [file('w', 'p'), file('w', 'p')],
       /^only 2 workers of autoscalers: infer workers stop autoscaled \(or --all\)/,
     ],
-  ])('%j among %j', (names, all, said) => {
+  ])('suits %j among %j', (names, all, said) => {
     expect(nothingToStop(names, all)).toMatch(said);
   });
 });
@@ -213,7 +210,7 @@ describe('a worker that ran before', () => {
       [],
       [['rt-1', ['-Q', 'rt']]],
     ]);
-    // A name of the configuration is that.
+    // A name from the configuration refers to it.
     expect(ranBefore(none, [{ name: 'rt' }], files).again).toEqual([]);
   });
 
@@ -225,7 +222,7 @@ describe('a worker that ran before', () => {
     [{ perGpu: true }, '--per-gpu'],
     [{ args: ['--burst'] }, 'what follows --'],
     [{ queues: ['batch'], count: 4 }, '-Q, --count'],
-  ])('is refused beside %j', (more, named) => {
+  ])('is rejected along with %j', (more, named) => {
     const starting = () => ranBefore({ ...none, ...more }, undefined, files);
     expect(starting).toThrow(`rt ran before and is started with the flags it had: ${named} would not count`);
   });

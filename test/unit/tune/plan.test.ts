@@ -27,7 +27,7 @@ const asked = (more: Partial<Asked> = {}): Asked => ({
   ...more,
 });
 
-describe('maxmemory as redis.conf writes it', () => {
+describe('maxmemory in redis.conf notation', () => {
   it.each([
     ['2gb', 2 * 1024 ** 3],
     ['2g', 2e9],
@@ -36,10 +36,10 @@ describe('maxmemory as redis.conf writes it', () => {
     ['1048576', MB],
     ['64 MB', 64 * MB],
     ['100b', 100],
-  ])('%s', (text, bytes) => {
+  ])('is parsed: %s', (text, bytes) => {
     expect(parseMaxmemory(text)).toEqual({ bytes });
   });
-  it('shares', () => {
+  it('may be a percentage', () => {
     expect(parseMaxmemory('70%')).toEqual({ share: 0.7 });
     for (const bad of ['0%', '101%', '-1gb', 'gb', '', '1e9', '2 gigs']) {
       expect(() => parseMaxmemory(bad)).toThrow(
@@ -49,7 +49,7 @@ describe('maxmemory as redis.conf writes it', () => {
   });
 });
 
-describe('a plan', () => {
+describe('a tuning plan', () => {
   const finding = (name: string, value: string, level: Finding['level']): Finding => ({
     setting: name,
     level,
@@ -60,7 +60,7 @@ describe('a plan', () => {
   });
   const found = [finding('timeout', '0', 'warning'), finding('hz', '10', 'advice')];
 
-  it('has what is wrong, advice on request, and only what is named', () => {
+  it('contains problems, advice on request, and only the named settings', () => {
     const now = node({ timeout: '5', hz: '500' });
     const names = (more: Partial<Asked>) => planNode(now, found, asked(more)).changes.map(({ name }) => name);
     expect(names({})).toEqual(['timeout']);
@@ -70,7 +70,7 @@ describe('a plan', () => {
     expect(planNode(node({ timeout: '0' }), found, asked()).changes).toEqual([]);
   });
 
-  it('warns of a limit that refuses work at once, or leaves too little beside it', () => {
+  it('warns about a limit that refuses work at once, or leaves too little free', () => {
     const warnings = (bytes: number) =>
       planNode(node({}), [], asked({ maxmemory: { bytes } })).warnings.join();
     expect(warnings(115 * MB)).toMatch(/new jobs will be refused at once/);
@@ -84,13 +84,13 @@ describe('a plan', () => {
     [105 * MB, true],
     [1000 * MB, false],
     [0, false],
-  ])('a limit of %d with force %s', (bytes, force) => {
+  ])('accepts or refuses a limit of %d with force %s', (bytes, force) => {
     const plan = () => planNode(node({}), [], asked({ maxmemory: { bytes }, force }));
     if (force) expect(plan().changes).toHaveLength(1);
     else expect(plan).toThrow(expect.objectContaining({ code: 'TUNE_MAXMEMORY' }));
   });
 
-  it('ends eviction before the limit comes down, and begins it after', () => {
+  it('disables eviction before lowering the limit, and enables it afterwards', () => {
     const change = (name: string, to: string) => ({ name, from: '', to });
     const order = (to: string) =>
       inSafeOrder([change('maxmemory', '1'), change('maxmemory-policy', to)]).map(({ name }) => name);
@@ -99,7 +99,7 @@ describe('a plan', () => {
   });
 });
 
-describe('a rollback', () => {
+describe('a tuning rollback', () => {
   const snapshot = {
     version: 1 as const,
     at: 0,
@@ -109,7 +109,7 @@ describe('a rollback', () => {
     file: 'f',
     nodes: [{ label: 'a', changes: [{ name: 'timeout', from: '10', to: '0' }] }],
   };
-  it('puts back what is as it was left, skips what is back, and stops at what is neither', () => {
+  it('restores settings left unchanged, skips restored ones, and stops at any other value', () => {
     const plan = (timeout: string) => planRollback(snapshot, [node({ timeout })]);
     expect(plan('0').nodes[0]?.changes).toEqual([{ name: 'timeout', from: '0', to: '10' }]);
     expect(plan('10').nodes[0]?.changes).toEqual([]);
@@ -118,7 +118,7 @@ describe('a rollback', () => {
       expect.objectContaining({ code: 'TUNE_CHANGED_SINCE' }),
     );
   });
-  it('puts settings back in the safe order, whatever the order of the change was', () => {
+  it('restores settings in the safe order, whatever the order of the change', () => {
     const changes = (policy: string, before: string) => [
       { name: 'maxmemory', from: '300000000', to: '0' },
       { name: 'maxmemory-policy', from: before, to: policy },
@@ -130,7 +130,7 @@ describe('a rollback', () => {
     expect(names('allkeys-lru', 'noeviction')).toEqual(['maxmemory-policy', 'maxmemory']);
     expect(names('noeviction', 'allkeys-lru')).toEqual(['maxmemory', 'maxmemory-policy']);
   });
-  it('knows a server that is a master no more, and an old limit that would not hold', () => {
+  it('rejects a server that is no longer a master, and an old limit that memory exceeds', () => {
     expect(() => checkRollback(planRollback(snapshot, []), [])).toThrow(/a is no longer a master/);
     const limit = {
       ...snapshot,
@@ -141,7 +141,7 @@ describe('a rollback', () => {
   });
 });
 
-it('values are the same however Redis writes them', () => {
+it('values are equal in any notation of Redis', () => {
   expect(sameValue('normal 0 0 0 slave 1 2 3 pubsub 4 5 6', 'replica 1 2 3 pubsub 4 5 6')).toBe(true);
   expect(sameValue('yes', 'YES')).toBe(true);
   expect(sameValue('100', '10')).toBe(false);
@@ -162,11 +162,11 @@ describe('managed services', () => {
     ['red-abc.frankfurt-keyvalue.render.com', 'render'],
     ['cache.amazonaws.com.attacker.example', undefined],
     ['redis.internal', undefined],
-  ])('%s', (host, service) => {
+  ])('are recognised by host: %s', (host, service) => {
     expect(recogniseService([host], new Map())).toBe(service);
   });
 
-  it('each says how the policy is set there, or why it cannot be', () => {
+  it('have instructions to set the policy, or the reason why they cannot', () => {
     for (const service of SERVICES) {
       const { set, notes } = providerOf(service);
       const lines = set([{ name: 'maxmemory-policy', to: 'noeviction' }]).join('\n');
@@ -179,7 +179,7 @@ describe('managed services', () => {
   });
 });
 
-it('keys are told apart by whose they are', () => {
+it('keys are classified by owner', () => {
   expect(kindOf('{infer:realtime}:res:j1', 'infer')).toBe('result');
   expect(kindOf('{infer:realtime}:realtime:j1', 'infer')).toBe('own');
   expect(kindOf('{infer}:workers', 'infer')).toBe('own');
@@ -187,7 +187,7 @@ it('keys are told apart by whose they are', () => {
   expect(kindOf('bull:mail:1', 'infer')).toBe('other');
 });
 
-it('room is what fits below 80 %, at the dearest kind', () => {
+it('capacity is what fits below 80 % at the most expensive kind of job', () => {
   const cost = (kind: 'waiting' | 'completed', bytesPerJob: number) => ({
     kind,
     jobs: 1,
@@ -208,7 +208,7 @@ it('room is what fits below 80 %, at the dearest kind', () => {
   expect(roomForJobs(0, 1_000_000, undefined).basis).toBe('assumed');
 });
 
-it('a user of Redis 6.2, of another database', () => {
+it('an ACL user of Redis 6.2 on another database gets plain key rules and SELECT', () => {
   const spec = { role: 'inspector' as const, name: 'i', prefix: 'infer', password: undefined };
   const user = aclUser({ ...spec, db: 2, readOnlyKeys: false });
   expect(setUserLine(user)).toMatch(

@@ -5,7 +5,7 @@ import { GB, server, setting } from './servers.js';
 
 const MB = 1024 ** 2;
 
-describe('the words of an audit', () => {
+describe('the texts of an audit', () => {
   const words = (title: string, node: NodeFacts, role: TuneRole = 'broker') => [
     `== ${title}`,
     ...judgeSettings(node, role, 2).flatMap(({ setting: name, level, now, wanted, why, set, fix }) => [
@@ -17,7 +17,7 @@ describe('the words of an audit', () => {
     '',
   ];
 
-  /** With every setting as no one should have it. */
+  /** With every setting wrong. */
   const careless = server({
     config: {
       maxmemory: String(7 * GB),
@@ -36,7 +36,7 @@ describe('the words of an audit', () => {
     info: { connected_slaves: 1, mem_fragmentation_ratio: 1.6, mem_fragmentation_bytes: 200 * MB },
     memory: { bytes: 8 * GB, source: 'cgroup' },
   });
-  /** With nothing to say about it. */
+  /** With nothing to report. */
   const careful = server({
     config: {
       maxmemory: String(GB),
@@ -49,7 +49,7 @@ describe('the words of an audit', () => {
     info: { connected_slaves: 1 },
   });
 
-  it('are these', async () => {
+  it('match the snapshot', async () => {
     const report = [
       ...words('as Redis comes', server()),
       ...words('careless', careless),
@@ -76,7 +76,7 @@ describe('the words of an audit', () => {
   });
 });
 
-describe('where a setting begins to be wrong', () => {
+describe('the threshold of a tuning rule', () => {
   it.each<[string, string, Level]>([
     ['timeout', '59', 'warning'],
     ['timeout', '60', 'ok'],
@@ -95,11 +95,11 @@ describe('where a setting begins to be wrong', () => {
     ['maxmemory', String(6 * GB), 'ok'],
     ['maxmemory', String(6 * GB + 1), 'warning'],
     ['appendonly', 'yes', 'ok'],
-  ])('%s %s is %s', (name, value, level) => {
+  ])('judges %s %s as %s', (name, value, level) => {
     expect(setting(name, server({ config: { [name]: value } })).level).toBe(level);
   });
 
-  it('maxmemory by itself is 60 % in whole MB, and a quarter more than is in use', () => {
+  it('for maxmemory defaults to 60 % in whole MB, and at least a quarter above the use', () => {
     const bytes = (memory: number, used: number) =>
       setting('maxmemory', server({ memory: { bytes: memory, source: 'host' }, info: { used_memory: used } }))
         .set?.value;
@@ -109,7 +109,7 @@ describe('where a setting begins to be wrong', () => {
     expect(bytes(1000 * MB, 480 * MB)).toBeUndefined();
   });
 
-  it('maxclients: three a worker and a hundred more, with a fifth of them free', () => {
+  it('for maxclients is three per worker plus a hundred, with a fifth of them free', () => {
     const judge = (limit: string, workers: number, connected = 4) => {
       const node = server({ config: { maxclients: limit }, info: { connected_clients: connected } });
       const { level, set } = setting('maxclients', node, 'broker', workers);
@@ -122,7 +122,7 @@ describe('where a setting begins to be wrong', () => {
     expect(judge('300', 500)).toEqual(['warning', '1600']);
   });
 
-  it('memory for clients from 2 GB on, and only where no limit is set', () => {
+  it('for client memory applies from 2 GB, and only where no limit is set', () => {
     const level = (maxmemory: number, value = '0') =>
       setting(
         'maxmemory-clients',
@@ -131,7 +131,7 @@ describe('where a setting begins to be wrong', () => {
     expect([level(2 * GB - 1), level(2 * GB), level(2 * GB, '1gb')]).toEqual(['ok', 'advice', 'ok']);
   });
 
-  it('defragmentation above a ratio of 1.4 and 100 MB', () => {
+  it('for defragmentation is a ratio of 1.4 and 100 MB', () => {
     const level = (ratio: number, bytes: number, now = 'no') =>
       setting(
         'activedefrag',
@@ -144,7 +144,7 @@ describe('where a setting begins to be wrong', () => {
     expect([level(2, 100 * MB), level(2, 100 * MB + 1)]).toEqual(['ok', 'advice']);
   });
 
-  it('replicas matter to queues alone', () => {
+  it('for replicas applies to queues only', () => {
     const node = server({ info: { connected_slaves: 2 } });
     expect(setting('min-replicas-to-write', node, 'results').level).toBe('ok');
     const slow = server({ config: { 'min-replicas-max-lag': '60' }, info: { connected_slaves: 2 } });
@@ -160,7 +160,7 @@ describe('where a setting begins to be wrong', () => {
     ['normal 0 0 0 replica 0 0 0 pubsub 1 1 1', 'no limit for replica'],
     ['normal 0 0 0 slave 1 1 1 pubsub 0 0 0', 'no limit for pubsub'],
     ['normal 0 0 0 slave 10 0 0 pubsub 10 0 0', 'limited'],
-  ])('output limits %s: %s', (value, now) => {
+  ])('for output limits shows %s as %s', (value, now) => {
     expect(
       setting('client-output-buffer-limit', server({ config: { 'client-output-buffer-limit': value } })).now,
     ).toBe(now);
@@ -169,7 +169,7 @@ describe('where a setting begins to be wrong', () => {
   it.each<[string, string, Level]>([
     ['volatile-lfu', 'volatile-lru and volatile-ttl', 'critical'],
     ['allkeys-random', 'allkeys-lru', 'critical'],
-  ])('%s is measured as %s', (policy, measured, level) => {
+  ])('for %s cites the measurement %s', (policy, measured, level) => {
     const found = setting(
       'maxmemory-policy',
       server({ config: { 'maxmemory-policy': policy, maxmemory: '1' } }),

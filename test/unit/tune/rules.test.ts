@@ -5,7 +5,7 @@ import { AUDITED, judgeSettings, type Level } from '../../../src/lib/tune/rules.
 import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 import { GB, type Server, server, setting } from './servers.js';
 
-describe('settings', () => {
+describe('a tuning rule', () => {
   it.each<[string, Record<string, string>, Level, string | undefined]>([
     ['maxmemory', {}, 'warning', String(Math.floor((8 * GB * 0.6) / 2 ** 20) * 2 ** 20)],
     ['maxmemory', { maxmemory: String(4 * GB) }, 'ok', undefined],
@@ -51,13 +51,13 @@ describe('settings', () => {
     ['slowlog-log-slower-than', { 'slowlog-log-slower-than': '-1' }, 'advice', '10000'],
     ['hz', { hz: '500' }, 'advice', '10'],
     ['notify-keyspace-events', { 'notify-keyspace-events': 'KEA' }, 'advice', undefined],
-  ])('%s with %o is %s', (name, config, level, value) => {
+  ])('judges %s with %o as %s', (name, config, level, value) => {
     const found = setting(name, server({ config }));
     expect([found.level, found.set?.value]).toEqual([level, value]);
     expect(found.why).not.toBe('');
   });
 
-  it('maxmemory goes by the container where that is less, and not below what is in use', () => {
+  it("derives maxmemory from the container's limit if lower, and never below the memory in use", () => {
     const small = server({ memory: { bytes: GB, source: 'cgroup' } });
     expect(setting('maxmemory', small).set?.value).toBe(String(614 * 2 ** 20));
     const full = server({ memory: { bytes: GB, source: 'cgroup' }, info: { used_memory: 0.55 * GB } });
@@ -69,7 +69,7 @@ describe('settings', () => {
     expect(setting('maxmemory', server({ memory: undefined })).set).toBeUndefined();
   });
 
-  it('defragmentation is advised where it would give back something', () => {
+  it('advises defragmentation only where it gains memory', () => {
     const lost = { mem_fragmentation_ratio: 1.6, mem_fragmentation_bytes: 200 * 2 ** 20 };
     expect(setting('activedefrag', server({ info: lost })).level).toBe('advice');
     expect(setting('activedefrag', server({ info: { ...lost, mem_fragmentation_bytes: 5000 } })).level).toBe(
@@ -77,7 +77,7 @@ describe('settings', () => {
     );
   });
 
-  it('replicas bound what a failover loses', () => {
+  it('requires replicas to bound the loss in a failover', () => {
     const with1 = { connected_slaves: 1 };
     expect(setting('min-replicas-to-write', server({ info: with1 })).set?.value).toBe('1');
     expect(setting('min-replicas-to-write', server()).level).toBe('ok');
@@ -93,7 +93,7 @@ describe('settings', () => {
     expect(lag('60', { info: { connected_slaves: 0 } }).level).toBe('ok');
   });
 
-  it('every worker has its connections', () => {
+  it('gives every worker its connections', () => {
     expect(setting('maxclients', server({ config: { maxclients: '500' } }), 'broker', 300).set?.value).toBe(
       '1000',
     );
@@ -106,13 +106,13 @@ describe('settings', () => {
     ['allkeys-lru', 'ok'],
     ['volatile-lru', 'ok'],
     ['allkeys-random', 'advice'],
-  ])('results alone with %s: %s', (policy, level) => {
+  ])('for results only judges %s: %s', (policy, level) => {
     const node = server({ config: { 'maxmemory-policy': policy } });
     expect(setting('maxmemory-policy', node, 'results').level).toBe(level);
     expect(setting('appendonly', node, 'results').level).toBe('ok');
   });
 
-  it('what a refusing server does not say is unknown, what an old one does not have is left out', () => {
+  it('reports what a server hides as unknown, and omits what an old one lacks', () => {
     const blind = server({ refused: true, config: { 'maxmemory-policy': 'noeviction' } });
     expect(setting('maxmemory-policy', blind).level).toBe('ok');
     expect(setting('timeout', blind)).toMatchObject({ level: 'unknown', now: '?', wanted: '0' });
@@ -123,13 +123,13 @@ describe('settings', () => {
     expect(names).toEqual(AUDITED.filter((name) => name !== 'maxmemory-clients'));
   });
 
-  it('a results server that does not say is told what it should have', () => {
+  it('tells a results server that hides its settings what they should be', () => {
     const { level, wanted, why } = setting('maxmemory-policy', server({ refused: true }), 'results');
     expect([level, wanted]).toEqual(['unknown', 'volatile-ttl or allkeys-lru']);
     expect(why).toMatch(/^cannot be seen here\. a full results server refuses results/);
   });
 
-  it('a limit of memory is good where nobody knows how much there is', () => {
+  it('accepts a memory limit where the total memory is unknown', () => {
     const node = server({ config: { maxmemory: String(GB) }, memory: undefined });
     expect(setting('maxmemory', node)).toMatchObject({
       level: 'ok',
@@ -139,7 +139,7 @@ describe('settings', () => {
   });
 });
 
-describe('what has happened', () => {
+describe('the health of a server', () => {
   it.each<[string, Server, Level]>([
     ['evicted_keys', { info: { evicted_keys: 7 } }, 'critical'],
     ['used_memory', { info: { maxmemory: 1000, used_memory: 850 } }, 'warning'],
@@ -158,25 +158,25 @@ describe('what has happened', () => {
     ['vm.overcommit_memory', { host: { overcommit: 0, hugePages: 'never', swap: 0 } }, 'advice'],
     ['transparent_hugepage', { host: { overcommit: 1, hugePages: 'always', swap: 0 } }, 'advice'],
     ['swap', { host: { overcommit: 1, hugePages: 'never', swap: GB } }, 'advice'],
-  ])('%s', (name, facts, level) => {
+  ])('reports %s', (name, facts, level) => {
     expect(judgeHealth(server(facts), 'broker').map((one) => [one.setting, one.level])).toContainEqual([
       name,
       level,
     ]);
   });
 
-  it('nothing, of a server that does well', () => {
+  it('reports nothing on a healthy server', () => {
     const host = { overcommit: 1, hugePages: 'madvise', swap: 0 };
     const well = server({ host, latency: [{ name: 'command', lastMs: 5, maxMs: 20 }] });
     expect(judgeHealth(well, 'broker')).toEqual([]);
   });
 
-  it('evictions are no loss where results alone are kept', () => {
+  it('does not treat evictions as a loss where only results are kept', () => {
     expect(judgeHealth(server({ info: { evicted_keys: 7 } }), 'results')[0]?.level).toBe('advice');
   });
 });
 
-it('an audit says the worst first, and its grade leaves advice out', () => {
+it('an audit lists the worst first, and its grade ignores advice', () => {
   const facts = (node: NodeFacts) => ({
     label: node.label,
     source: 'flag' as const,

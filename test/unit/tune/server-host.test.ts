@@ -18,14 +18,14 @@ function put(file: string, text: string): void {
   writeFileSync(path.join(root, file), text);
 }
 
-it('takes the tightest limit of the control groups above the server (version 2)', () => {
+it('the memory limit is the tightest of the cgroups above the server (version 2)', () => {
   put('proc/42/cgroup', '0::/system.slice/redis.service\n');
   put('sys/fs/cgroup/system.slice/redis.service/memory.max', 'max\n');
   put('sys/fs/cgroup/system.slice/memory.max', `${2 * GB}\n`);
   expect(readServerHost(INFO, true, 42, root).memory).toEqual({ bytes: 2 * GB, source: 'cgroup' });
 });
 
-it('version 1, where no limit is a number too', () => {
+it('the memory limit of cgroup version 1 treats its huge default as none', () => {
   put('proc/42/cgroup', '5:cpu:/a\n4:memory:/docker/x\n');
   put('sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes', '9223372036854771712\n');
   expect(readServerHost(INFO, true, 42, root).memory).toEqual({ bytes: 8 * GB, source: 'host' });
@@ -33,14 +33,14 @@ it('version 1, where no limit is a number too', () => {
   expect(readServerHost(INFO, true, 42, root).memory).toEqual({ bytes: GB, source: 'cgroup' });
 });
 
-it("reads the kernel's settings of a server of this machine alone", () => {
+it('kernel settings are read only for a server on this machine', () => {
   put('proc/sys/vm/overcommit_memory', '0\n');
   put('sys/kernel/mm/transparent_hugepage/enabled', '[always] madvise never\n');
   put('proc/meminfo', 'MemTotal: 1 kB\nSwapTotal:     1024 kB\n');
   const settings = { overcommit: 0, hugePages: 'always', swap: 2 ** 20 };
   expect(readServerHost(INFO, true, 42, root).settings).toEqual(settings);
   expect(readServerHost(INFO, false, 42, root).settings).toBeUndefined();
-  // The pid that a server in a container tells is another program's here.
+  // The pid reported by a server in a container is another program's here.
   put('proc/42/comm', 'systemd\n');
   expect(readServerHost(INFO, true, 42, root)).toEqual({
     memory: { bytes: 8 * GB, source: 'host' },
@@ -48,14 +48,14 @@ it("reads the kernel's settings of a server of this machine alone", () => {
   });
 });
 
-it('says nothing of what nobody tells', () => {
+it('unknown facts about the host are left undefined', () => {
   expect(readServerHost(new Map(), false, undefined, root)).toEqual({
     memory: undefined,
     settings: undefined,
   });
 });
 
-it('knows addresses of this machine', () => {
+it('local addresses are recognised', () => {
   const at = (...hosts: string[]) => isLocal(hosts.map((host) => ({ host })));
   expect([at(), at('127.0.0.1'), at('localhost', '::1'), at('redis'), at('127.0.0.1', 'redis')]).toEqual([
     true,

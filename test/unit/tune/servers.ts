@@ -4,7 +4,7 @@ import type { NodeFacts } from '../../../src/lib/tune/server-facts.js';
 
 export const GB = 1024 ** 3;
 
-/** What Redis 7.0 says when it has just started, and what a test says instead. */
+/** What a freshly started Redis 7.0 reports, and what a test reports instead. */
 const DEFAULTS: Record<string, string> = {
   maxmemory: '0',
   'maxmemory-policy': 'noeviction',
@@ -36,7 +36,7 @@ export interface Server {
   refused?: boolean;
 }
 
-/** A server that has just started, but for what is said. */
+/** A freshly started server, except for the given facts. */
 export function server({ config = {}, info = {}, refused = false, ...more }: Server = {}): NodeFacts {
   const text = Object.entries({
     redis_version: '7.0.15',
@@ -59,7 +59,7 @@ export function server({ config = {}, info = {}, refused = false, ...more }: Ser
   };
 }
 
-/** What an audit says of one setting. */
+/** An audit's finding on one setting. */
 export const setting = (name: string, node: NodeFacts, role: TuneRole = 'broker', workers = 2): Finding => {
   const found = judgeSettings(node, role, workers).find((one) => one.setting === name);
   if (found === undefined) throw new Error(`no finding ${name}`);

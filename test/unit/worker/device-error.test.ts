@@ -6,7 +6,7 @@ import { deviceError } from '../../../src/lib/worker/device-error.js';
 const failed = (message: string, code: ErrorCode = 'RUN_FAILED') =>
   new InferError(code, message, { hint: 'look at the model' });
 
-describe('a failed run is the fault of its device', () => {
+describe('a device error', () => {
   it.each([
     'CUDA failure 2: out of memory',
     'cuDNN failure 4',
@@ -18,7 +18,7 @@ describe('a failed run is the fault of its device', () => {
     'the device was lost',
     'Out of memory while allocating 12 MB',
     'std::bad_alloc',
-  ])('where its words say so: %s', (message) => {
+  ])('is recognised by its message: %s', (message) => {
     const run = failed(message);
     const device = deviceError(run);
     expect(device).toBeInstanceOf(InferError);
@@ -30,11 +30,11 @@ describe('a failed run is the fault of its device', () => {
     'the shipment was lost',
     'no such file: CUDAGRAPH.onnx',
     'a WHIP of cream',
-  ])('and not where they do not: %s', (message) => {
+  ])('is not assumed for other messages: %s', (message) => {
     expect(deviceError(failed(message))).toBeUndefined();
   });
 
-  it('and only where the run itself failed: the words of other errors may come from the user', () => {
+  it('is recognised only in a failed run, since other messages may come from the user', () => {
     expect(deviceError(failed('out of memory', 'HANDLER_FAILED'))).toBeUndefined();
     expect(deviceError(new Error('CUDA failure 2'))).toBeUndefined();
     expect(deviceError(Object.assign(new Error('CUDA failure 2'), { code: 'RUN_FAILED' }))).toBeUndefined();

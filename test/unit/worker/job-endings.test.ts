@@ -2,10 +2,10 @@ import { expect, it, vi } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
-import type { Settlement, TakenJob } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
-import { HeldJob } from '../../../src/lib/worker/held.js';
+import type { RunnableJob, Settlement } from '../../../src/lib/queue/types.js';
+import { HeldJob } from '../../../src/lib/worker/held-jobs.js';
 import { JobEndings } from '../../../src/lib/worker/job-endings.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 const NOW = 1_000_000;
 
@@ -15,7 +15,7 @@ const row = (name: string): Payload => ({
   tensors: [{ name, type: 'float32', shape: [], data: new Uint8Array(4) }],
 });
 
-/** Endings of a queue that notes what it is sent, and takes outcomes of all jobs but those in `refused`. */
+/** Endings of a queue that records what it is sent, and accepts outcomes of all jobs but those in `refused`. */
 function endings({ refused = [] as string[] } = {}) {
   const said: string[] = [];
   const settled: Settlement[] = [];
@@ -46,7 +46,7 @@ function endings({ refused = [] as string[] } = {}) {
 
 function held(id: string, spec: object = {}, limits: { hardMs?: number; softMs?: number } = {}): HeldJob {
   const full = { id, queue: 'q', model: 'm', rows: 1, priority: 0, resultTtl: 60, ...spec };
-  const job = { spec: full, failures: 0, stalls: 0, attempt: 1, submittedAt: NOW } as unknown as TakenJob;
+  const job = { spec: full, failures: 0, stalls: 0, attempt: 1, submittedAt: NOW } as unknown as RunnableJob;
   return new HeldJob(job, row('x'), 0, 0, 'key', 'm#1', () => 8, limits);
 }
 
@@ -55,7 +55,7 @@ const done = (job: HeldJob) => {
   return job;
 };
 
-it('a job that ends lets go of all that was held for it, and its outcome goes out after that', async () => {
+it('a job that ends releases everything held for it before its outcome is sent', async () => {
   const { ends, said } = endings();
   const job = held('a');
   ends.hold(job);
@@ -66,7 +66,7 @@ it('a job that ends lets go of all that was held for it, and its outcome goes ou
   expect([ends.held.size, job.over]).toEqual([0, true]);
 });
 
-it('a job ends once', async () => {
+it('a job ends only once', async () => {
   const { ends, settled } = endings();
   const job = held('a');
   ends.hold(job);
@@ -78,7 +78,7 @@ it('a job ends once', async () => {
   expect(settled).toHaveLength(1);
 });
 
-it('only outcomes that the queue accepted are counted', async () => {
+it('only outcomes accepted by the queue are counted', async () => {
   const { ends } = endings({ refused: ['b'] });
   for (const id of ['a', 'b', 'c']) ends.hold(held(id));
   const [a, b, c] = [...ends.held.values()] as [HeldJob, HeldJob, HeldJob];
@@ -95,7 +95,7 @@ it.each([
   ['has all its rows', 500, false, true, 'completed'],
   ['has reached its time limit', 500, false, false, 'failed TIME_LIMIT'],
   ['has reached its soft time limit', 60, false, false, 'failed SOFT_TIME_LIMIT'],
-])('after a run a job that %s ends as %s', async (_, runMs, cancelled, all, expected) => {
+])('after its run a job that %s ends as %s', async (_, runMs, cancelled, all, expected) => {
   const { ends, settled } = endings();
   const job = held('a', {}, { hardMs: 100, softMs: 50 });
   ends.hold(job);
@@ -109,7 +109,7 @@ it.each([
   expect(outcome === undefined ? undefined : `${outcome.kind}${failure}`).toBe(expected);
 });
 
-it('a job whose rows all met a failure that may go away is tried again as a whole', async () => {
+it('a job whose rows all failed temporarily is retried as a whole', async () => {
   const { ends, settled } = endings();
   const job = held('a', { attempts: 2, retryDelayMs: 1000 });
   ends.hold(job);
@@ -119,7 +119,7 @@ it('a job whose rows all met a failure that may go away is tried again as a whol
   expect(settled).toMatchObject([{ kind: 'retry', delayMs: 1000, failure: { code: 'RUNNER_DIED' } }]);
 });
 
-it('a job past its deadline does not start, and ends', async () => {
+it('a job past its deadline does not start, and expires', async () => {
   const { ends, said } = endings();
   const [late, early] = [held('late', { deadline: NOW - 1 }), held('early', { deadline: NOW })];
   ends.hold(late);
@@ -129,7 +129,7 @@ it('a job past its deadline does not start, and ends', async () => {
   expect(said.at(-1)).toBe('expired late');
 });
 
-it('a job whose lock was lost is let go of, and nothing is sent for it', async () => {
+it('a job whose lock was lost is dropped, and nothing is sent for it', async () => {
   const { ends, said, settled } = endings();
   const job = held('a');
   ends.hold(job);
@@ -138,7 +138,7 @@ it('a job whose lock was lost is let go of, and nothing is sent for it', async (
   expect([said.at(-1), settled]).toEqual(['let go a', []]);
 });
 
-it('locks live for jobs that are held, and for those whose outcome is not yet taken', async () => {
+it('locks are renewed for held jobs, and for those whose outcome was not yet accepted', async () => {
   const { ends } = endings();
   const [a, b] = [held('a'), held('b')];
   ends.hold(a);
@@ -150,7 +150,7 @@ it('locks live for jobs that are held, and for those whose outcome is not yet ta
   await vi.waitFor(() => expect(ends.toRenew('q').map(({ spec }) => spec.id)).toEqual(['b']));
 });
 
-it('what was never held is refused or handed back without a release of anything', async () => {
+it('a job that was never held is refused or returned without a release', async () => {
   const { ends, said } = endings();
   ends.refuse(held('bad').job, new InferError('INPUT_MISMATCH', 'no'));
   ends.handBack(held('late').job);

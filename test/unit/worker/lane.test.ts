@@ -1,8 +1,8 @@
 import { beforeEach, expect, it, vi } from 'vitest';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import type { TakenJob } from '../../../src/lib/queue/types.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { Lane } from '../../../src/lib/worker/lane.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 const pauses = vi.hoisted(() => [] as number[]);
 
@@ -35,12 +35,12 @@ async function runLane(takes: readonly ('fails' | 'empty')[]): Promise<Lane> {
   return lane;
 }
 
-it('a lane whose takes fail waits twice as long each time, 5 s at most', async () => {
+it('a lane whose takes fail doubles its pause, up to 5 s', async () => {
   await runLane([...Array.from({ length: 8 }, () => 'fails' as const), 'empty']);
   expect(pauses).toEqual([250, 500, 1000, 2000, 4000, 5000, 5000, 5000]);
 });
 
-it('a lane begins with the shortest pause again after a take that went well', async () => {
+it('a lane restarts with the shortest pause after a successful take', async () => {
   await runLane(['fails', 'fails', 'fails', 'empty', 'fails', 'fails', 'empty']);
   expect(pauses).toEqual([250, 500, 1000, 250, 500]);
 });

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { fingerprint } from '../../../src/lib/model/fingerprint.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { ModelWatch } from '../../../src/lib/worker/model-watch.js';
 import type { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import type { SessionSpec } from '../../../src/lib/worker/session-spec.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 let dir = '';
 let spec: SessionSpec;
 let watch: ModelWatch;
 const HOUR_MS = 3_600_000;
-/** Milliseconds that files are older than they are: they come to rest 3 s after a change. */
+/** Milliseconds by which files appear older: they are at rest 3 s after a change. */
 let aged = 0;
 
 beforeEach(async () => {
@@ -42,7 +42,7 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-it('marks made just after a change are made once more when the file is at rest, so that no later runner hashes it', async () => {
+it('hashes taken just after a change are taken again once the file is at rest, so that no runner repeats it', async () => {
   const marks = spec.expect?.files;
   const before = { ...marks?.[0] };
   await watch.look();
@@ -53,8 +53,8 @@ it('marks made just after a change are made once more when the file is at rest, 
   expect(watch.problems).toEqual([]);
 });
 
-it('what was written in the same tick as such a mark is seen then', async () => {
-  // As if the file had been hashed before the last write, which did not change its stamp.
+it('a write in the same clock tick as a hash is detected then', async () => {
+  // As if the file had been hashed before the last write, which did not change its mtime.
   const former = path.join(dir, 'former');
   writeFileSync(former, 'former');
   const { digest, files } = await fingerprint([{ label: '1/model.onnx', path: former }]);

@@ -9,26 +9,26 @@ const BACK: ConnectionEvent = { state: 'back', downMs: 1 };
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('a worker that ends waits less for a Redis that is away', () => {
+it('a stopping worker waits less for an unreachable Redis', () => {
   const outage = new Outage(() => undefined);
   expect([outage.patienceMs, outage.isLong]).toEqual([2000, false]);
   outage.onState(LOST);
   expect([outage.patienceMs, outage.isLong]).toEqual([500, false]);
   vi.advanceTimersByTime(2000);
-  // Further attempts that fail do not begin the outage again.
+  // Further failed attempts do not restart the outage.
   outage.onState(LOST);
   expect(outage.isLong).toBe(true);
   outage.onState(BACK);
   expect([outage.patienceMs, outage.isLong, outage.backAt]).toEqual([2000, false, performance.now()]);
 });
 
-it('a step that waited for Redis in vain tells of an outage, too', () => {
+it('a step that failed to reach Redis counts as an outage too', () => {
   const outage = new Outage(() => undefined);
   outage.noticed();
   expect(outage.patienceMs).toBe(500);
 });
 
-it('an outage is told once in ten seconds, and its end where its beginning was', () => {
+it('an outage is reported at most once in ten seconds, and its end only if its start was', () => {
   const told: string[] = [];
   const outage = new Outage(({ state }) => told.push(state));
   for (const event of [LOST, BACK, LOST, BACK]) outage.onState(event);

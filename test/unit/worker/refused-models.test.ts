@@ -11,7 +11,7 @@ let dir = '';
 let file = '';
 let spec: SessionSpec;
 const HOUR_MS = 3_600_000;
-/** Milliseconds that files are older than they are: they come to rest 3 s after a change. */
+/** Milliseconds by which files appear older: they are at rest 3 s after a change. */
 let aged = 0;
 /** The machine may be busy. */
 const WAIT = { timeout: 20_000 };
@@ -55,7 +55,7 @@ function refusing(first: InferError) {
     lookMs: 2,
   });
   const look = vi.spyOn(refused, 'look');
-  /** After so many more looks at the files. */
+  /** After this many more looks at the files. */
   const looks = async (count: number) => {
     const before = look.mock.calls.length;
     await expect.poll(() => look.mock.calls.length - before, WAIT).toBeGreaterThanOrEqual(count);
@@ -63,7 +63,7 @@ function refusing(first: InferError) {
   return { refused, state, looks };
 }
 
-it('a model whose files have changed is tried again when they are other ones, at rest, and not before', async () => {
+it('a model whose files changed is retried only once they differ again and are at rest', async () => {
   const changed = modelChanged('m', 1, 'is not what this worker loaded');
   const { refused, state, looks } = refusing(changed);
   writeFileSync(file, 'another');
@@ -74,7 +74,7 @@ it('a model whose files have changed is tried again when they are other ones, at
   await looks(5);
   expect(state.loads).toBe(0);
 
-  // Being written: it may be the half of a file.
+  // Being written: it may be incomplete.
   aged = -HOUR_MS;
   writeFileSync(file, 'form');
   await looks(5);
@@ -91,7 +91,7 @@ it('a model whose files have changed is tried again when they are other ones, at
   refused.stop();
 });
 
-it('one that was moved away is tried again when it is back, the same file in the same place', async () => {
+it('a model that was moved away is retried when the same file is back in place', async () => {
   const changed = modelChanged('m', 1, "cannot be loaded again: model 'm' has no version 1");
   const { refused, state, looks } = refusing(changed);
   renameSync(path.join(dir, 'm', '1'), path.join(dir, 'm', 'old'));
@@ -105,7 +105,7 @@ it('one that was moved away is tried again when it is back, the same file in the
   refused.stop();
 });
 
-it('one that failed for another reason is tried again ever less often while its files are the same', async () => {
+it('a model that failed for another reason is retried ever less often while its files are unchanged', async () => {
   const failed = new InferError('MODEL_LOAD', 'no memory');
   const { refused, state, looks } = refusing(failed);
   refused.set('m', failed, await refused.look(spec));
@@ -122,7 +122,7 @@ it('one that failed for another reason is tried again ever less often while its 
   refused.stop();
 });
 
-it('a runner that starts again does not try what the one before refused for the content of the same files', async () => {
+it('a restarted runner does not retry what its predecessor refused for the content of the same files', async () => {
   const changed = modelChanged('m', 1, 'is not what this worker loaded');
   const { refused } = refusing(changed);
   writeFileSync(file, 'another');

@@ -21,15 +21,15 @@ describe('retryDelay', () => {
     ['own delay', { retryDelayMs: 100 }, 1, 'RUNNER_DIED', 200],
     ['no delay', { retryDelayMs: 0 }, 1, 'RUNNER_DIED', 0],
     ['at most an hour', { attempts: 100 }, 50, 'RUNNER_DIED', 3_600_000],
-  ])('%s', (_, spec, failures, code, expected) => {
+  ])('is right for %s', (_, spec, failures, code, expected) => {
     expect(retryDelay(spec, failures, code, 1)).toBe(expected);
   });
 
-  it('waits for a lost input half a second to one', () => {
+  it('is half a second to a second for a lost input', () => {
     expect([0, 0.5, 1].map((random) => retryDelay({}, 0, 'INPUT_LOST', random))).toEqual([500, 750, 1000]);
   });
 
-  it('spreads over the upper half and ends after the attempts', () => {
+  it('is spread over the upper half, and ends after the attempts', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 20 }),

@@ -26,8 +26,8 @@ function roomOf(models: Record<string, { batchable: boolean; ms?: number }>, run
   return { room, state, sizes };
 }
 
-describe('what a worker may hold', () => {
-  it('is a run for each idle runner, whatever it takes', () => {
+describe("a worker's capacity", () => {
+  it('is a run for each idle runner, however long it takes', () => {
     const { room, state } = roomOf({ slow: { batchable: false, ms: 2000 } }, 2);
     expect(room.of(0, 100)).toMatchObject({ idle: 2, ahead: 0, jobs: 100 });
     state.running = 1;
@@ -36,7 +36,7 @@ describe('what a worker may hold', () => {
     expect(room.of(0, 100)).toBeUndefined();
   });
 
-  it('is a run ahead of each busy runner once a model is known to be quick', () => {
+  it('is one more run per busy runner once a model is known to be quick', () => {
     const { room, state, sizes } = roomOf(
       { slow: { batchable: false, ms: 2000 }, quick: { batchable: true } },
       2,
@@ -55,7 +55,7 @@ describe('what a worker may hold', () => {
     expect(room.of(0, 100)).toMatchObject({ idle: 0, ahead: 1 });
   });
 
-  it('names rows and time of a run by route, and reaches as far as twenty takes', () => {
+  it('names rows and time of a run per route, with a horizon of twenty takes', () => {
     const { room } = roomOf({ slow: { batchable: false, ms: 2000 }, new: { batchable: true } }, 1);
     room.took(30);
     const { runs, horizonMs } = room.forRun(1);
@@ -68,12 +68,12 @@ describe('what a worker may hold', () => {
     });
   });
 
-  it('is nothing when no more jobs may be taken', () => {
+  it('is undefined when no more jobs may be taken', () => {
     expect(roomOf({ m: { batchable: true } }, 1).room.of(0, 0)).toBeUndefined();
   });
 });
 
-describe('jobs that workers hold and have not begun', () => {
+describe('prefetched jobs', () => {
   const held = (...priorities: number[]) => Array.from({ length: 10 }, (_, at) => priorities[at] ?? 0);
   it('count as waiting at their priority, over all workers of the queue', () => {
     const workers = [{ notStarted: { q: held(2, 1), other: held(9) } }, { notStarted: { q: held(1) } }, {}];
@@ -81,7 +81,7 @@ describe('jobs that workers hold and have not begun', () => {
     expect(heldAhead('empty', 7, workers)).toEqual({ jobs: 0, byPriority: held() });
   });
 
-  it('are never more than were taken, since heartbeats may be old', () => {
+  it('never exceed the number of taken jobs, since heartbeats may be old', () => {
     expect(heldAhead('q', 2, [{ notStarted: { q: held(5, 1) } }])).toEqual({
       jobs: 2,
       byPriority: held(1, 1),

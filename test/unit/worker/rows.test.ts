@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import { BatchSizes } from '../../../src/lib/worker/batch-sizes.js';
-import type { HeldJob } from '../../../src/lib/worker/held.js';
+import type { HeldJob } from '../../../src/lib/worker/held-jobs.js';
 import { limitsOf, timeLimit } from '../../../src/lib/worker/limits.js';
 import { RunClock } from '../../../src/lib/worker/run-clock.js';
 import { checkRows, goodRows, isOwnFailure, rowsWith } from '../../../src/lib/worker/run-rows.js';
@@ -12,7 +12,7 @@ const job = (name: string) => name as unknown as HeldJob;
 const error = (code: string) => InferError.of({ code, message: code });
 
 describe('rows of a run', () => {
-  it('that failed with a code are found within a job’s part', () => {
+  it("that failed with a code are located within a job's part", () => {
     const errors = new Map([
       [1, error('A')],
       [2, error('B')],
@@ -25,7 +25,7 @@ describe('rows of a run', () => {
     expect(rowsWith(new Map(), 'A', 0, 4)).toEqual([]);
   });
 
-  it('that are good are stretches of their jobs', () => {
+  it('that succeeded form ranges of their jobs', () => {
     const parts = [
       { unit: job('a'), from: 4, rows: 3 },
       { unit: job('b'), from: 0, rows: 2 },
@@ -45,7 +45,7 @@ describe('rows of a run', () => {
     expect(goodRows(parts, new Set([0, 1, 2, 3, 4, 5]))).toEqual([]);
   });
 
-  it('must be as many as went in, with those that failed', () => {
+  it('must equal in number those submitted, failed ones included', () => {
     const batch = { parts: [], rows: 3, reason: 'idle' as const };
     const reply = (rows: number, failed: number) => ({
       outputs: { rows, tensors: [] },
@@ -77,20 +77,20 @@ describe('rows of a run', () => {
     ['ROWS_MIXED', false],
     ['RUN_FAILED', true],
     ['HANDLER_FAILED', true],
-  ])('that failed with %s failed by their own doing: %s', (code, own) => {
+  ])('that failed with %s are at fault themselves: %s', (code, own) => {
     expect(isOwnFailure(error(code))).toBe(own);
     expect(isOwnFailure(Object.assign(new Error(code), { code }))).toBe(true);
   });
 });
 
-describe('limits of run time', () => {
+describe('run time limits', () => {
   it.each([
     [undefined, undefined, undefined],
     [100, undefined, 100],
     [undefined, 200, 200],
     [100, 200, 100],
     [300, 200, 200],
-  ])('of a job %s and a worker %s: %s', (own, worker, least) => {
+  ])('of a job %s and a worker %s are the lower: %s', (own, worker, least) => {
     expect(limitsOf({ timeLimitMs: own }, { timeLimitMs: worker })).toEqual({
       hardMs: least,
       softMs: undefined,
@@ -110,7 +110,7 @@ describe('limits of run time', () => {
   });
 });
 
-describe('rows that run together', () => {
+describe('the rows of one run', () => {
   const rowsOf = (rows: number, bytes: number): Payload => ({
     rows,
     tensors: [
@@ -122,7 +122,7 @@ describe('rows that run together', () => {
     for (let i = 0; i < runs; i++) sizes.record(session, sizes.of(session), 0.01, 1);
   };
 
-  it('are as many as the user says, but no more than the model takes', () => {
+  it('are as many as the user sets, but no more than the model takes', () => {
     const sizes = new BatchSizes(100, 20);
     sizes.add('plain', { batchable: true });
     sizes.add('bounded', { batchable: true, maxBatch: 32 });
@@ -133,7 +133,7 @@ describe('rows that run together', () => {
     expect(['plain', 'bounded'].map((one) => sizes.of(one))).toEqual([16, 16]);
     for (let run = 0; run < 30; run++) sizes.record('plain', 8, 0.01, 1);
     sizes.limitTo(null);
-    // Nothing was learned while it was told.
+    // Nothing was learned while the size was fixed.
     expect(sizes.of('plain')).toBe(8);
   });
 
@@ -151,7 +151,7 @@ describe('rows that run together', () => {
     expect(new BatchSizes(null, 20).largest).toBe(1);
   });
 
-  it('are one where rows were seen to mix; the first proof is kept', () => {
+  it('are limited to one where rows were seen to affect each other; the first proof is kept', () => {
     const sizes = new BatchSizes(64, 20);
     sizes.add('m', { batchable: true });
     expect(sizes.mixedBy('m')).toBeUndefined();
@@ -165,7 +165,7 @@ describe('rows that run together', () => {
     expect([sizes.mixedBy('m'), sizes.of('m')]).toEqual([undefined, 8]);
   });
 
-  it('have a recent mean time of a run, of models that are loaded', () => {
+  it('have a recent mean run time, for loaded models', () => {
     const sizes = new BatchSizes(null, 20);
     sizes.add('m', { batchable: false });
     expect(sizes.runMs('m')).toBeUndefined();
@@ -174,12 +174,12 @@ describe('rows that run together', () => {
     sizes.record('m', 1, 50, undefined);
     expect(sizes.runMs('m')).toBeCloseTo(85);
     sizes.remove('m');
-    // The last run of a model may end after it was given up.
+    // The last run of a model may end after it was unloaded.
     sizes.record('m', 1, 100, undefined);
     expect(sizes.runMs('m')).toBeUndefined();
   });
 
-  it('hold 16 MB of input together at most, and one row always', () => {
+  it('hold at most 16 MB of input together, and always one row', () => {
     const sizes = new BatchSizes(1000, 20);
     sizes.add('m', { batchable: true });
     expect(sizes.capFor('m', rowsOf(2, 1024 ** 2))()).toBe(16);
@@ -191,14 +191,14 @@ describe('rows that run together', () => {
   });
 });
 
-describe('the clock of runs', () => {
+describe('the run clock', () => {
   const [one, two] = ['one', 'two'] as unknown as [RunnerSlot, RunnerSlot];
   const clockAt = () => {
     const time = { now: 1000 };
     return { time, clock: new RunClock({ now: () => time.now }) };
   };
 
-  it('knows the recent mean, and counts a run that takes longer in full', () => {
+  it('knows the recent mean, and counts a longer current run in full', () => {
     const { time, clock } = clockAt();
     expect(clock.runMs).toBe(0);
     const ran = (ms: number) => {
@@ -221,13 +221,13 @@ describe('the clock of runs', () => {
     expect(clock.runMs).toBe(92);
   });
 
-  it('knows who is at work, and the most at once since it was asked', () => {
+  it('knows which runners are busy, and the peak since it was last read', () => {
     const { clock } = clockAt();
     expect(clock.takePeak()).toBe(0);
     clock.begin(one);
     clock.begin(two);
     clock.end(two);
-    // Between two runs of a backlog it is at work.
+    // Between two runs of a backlog it counts as busy.
     expect([clock.isAtWork(one), clock.isAtWork(two)]).toEqual([true, true]);
     clock.rest(two);
     expect(clock.isAtWork(two)).toBe(false);

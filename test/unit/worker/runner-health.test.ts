@@ -7,19 +7,19 @@ const fail = (health: RunnerHealth, ids: readonly string[], session = 'm') =>
 const [no, yes] = [false, true];
 
 describe('the health of a runner', () => {
-  it('is bad when five different jobs have failed one after another', () => {
+  it('is bad when five different jobs have failed in a row', () => {
     expect(fail(new RunnerHealth(), ['a', 'b', 'c', 'd', 'e'])).toEqual([no, no, no, no, yes]);
     expect(fail(new RunnerHealth(), ['a', 'a', 'a', 'a', 'a', 'a', 'b'])).not.toContain(yes);
   });
 
-  it('is not bad where a job has succeeded between them', () => {
+  it('is not bad when a job succeeded between them', () => {
     const health = new RunnerHealth();
     fail(health, ['a', 'b', 'c', 'd']);
     health.good('m');
     expect(fail(health, ['e', 'f', 'g', 'h', 'i'])).toEqual([no, no, no, no, yes]);
   });
 
-  it('is said once, for as long as no job succeeds: what fails in a new runner too is not its doing', () => {
+  it('is reported once until a job succeeds: what also fails in a new runner is not its fault', () => {
     const clock = { time: 0, now: () => clock.time };
     const health = new RunnerHealth(clock);
     expect(fail(health, ['a', 'b', 'c', 'd', 'e']).at(-1)).toBe(yes);
@@ -29,22 +29,22 @@ describe('the health of a runner', () => {
     }
   });
 
-  it('counts runs: five bad jobs of one micro-batch are one', () => {
+  it('counts runs: five bad jobs in one micro-batch count as one', () => {
     const health = new RunnerHealth();
     expect(health.failed('m', ['a', 'b', 'c', 'd', 'e', 'f'])).toBe(no);
-    // A run of the same jobs again, as the culprit is looked for, says nothing new.
+    // Another run of the same jobs, while the culprit is searched, proves nothing new.
     expect(health.failed('m', ['a', 'b', 'c'])).toBe(no);
     expect(fail(health, ['g', 'h'])).toEqual([no, no]);
-    // One that has another job in it does.
+    // One that contains another job does.
     expect(health.failed('m', ['g', 'i'])).toBe(no);
     expect(fail(health, ['j'])).toEqual([yes]);
   });
 
-  it('is not said again and again for bad input between good: the time between two doubles, and is short again after a rest', () => {
+  it('is reported ever less often for alternating bad and good input, and normally again after a rest', () => {
     const clock = { time: 1000, now: () => clock.time };
     const health = new RunnerHealth(clock);
     const n = { id: 0 };
-    /** Seconds from now on after which bursts of bad jobs between good ones had it replaced. */
+    /** Seconds from now after which bursts of bad jobs between good ones had it replaced. */
     const replacedWithin = (seconds: number): number[] => {
       const begun = clock.time;
       const at: number[] = [];
@@ -60,7 +60,7 @@ describe('the health of a runner', () => {
     expect(replacedWithin(60)).toEqual([0, 30]);
   });
 
-  it('that was replaced a moment ago is replaced again once its rest is over, should jobs still fail', () => {
+  it('allows another replacement after a rest if jobs still fail', () => {
     const clock = { time: 0, now: () => clock.time };
     const health = new RunnerHealth(clock);
     expect(fail(health, ['a', 'b', 'c', 'd', 'e']).at(-1)).toBe(yes);
@@ -70,7 +70,7 @@ describe('the health of a runner', () => {
     expect(fail(health, ['l'])).toEqual([yes]);
   });
 
-  it('counts by model, and forgets one that was given up', () => {
+  it('is counted per model, and dropped for a model that was unloaded', () => {
     const health = new RunnerHealth();
     fail(health, ['a', 'b', 'c', 'd']);
     health.good('other');

@@ -2,11 +2,11 @@ import { expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { modelChanged } from '../../../src/lib/model/fingerprint.js';
 import type { LoadedModel, Runner, StartRunner } from '../../../src/lib/model/runner.js';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
-/** Runners of which the `index`th loads a model unless `fault` answers an error. */
+/** Runners of which the `index`th loads a model unless `fault` returns an error. */
 function poolOf(fault: (runner: number, model: string) => InferError | undefined) {
   let started = 0;
   const ended: number[] = [];
@@ -41,7 +41,7 @@ const changed = (runner: number, model: string) =>
   runner === 1 && model === 'b' ? modelChanged('b', 1, 'is not what this worker loaded') : undefined;
 const names = (models: readonly LoadedModel[]) => models.map(({ signature }) => signature.name);
 
-it('a model that changes between the first runner and the second is served by the first', async () => {
+it("a model that changes between two runners' starts is served by the first runner", async () => {
   const { pool } = poolOf(changed);
   expect(names(await pool.open(3, false))).toEqual(['a', 'b']);
   expect(pool.slots.map(({ loaded }) => names(loaded))).toEqual([['a', 'b'], ['a'], ['a', 'b']]);
@@ -50,14 +50,14 @@ it('a model that changes between the first runner and the second is served by th
   await pool.stop();
 });
 
-it('with --strict it ends the start', async () => {
+it("a model that changes between two runners' starts fails the start with --strict", async () => {
   const { pool, ended } = poolOf(changed);
   await expect(pool.open(2, true)).rejects.toMatchObject({ code: 'MODEL_CHANGED' });
   expect(ended).toEqual([1]);
   await pool.kill();
 });
 
-it('one that the first runner cannot load is left out of all', async () => {
+it('a model that the first runner cannot load is left out of all runners', async () => {
   const { pool } = poolOf((_, model) => (model === 'b' ? new InferError('MODEL_LOAD', 'x') : undefined));
   expect(names(await pool.open(2, false))).toEqual(['a']);
   expect([[...pool.broken.keys()], pool.slots.map(({ refused }) => refused.size)]).toEqual([['b'], [0, 0]]);

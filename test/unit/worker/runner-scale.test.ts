@@ -25,7 +25,7 @@ const look = (over: Partial<RunnerLook> = {}): RunnerLook => ({
 const decide = (over: Partial<RunnerLook>, memory: ScaleMemory = NO_MEMORY): ScaleDecision =>
   decideRunners(BOUNDS, KEEP_MS, memory, look(over));
 
-/** A worker under a fake clock that follows every decision at once; one look each `stepMs`. */
+/** A worker under a fake clock that applies every decision at once; one look per `stepMs`. */
 class Simulated {
   now = 0;
   runners = 2;
@@ -46,7 +46,7 @@ class Simulated {
   }
 }
 
-describe('more', () => {
+describe('growing', () => {
   it.each<[string, Partial<RunnerLook>, number]>([
     ['work for longer than a runner takes to start: one for each run', { waitingRuns: 3, runMs: 500 }, 5],
     ['never above the most', { waitingRuns: 50, runMs: 500 }, 8],
@@ -56,11 +56,11 @@ describe('more', () => {
     ['a hair longer', { waitingRuns: 9, runMs: 100 }, 8],
     ['nothing waits', { waitingRuns: 0, runMs: 5000 }, 2],
     ['a runner is free', { waitingRuns: 9, runMs: 500, busy: 1 }, 2],
-  ])('%s', (_, over, want) => {
+  ])('is decided: %s', (_, over, want) => {
     expect(decide({ busy: 2, ...over }).want).toBe(want);
   });
 
-  it('of short runs too, when work has waited for a second with no runner free', () => {
+  it('happens for short runs too, when work waited for a second with no runner free', () => {
     const worker = new Simulated();
     worker.run(1000, { busy: 8, waitingRuns: 1, runMs: 5 });
     expect(worker.runners).toBe(2);
@@ -68,7 +68,7 @@ describe('more', () => {
     expect(worker.runners).toBe(3);
   });
 
-  it('not when a runner was free in between', () => {
+  it('does not happen when a runner was free in between', () => {
     const worker = new Simulated();
     for (let turn = 0; turn < 10; turn++) {
       worker.run(750, { busy: 8, waitingRuns: 1, runMs: 5 });
@@ -77,7 +77,7 @@ describe('more', () => {
     expect(worker.runners).toBe(2);
   });
 
-  it('says why, with the numbers', () => {
+  it('gives the reason with figures', () => {
     expect(decide({ busy: 2, waitingRuns: 9, runMs: 500 }).reason).toBe(
       '9 runs wait, no runner is free: 2.3 s of work, a runner starts in 400 ms',
     );
@@ -85,24 +85,24 @@ describe('more', () => {
     expect(decide({ busy: 2, waitingRuns: 1, runMs: 5 }, waited).reason).toBe(
       '1 run waits, no runner is free: for 1.5 s',
     );
-    // As long as a start takes is not longer.
+    // Exactly the time of a start does not exceed it.
     expect(decide({ busy: 2, waitingRuns: 8, runMs: 100 }, waited).reason).toBe(
       '8 runs wait, no runner is free: for 1.5 s',
     );
   });
 
-  it('not for runners that are all at work while nothing waits, and says nothing about it', () => {
+  it('does not happen while nothing waits, even if all runners are busy, and logs nothing', () => {
     const waited = { neededAt: [], pressedSince: 900_000 };
     const { want, reason, memory } = decide({ busy: 2, waitingRuns: 0 }, waited);
     expect([want, reason, memory.pressedSince]).toEqual([2, undefined, undefined]);
   });
 
-  it('not where there are as many as may be, and says nothing about it', () => {
+  it('does not happen at the maximum, and logs nothing', () => {
     const { want, reason } = decide({ runners: 8, busy: 8, waitingRuns: 50, runMs: 500 });
     expect([want, reason]).toEqual([8, undefined]);
   });
 
-  it('not without memory for another: a half more than one has must be free', () => {
+  it('does not happen without free memory for one and a half runners', () => {
     const burst = { busy: 2, waitingRuns: 9, runMs: 500 };
     const short = decide({ ...burst, memory: { runnerBytes: 100 * MB, freeBytes: 149 * MB } });
     expect(short).toMatchObject({
@@ -112,7 +112,7 @@ describe('more', () => {
     expect(decide({ ...burst, memory: { runnerBytes: 100 * MB, freeBytes: 150 * MB } }).want).toBe(8);
   });
 
-  it('not for 30 s after one that did not start', () => {
+  it('does not happen for 30 s after a runner failed to start', () => {
     const burst = { busy: 2, waitingRuns: 9, runMs: 500 };
     const failed = afterFailure(decide(burst).memory, 1_000_000);
     const soon = decide({ ...burst, now: 1_029_999 }, failed);
@@ -122,8 +122,8 @@ describe('more', () => {
   });
 });
 
-describe('fewer', () => {
-  it('one at a time, after the keep-alive without work for so many', () => {
+describe('shrinking', () => {
+  it('removes one runner at a time, after the keep-alive without work for it', () => {
     const worker = new Simulated();
     worker.run(250, { busy: 8, waitingRuns: 20, runMs: 1000 });
     expect(worker.runners).toBe(8);
@@ -133,7 +133,7 @@ describe('fewer', () => {
     expect(worker.sizes.slice(-8)).toEqual([7, 6, 5, 4, 3, 2, 2, 2]);
   });
 
-  it('stays at what was at work at the same time in that time', () => {
+  it('stops at the peak of busy runners in that time', () => {
     const worker = new Simulated();
     worker.run(250, { busy: 8, waitingRuns: 20, runMs: 1000 });
     for (let turn = 0; turn < 20; turn++) {
@@ -143,15 +143,15 @@ describe('fewer', () => {
     expect(worker.runners).toBe(5);
   });
 
-  it('one that has just been started stays for the whole keep-alive', () => {
+  it('keeps a new runner for the whole keep-alive', () => {
     const { memory } = decide({ runners: 5, peak: 1, now: 5_000_000 });
     const before = decide({ runners: 5, peak: 1, now: 5_029_999 }, memory);
     expect(before.want).toBe(5);
     const after = decide({ runners: 5, peak: 1, now: 5_030_000 }, before.memory);
-    expect(after).toMatchObject({ want: 4, reason: 'fewer than 5 had work at a time for 30 s' });
+    expect(after).toMatchObject({ want: 4, reason: 'fewer than 5 had work at the same time for 30 s' });
   });
 
-  it('never below the least, nor while work waits that no runner is free for', () => {
+  it('never goes below the minimum, nor happens while work waits with no runner free', () => {
     const worker = new Simulated();
     worker.run(3_600_000, { busy: 0 }, 10_000);
     expect(new Set(worker.sizes)).toEqual(new Set([2]));
@@ -162,8 +162,8 @@ describe('fewer', () => {
   });
 });
 
-describe('other bounds', () => {
-  it('take it there at once', () => {
+describe('changed bounds', () => {
+  it('apply at once', () => {
     const bounds = { max: 4, min: 3 };
     const at = (runners: number) =>
       decideRunners(bounds, KEEP_MS, NO_MEMORY, look({ runners, busy: 9, peak: 9 }));
@@ -172,7 +172,7 @@ describe('other bounds', () => {
     expect(at(3).want).toBe(3);
   });
 
-  it('the same twice hold it', () => {
+  it('that are equal fix the number', () => {
     const worker = new Simulated({ max: 2, min: 2 });
     worker.run(60_000, { busy: 8, waitingRuns: 20, runMs: 1000 });
     worker.run(60_000, { busy: 0 });

@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from 'vitest';
-import { silentLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerScaler, type ScalerParts } from '../../../src/lib/worker/runner-scaler.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
-/** A worker whose load, queues and runners are what the test says. */
+/** A worker whose load, queues and runners are set by the test. */
 class Posed {
   now = 1_000_000;
   state: 'ready' | 'draining' = 'ready';
   busy = true;
-  /** Micro-batches it holds beside those in their runs. */
+  /** Micro-batches it holds in addition to running ones. */
   held = 2;
   /** Jobs in Redis. */
   queued = 5;
@@ -16,7 +16,7 @@ class Posed {
   slots: number[] = [1];
   counts: string[] = [];
   refuses: Error | undefined;
-  /** Resolvers of the changes under way, when these are to wait. */
+  /** Resolvers of the changes in progress, when these are to wait. */
   slow: (() => void)[] | undefined;
   asked: number[] = [];
 
@@ -27,7 +27,7 @@ class Posed {
 
   async look(): Promise<void> {
     await this.scaler.look();
-    // What it began goes on beside it: all of that is done in microtasks here.
+    // What it began runs concurrently, entirely in microtasks here.
     await new Promise(setImmediate);
   }
 
@@ -87,8 +87,8 @@ class Posed {
   }
 }
 
-describe('what it asks Redis', () => {
-  it('nothing while a runner is free, and nothing when it has all it may have', async () => {
+describe("the runner scaler's requests to Redis", () => {
+  it('are none while a runner is free, or at the maximum', async () => {
     const posed = new Posed();
     posed.busy = false;
     await posed.look();
@@ -98,12 +98,12 @@ describe('what it asks Redis', () => {
     expect(posed.counts).toEqual([]);
   });
 
-  it('only of queues of which it holds all it may, and once a second', async () => {
+  it('cover only queues that are fully prefetched, once a second', async () => {
     const posed = new Posed();
     posed.runMs = 0;
     for (let looks = 0; looks < 8; looks++) {
       posed.now += 250;
-      // As often as it grows it has to be asked again.
+      // It has to be asked again each time it grows.
       posed.slots = [1];
       await posed.look();
     }
@@ -115,13 +115,13 @@ describe('what it asks Redis', () => {
   });
 });
 
-describe('what it does', () => {
-  it('grows one after the other, as long as it is still wanted', async () => {
+describe('the runner scaler', () => {
+  it('starts one runner after another, as long as it is still wanted', async () => {
     const posed = new Posed();
     posed.slow = [];
     await posed.look();
     expect(posed.asked).toEqual([2]);
-    // Looks meanwhile do not start the same again.
+    // Looks meanwhile do not repeat the start.
     await posed.look();
     expect(posed.asked).toEqual([2]);
     posed.slow.shift()?.();
@@ -133,7 +133,7 @@ describe('what it does', () => {
     expect(posed.slots).toHaveLength(3);
   });
 
-  it('to the most, and back one a look', async () => {
+  it('grows to the maximum, and shrinks by one per look', async () => {
     const posed = new Posed();
     await posed.look();
     expect(posed.asked).toEqual([2, 3, 4]);
@@ -145,7 +145,7 @@ describe('what it does', () => {
     expect(posed.asked).toEqual([2, 3, 4, 3, 2, 1]);
   });
 
-  it('nothing once the worker drains', async () => {
+  it('does nothing once the worker drains', async () => {
     const posed = new Posed();
     posed.state = 'draining';
     await posed.look();
@@ -159,7 +159,7 @@ describe('what it does', () => {
     expect(posed.asked).toEqual([2]);
   });
 
-  it('a runner that does not start is not tried again for 30 s; what runs goes on', async () => {
+  it('does not retry a failed start for 30 s, and running ones continue', async () => {
     const posed = new Posed();
     posed.refuses = new Error('no such model');
     await posed.look();
@@ -172,7 +172,7 @@ describe('what it does', () => {
     expect(posed.slots).toHaveLength(4);
   });
 
-  it('other bounds hold from the next look on', async () => {
+  it('applies changed bounds from the next look', async () => {
     const posed = new Posed();
     posed.scaler.bounds = { max: 2, min: 2 };
     posed.busy = false;
@@ -182,7 +182,7 @@ describe('what it does', () => {
 });
 
 describe('a worker without bounds', () => {
-  it('has none', () => {
+  it('has no scaler', () => {
     const parts = {} as ScalerParts;
     expect(RunnerScaler.of({ keepAliveMs: 30_000 }, parts)).toBeUndefined();
   });

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
-import { Gate } from '../../../src/lib/core/gate.js';
+import { WakeUp } from '../../../src/lib/core/wake-up.js';
 import type { LoadedModel, Runner, RunnerExit } from '../../../src/lib/model/runner.js';
 import { createLogger } from '../../../src/lib/telemetry/logger.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
 const KILLED: RunnerExit = { reason: 'killed by SIGKILL', signal: 'SIGKILL', code: null, expected: true };
 
-/** Opens when a run has begun. */
-const began = new Gate();
+/** Wakes when a run has started. */
+const began = new WakeUp();
 
 /** A runner whose runs last until it is killed. */
 async function start(): Promise<Runner> {
@@ -22,7 +22,7 @@ async function start(): Promise<Runner> {
     load: () => Promise.reject(new Error('it has no models')),
     unload: async () => undefined,
     run: async () => {
-      began.open();
+      began.wake();
       await exited;
       throw new InferError('RUNNER_DIED', 'killed by SIGKILL');
     },
@@ -44,7 +44,7 @@ async function slotWithLog() {
 }
 
 describe('a runner whose run failed', () => {
-  /** A slot whose runners fail every run with `error`, and what became of these runners. */
+  /** A slot whose runners fail every run with `error`, and what happened to these runners. */
   async function failing(error: Error) {
     const killed: boolean[] = [];
     const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
@@ -75,7 +75,7 @@ describe('a runner whose run failed', () => {
     'The device was lost',
     'WebGPU device lost',
     'CUDA out of memory',
-  ])('with %j is replaced: its device cannot be trusted any more', async (message) => {
+  ])('with %j is replaced, since its device may be broken', async (message) => {
     const { slot, killed } = await failing(new InferError('RUN_FAILED', message));
     await expect(slot.run({ model: 'm', parts: [] })).rejects.toMatchObject({
       code: 'DEVICE_ERROR',
@@ -99,7 +99,7 @@ describe('a runner whose run failed', () => {
   });
 });
 
-it('a run ended for a cancelled job is no error of the worker: info; one past its limit a warning', async () => {
+it('a run ended for a cancelled job is logged as info, one past its limit as a warning', async () => {
   const { slot, lines } = await slotWithLog();
   const started = began.wait();
   const cancelled = slot.run({ model: 'm', parts: [] });
@@ -121,7 +121,7 @@ it('a run ended for a cancelled job is no error of the worker: info; one past it
   await slot.stop();
 });
 
-it('a job that did not run has not taken the time of the run before it', async () => {
+it('a job that did not run is not charged the time of the previous run', async () => {
   const { slot } = await slotWithLog();
   Object.assign(slot, { models: new Map([['m', {}]]) });
   await expect(slot.run({ model: 'm', parts: [] }, 20)).rejects.toMatchObject({ code: 'TIME_LIMIT' });

@@ -13,7 +13,7 @@ function outcome(id: number): Settlement {
 
 const ids = (batch: readonly Settlement[]) => batch.map((one) => one.job.spec.id);
 
-/** A consumer whose scripts are answered by hand. */
+/** A consumer whose scripts the test answers. */
 function byHand() {
   const calls: { batch: Settlement[]; resolve(ours: boolean[]): void; reject(error: Error): void }[] = [];
   const consumer = {
@@ -27,7 +27,7 @@ function byHand() {
 }
 
 describe('the settler', () => {
-  it('sends all that a large micro-batch brought at once, in scripts of 128', async () => {
+  it('sends the outcomes of a large micro-batch at once, in scripts of 128', async () => {
     const { consumer, calls } = byHand();
     const settled: string[] = [];
     const settler = new Settler(consumer, log, ({ job }) => settled.push(job.spec.id));
@@ -40,7 +40,7 @@ describe('the settler', () => {
     expect([settled.length, new Set(settled).size, settler.unsettled.length]).toEqual([300, 300, 0]);
   });
 
-  it('sends again only what Redis did not take, with what came meanwhile', async () => {
+  it('resends only what Redis did not accept, together with later outcomes', async () => {
     const { consumer, calls } = byHand();
     const settled: [string, boolean][] = [];
     const settler = new Settler(consumer, log, ({ job }, ours) => settled.push([job.spec.id, ours]));
@@ -61,7 +61,7 @@ describe('the settler', () => {
     expect(new Set(settled.map(([id]) => id)).size).toBe(201);
   });
 
-  it('given up in the middle, sends nothing more and calls nothing settled', async () => {
+  it('sends nothing more when aborted, and reports nothing as settled', async () => {
     const { consumer, calls } = byHand();
     const settled: string[] = [];
     const settler = new Settler(consumer, log, ({ job }) => settled.push(job.spec.id));
@@ -73,7 +73,7 @@ describe('the settler', () => {
     expect([settled, calls.length]).toEqual([[], 2]);
   });
 
-  it('of outcomes refused for their size together, only one that is refused alone ends without its result', async () => {
+  it('resends outcomes that are too large together one by one, and drops only results refused alone', async () => {
     const { consumer, calls } = byHand();
     const settled: [string, string][] = [];
     const settler = new Settler(consumer, log, ({ job, kind }) => settled.push([job.spec.id, kind]));
@@ -104,7 +104,7 @@ describe('the settler', () => {
     ]);
   });
 
-  it('no outcome waits for a large one', async () => {
+  it('never delays other outcomes for a large one', async () => {
     const { consumer, calls } = byHand();
     const settler = new Settler(consumer, log, () => undefined);
     const job = { spec: { id: 'large', resultTtl: 60 } } as TakenJob;

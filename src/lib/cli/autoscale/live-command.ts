@@ -8,10 +8,10 @@ import { onShutdown } from '../signals.js';
 import { runOnWithoutOutput } from '../standard-streams.js';
 import { showDecisions } from './live-screen.js';
 
-/** How the live loop shows itself. */
+/** How the live loop prints. */
 export interface LiveScreen {
   json: boolean;
-  /** Every decision, and not only those that do something. */
+  /** Every decision, not only those that change something. */
   verbose: boolean;
   layout: Layout;
   note: (text: string) => void;
@@ -30,15 +30,15 @@ export async function watchLoop(
   const show = showDecisions({ ...screen, dryRun, once, onQuit: () => stop.abort() });
   const shutdown = onShutdown({ drain: () => stop.abort(), leave: () => hurry.abort() });
   const troubles = new Set<string>();
-  runOnWithoutOutput((problem) => note(`${problem}; the autoscaler runs on`));
+  runOnWithoutOutput((problem) => note(`${problem}; the autoscaler continues`));
   try {
     const record = await runLive(
       loaded,
       flags,
       {
         onOpen: ({ record: { pool, min, max, policy }, plan, adopted }) => {
-          const places = plural(plan.places, 'place');
-          const where = plan.onGpus ? `${places} on GPUs` : `${places} on the CPU`;
+          const slots = plural(plan.slots, 'slot');
+          const where = plan.onGpus ? `${slots} on GPUs` : `${slots} on the CPU`;
           note(`autoscaler of ${pool}: ${where}, ${min}..${max} workers, policy ${policy}`);
           for (const hint of plan.notes) note(hint);
           if (adopted.same.length > 0) note(`took over ${adopted.same.join(', ')}`);
@@ -52,7 +52,7 @@ export async function watchLoop(
         },
         onDrain: (workers) => {
           show.end();
-          note(`draining ${plural(workers, 'worker')}; again to hand their jobs back now`);
+          note(`draining ${plural(workers, 'worker')}; again to requeue their jobs now`);
         },
       },
       stop.signal,
@@ -61,7 +61,9 @@ export async function watchLoop(
     show.end();
     const left = record.workers.length;
     if (!dryRun && !once && flags.onExit === 'keep' && left > 0)
-      note(`${plural(left, 'worker runs', 'workers run')} on; to end them: infer workers stop autoscaled`);
+      note(
+        `${plural(left, 'worker keeps', 'workers keep')} running; to stop them: infer workers stop autoscaled`,
+      );
     return record;
   } finally {
     show.end();

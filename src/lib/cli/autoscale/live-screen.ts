@@ -15,28 +15,28 @@ import {
 } from '../views/autoscale-live.js';
 
 const LINES_KEPT = 50;
-/** Of those, left on the terminal at the end. */
+/** Number of them left on the terminal at the end. */
 const LINES_LEFT = 8;
 
-/** How the live loop shows itself. */
+/** How the live loop prints. */
 export interface ShowOptions {
   json: boolean;
-  /** Every decision, and not only those that do something. */
+  /** Every decision, not only those that change something. */
   verbose: boolean;
   dryRun: boolean;
   once: boolean;
   layout: Layout;
   note: (text: string) => void;
-  /** Someone pressed `q`, or the terminal is gone. */
+  /** The user pressed `q`, or the terminal was closed. */
   onQuit: () => void;
 }
 
-/** Shows decisions: as a table in place on a terminal, else as a line each, in words or JSON. */
+/** Prints decisions: on a terminal as a table redrawn in place, otherwise one line each, as text or JSON. */
 export interface Show {
   tick(tick: Tick, record: AutoscalerRecord): Promise<void>;
-  /** Something that is no decision. */
+  /** Prints something that is not a decision. */
   note(text: string): void;
-  /** Gives the terminal back, with the last picture on it. Again: nothing. */
+  /** Restores the terminal, leaving the last frame on it. Can be called repeatedly. */
   end(): void;
 }
 
@@ -108,7 +108,7 @@ function onTerminal({ layout, note, onQuit }: ShowOptions): Shown {
       live = true;
       draw();
     },
-    // A line in the middle of the picture would be drawn over.
+    // A line printed over the frame would be overwritten.
     note: (text) => (live ? keep([{ at: Date.now(), kind: 'note', text }]) : note(text)),
     end: () => {
       if (!live) return;

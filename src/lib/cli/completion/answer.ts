@@ -3,9 +3,9 @@ import { liveNames } from '../../deployment/live-names.js';
 import { type KnownCommand, type Suggestion, suggest } from './suggest.js';
 
 /**
- * The answer to a completion script: a line with what the shell itself should offer, then one
- * `value<TAB>about` a suggestion.
- * @param words what follows `infer`, the last one being typed.
+ * The answer to a completion script: a line saying what the shell itself should offer, then one
+ * `value<TAB>about` per suggestion.
+ * @param words what follows `infer`; the last one is being typed.
  */
 export async function answerLines(
   words: readonly string[],
@@ -24,7 +24,7 @@ export async function answerLines(
   return [`:${paths ?? 'none'}`, ...lines];
 }
 
-/** Settings, with the Redis that the line itself names; undefined when they make no sense. */
+/** The settings, with the Redis given on the line itself; undefined when they are invalid. */
 async function settingsOf(
   words: readonly string[],
   packageRoot: string,

@@ -2,12 +2,12 @@ export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];
 
 /**
- * Each script asks `infer complete -- WORDS…`: the first line of the answer says what the shell itself
- * should offer (`:files`, `:dirs` or `:none`), the others are `value<TAB>about`. Whatever fails says nothing.
+ * Each script asks `infer complete -- WORDS…`: the first line of the answer says what the shell itself should
+ * offer (`:files`, `:dirs` or `:none`), the others are `value<TAB>about`. Any failure prints nothing.
  */
 
-// COMP_WORDS is split at = : and @ as well, so the words are taken from the line; what readline takes
-// for the current word is what a reply replaces, so the part before it is cut off each reply.
+// COMP_WORDS is also split at = : and @, so the words are taken from the line; a reply replaces what readline
+// considers the current word, so the part before it is removed from each reply.
 const BASH = `# bash completion of infer: eval "$(infer completion bash)"
 _infer() {
   local line="\${COMP_LINE:0:COMP_POINT}" typed="\${COMP_WORDS[COMP_CWORD]}" paths='' value about current skip
@@ -82,7 +82,7 @@ export function completionScript(shell: Shell): string {
   return SCRIPTS[shell];
 }
 
-/** The line that makes it last. */
+/** The line that enables it permanently. */
 export const INSTALL: Readonly<Record<Shell, string>> = {
   bash: `echo 'eval "$(infer completion bash)"' >> ~/.bashrc`,
   zsh: `echo 'source <(infer completion zsh)' >> ~/.zshrc`,

@@ -1,5 +1,5 @@
 import type { LiveKind } from '../../deployment/live-names.js';
-/** What completion needs of a command; oclif's manifest has it without loading the command. */
+/** What completion needs to know about a command; oclif's manifest has it without loading the command. */
 export interface KnownCommand {
   id: string;
   hidden?: boolean | undefined;
@@ -40,15 +40,15 @@ export interface Suggested {
   values: Suggestion[];
   /** What the shell itself should offer. */
   paths?: 'files' | 'dirs' | undefined;
-  /** Names to look up; each goes behind `lead`, and those in `without` are there already. */
+  /** Names to look up; each is inserted after `lead`, and those in `without` are already present. */
   live?: { kind: LiveKind; lead: string; start: string; without: readonly string[] } | undefined;
 }
 
 const NOTHING: Suggested = { values: [] };
 
 /**
- * What may come next. Pure: live names are only asked for.
- * @param words what follows `infer`, as far as the cursor; the last one is being typed and may be empty.
+ * Suggests the next word. Pure: live names are only requested.
+ * @param words what follows `infer`, up to the cursor; the last one is being typed and may be empty.
  */
 export function suggest(words: readonly string[], commands: readonly KnownCommand[]): Suggested {
   const shown = commands.filter((command) => command.hidden !== true);
@@ -62,7 +62,7 @@ export function suggest(words: readonly string[], commands: readonly KnownComman
   return { ...rest, values: [...names, ...rest.values] };
 }
 
-/** The next word of every command that begins with what was typed. */
+/** The next word of every command that begins with the typed words. */
 function nextWords(
   commands: readonly KnownCommand[],
   typed: readonly string[],
@@ -72,7 +72,7 @@ function nextWords(
   const found = new Map<string, string | undefined>();
   for (const command of commands) {
     const all = command.id.split(':');
-    // `infer help TOPIC` is a command too; `infer help COMMAND` takes the words of any other.
+    // `infer help TOPIC` is a command too; `infer help COMMAND` takes the words of any other command.
     const own = topic !== undefined && all[0] === topic ? all.slice(1) : all;
     const next = own[typed.length];
     if (next === undefined || !typed.every((word, at) => word === own[at]) || !next.startsWith(current))
@@ -114,7 +114,7 @@ function suggestFor(command: KnownCommand, words: readonly string[], current: st
 interface Seen {
   used: Set<string>;
   positions: number;
-  /** The last word is a flag that still wants its value. */
+  /** The last word is a flag that still needs its value. */
   pending: KnownFlag | undefined;
   /** After `--` there are only arguments. */
   ended: boolean;
@@ -131,7 +131,7 @@ function walk(flags: readonly KnownFlag[], words: readonly string[]): Seen {
       const flag = flags.find((one) => spellings(one).includes(name ?? ''));
       if (flag === undefined) continue;
       seen.used.add(flag.name);
-      // `[time]`: the value may be left out, so the next word may be an argument.
+      // `[time]`: the value is optional, so the next word may be an argument.
       const optional = String(flag.helpValue ?? '').startsWith('[');
       if (flag.type === 'option' && given === undefined && !optional) seen.pending = flag;
     }

@@ -5,22 +5,22 @@ import { type Asked, askYes } from '../ask.js';
 export interface Asking {
   /** What would happen: `cancels 1,200 jobs of batch`. */
   danger: string;
-  /** What `--confirm` has to name. */
+  /** The name that `--confirm` must give. */
   target: string;
   yes: boolean;
   confirm: string | undefined;
-  /** Where a person can be asked; undefined in a pipe. */
+  /** Where a user can be asked; undefined in a pipe. */
   terminal: Asked | undefined;
-  /** The command as typed, without consent: for the hint. */
+  /** The command as typed, without its confirmation flags: for the hint. */
   command: string;
   signal: AbortSignal;
 }
 
 /**
- * Makes sure that something destructive is meant: `--yes`, `--confirm` with the right name, or a
- * person who says so.
- * @throws InferError CONFIRM (2) where no one can be asked, CONFIRM_NAME (2) for another name,
- * NOT_CONFIRMED (1) for a no.
+ * Requires consent to a destructive action: `--yes`, `--confirm` with the right name, or a yes on the
+ * terminal.
+ * @throws InferError CONFIRM (2) when no user can be asked, CONFIRM_NAME (2) for another name, NOT_CONFIRMED
+ *   (1) for a no.
  */
 export async function consent(asking: Asking): Promise<void> {
   const { danger, target, command } = asking;
@@ -37,6 +37,6 @@ export async function consent(asking: Asking): Promise<void> {
       hint: `${command} --yes, or first ${command} --dry-run`,
     });
   }
-  if (await askYes(`This ${danger}. Go on?`, asking.terminal, asking.signal)) return;
+  if (await askYes(`This ${danger}. Continue?`, asking.terminal, asking.signal)) return;
   throw new InferError('NOT_CONFIRMED', 'nothing was done');
 }

@@ -1,6 +1,6 @@
 import { type Command, Flags } from '@oclif/core';
 import { quoteWord } from '../../core/quote-word.js';
-import type { Hands, Operation } from '../../operations/operation.js';
+import type { Operation, OperationContext } from '../../operations/operation.js';
 import { preview } from '../../operations/run.js';
 import { durationFlag } from '../flags.js';
 import { invocation } from '../invocation.js';
@@ -9,13 +9,13 @@ import { OperatorCommand, operatorFlags } from '../operator-command.js';
 import type { OperationView, Shown } from '../views/operations/view.js';
 import { consent } from './consent.js';
 
-/** Flags of every command that changes something by order. */
+/** Flags of every command that changes something. */
 export const controlFlags = {
   'dry-run': Flags.boolean({ description: 'say what would happen, and do nothing' }),
   ...operatorFlags,
 };
 
-/** And of those that cannot be undone. */
+/** Flags of those that cannot be undone. */
 export const consentFlags = {
   yes: Flags.boolean({ char: 'y', description: 'do not ask' }),
   confirm: Flags.string({ helpValue: '<name>', description: 'do not ask, if this names what is meant' }),
@@ -27,7 +27,7 @@ export const answerFlag = durationFlag({
   char: 't',
   description: 'how long to wait for each worker to answer',
   default: ANSWER_MS,
-  // Else the help says 5000.
+  // Otherwise the help says 5000.
   defaultHelp: async () => '5s',
 });
 
@@ -37,17 +37,17 @@ interface ControlFlags {
   confirm?: string | undefined;
 }
 
-/** What steering commands share: dry runs, consent, and what is shown of an operation. */
+/** Shared by the control commands: dry runs, consent, and output of operations. */
 export abstract class ControlCommand<T extends typeof Command> extends OperatorCommand<T> {
   protected async carryOut<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
   ): Promise<Record<string, unknown>> {
-    // Undefined where it was not typed, and the JSON says false.
+    // Undefined if not typed, and false in the JSON.
     const dryRun = (this.flags as unknown as ControlFlags)['dry-run'] === true;
     const patience = { patienceMs: (this.flags as { timeout?: number }).timeout };
     const steer = dryRun ? this.foresee : this.steer;
-    const shown = await this.withHands((hands) => steer.call(this, operation, view, hands), patience);
+    const shown = await this.withContext((context) => steer.call(this, operation, view, context), patience);
     await this.print(shown.lines);
     if (dryRun) this.note('dry run: nothing was done');
     if (shown.exitCode !== undefined) this.endWith(shown.exitCode);
@@ -57,12 +57,12 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
   private async foresee<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
-    hands: Hands,
+    context: OperationContext,
   ): Promise<Shown> {
     const progress = new OperationProgress(this.progress, operation.action);
     const onPlan = (plan: Plan) => this.warnAll(view.warnings?.(plan));
     try {
-      const seen = await preview(operation, hands, { onPlan, report: progress.report });
+      const seen = await preview(operation, context, { onPlan, report: progress.report });
       return view.preview(seen, this.layout);
     } finally {
       await progress.stop();
@@ -72,11 +72,11 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
   private async steer<Plan, Outcome, Preview>(
     operation: Operation<Plan, Outcome, Preview>,
     view: OperationView<Plan, Outcome, Preview>,
-    hands: Hands,
+    context: OperationContext,
   ): Promise<Shown> {
-    const outcome = await this.perform(operation, hands, view.label ?? operation.action, {
+    const outcome = await this.perform(operation, context, view.label ?? operation.action, {
       onPlan: (plan) => this.warnAll(view.warnings?.(plan)),
-      consent: (plan) => this.ask(view.danger?.(plan) ?? '', operation.target, hands.signal),
+      consent: (plan) => this.ask(view.danger?.(plan) ?? '', operation.target, context.signal),
     });
     return view.done(outcome, this.layout);
   }
@@ -95,7 +95,7 @@ export abstract class ControlCommand<T extends typeof Command> extends OperatorC
   }
 }
 
-/** What was typed, but for a `--confirm` that named something else. */
+/** The words as typed, except a `--confirm` with a wrong name. */
 function withoutConfirm(argv: readonly string[]): string[] {
   return argv.filter(
     (word, at) => word !== '--confirm' && argv[at - 1] !== '--confirm' && !word.startsWith('--confirm='),

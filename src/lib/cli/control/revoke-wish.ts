@@ -4,8 +4,8 @@ import type { RevokeWish } from '../../operations/revoke-jobs.js';
 import { type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter.js';
 
 /**
- * Which jobs the words mean.
- * @throws InferError REVOKE_WHAT (2) when they name none, or both jobs and a filter; FILTER (2).
+ * Which jobs the arguments and flags select.
+ * @throws InferError REVOKE_WHAT (2) when they select none, or both jobs and a filter; FILTER (2).
  */
 export function revokeWish(ids: readonly string[] | undefined, typed: JobFilterInput): RevokeWish {
   const words = Object.entries(typed).filter(([, value]) => value !== undefined);

@@ -16,15 +16,15 @@ export const workerArg = Args.string({
 export const workerFlags = { ...controlFlags, timeout: answerFlag };
 
 export interface WorkerOrder {
-  /** Its further words, for the audit log. */
+  /** Its arguments, for the audit log. */
   detail?: string;
-  /** What it does to so many workers, where that needs consent: `stops`. */
+  /** What it does to this many workers, if that needs consent: `stops`. */
   danger?: ((workers: readonly WorkerRecord[]) => string) | undefined;
-  /** Wait so many ms until they are gone, or back. */
+  /** Wait this many ms until they have exited, or are back. */
   wait?: { until: 'gone' | 'back'; ms: number | undefined };
 }
 
-/** A command that sends one order to workers and shows what each of them said. */
+/** A command that sends one order to workers and shows each answer. */
 export abstract class WorkerCommand<T extends typeof Command> extends ControlCommand<T> {
   protected order(workers: string, order: Order, options: WorkerOrder = {}) {
     const { timeout } = this.flags as unknown as { timeout: number };
@@ -41,7 +41,7 @@ export function named(workers: readonly WorkerRecord[]): string {
   return `${plural(workers.length, 'worker')} (${shown})`;
 }
 
-/** `digits` or `digits@2`. @throws InferError USAGE (2) for a version that is no number. */
+/** `digits` or `digits@2`. @throws InferError USAGE (2) for a version that is not a number. */
 export function modelArg(word: string): { model: string; version?: number } {
   const at = word.lastIndexOf('@');
   if (at < 0) return { model: word };

@@ -1,6 +1,6 @@
 import { type Digits, readDigits } from '../../bench/demo-digits.js';
 import { accuracyOf, type DemoJson, latencyOf } from '../../bench/demo-figures.js';
-import { ask, askAlone, askBeside, look, MODEL, submitBatch } from '../../bench/demo-play.js';
+import { ask, askAlone, askDuringBatch, look, MODEL, submitBatch } from '../../bench/demo-play.js';
 import type { Stage } from '../../bench/stage.js';
 import { count } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
@@ -10,21 +10,21 @@ import type { Layout } from '../output/text.js';
 import { digitView } from '../views/demo-view.js';
 import { queueTable, workerTable } from '../views/inspect-view.js';
 
-/** Where the story is told. */
+/** Where the demo prints. */
 export interface Teller {
   rows: number;
   signal: AbortSignal;
   progress: ProgressTarget;
   layout: Layout;
-  /** A line of what happens now, for the person who watches. */
+  /** Prints a line about what happens now, for the user watching. */
   step(text: string): void;
-  /** Something to see. */
+  /** Shows output. */
   show(lines: string[]): Promise<void>;
 }
 
 const ASKED_ALONE = 50;
 
-/** The demo from the first line to the figures; `stage` is open for business afterwards and still to be struck. */
+/** The demo from the first line to the figures; afterwards `stage` is still running and has to be closed. */
 export async function tell(stage: Stage, teller: Teller): Promise<Omit<DemoJson, 'kept'>> {
   const client = await stage.openRedis();
   teller.signal.throwIfAborted();
@@ -71,7 +71,7 @@ async function work(
   await teller.show(['', ...tables, '']);
   teller.step('Meanwhile single digits of priority 9 go in, one after the other ...');
   const { ended, samples } = await withRowsBar(teller.progress, (onProgress) =>
-    askBeside(client, digits, group, { signal, onProgress }),
+    askDuringBatch(client, digits, group, { signal, onProgress }),
   );
   const seconds = ((ended.finishedAt ?? Date.now()) - ended.submittedAt) / 1000;
   teller.step(`Batch: done. Holding every result against its label ...`);

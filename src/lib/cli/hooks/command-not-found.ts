@@ -5,8 +5,8 @@ import { jsonText, writeText } from '../output/json.js';
 import { unknownCommand } from '../unknown-command.js';
 
 /**
- * `infer sbumit data.json`: says what was meant and exits 2. oclif glues every word before the first
- * flag into one id (`sbumit:data.json`), so the words are taken apart again.
+ * `infer sbumit data.json`: suggests the intended command and exits 2. oclif joins every word before the
+ * first flag into one id (`sbumit:data.json`), so the words are split again.
  */
 const commandNotFound: Hook<'command_not_found'> = async ({ id, argv = [], config }) => {
   const words = id.startsWith('-') ? [id, ...argv] : id.split(':');

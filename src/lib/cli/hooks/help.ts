@@ -5,12 +5,12 @@ import { jsonText, writeText } from '../output/json.js';
 import { wrapWords } from '../output/sentence.js';
 import { unknownHelp } from '../unknown-command.js';
 
-/** Words as they stand in `USAGE`: a flag and its value, `[-c <n>]`, are one. */
+/** The words of `USAGE`: a flag and its value, `[-c <n>]`, are one. */
 function usageParts(usage: string): string[] {
   return usage.match(/\[(?:[^[\]]|\[[^\]]*\])*\](?:\.\.\.)?|\S+/g) ?? [];
 }
 
-/** Text in lines of a terminal, each of its own lines apart. */
+/** Wraps text for a terminal, each of its lines separately. */
 function wrapped(text: string, width: number): string {
   return text
     .split('\n')
@@ -18,7 +18,7 @@ function wrapped(text: string, width: number): string {
     .join('\n');
 }
 
-/** A command's help: lines break between words only, and never within a command or a flag. */
+/** A command's help: lines are broken only between words, never within a command or a flag. */
 class InferCommandHelp extends CommandHelp {
   override wrap(body: string, spacing = this.indentSpacing): string {
     return wrapped(this.render(body), this.opts.maxWidth - spacing);
@@ -39,7 +39,7 @@ class InferCommandHelp extends CommandHelp {
   }
 }
 
-/** What `--help` and `infer help` show, and what they say of a topic that does not exist. */
+/** The output of `--help` and `infer help`, and the message for an unknown topic. */
 export default class InferHelp extends Help {
   protected override CommandHelpClass = InferCommandHelp;
 
@@ -66,7 +66,7 @@ export default class InferHelp extends Help {
     await super.showHelp(asked.length === words.length ? argv : [...asked, ...flags]);
   }
 
-  /** Whether the words name a command or topic, or begin with a command that takes arguments. */
+  /** Whether the words are a command or topic, or begin with a command that takes arguments. */
   private knows(words: readonly string[], exactly = false): boolean {
     const ids = words.map((_, at) => words.slice(0, at + 1).join(':')).reverse();
     const command = ids.map((id) => this.config.findCommand(id)).find((found) => found !== undefined);

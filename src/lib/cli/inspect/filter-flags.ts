@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core';
 import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter.js';
 
-/** Repeated or comma separated; what a value may be is for `parseJobFilter` to say. */
+/** Repeated or comma separated; `parseJobFilter` checks the values. */
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
-/** The flags that say which jobs are meant, but for their state. */
+/** The flags that select jobs, except by state. */
 export const JOB_FLAGS = {
   queues: Flags.string({
     ...SEVERAL,
@@ -42,14 +42,14 @@ export const JOB_FLAGS = {
   }),
 };
 
-/** The state flag beside them, with the words of the command. */
+/** The state flag, with the command's own description. */
 export const STATE_FLAG = Flags.custom<string>({
   ...SEVERAL,
   char: 's',
   helpValue: '<states>',
 });
 
-/** What `JOB_FLAGS` parse to. */
+/** Parsed values of `JOB_FLAGS`. */
 export interface GivenJobFlags {
   queues?: string[] | undefined;
   model?: string[] | undefined;

@@ -6,20 +6,20 @@ import type { ListFormat } from '../output/list-format.js';
 import { interruptible } from '../signals.js';
 import type { Watched } from '../watch.js';
 
-/** A command's view of the deployment, once or live. */
+/** A command's view of the deployment, printed once or live. */
 export interface Screen<S> extends Pick<Watched<S>, 'sorts' | 'body' | 'points'> {
   read(reader: DeploymentReader): Promise<S>;
   /** Its JSON document. */
   json(sample: S): unknown;
-  /** Writes it to standard output, in the format asked for. */
+  /** Writes it to standard output, in the requested format. */
   print(sample: S): Promise<unknown>;
 }
 
-/** The parts of `inspect` that can be watched. */
+/** The subcommands of `inspect` that can be watched. */
 export abstract class InspectCommand<T extends typeof Command> extends BaseCommand<T> {
   static watchFlags = { watch: watchFlag() };
 
-  /** Looks once, or until told to stop. Only a terminal is drawn on: elsewhere a watch is one look. */
+  /** Reads once, or until told to stop. Only a terminal is redrawn: elsewhere a watch reads once. */
   protected async show<S>(screen: Screen<S>): Promise<unknown> {
     const { watch: everyMs, output } = this.flags as { watch?: number; output?: ListFormat };
     if (everyMs !== undefined && this.canDraw(output)) {
@@ -32,12 +32,12 @@ export abstract class InspectCommand<T extends typeof Command> extends BaseComma
       await screen.print(sample);
       return screen.json(sample);
     }
-    // A line for each look, so that programs read what they get in a loop the same way.
+    // One line per reading, so that programs read the same format in a loop.
     await this.ndjson().write(screen.json(sample));
     return undefined;
   }
 
-  /** The columns asked for: all with `-o wide`. */
+  /** The requested columns: all with `-o wide`. */
   protected get tableFormat(): 'table' | 'wide' {
     return (this.flags as { output?: ListFormat }).output === 'wide' ? 'wide' : 'table';
   }

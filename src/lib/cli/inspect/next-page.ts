@@ -1,7 +1,7 @@
 import { withoutCredentials } from '../../core/credentials.js';
 import { quoteWord } from '../../core/quote-word.js';
 
-/** The command that was typed, for the next page; without the password of an address in it. */
+/** The command as typed, for the next page; without the password of an address in it. */
 export function nextPageCommand(command: string, argv: readonly string[], cursor: string): string {
   const words: string[] = [];
   for (let at = 0; at < argv.length; at++) {

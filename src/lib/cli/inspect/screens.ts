@@ -22,7 +22,7 @@ import { workerList } from '../views/worker-list.js';
 import type { Point } from '../watch.js';
 import type { Screen } from './inspect-command.js';
 
-/** How a command prints what it looked at. */
+/** How a command prints its data. */
 type Print<T> = (view: ListView<T>, records: readonly T[]) => Promise<unknown>;
 
 function queuePoints(queues: readonly SortableQueue[]): Point[] {

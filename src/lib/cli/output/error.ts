@@ -9,22 +9,22 @@ import { Interrupted } from '../signals.js';
 import { sentence } from './sentence.js';
 import { type Paint, painter, plain, widthOf } from './text.js';
 
-/** A failure as it is shown to people and programs. */
+/** A failure in the form shown to users and programs. */
 export interface ShownError {
   code: string;
   message: string;
   hint?: string;
   exitCode: number;
-  /** Ends the process without a word: a signal, `this.exit(n)`. */
+  /** Ends the process without a message: a signal, `this.exit(n)`. */
   silent?: true;
   /** Only with INFER_DEBUG=1. */
   stack?: string;
 }
 
 export interface ErrorContext {
-  /** What was typed, for hints: `infer submit`. */
+  /** The typed command, for hints: `infer submit`. */
   command: string;
-  /** Words that may follow it as commands of their own: `queues` of `infer inspect`. */
+  /** Words that may follow as subcommands: `queues` of `infer inspect`. */
   subcommands?: readonly string[];
   debug: boolean;
 }
@@ -37,15 +37,15 @@ interface OclifError extends Error {
   parse?: { input?: { flags?: Record<string, { char?: string; hidden?: boolean }> } };
 }
 
-/** oclif puts this around whatever a flag's `parse` throws. */
+/** oclif wraps whatever a flag's `parse` throws in this text. */
 const FLAG_WRAPPER = /^Parsing --(\S+) \n\t([\s\S]*?)\nSee more help with --help$/;
 const MORE_HELP = /\n?See more help with --help\s*$/;
-/** oclif shows the parsed value of the one flag, which no one typed. */
+/** oclif shows the parsed value of one of the flags, which the user did not type. */
 const EXCLUSIVE = /^--([\w-]+)(?:=.*)? cannot also be provided when using (?:the )?--([\w-]+)/s;
 const LIST_HEAD = /^The following errors? occurred:\s*/;
 const MESSAGE_MAX = 600;
 
-/** What to show of anything thrown, and the exit code it stands for. */
+/** What to show of anything thrown, and the exit code for it. */
 export function describeError(error: unknown, context: ErrorContext): ShownError {
   const shown = classify(error, context);
   const text = (value: string) => withoutCredentials(value).slice(0, MESSAGE_MAX);
@@ -164,7 +164,7 @@ export function errorLines(
   ];
 }
 
-/** The same on standard error, as wide as that is. */
+/** Prints it on standard error, wrapped to its width. */
 export function printError(shown: ShownError, color: boolean): void {
   const stderr = process.stderr;
   for (const line of errorLines(shown, painter(stderr, color), widthOf(stderr))) stderr.write(`${line}\n`);

@@ -3,7 +3,7 @@ import { type WritableTo, writeTo } from '../../output/write-to.js';
 import { outputFailed } from '../standard-streams.js';
 import type { OutputStream } from './text.js';
 
-/** JSON has neither 64-bit integers nor binary: exact numbers where they fit, else text. */
+/** JSON has neither 64-bit integers nor binary: numbers where exact, else text. */
 function replacer(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value);
@@ -15,14 +15,16 @@ function replacer(_key: string, value: unknown): unknown {
   return value;
 }
 
-/** One document, indented for people; a program does not mind. Invisible characters are escaped: the value stays. */
+/**
+ * One document, indented for people, which programs do not mind. Invisible characters are escaped: the value
+ * is unchanged.
+ */
 export function jsonText(value: unknown): string {
   return terminalJson(JSON.stringify(value, replacer, 2));
 }
 
 /**
- * `writeTo`, but standard output that cannot be written ends the process, unless it is a command that
- * runs on without.
+ * Like `writeTo`, but a failure of standard output ends the process, unless the command runs on without it.
  */
 export async function writeText(stream: WritableTo, text: string): Promise<void> {
   try {
@@ -33,7 +35,7 @@ export async function writeText(stream: WritableTo, text: string): Promise<void>
   }
 }
 
-/** Newline-delimited JSON: one event a line, for streams such as `inspect --watch --json`. */
+/** Newline-delimited JSON: one event per line, for streams such as `inspect --watch --json`. */
 export class NdjsonWriter {
   readonly #stream: OutputStream;
   #written = 0;
@@ -46,7 +48,7 @@ export class NdjsonWriter {
     return this.#written;
   }
 
-  /** Awaiting this keeps memory flat however slow the reader is. */
+  /** Awaiting it keeps memory flat however slow the reader is. */
   async write(value: unknown): Promise<void> {
     await writeText(this.#stream, `${terminalJson(JSON.stringify(value, replacer))}\n`);
     this.#written += 1;

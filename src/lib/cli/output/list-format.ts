@@ -4,14 +4,14 @@ import { NdjsonWriter, writeText } from './json.js';
 import { type Cell, type Column, renderFolded } from './table.js';
 import type { Layout, OutputStream } from './text.js';
 
-/** What `-o` takes, on every command that shows a list. `json` is the same as `--json`. */
+/** Values of `-o`, for every command that shows a list. `json` means `--json`. */
 const LIST_FORMATS = ['table', 'wide', 'json', 'ndjson', 'name'] as const;
 
 export type ListFormat = (typeof LIST_FORMATS)[number];
 
 const OUTPUT_FLAGS = new WeakSet<object>();
 
-/** `-o, --output table|wide|json|ndjson|name`; undefined when it was not given. */
+/** `-o, --output table|wide|json|ndjson|name`; undefined if not given. */
 export function outputFlag(): ReturnType<typeof makeFlag> {
   const flag = makeFlag();
   OUTPUT_FLAGS.add(flag);
@@ -28,8 +28,8 @@ function makeFlag() {
 }
 
 /**
- * Whether the words ask for `-o json` of a command with the list flag. Looked up in the words, as
- * oclif does for `--json`: a mistake in another flag is then told in JSON too.
+ * Whether the words contain `-o json` for a command with the list flag. Found by searching the words, as
+ * oclif does for `--json`: an error in another flag is then printed as JSON too.
  */
 export function asksForJson(argv: readonly string[], flags: Readonly<Record<string, object>>): boolean {
   if (flags.output === undefined || !OUTPUT_FLAGS.has(flags.output)) return false;
@@ -42,22 +42,22 @@ export function asksForJson(argv: readonly string[], flags: Readonly<Record<stri
 }
 
 export interface ListColumn<T> extends Column {
-  /** Shown by `-o wide` alone. */
+  /** Shown only by `-o wide`. */
   readonly wide?: boolean;
-  /** Left out on a terminal where it is empty or `-` in every row; pipes count columns. */
+  /** Omitted on a terminal if it is empty or `-` in every row; scripts that read a pipe count columns. */
   readonly optional?: boolean;
-  /** Text raw from Redis will do: it is made printable where it is drawn. */
+  /** May be raw text from Redis: it is made printable when drawn. */
   cell(record: T): Cell;
 }
 
-/** How records of one kind are shown, whichever format is asked for. */
+/** How records of one kind are shown in every format. */
 export interface ListView<T> {
   readonly columns: readonly ListColumn<T>[];
-  /** The name or id that another command takes: what `-o name` and `--quiet` print. */
+  /** The name or id for use in another command: what `-o name` and `--quiet` print. */
   name(record: T): string;
   /** The record as a JSON value [itself]. */
   json?(record: T): unknown;
-  /** What a terminal says when there is none. */
+  /** Message for a terminal when there are no records. */
   readonly empty: string;
 }
 
@@ -67,13 +67,16 @@ export interface ListTarget {
   readonly stream: OutputStream;
 }
 
-/** The format by `-o`, `--json` (which wins) and `--quiet` (names alone, unless `-o` says otherwise). */
+/**
+ * The format determined by `-o`, `--json` (takes precedence) and `--quiet` (names only, unless `-o` says
+ * otherwise).
+ */
 export function listFormat(given: ListFormat | undefined, json: boolean, quiet: boolean): ListFormat {
   if (json) return 'json';
   return given ?? (quiet ? 'name' : 'table');
 }
 
-/** The list as text, for the formats that are no JSON. */
+/** The list as text, for all formats except JSON. */
 export function renderList<T>(
   view: ListView<T>,
   records: readonly T[],
@@ -104,13 +107,13 @@ export function listJson<T>(view: ListView<T>, records: readonly T[]): unknown[]
   return records.map((record) => (view.json === undefined ? record : view.json(record)));
 }
 
-/** Records gathered before they are written together: one write each would be a system call a line. */
+/** Records collected per write: one write each would cost a system call per line. */
 const WRITE_AT_ONCE = 256;
 
 /**
- * Writes a list to its stream and answers how many records it had. NDJSON, names and piped tables
- * go out while the records come, no quicker than the reader takes them; a table on a terminal needs
- * them all for its widths. `json` writes nothing: that document is the value `run` returns.
+ * Writes a list to its stream and returns the number of records. NDJSON, names and piped tables are written
+ * as records arrive, no faster than the reader takes them; a table on a terminal needs all of them for its
+ * widths. `json` writes nothing: that document is the return value of `run`.
  */
 export async function printList<T>(
   target: ListTarget,
@@ -137,7 +140,7 @@ export async function printList<T>(
   const header = format === 'name' ? 0 : 1;
   let batch: T[] = [];
   const flush = async (): Promise<void> => {
-    // A piped table's first line is its header, which is wanted once.
+    // A piped table's first line is its header, which must appear once.
     const lines = renderList(view, batch, format, layout);
     await write(count === 0 ? lines : lines.slice(header));
     count += batch.length;

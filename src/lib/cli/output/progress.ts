@@ -4,13 +4,13 @@ import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { type OutputStream, type Paint, widthOf } from './text.js';
 
-/** Where and whether progress is shown; made by the base command for standard error. */
+/** Where and whether progress is shown; created by the base command for standard error. */
 export interface ProgressTarget {
   readonly stream: OutputStream;
   readonly paint: Paint;
   /** False under `--quiet` and `--json`: nothing at all is shown. */
   readonly shown: boolean;
-  /** False off a terminal, in CI, with TERM=dumb or 0 columns: no line is ever redrawn. */
+  /** False outside a terminal, in CI, with TERM=dumb or 0 columns: no line is ever redrawn. */
   readonly animated: boolean;
   readonly color: boolean;
 }
@@ -23,8 +23,8 @@ export interface Spinner {
 }
 
 /**
- * Shows that something short is going on. Where nothing may move, only its outcome is written.
- * Never animates on a terminal of 0 columns: ora 9.4 then redraws without end.
+ * Shows that something short is in progress. Where no line may be redrawn, only the outcome is written. Never
+ * animates on a terminal of 0 columns: ora 9.4 then redraws forever.
  */
 export async function startSpinner(text: string, target: ProgressTarget): Promise<Spinner> {
   let current = text;
@@ -49,7 +49,7 @@ export async function startSpinner(text: string, target: ProgressTarget): Promis
     stream: target.stream as unknown as NodeJS.WritableStream,
     // ora ignores NO_COLOR for its frame.
     color: target.color ? 'cyan' : false,
-    // Reading stdin for the user would take input meant for `submit -` and swallow Ctrl-C.
+    // If ora read stdin, it would consume input meant for `submit -` and swallow Ctrl-C.
     discardStdin: false,
   }).start();
   return {
@@ -57,7 +57,7 @@ export async function startSpinner(text: string, target: ProgressTarget): Promis
       current = next;
       spinner.text = printable(next);
     },
-    // ora's own symbols are coloured whatever NO_COLOR says, so the last line is ours.
+    // ora's own symbols are coloured regardless of NO_COLOR, so we write the last line.
     succeed: (line = current) => {
       spinner.stop();
       say(ok, line);
@@ -75,7 +75,7 @@ export interface ProgressBarOptions {
   /** What is counted: `rows`. */
   unit: string;
   total?: number | undefined;
-  /** The work may be under way already: what the first call counts is not of this bar's time. */
+  /** The work may have started earlier: what the first call counts does not belong to this bar's time. */
   joins?: boolean | undefined;
   now?: (() => number) | undefined;
 }
@@ -86,7 +86,7 @@ const LINE_SHARE = 0.1;
 const BAR_CELLS = 20;
 const CLEAR_LINE = '\r\u001b[2K';
 
-/** Long work on standard error: one line redrawn, or off a terminal a line each 10 % or 5 s. */
+/** Long work on standard error: one redrawn line or, outside a terminal, a line every 10 % or 5 s. */
 export class ProgressBar {
   readonly #target: ProgressTarget;
   readonly #options: ProgressBarOptions;
@@ -113,7 +113,7 @@ export class ProgressBar {
     return this.#done;
   }
 
-  /** The total may become known on the way. */
+  /** The total may become known later. */
   setTotal(total: number): void {
     this.#total = total;
   }
@@ -141,7 +141,7 @@ export class ProgressBar {
     this.#target.stream.write(`${this.#line()}\n`);
   }
 
-  /** Removes the bar; `text` stays as the last word on it. */
+  /** Removes the bar; `text` replaces it as the final line. */
   finish(text?: string): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -182,7 +182,7 @@ export class ProgressBar {
     return `, ${rate} ${this.#options.unit}/s${eta}`;
   }
 
-  /** A line that wraps cannot be redrawn, so a narrow terminal gets the words without the bar. */
+  /** A wrapped line cannot be redrawn, so a narrow terminal gets the words without the bar. */
   #fit(line: string): string {
     const width = widthOf(this.#target.stream);
     if (stripVTControlCharacters(line).length < width) return line;

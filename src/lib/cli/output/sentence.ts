@@ -2,33 +2,33 @@ import { printable } from '../../core/printable.js';
 import type { Layout } from './text.js';
 import { visibleWidth } from './width.js';
 
-/** With less room than this, broken lines are harder to read than long ones. */
+/** With less width than this, wrapped lines are harder to read than long ones. */
 export const LEAST_WIDTH = 20;
 
 /**
- * Text in lines of at most `width` columns, broken between words and never within a command, so that it
- * can be copied. What is longer than a line keeps one of its own, whole: a terminal that breaks it
- * still copies it as one.
+ * Wraps text at `width` columns, between words and never within a command, so that commands can be copied.
+ * Anything longer than a line gets its own, unbroken: if the terminal breaks it, it is still copied as one
+ * line.
  */
 export function wrapWords(text: string, width: number): string[] {
   return joinWithin(wholes(text), ' ', width);
 }
 
-/** What a command line begins with, in our own hints and in those of others that we quote. */
+/** The beginning of a command line, in our own hints and in quoted ones. */
 const PROGRAM =
   /^['"`(]?(?:infer|npx|npm|node|redis-cli|redis-server|curl|docker|sudo|systemctl|kill|cd|(?:\.|\/|\w:)\S*run\.js)$/;
-/** Words of a command that are neither flags nor their values: names of commands, FILES and `'quoted names'`. */
+/** Words of a command that are neither flags nor their values: command names, FILES and `'quoted names'`. */
 const COMMAND_WORD = /^(?:[a-z]+(?:-[a-z]+)*|[A-Z][A-Z_.]*|[<['"`].*|.*[./*=~@…].*)$/;
 const ASSIGNMENT = /^[A-Z][A-Z0-9_]*=\S*$/;
-/** Words of a sentence, which no flag has as its value. */
+/** Words of a sentence, which are never the value of a flag. */
 const PROSE =
   /^(?:and|or|to|in|on|for|then|where|when|if|unless|with|is|are|it|so|says|shows|lists|of|the|a)$/;
 const FLAG = /^['"`([]?--?[a-zA-Z]/;
 const CLAUSE_END = /(?:[,;:?]|[^.]\.|\))$/;
-/** Names of commands are two words at most: `workers start`. */
+/** Command names have at most two words: `workers start`. */
 const NAME_WORDS = 2;
 
-/** The parts of a sentence that must not be broken: its words, and each command as one. */
+/** The unbreakable parts of a sentence: its words, and each command as one. */
 export function wholes(text: string): string[] {
   const words = text.split(' ');
   const parts: string[] = [];
@@ -42,7 +42,10 @@ export function wholes(text: string): string[] {
   return parts;
 }
 
-/** Where the command that begins at `at` ends: with its clause, or at the first word that cannot be of it. */
+/**
+ * Where the command that begins at `at` ends: at the end of its clause, or at the first word that cannot
+ * belong to it.
+ */
 function commandEnd(words: readonly string[], at: number): number {
   let names = 0;
   let flags = false;
@@ -58,7 +61,7 @@ function commandEnd(words: readonly string[], at: number): number {
     if (PROSE.test(word)) return end;
     if (!FLAG.test(word) && !FLAG.test(before) && word !== '--' && word !== '-') {
       if (!COMMAND_WORD.test(word) && !/\d/.test(word)) return end;
-      // After its flags no plain word is of it any more.
+      // After its flags, no plain word belongs to it any more.
       if (/^[a-z-]+[,;:.?]?$/.test(word) && (flags || ++names > NAME_WORDS)) return end;
     }
     flags ||= FLAG.test(word);
@@ -68,7 +71,10 @@ function commandEnd(words: readonly string[], at: number): number {
   return words.length;
 }
 
-/** A flag named alone keeps its value, where that is plainly one: `-Q batch`, `--error CODE`, `--batch-window 5ms`. */
+/**
+ * A flag outside a command keeps its value if it clearly is one: `-Q batch`, `--error CODE`, `--batch-window
+ * 5ms`.
+ */
 function flagEnd(words: readonly string[], at: number): number {
   const [word = '', next] = [words[at], words[at + 1]];
   const valued = FLAG.test(word) && !CLAUSE_END.test(word) && next !== undefined;
@@ -76,8 +82,8 @@ function flagEnd(words: readonly string[], at: number): number {
 }
 
 /**
- * A sentence behind its head (`Error: `, `Try: `) in lines that fit the stream it goes to; lines after
- * the first are indented to where it began. In a pipe it stays one line.
+ * A sentence after its label (`Error: `, `Try: `), wrapped to fit its stream; further lines are indented to
+ * where it began. In a pipe it stays one line.
  */
 export function sentence(
   head: string,
@@ -93,18 +99,18 @@ export function sentence(
     .map((line, at) => (at === 0 ? head : ' '.repeat(indent)) + style(line));
 }
 
-/** `  Try: infer worker -Q nightly`, under what it is about. */
+/** `  Try: infer worker -Q nightly`, printed below what it refers to. */
 export function hintLines(hint: string, layout: Layout, indent = ''): string[] {
   const { paint } = layout;
   return sentence(`${indent}${paint('dim', 'Try:')} `, hint, widthIn(layout), (line) => paint('cyan', line));
 }
 
-/** Columns of a view: no bound where no terminal is. */
+/** Columns of a view: unlimited outside a terminal. */
 export function widthIn({ tty, width }: Layout): number {
   return tty ? width : Number.POSITIVE_INFINITY;
 }
 
-/** Parts joined to lines of at most so many columns; a longer part has a line of its own. */
+/** Joins parts into lines of at most this many columns; a longer part gets its own line. */
 export function joinWithin(parts: readonly string[], separator: string, width: number): string[] {
   const lines: string[] = [];
   for (const part of parts) {

@@ -7,14 +7,13 @@ import { visibleWidth } from './width.js';
 export interface Column {
   title: string;
   align?: 'left' | 'right';
-  /** Part of the row's name: repeated where a table is cut in parts. The first column always is. */
+  /** Identifies the row: repeated when a table is split. The first column always is. */
   key?: boolean;
 }
 
 /**
- * Text as it is; a whole number, for people with thousands separators; either with a style, which is
- * dropped where colour is off; or several values, one under the other on a terminal and separated by
- * commas in a pipe.
+ * Text unchanged; an integer, on a terminal with thousands separators; either with a style, which is dropped
+ * if colour is off; or several values, stacked on a terminal and separated by commas in a pipe.
  */
 export type Cell =
   | string
@@ -23,9 +22,9 @@ export type Cell =
   | { values: readonly string[] };
 
 /**
- * A table as lines. On a terminal it has borders; one that is too narrow loses the borders, then
- * becomes a block of `TITLE value` lines for each row. In a pipe: tab-separated with a header.
- * Nothing is ever cut off, and every cell is made printable here, so callers pass text raw.
+ * Renders a table as lines. On a terminal it has borders; if too narrow, it first loses the borders, then
+ * becomes a block of `TITLE value` lines per row. In a pipe: tab-separated with a header. Nothing is ever
+ * truncated, and every cell is made printable here, so callers pass raw text.
  */
 export function renderTable(
   columns: readonly Column[],
@@ -35,7 +34,7 @@ export function renderTable(
   return fitting(columns, rows, layout) ?? records(columns, rows, layout);
 }
 
-/** As a table; undefined where the terminal is too narrow for one. */
+/** As a table; undefined if the terminal is too narrow for one. */
 function fitting(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
@@ -54,12 +53,12 @@ function fitting(
   return undefined;
 }
 
-/** More parts than this say less than a block a row. */
+/** More parts than this are less readable than a block per row. */
 const MOST_PARTS = 3;
 
 /**
- * The same, but a table that is too wide for its terminal first becomes two or three, each with the
- * columns that name its rows, so that rows can still be compared.
+ * The same, but a table that is too wide for its terminal is first split into two or three, each with the
+ * columns that identify its rows, so that rows can still be compared.
  */
 export function renderFolded(
   columns: readonly Column[],
@@ -103,13 +102,13 @@ function painted(cell: Cell, layout: Layout): string {
   return cell.text === 0 ? shown(0, layout) : layout.paint(cell.format, shown(cell.text, layout));
 }
 
-/** Zero without a voice of its own: what is there should be seen. */
+/** A zero without a style is dimmed, so that other values stand out. */
 function shown(value: string | number, { paint }: Layout): string {
   if (typeof value === 'string') return printable(value);
   return value === 0 ? paint('dim', '0') : count(value);
 }
 
-// Without inner lines between rows: calm, and a screen holds twice as many.
+// No lines between rows: less clutter, and a screen holds twice as many.
 const BORDERS = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' };
 const NO_BORDERS = {
   top: '',
@@ -138,7 +137,7 @@ function draw(
     head: columns.map((column) => layout.paint('bold', column.title)),
     colAligns: columns.map((column) => column.align ?? 'left'),
     chars: bordered ? BORDERS : NO_BORDERS,
-    // cli-table3 colours head and borders even in a pipe; both are ours to colour.
+    // cli-table3 colours head and borders even in a pipe; we colour both ourselves.
     style: bordered
       ? { head: [], border: [] }
       : { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
@@ -156,7 +155,7 @@ function draw(
   return withRule.map((line) => line.replace(BOX, (box) => layout.paint('dim', box)));
 }
 
-/** The line under the header, with a crossing wherever the top line has one. */
+/** The line under the header, with a junction wherever the top line has one. */
 function joinRule(top: string, rule: string): string {
   return [...rule].map((char, at) => ([...top][at] === '┬' ? '┼' : char)).join('');
 }

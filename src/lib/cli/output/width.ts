@@ -2,12 +2,12 @@ import { stripVTControlCharacters } from 'node:util';
 
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
-/** Drawn on the character before it, or not at all; a soft hyphen is drawn. */
+/** Takes no column of its own; a soft hyphen does. */
 const NO_WIDTH = /^(?:\p{Mark}|\p{Emoji_Modifier}|(?!\u00ad)\p{Cf})$/u;
-/** One of the two letters of a flag, which takes two columns as a whole. */
+/** One of the two letters of a flag, which takes two columns in total. */
 const FLAG_LETTER = /^\p{Regional_Indicator}$/u;
 const JOINER = '\u200d';
-/** Makes the character before it an emoji. */
+/** Turns the preceding character into an emoji. */
 const AS_EMOJI = '\ufe0f';
 
 /** Columns that a line takes on a terminal. */

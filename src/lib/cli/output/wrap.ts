@@ -4,7 +4,10 @@ import { type Cell, type Column, renderTable } from './table.js';
 import { heading, type Layout } from './text.js';
 import { visibleWidth } from './width.js';
 
-/** `Redis  a · b · c`, with what does not fit the terminal on lines below; parts must be safe to print. */
+/**
+ * `Redis  a · b · c`, wrapped to further lines where it does not fit the terminal; parts must be safe to
+ * print.
+ */
 export function titledParts(title: string, parts: readonly string[], layout: Layout): string[] {
   const { paint } = layout;
   const indent = title.length + 1;
@@ -13,7 +16,10 @@ export function titledParts(title: string, parts: readonly string[], layout: Lay
   return [`${heading(title, paint)} ${first}`, ...more.map((line) => ' '.repeat(indent) + line)];
 }
 
-/** A table whose columns `wrapped` (their indexes) hold sentences: these take several lines where the terminal is narrow. */
+/**
+ * A table whose columns `wrapped` (indexes) contain sentences: these take several lines if the terminal is
+ * narrow.
+ */
 export function renderWrapped(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -42,12 +48,14 @@ export function renderWrapped(
     });
     if (fits) return renderTable(columns, wrapTo(widths), layout);
   }
-  // A block a row then, whose values begin behind the longest title.
+  // In that case, a block per row, whose values begin after the longest title.
   const room = layout.width - Math.max(...columns.map(({ title }) => title.length)) - 2;
   return renderTable(columns, wrapTo(new Map(wrapped.map((at) => [at, room]))), layout);
 }
 
-/** What each of some columns gets of so much room: what it needs, or its equal share of what is left. */
+/**
+ * The width of some columns within the available room: what each needs, or an equal share of what is left.
+ */
 function shareOut(room: number, needed: readonly number[], among: readonly number[]): Map<number, number> {
   const shares = new Map<number, number>();
   let left = room;

@@ -2,14 +2,14 @@ import { Flags } from '@oclif/core';
 import { SERVICES, type Service } from '../../tune/providers.js';
 import type { TuneRole } from '../../tune/rules.js';
 
-/** What the Redis is for; decides what is right for it. */
+/** What the Redis is used for; determines the right settings. */
 export const tuneRoleFlag = Flags.option({
   options: ['broker', 'results'] as const satisfies readonly TuneRole[],
   default: 'broker' as const,
   description: 'what this Redis is for: queues, or results alone (the one of INFER_RESULT_URL)',
 })();
 
-/** For services whose addresses do not tell them. */
+/** For services that cannot be recognised by their address. */
 export const serviceFlag = Flags.option({
   options: SERVICES as readonly Service[],
   helpValue: '<name>',

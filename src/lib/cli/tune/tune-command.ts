@@ -7,11 +7,11 @@ import { confirm } from '../confirm.js';
 import { OperatorCommand } from '../operator-command.js';
 import { interruptible } from '../signals.js';
 
-/** What commands share that change a Redis server. */
+/** Shared by commands that change a Redis server. */
 export abstract class TuneCommand<T extends typeof Command> extends OperatorCommand<T> {
   /**
-   * Does it; undefined when the person does not agree.
-   * @param role of the server: that of results keeps no audit log, so the entry goes to the broker
+   * Makes the change; undefined when the user does not agree.
+   * @param role of the server: a results server keeps no audit log, so the entry goes to the broker
    */
   protected async change<Outcome>(
     { client }: OpenServer,

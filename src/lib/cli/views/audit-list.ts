@@ -5,7 +5,7 @@ import { isoTime } from './job-lists.js';
 
 const FORMATS = { partial: 'yellow', failed: 'red' } as const;
 
-/** Steering actions, newest first. */
+/** Operator actions, newest first. */
 export const auditList: ListView<AuditEntry> = {
   columns: [
     { title: 'WHEN', cell: ({ at }) => isoTime(at) },
@@ -27,5 +27,5 @@ export const auditList: ListView<AuditEntry> = {
     },
   ],
   name: ({ action, target }) => `${action} ${target}`,
-  empty: 'nothing was steered, as far as the log goes back',
+  empty: 'no actions in the log',
 };

@@ -30,7 +30,7 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
   }
   const kinds = new Set(decision.actions.map((action) => action.kind));
   const would = dryRun ? 'would: ' : '';
-  // What a dry run would do it would do again at every look: once is enough.
+  // A dry run would repeat its decision at every look: printing it once is enough.
   const same = dryRun && before?.decision.reason === decision.reason;
   if (kinds.size > 0 && !same) {
     const done = [...tick.started, ...tick.drained.map((name) => `drains ${name}`)].join(', ');
@@ -38,7 +38,7 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
     lines.push({ at, kind: kinds.has('start') ? 'start' : 'drain', text });
   } else if (decision.hold !== (before?.decision.hold ?? null)) {
     const why = tick.error === undefined ? '' : ` (${tick.error})`;
-    const text = decision.hold === null ? `goes on: ${decision.reason}` : `${decision.reason}${why}`;
+    const text = decision.hold === null ? `resumed: ${decision.reason}` : `${decision.reason}${why}`;
     lines.push({ at, kind: decision.hold === null ? 'note' : 'hold', text });
   } else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
   return lines;
@@ -61,7 +61,7 @@ const COLUMNS: Column[] = [
   { title: 'STATE' },
   { title: 'SINCE', align: 'right' },
 ];
-/** Enough of a UUID to tell GPUs apart, and enough for CUDA and `--gpus`. */
+/** Enough of a UUID to tell GPUs apart, and accepted by CUDA and `--gpus`. */
 const UUID_SHOWN = 12;
 
 function slotText(slot: string, { tty }: Layout): string {
@@ -73,21 +73,21 @@ function slotText(slot: string, { tty }: Layout): string {
 
 const STATES = { starting: 'yellow', ready: 'green', busy: 'green', draining: 'cyan' } as const;
 
-/** What the live view shows: the last decision, its record, and the lines of those before. */
+/** Content of the live view: the last decision, its record, and the lines of earlier ones. */
 export interface LiveView {
   tick: Tick;
   record: AutoscalerRecord;
   lines: readonly Line[];
 }
 
-/** The live table: the queues' state, places and their workers, and what was decided. */
+/** The live table: the state of the queues, the slots and their workers, and the decisions. */
 export function autoscalerView({ tick, record, lines }: LiveView, layout: Layout): string[] {
   const { paint, width } = layout;
   const log = lines.length === 0 ? [] : ['', ...lines.map((line) => lineText(line, paint))];
   return [...headLines(tick, record, paint, width), '', ...tableLines(tick, record, layout), ...log];
 }
 
-/** That, as exactly so many lines, none wider than the screen; old decisions make room first. */
+/** The same as exactly this many lines, none wider than the screen; old decisions are dropped first. */
 export function autoscalerFrame(
   view: LiveView,
   size: { columns: number; rows: number; keys: boolean },
@@ -96,7 +96,7 @@ export function autoscalerFrame(
   const { columns, rows, keys } = size;
   const { tick, record } = view;
   const layout = { tty: true, width: columns, paint };
-  const foot = keys ? [paint('dim', 'q quit; workers run on unless --on-exit drain')] : [];
+  const foot = keys ? [paint('dim', 'q quit; workers keep running unless --on-exit drain')] : [];
   const head = [...headLines(tick, record, paint, columns), ''];
   const room = rows - head.length - foot.length;
   const table = fitted(tableLines(tick, record, layout), room, paint);
@@ -114,7 +114,7 @@ function headLines({ at, queue }: Tick, record: AutoscalerRecord, paint: Paint, 
   const about = `${record.policy}, ${bounds}${record.dryRun ? ', dry run' : ''}, ${clock(at)}`;
   const oldest = queue?.oldestMs == null ? '' : `, the oldest for ${formatDuration(queue.oldestMs)}`;
   const figures =
-    queue === null ? [] : [`${count(queue.waiting)} waiting${oldest}; ${count(queue.active)} in work`];
+    queue === null ? [] : [`${count(queue.waiting)} waiting${oldest}; ${count(queue.active)} active`];
   const reason = wrapWords(printable(record.reason), width).slice(0, 3);
   return [
     `${heading(`Autoscaler of ${record.pool}`, paint)} ${paint('dim', about)}`,
@@ -149,7 +149,7 @@ function troubleRow({ slot, state, reason }: AutoscalerRecord['troubles'][number
   return [slotText(slot, layout), '-', '-', { text: `${state}: ${reason}`, format: 'red' }, '-'];
 }
 
-/** One line of `--json`: everything of a decision, without what is only for people. */
+/** One line of `--json`: everything in a decision except texts meant only for people. */
 export function tickJson(tick: Tick, record: AutoscalerRecord): Record<string, unknown> {
   const { decision, queue, failures, started, drained, others, error } = tick;
   return {

@@ -10,12 +10,12 @@ const COLUMNS: Column[] = [
   { title: 'HOST' },
   { title: 'POLICY' },
   { title: 'BOUNDS' },
-  { title: 'PLACES' },
+  { title: 'SLOTS' },
   { title: 'WANTED', align: 'right' },
   { title: 'DECIDED', align: 'right' },
 ];
 
-/** Each autoscaler, and under the table (in a pipe: as a column) what it decided last. */
+/** Each autoscaler and, under the table (in a pipe: as a column), its last decision. */
 export function autoscalerTable(records: readonly AutoscalerRecord[], layout: Layout, now: number): string[] {
   const { tty, paint, width } = layout;
   const rows = records.map((record): Cell[] => [
@@ -23,7 +23,7 @@ export function autoscalerTable(records: readonly AutoscalerRecord[], layout: La
     record.host,
     record.policy,
     `${record.min}..${record.max}`,
-    places(record),
+    slots(record),
     record.desired,
     formatDuration(Math.max(0, now - record.decidedAt)),
     ...(tty ? [] : [record.reason]),
@@ -36,8 +36,8 @@ export function autoscalerTable(records: readonly AutoscalerRecord[], layout: La
   return [...table, ...said];
 }
 
-/** `2 busy, 1 starting, 1 failed`: workers by state, and places without one. */
-function places({ workers, troubles }: AutoscalerRecord): string {
+/** `2 busy, 1 starting, 1 failed`: workers by state, and slots without one. */
+function slots({ workers, troubles }: AutoscalerRecord): string {
   const counts = new Map<string, number>();
   for (const { state } of [...workers, ...troubles]) counts.set(state, (counts.get(state) ?? 0) + 1);
   return [...counts].map(([state, count]) => `${count} ${state}`).join(', ') || '-';

@@ -14,7 +14,7 @@ const PIPE_COLUMNS: Column[] = columnsOf('SCENARIO LOAD', 'ROWS/S BATCH ERRORS',
 const THROUGHPUT: Column[] = columnsOf('SCENARIO LOAD', 'ROWS/S BATCH ERRORS SECONDS');
 const LATENCY: Column[] = columnsOf('LOAD OF', 'P50 P90 P99 P99.9');
 
-/** Titles by word, to the left and to the right in turn. */
+/** Columns from titles, aligned left and right alternately. */
 function columnsOf(...titles: string[]): Column[] {
   return titles.flatMap((words, at) =>
     words
@@ -24,8 +24,8 @@ function columnsOf(...titles: string[]): Column[] {
 }
 
 /**
- * In a pipe one table, three lines for each load (total, queue, run); in a terminal two that fit
- * 80 columns, and the chart of a sweep.
+ * In a pipe one table, three lines per load (total, queue, run); on a terminal two that fit 80 columns, and
+ * the chart of a sweep.
  */
 export function benchView(bench: BenchJson, layout: Layout): string[] {
   const { results } = bench;
@@ -52,7 +52,7 @@ function errorLine({ scenario, load, errorCodes }: Figures, paint: Paint): strin
   return `${paint('red', '!')} ${scenario}, ${load}: ${codes.join(', ')}`;
 }
 
-/** What the sweep found, in words. */
+/** The result of the sweep in words. */
 export function bestRateText({ bestRate, thresholdMs }: BenchJson): string {
   const within = thresholdMs === null ? '' : ` with p99 within ${formatDuration(thresholdMs)}`;
   if (bestRate === null || bestRate === undefined) return `No rate was kept up${within}.`;
@@ -94,7 +94,7 @@ function pointOf({ rate, totalMs }: Figures): ChartPoint[] {
 }
 
 const REASONS: Record<Advice['because'], (target: string) => string> = {
-  'pays-no-more': () => 'a larger one carries less than 10 % more rows a second',
+  'pays-no-more': () => 'a larger one processes less than 10 % more rows per second',
   'too-slow': (target) => `a larger one takes longer than --latency-target ${target}`,
   'largest-measured': () => 'the largest measured still pays',
 };
@@ -125,13 +125,13 @@ export function benchModelView(bench: BenchModelJson, layout: Layout): string[] 
 /** `Advised for 20 ms: --max-batch 64 --threads 1 (…)`. */
 export function adviceText(bench: BenchModelJson): string {
   const { best, batchable, latencyTargetMs, device, advice, openShapes } = bench;
-  if (!batchable) return 'This model takes one row a run: batching is no question.';
+  if (!batchable) return 'This model takes one row per run, so batching does not apply.';
   const target = formatDuration(latencyTargetMs);
   const threads = advice.length > 1 && device === 'cpu' ? ` --threads ${best.threads}` : '';
   return `Advised on ${device}${shapesText(openShapes)}: --max-batch ${best.maxBatch}${threads} (${REASONS[best.because](target.replace(' ', ''))})`;
 }
 
-/** What is wrong with a result that missed the threshold. */
+/** Why a result missed the threshold. */
 export function missedText(one: Figures, thresholdMs: number): string {
   const p99 = one.totalMs === null ? 'has no answer' : `has p99 ${formatDuration(one.totalMs.p99)}`;
   return `${one.scenario}, ${one.load}: ${p99}, over --latency-threshold ${formatDuration(thresholdMs)}`;

@@ -2,12 +2,12 @@ import { plural } from '../../core/counts.js';
 import { renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
 
-/** What one worker said to an order. */
+/** A worker's answer to an order. */
 export interface WorkerAnswer {
   id: string;
   name: string;
   host: string;
-  /** `busy`: it was told, and has not ended in the time given. */
+  /** `busy`: it received the order but has not exited in the given time. */
   state: 'ok' | 'refused' | 'silent' | 'busy';
   text: string;
   code?: string | undefined;
@@ -16,7 +16,7 @@ export interface WorkerAnswer {
 
 const COLOURS = { ok: 'green', refused: 'red', silent: 'yellow', busy: 'yellow' } as const;
 
-/** One line a worker. */
+/** One line per worker. */
 export function answersView(answers: readonly WorkerAnswer[], layout: Layout): string[] {
   const columns = [{ title: 'WORKER' }, { title: 'STATE' }, { title: 'ANSWER' }];
   const rows = answers.map(({ name, state, text, hint }) => [
@@ -27,7 +27,7 @@ export function answersView(answers: readonly WorkerAnswer[], layout: Layout): s
   return renderTable(columns, rows, layout);
 }
 
-/** Lists up to this many jobs one by one; of more only what is wrong, and how many are well. */
+/** Lists up to this many jobs individually; beyond that only the problems, and the number of the others. */
 const MOST_LISTED = 20;
 
 export interface JobOutcome {
@@ -37,7 +37,7 @@ export interface JobOutcome {
   text: string;
 }
 
-/** One line a job; of many jobs those that did not go well, and a line for the rest. */
+/** One line per job; for many jobs, only those that did not succeed, and a line for the rest. */
 export function outcomesView(outcomes: readonly JobOutcome[], layout: Layout): string[] {
   const columns = [{ title: 'JOB' }, { title: 'QUEUE' }, { title: 'OUTCOME' }];
   const many = outcomes.length > MOST_LISTED;

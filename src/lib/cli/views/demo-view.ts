@@ -10,7 +10,7 @@ import { facts, heading, type Layout, type Paint } from '../output/text.js';
 const SHADES = ['  ', '░░', '▒▒', '▓▓', '██'];
 const SIDE = 8;
 
-/** An 8x8 digit in shades of ink, and beside it what the model makes of it. */
+/** An 8x8 digit in shades of ink, next to the model's prediction. */
 export function digitView(
   pixels: readonly number[],
   label: number,
@@ -20,14 +20,14 @@ export function digitView(
   const found = answer.result as { class: number; confidence: number };
   const right = found.class === label;
   const good = emphasis(paint);
-  const beside: Record<number, string> = {
+  const captions: Record<number, string> = {
     2: `looks like a ${good(String(found.class), right ? 'green' : 'red')}, ${sureness(found.confidence)} sure`,
     3: paint('dim', `it is a ${label}`),
     4: paint('dim', `run in ${formatDuration(answer.timing?.runMs ?? 0)} on ${answer.device ?? 'cpu'}`),
   };
   return Array.from({ length: SIDE }, (_, row) => {
     const line = pixels.slice(row * SIDE, (row + 1) * SIDE).map(shade);
-    return `  ${line.join('')}   ${beside[row] ?? ''}`.trimEnd();
+    return `  ${line.join('')}   ${captions[row] ?? ''}`.trimEnd();
   });
 }
 
@@ -35,7 +35,7 @@ function shade(ink: number): string {
   return SHADES[Math.min(SHADES.length - 1, Math.round(ink * (SHADES.length - 1)))] as string;
 }
 
-/** What was measured; the same on a terminal and in a pipe, but for the table's borders. */
+/** The measurements; the same on a terminal and in a pipe, except for the table's borders. */
 export function demoView(demo: DemoJson, layout: Layout): string[] {
   const { paint } = layout;
   const { accuracy, batch, latency } = demo;
@@ -93,7 +93,7 @@ function emphasis(paint: Paint): (text: string, colour?: 'green' | 'red') => str
   return (text, colour = 'green') => paint('bold', paint(colour, text));
 }
 
-/** Three commands that work from where the reader is; `redis` is what has to be named in them. */
+/** Three commands that work from the current directory; `redis` is the server to be named in them. */
 export function tryNext(
   { infer, oneDigit }: Invocation,
   demo: DemoJson,
@@ -121,7 +121,7 @@ export function tryNext(
   return ['', heading('Try next', paint), ...commandLines(commands, paint)];
 }
 
-/** What still runs after `--keep`, and how to end it. */
+/** What keeps running after `--keep`, and how to stop it. */
 export function keptView({ infer }: Invocation, kept: Kept, paint: Paint): string[] {
   const commands: Command[] = [[`kill ${kept.workerPid}`, 'the worker']];
   if (kept.stateDir !== null) {
@@ -132,7 +132,7 @@ export function keptView({ infer }: Invocation, kept: Kept, paint: Paint): strin
   return ['', heading('Still running; to end it', paint), ...commandLines(commands, paint), ...notes];
 }
 
-/** What to type, and what it is or does. */
+/** What to type, and what it does. */
 type Command = readonly [string, string];
 
 function commandLines(commands: readonly Command[], paint: Paint): string[] {
@@ -140,7 +140,7 @@ function commandLines(commands: readonly Command[], paint: Paint): string[] {
   return commands.map(([command, why]) => `  ${paint('cyan', command.padEnd(width))}  ${paint('dim', why)}`);
 }
 
-/** Never rounded up to a certainty that no model has. */
+/** Never rounded up to a certainty that the model does not have. */
 function sureness(confidence: number): string {
   return percent(Math.floor(confidence * 10_000) / 10_000);
 }

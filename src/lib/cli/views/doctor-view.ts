@@ -62,7 +62,7 @@ export function doctorView(
   });
 }
 
-/** Checks skipped for one reason share a line: with Redis away that is most of them. */
+/** Checks skipped for the same reason share a line: if Redis is unreachable, that is most of them. */
 function together(results: readonly CheckResult[]): CheckResult[] {
   const seen = new Set<string>();
   return results.flatMap((result) => {
@@ -102,14 +102,14 @@ function resultLines(result: CheckResult, titleWidth: number, layout: Layout, ve
   ];
 }
 
-/** Below this a column of words is harder to read than lines that the terminal breaks. */
+/** Below this width, a column of words is harder to read than lines broken by the terminal. */
 const NARROW = 30;
 
 function wrap(text: string, width: number): string[] {
   return width < NARROW ? [text] : wrapWords(text, width);
 }
 
-/** What it comes to: counts, what is ready, what is not and why. */
+/** The summary: counts, what is ready, what is not and why. */
 export function verdictLines({ verdict, results, ms }: Diagnosis, { paint }: Layout): string[] {
   const { ok, warn, fail, skip } = verdict.counts;
   const parts = [
@@ -147,8 +147,8 @@ export function checkListView(checks: readonly Check[], layout: Layout): string[
 }
 
 /**
- * The whole of it as Markdown, to paste into an issue.
- * @param mask takes out what must not leave the machine; applied to every line.
+ * The complete report as Markdown, to paste into an issue.
+ * @param mask removes what must not leave the machine; applied to every line.
  */
 export function reportLines(diagnosis: Diagnosis, mask: (text: string) => string): string[] {
   const { results, verdict, environment } = diagnosis;

@@ -1,6 +1,6 @@
 import { count } from '../../core/counts.js';
 
-/** `9 of 40 rows have no result, the first is row 1`; row numbers from 0, `undefined` where they are not known. */
+/** `9 of 40 rows have no result, the first is row 1`; row numbers from 0, `undefined` when unknown. */
 export function failedRowsText(failed: number, rows: number, first?: number): string {
   const which =
     first === undefined ? '' : failed === 1 ? `: row ${first + 1}` : `, the first is row ${first + 1}`;

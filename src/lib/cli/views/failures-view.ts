@@ -6,7 +6,7 @@ import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { renderTable } from '../output/table.js';
 import { heading, type Layout } from '../output/text.js';
 
-/** The summary that comes before the list on a terminal. */
+/** The summary above the list on a terminal. */
 export function failuresView(
   groups: readonly FailureGroup[],
   looked: { looked: number; total: number },

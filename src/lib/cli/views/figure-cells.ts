@@ -3,7 +3,7 @@ import type { FiguresJson, Spread } from '../../deployment/figures.js';
 import type { Cell } from '../output/table.js';
 import { perSecond } from '../output/text.js';
 
-/** `p50 1.2 ms`, `p90 …`, `p99 …`, one under the other; a dash where no job ran. */
+/** `p50 1.2 ms`, `p90 …`, `p99 …`, stacked; a dash where no job ran. */
 export function latencyCell(spread: Spread | null): Cell {
   if (spread === null) return '-';
   return {
@@ -18,7 +18,7 @@ export function batchCell({ batches: { rows } }: FiguresJson): Cell {
   return { values: [`p50 ${value(rows.p50)}`, `mean ${value(rows.mean)}`, `max ${value(rows.max)}`] };
 }
 
-/** Why micro-batches went out, the most frequent reason first: `idle 75 %`, `full 25 %`. */
+/** Why micro-batches were closed, the most frequent reason first: `idle 75 %`, `full 25 %`. */
 export function closedCell({ batches: { count: all, closed } }: FiguresJson): Cell {
   const reasons = Object.entries(closed).filter(([, times]) => times > 0);
   if (reasons.length === 0) return '-';

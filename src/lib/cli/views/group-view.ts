@@ -4,14 +4,14 @@ import { formatDuration } from '../../core/units.js';
 import type { GroupRecord } from '../../queue/types.js';
 import { facts, type Layout } from '../output/text.js';
 
-/** How the sending of an open group stands. */
+/** Whether an open group is still being sent. */
 export function sendingState({ state, submitterGoneMs: gone }: GroupRecord): string {
   if (state === 'cancelled') return 'not all of it was submitted';
   if (gone === undefined) return 'still being submitted';
   return `its submit stopped ${formatDuration(gone)} ago before the end`;
 }
 
-/** What to do about an open group whose submit is gone. */
+/** What to do about an open group whose submitter has exited. */
 export function resumeHint(group: GroupRecord): string | undefined {
   if (group.closed || group.submitterGoneMs === undefined || group.state === 'cancelled') return undefined;
   const id = printable(group.id);

@@ -19,14 +19,14 @@ export function exitCodesView(codes: readonly ExitCodeFacts[], layout: Layout): 
 export interface VariableJson {
   name: string;
   flag: string | null;
-  /** In words; null when there is none. */
+  /** As text; null when there is none. */
   default: string | null;
   meaning: string;
-  /** Where its setting comes from now: `flag`, `env`, `file` or `default`. */
+  /** Source of its current value: `flag`, `env`, `file` or `default`. */
   source: string;
 }
 
-/** Every variable of the table of settings, in its order. */
+/** Every variable in the table of settings, in its order. */
 export function variables(loaded: LoadedSettings): VariableJson[] {
   return SETTING_NAMES.map((name) => {
     const { env, flag, doc, defaultText, default: value } = settingOf(name);

@@ -41,7 +41,7 @@ const WORKER_COLUMNS: Column[] = [
   { title: 'BEAT', align: 'right' },
 ];
 
-/** Redis, queues, workers, and at the end, next to the prompt, what is wrong: `infer inspect`. */
+/** Redis, queues, workers and, at the end, next to the prompt, any problems: `infer inspect`. */
 export function inspectView(overview: Overview, layout: Layout, now: number): string[] {
   const problems = problemLines(findProblems(overview), layout);
   return [
@@ -52,10 +52,10 @@ export function inspectView(overview: Overview, layout: Layout, now: number): st
   ];
 }
 
-/** Problems that a live view has room for above its tables. */
+/** Number of problems shown above the tables of a live view. */
 const MOST_LIVE = 4;
 
-/** The same for a screen of few lines, of which the last are cut: what is wrong comes first. */
+/** The same for a screen with few lines, of which the last are cut: problems come first. */
 export function liveInspectView(overview: Overview, layout: Layout): string[] {
   const found = findProblems(overview);
   const more = found.length - MOST_LIVE;
@@ -70,7 +70,7 @@ export function liveInspectView(overview: Overview, layout: Layout): string[] {
   ];
 }
 
-/** @param brief the counts by priority in a line below, where as a column they would cost a second table */
+/** @param brief puts the counts by priority in a line below; as a column they would need a second table */
 function tables(
   { queues, workers, autoscalers }: Overview,
   layout: Layout,
@@ -138,16 +138,16 @@ export function queueTable(queues: readonly QueueSnapshot[], layout: Layout, bri
   return [...table, ...titledParts('By priority', parts, layout)];
 }
 
-/** Columns below which the rows of a batch would push the table out of its frame. */
+/** With fewer columns, the rows per batch would not fit in the frame. */
 const WIDE = 120;
 
-/** `digits@1×256`: name, version and, where there is room, how many rows run together now. */
+/** `digits@1×256`: name, version and, if there is room, how many rows currently run together. */
 function modelText(model: WorkerRecord['models'][number], { width }: Layout): string {
   const batch = width >= WIDE ? `×${model.batch}` : '';
   return `${model.name}@${model.version}${batch}`;
 }
 
-/** Below this, names stand one under the other: 80 columns should hold a worker in a line. */
+/** Below this, names are stacked, so that 80 columns can show a worker in a line. */
 const NARROW = 100;
 
 function several(values: readonly string[], { tty, width }: Layout): Cell {
@@ -191,8 +191,8 @@ function priorities(byPriority: readonly number[]): string {
 }
 
 /**
- * On a terminal, drops the named columns that say nothing in any row, to fit 80 columns. In a pipe
- * columns are always all there: scripts count them.
+ * On a terminal, drops the named columns that are empty in every row, to fit 80 columns. In a pipe all
+ * columns are always present, because scripts count them.
  */
 function withoutEmpty(
   columns: Column[],

@@ -7,7 +7,7 @@ import { facts, heading, type Layout } from '../output/text.js';
 import { sendingState } from './group-view.js';
 import { isoTime } from './job-lists.js';
 
-/** A bulk submission for a person: how far it is, how its chunks stand, what failed and why. */
+/** A bulk submission for display: its progress, the state of its chunks, what failed and why. */
 export function inspectedGroupView(group: GroupDetail, layout: Layout, now: number): string[] {
   const { paint } = layout;
   const ended = group.state === 'failed' || group.state === 'cancelled';
@@ -63,7 +63,7 @@ function timeline(group: GroupDetail, { paint }: Layout, now: number): string[] 
     [submittedAt, 'submitted'],
     [firstStartAt, 'first chunk started'],
     [finishedAt === undefined ? lastEndAt : undefined, 'last chunk ended so far'],
-    [finishedAt, group.state !== 'completed' ? 'ended, not all of it well' : 'ended'],
+    [finishedAt, group.state !== 'completed' ? 'ended with failures' : 'ended'],
   ];
   const known = events.filter((event): event is [number, string] => event[0] !== undefined);
   const lines = known.map(([at, text]) => {

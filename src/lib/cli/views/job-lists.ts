@@ -31,7 +31,7 @@ const STATE: Columns = [
 ];
 const WHERE: Columns = [
   { title: 'QUEUE', cell: ({ queue }) => queue },
-  { title: 'MODEL', cell: ({ model }) => model },
+  { title: 'MODEL', cell: ({ model }) => model ?? '-' },
   { title: 'ROWS', align: 'right', cell: ({ rows }) => String(rows) },
 ];
 const PRIORITY: ListColumn<JobRecord> = {
@@ -62,7 +62,7 @@ function error(job: JobRecord): FailureRecord | undefined {
   return job.state === 'completed' ? undefined : job.failure;
 }
 
-/** Jobs of any state; `empty` is what to say when there is none. */
+/** Jobs of any state; `empty` is the message when there are none. */
 export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord> {
   return {
     columns: [
@@ -90,7 +90,7 @@ export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord
   };
 }
 
-/** Jobs that failed: why comes before what they were. */
+/** Failed jobs, with the reason before the other columns. */
 export function failedList(now: number): ListView<JobRecord> {
   return {
     columns: [
@@ -122,16 +122,16 @@ export interface ActiveJson {
   attempt: number;
   startedAt: number;
   ageMs: number;
-  /** Milliseconds its lock lives unless renewed; null = it lapsed, its worker is lost. */
+  /** Milliseconds until its lock expires unless renewed; null = it expired, its worker is lost. */
   lockMs: number | null;
 }
 
 function activeJson(job: ActiveJob, now: number): ActiveJson {
-  const { id, queue, model, rows, priority, device, lockMs } = job;
+  const { id, queue, rows, priority, device, lockMs } = job;
   return {
     id,
     queue,
-    model,
+    model: modelJson(job),
     rows,
     priority,
     worker: job.worker ?? null,
@@ -143,7 +143,7 @@ function activeJson(job: ActiveJob, now: number): ActiveJson {
   };
 }
 
-/** Jobs that run. */
+/** Running jobs. */
 export function activeList(now: number): ListView<ActiveJob> {
   return {
     columns: [

@@ -12,7 +12,7 @@ import { facts, heading, type Layout, type Paint } from '../output/text.js';
 import { isoTime, stateFormat } from './job-lists.js';
 import { placeFacts } from './place-view.js';
 
-/** One job for a person: what it is, where it stands, and all that happened to it. */
+/** One job for display: its properties, its state, and everything that happened to it. */
 export function jobView(
   job: PlacedJob,
   payload: readonly TensorPreview[] | null | undefined,
@@ -42,7 +42,7 @@ export function jobView(
 function aboutJob(job: PlacedJob, now: number): [string, string][] {
   const rows: [string, string | undefined][] = [
     ['queue', printable(job.queue)],
-    ['model', printable(routeOf(job))],
+    ['model', modelText(job)],
     [
       'layout',
       job.newer && `infer ${job.newer.since} or newer reads the rest of it; ${upgradeFix(job.newer)}`,
@@ -60,7 +60,7 @@ function aboutJob(job: PlacedJob, now: number): [string, string][] {
     ['time limit', job.timeLimitMs === undefined ? undefined : formatDuration(job.timeLimitMs)],
     [
       'cancel',
-      job.cancelAsked && job.finishedAt === undefined ? 'asked for, its worker will let go' : undefined,
+      job.cancelAsked && job.finishedAt === undefined ? 'requested; its worker will stop it' : undefined,
     ],
     ['queued', job.meta && formatDuration(job.meta.queueMs)],
     ['ran', ranText(job)],
@@ -75,9 +75,13 @@ function aboutJob(job: PlacedJob, now: number): [string, string][] {
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
 
+function modelText({ model, version }: JobDetail): string {
+  return model === undefined ? '-' : printable(routeOf({ model, version }));
+}
+
 function inputText({ input, newer }: PlacedJob): string | undefined {
   if (input !== undefined) return keptText(input);
-  return newer === undefined ? 'not kept any more' : undefined;
+  return newer === undefined ? 'no longer kept' : undefined;
 }
 
 function nextTryText(leftMs: number): string {
@@ -87,7 +91,7 @@ function nextTryText(leftMs: number): string {
 function lockText({ lockMs }: PlacedJob): string | undefined {
   if (lockMs === undefined) return undefined;
   return lockMs === null
-    ? 'lapsed: its worker is lost, another will take it over'
+    ? 'expired: its worker is lost, another will take it over'
     : `${formatDuration(lockMs)} left unless renewed`;
 }
 
@@ -116,7 +120,7 @@ function keptText({ bytes, expiresInMs }: Kept): string {
 function resultText(job: PlacedJob): string | undefined {
   if (job.result !== undefined) return keptText(job.result);
   if (job.state !== 'completed') return undefined;
-  return job.resultTtl === 0 ? 'none was to be kept' : 'not kept any more';
+  return job.resultTtl === 0 ? 'not to be kept' : 'no longer kept';
 }
 
 const WORDS: Record<TimelineEvent['event'], string> = {
@@ -141,7 +145,7 @@ function timelineLines({ timeline }: PlacedJob, paint: Paint): string[] {
     `${paint('dim', isoTime(event.at))}  ${(offsets[i] ?? '').padStart(width)}  ${eventText(event, paint)}`.trimEnd(),
   );
   if (forgotten > 0) {
-    lines.splice(1, 0, paint('dim', `${plural(forgotten, 'earlier hold')} on it, of which nothing is kept`));
+    lines.splice(1, 0, paint('dim', `${plural(forgotten, 'earlier hold')} on it, without details`));
   }
   return lines;
 }
@@ -168,7 +172,7 @@ function eventText({ event, worker, attempt, code, message, delayMs }: TimelineE
 
 function payloadLines(payload: readonly TensorPreview[] | null, paint: Paint): string[] {
   if (payload === null)
-    return [paint('dim', 'not kept any more: only waiting, running and failed jobs have it')];
+    return [paint('dim', 'no longer kept: only waiting, running and failed jobs have it')];
   return payload.map(({ name, type, shape, bytes, values, cut }) => {
     const shown = values.map((value) =>
       typeof value === 'string' ? printable(JSON.stringify(value)) : String(value),

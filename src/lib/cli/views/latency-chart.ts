@@ -12,19 +12,18 @@ export interface ChartOptions {
   width: number;
   /** Lines of the plot, without axis and legend. */
   height?: number;
-  /** A line is drawn at this latency, ms. */
+  /** Draws a line at this latency, ms. */
   thresholdMs?: number | undefined;
 }
 
 const HEIGHT = 10;
 const MOST_CELLS = 9;
-/** Latencies further apart than this share are drawn on a log scale. */
+/** A larger ratio between latencies is drawn on a log scale. */
 const LOG_FROM = 20;
 const MARKS = { p50: 'o', p99: '#', both: '8', threshold: '-' };
 
 /**
- * p50 and p99 over rate, one column a step: text only. Empty where it would not fit or would have
- * nothing to compare.
+ * p50 and p99 over rate, one column per step, as text. Empty if it would not fit or has nothing to compare.
  */
 export function latencyChart(points: readonly ChartPoint[], options: ChartOptions): string[] {
   const { height = HEIGHT, thresholdMs } = options;
@@ -48,7 +47,7 @@ export function latencyChart(points: readonly ChartPoint[], options: ChartOption
   const cells = Math.min(MOST_CELLS, Math.max(...rates.map((rate) => rate.length)) + 2);
   const room = Math.floor((options.width - gutter - 3) / cells);
   if (room < 2) return [];
-  // The last steps are where it bends.
+  // Keep the last steps, which show the bend.
   const shown = points.slice(-room);
   const lines: string[] = [];
   const lineAt = thresholdMs === undefined ? -1 : rowOf(thresholdMs);
@@ -73,13 +72,13 @@ function markOf(point: ChartPoint, row: number, rowOf: (ms: number) => number): 
   return p99 ? MARKS.p99 : p50 ? MARKS.p50 : '';
 }
 
-/** Text in the middle of a column. */
+/** Centres text in a column. */
 function column(text: string, fill: string, width: number): string {
   const left = Math.floor((width - text.length) / 2);
   return fill.repeat(left) + text + fill.repeat(Math.max(0, width - left - text.length));
 }
 
-/** `50`, `1.6k`, `102k`: four characters or five. */
+/** `50`, `1.6k`, `102k`: four or five characters. */
 function shortNumber(value: number): string {
   if (value < 1000) return String(Number(value.toFixed(1)));
   const thousands = value / 1000;

@@ -5,7 +5,7 @@ import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
 
-/** A model that could not be read; one bad file hides no other. */
+/** A model that could not be read; one bad file does not hide others. */
 export interface BrokenModel {
   name: string;
   message: string;
@@ -36,7 +36,7 @@ export function modelsView(models: readonly ModelSignature[], layout: Layout): s
   return rows.length === 0 && layout.tty ? [paint('dim', 'no models')] : renderTable(COLUMNS, rows, layout);
 }
 
-/** What a user should know of models that load, of those that do not, and of what is taken for none. */
+/** Warnings about models that load, errors of those that do not, and things not recognised as models. */
 export function amissLines(
   {
     models,
@@ -61,14 +61,14 @@ export function amissLines(
   ];
 }
 
-/** `pixels float32[batch,64]`: the row's shape with the batch axis where the model has it, and its default. */
+/** `pixels float32[batch,64]`: the row's shape with the batch axis if the model has one, and its default. */
 export function tensorText(tensor: TensorSignature): string {
   const dims = tensor.shape.map((dim) => (dim === null ? '?' : String(dim)));
   if (tensor.batchAxis !== null) dims.splice(tensor.batchAxis, 0, 'batch');
   return `${tensor.name} ${tensor.type}[${dims.join(',')}]${defaultText(tensor)}`;
 }
 
-/** ` = 16000`, after an input that may be left out. */
+/** ` = 16000`, after an optional input. */
 function defaultText({ default: value }: TensorSignature): string {
   if (value === undefined) return '';
   return Array.isArray(value) ? ' = […]' : ` = ${JSON.stringify(value)}`;

@@ -1,7 +1,7 @@
 import { count, plural } from '../../core/counts.js';
 import type { JobsPage } from '../../deployment/read-jobs.js';
 
-/** How much of all jobs that match a page shows; undefined when it shows them all. */
+/** How many of the matching jobs a page shows; undefined when it shows all. */
 export function pageSize({
   jobs,
   looked,
@@ -13,6 +13,6 @@ export function pageSize({
   if (next === undefined && total <= jobs.length && !partial) return undefined;
   const shown = plural(jobs.length, 'job');
   if (exact && !partial) return `${shown} of ${count(total)}`;
-  const seen = `${shown}, after a look at ${count(looked)} of ${count(total)} at most`;
+  const seen = `${shown}, examined ${count(looked)} of at most ${count(total)}`;
   return partial ? `${seen}: others may belong here, narrow it with --queue, --state or --priority` : seen;
 }

@@ -42,7 +42,7 @@ export const queueList: ListView<QueueRow> = {
   empty: 'no queue yet: infer submit makes one',
 };
 
-/** Most urgent first, one under the other; only priorities that have jobs. */
+/** Most urgent first, stacked; only priorities that have jobs. */
 function priorities({ byPriority }: QueueRow): Cell {
   const values = byPriority
     .map((jobs, priority) => ({ jobs, priority }))
@@ -52,7 +52,7 @@ function priorities({ byPriority }: QueueRow): Cell {
   return values.length === 0 ? '-' : { values };
 }
 
-/** How long until it is empty; a queue that more is put into than taken out of never is. */
+/** Time until it is empty; never, if more is added than processed. */
 export function drained({ etaMs, growing }: Pick<QueueRow, 'etaMs' | 'growing'>): Cell {
   if (growing) return { text: 'growing', format: 'yellow' };
   return etaMs === null ? '-' : formatDuration(etaMs);

@@ -11,7 +11,7 @@ import { type Column, renderTable } from '../output/table.js';
 import { facts, type Layout } from '../output/text.js';
 import { placeFacts } from './place-view.js';
 
-/** What the view needs of a result. */
+/** The fields of a result that the view needs. */
 export type JobResultJson = Omit<JobResult, 'queue' | 'model'> & Partial<JobPlace>;
 
 interface ClassRow {
@@ -33,7 +33,7 @@ const CLASS_COLUMNS: Column[] = [
 ];
 const ROWS_SHOWN = 20;
 
-/** One job for a person. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
+/** One job for display. In a pipe: the bare result as JSON, so that `infer result ID | jq` works. */
 export function resultView(job: JobResultJson, layout: Layout, now = serverTime()): string[] {
   const partly = job.state === 'failed' && job.rowsDone !== undefined;
   if (!layout.tty && (job.state === 'completed' || partly)) return [jsonText(job.result ?? null)];
@@ -54,7 +54,7 @@ function placeLines(job: JobResultJson, layout: Layout): string[] {
   return rows.length === 0 ? [] : ['', ...facts(rows, layout.paint)];
 }
 
-/** Waiting for its next try: when that is, and why the last one failed. */
+/** Waiting for its next attempt: when that is, and why the last one failed. */
 function delayedView(job: JobResultJson, layout: Layout, now: number): string[] {
   const { paint } = layout;
   const wait =
@@ -70,7 +70,7 @@ function delayedView(job: JobResultJson, layout: Layout, now: number): string[] 
 }
 
 function payloadView({ result, task }: JobResultJson, layout: Layout): string[] {
-  // Told by the task: a model or a handler may call a value of its own `class`.
+  // Determined by the task: a model or a handler may call a value of its own `class`.
   if (task === 'classification') {
     if (isClassRow(result)) return [classLine(result, layout)];
     if (
@@ -127,7 +127,7 @@ function failureView(job: JobResultJson, error: FailureRecord, layout: Layout): 
   ];
 }
 
-/** Where the time went and who did it. */
+/** Where the time went, and which worker ran it. */
 function timingView(job: JobResultJson, { paint }: Layout): string[] {
   const rows: [string, string][] = [];
   if (job.timing !== null) {

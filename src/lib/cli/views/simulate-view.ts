@@ -16,7 +16,7 @@ const COLUMNS: Column[] = [
   })),
 ];
 
-/** One table; on a terminal and for one trace also what happened over time. */
+/** One table; on a terminal and for one trace, also the course over time. */
 export function simulateView(simulation: SimulationJson, layout: Layout): string[] {
   const { traces, mean } = simulation;
   const rows = traces.flatMap(({ trace, policies }) =>
@@ -33,7 +33,7 @@ export function simulateView(simulation: SimulationJson, layout: Layout): string
   return layout.tty ? [...table, ...chartLines(simulation, layout)] : table;
 }
 
-/** What the figures were computed with; in time: waited no longer than the target. */
+/** The assumptions behind the figures; "in time" means waiting no longer than the target. */
 export function assumptionsText(simulation: SimulationJson): string {
   const { coldStartMs, serviceMs, serviceFromTrace, targetWaitMs, min, max, spare, seeds } = simulation;
   const bounds = `${min} to ${max} workers${spare > 0 ? `, ${spare} spare` : ''}`;
@@ -81,12 +81,12 @@ function chartLines({ traces }: SimulationJson, { width, paint }: Layout): strin
   return lines;
 }
 
-/** A row of bars under its highest value: `waiting      max 420 ▁▃█▂`. */
+/** A row of bars after its highest value: `waiting      max 420 ▁▃█▂`. */
 function barLine(label: string, values: readonly number[], room: number): string {
   const columns = squeezed(values, room);
   const most = Math.max(...columns, 0);
   const bars = columns.map((value) => {
-    // Anything above nothing shows.
+    // Anything above zero is visible.
     const step = most === 0 ? 0 : Math.ceil((value / most) * (BARS.length - 1));
     return BARS[step] as string;
   });
@@ -94,7 +94,7 @@ function barLine(label: string, values: readonly number[], room: number): string
   return `${head} ${bars.join('')}`.trimEnd();
 }
 
-/** The highest of each column's values: a short peak must show. */
+/** The highest of each column's values: a short peak must remain visible. */
 function squeezed(values: readonly number[], room: number): number[] {
   const columns = Math.min(room, values.length);
   return Array.from({ length: columns }, (_, at) => {
@@ -110,7 +110,7 @@ function axisLine({ pieceMs, arrivals }: TimelineJson, room: number): string {
   return `${' '.repeat(LABEL)}0${end.padStart(Math.max(end.length + 1, columns - 1))}`;
 }
 
-/** What the policies did, in their words: for `--verbose`. */
+/** The policies' decisions as they put them: for `--verbose`. */
 export function decisionLines({ traces }: SimulationJson): string[] {
   return traces.flatMap(({ policies }) =>
     policies.flatMap(({ policy, timeline }) =>

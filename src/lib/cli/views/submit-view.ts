@@ -5,7 +5,7 @@ import { facts, type Layout } from '../output/text.js';
 
 type Submitted = SubmittedJob | Omit<SubmittedGroup, 'priority'>;
 
-/** In a pipe only the id, so that `id=$(infer submit x.json)` works without a flag. */
+/** In a pipe, only the id, so that `id=$(infer submit x.json)` works without a flag. */
 export function submitView(submitted: Submitted, layout: Layout, quiet = false): string[] {
   const id = 'group' in submitted ? submitted.group : submitted.id;
   if (quiet || !layout.tty) return [printable(id)];
@@ -21,11 +21,11 @@ export function submitView(submitted: Submitted, layout: Layout, quiet = false):
   }
   const what = 'group' in submitted ? 'group ' : '';
   const note =
-    'duplicate' in submitted && submitted.duplicate === true ? ' was there already, nothing was added' : '';
+    'duplicate' in submitted && submitted.duplicate === true ? ' already exists; nothing was added' : '';
   return [`${what}${paint('bold', printable(id))}${note}`, ...facts(about, paint)];
 }
 
-/** The command that shows what became of it. */
+/** The command that shows the outcome. */
 export function afterSubmit(submitted: Submitted): string {
   return `infer result ${'group' in submitted ? submitted.group : submitted.id} --wait`;
 }

@@ -11,7 +11,7 @@ const DONE_COLUMNS: Column[] = [{ title: 'SETTING' }, { title: 'WAS' }, { title:
 type Row = { name: string; from: string; to: string; now?: string };
 type Nodes = readonly { label: string; changes: readonly Row[] }[];
 
-/** What would be set: `apply` and `rollback` before they do it. */
+/** Planned settings: shown by `apply` and `rollback` before the change. */
 export function diffView(nodes: Nodes | readonly NodePlan[], layout: Layout): string[] {
   return table(nodes, DIFF_COLUMNS, layout, ({ name, from, to }) => [
     name,
@@ -20,7 +20,7 @@ export function diffView(nodes: Nodes | readonly NodePlan[], layout: Layout): st
   ]);
 }
 
-/** What the servers say after the change; a value other than the one set stands out. */
+/** Settings read back after the change; a value other than the one set is highlighted. */
 export function doneView({ nodes }: ChangeJson, layout: Layout): string[] {
   return table(nodes, DONE_COLUMNS, layout, ({ name, from, to, now = '?' }) => [
     name,
@@ -39,7 +39,7 @@ function table(nodes: Nodes, columns: Column[], layout: Layout, row: (change: Ro
     : renderTable(several ? [{ title: 'SERVER' }, ...columns] : columns, rows, layout);
 }
 
-/** Where it was written for the next start, or what to write there instead. */
+/** Where it was saved for the next start, or what to write there instead. */
 export function persistedLines(change: ChangeJson): { ok: boolean; lines: string[] }[] {
   return (change.persisted ?? []).map(({ ok, text, instead }) => ({
     ok,

@@ -1,5 +1,6 @@
-import { count, plural } from '../../core/counts.js';
+import { count, percent, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
+import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import type { NodeReport, TuneReport } from '../../tune/read-report.js';
 import type { Finding, Level } from '../../tune/rules.js';
@@ -24,9 +25,11 @@ const FINDING_COLUMNS: Column[] = [
   { title: 'WHY' },
 ];
 
-/** The audit: each server's memory and findings, and what jobs cost. `all` shows what is right too. */
+/**
+ * The audit: each server's memory and findings, and the cost of jobs. `all` includes settings that are right.
+ */
 export function auditView(report: TuneReport, layout: Layout, all: boolean): string[] {
-  // A pipe gets every line: a script asks for what it wants.
+  // A pipe gets every line: a script filters for itself.
   const shown = (finding: Finding): boolean =>
     all || !layout.tty || (finding.level !== 'ok' && finding.level !== 'unknown');
   const { paint } = layout;
@@ -34,7 +37,7 @@ export function auditView(report: TuneReport, layout: Layout, all: boolean): str
   const lines: string[] = [];
   if (report.unfinished !== null) {
     lines.push(
-      `${paint('yellow', '!')} a change was cut off in the middle: ${printable(report.unfinished)}`,
+      `${paint('yellow', '!')} a change was interrupted: ${printable(report.unfinished)}`,
       `  ${paint('dim', 'Try:')} ${paint('cyan', 'infer redis-tune rollback')}`,
       '',
     );
@@ -68,9 +71,9 @@ function nodeHead(node: NodeReport, report: TuneReport, layout: Layout): string[
   return [...titledParts('Redis', parts, layout), ...refused];
 }
 
-/** Least width in which a reason is worth a column of its own. */
+/** Minimum width for a separate column of reasons. */
 const WHY_WIDTH = 36;
-/** And the most: longer lines are hard to read. */
+/** And the maximum: longer lines are hard to read. */
 const WHY_WIDEST = 100;
 const BORDERS = 3;
 
@@ -97,7 +100,7 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   const inTable = taken <= layout.width;
   const lines = findings.flatMap((finding) => [
     `${layout.paint(FORMATS[finding.level], finding.level)} ${layout.paint('bold', printable(finding.setting))}`,
-    // Where the terminal is too narrow for the table, what that would have said stands here.
+    // Replaces the table's reasons if the terminal is too narrow for them.
     ...wrapWords(
       printable((inTable ? '' : `is ${finding.now}, wanted ${finding.wanted}: `) + reason(finding)),
       Math.max(20, layout.width - 4),
@@ -107,13 +110,13 @@ function nodeFindings(node: NodeReport, layout: Layout, shown: (one: Finding) =>
   return [...table, ...lines, ...summary];
 }
 
-/** What is not in the table: settings that are right, and those that no one can see. */
+/** What the table leaves out: settings that are right, and those that cannot be read. */
 function summaryOf(hidden: readonly Finding[], { paint }: Layout): string[] {
   const unseen = hidden.filter(({ level }) => level === 'unknown').length;
   const right = hidden.length - unseen;
   return [
-    ...(right === 0 ? [] : [`${plural(right, 'setting')} as they should be`]),
-    ...(unseen === 0 ? [] : [`${plural(unseen, 'setting')} that cannot be seen here`]),
+    ...(right === 0 ? [] : [`${plural(right, 'setting is', 'settings are')} correct`]),
+    ...(unseen === 0 ? [] : [`${plural(unseen, 'setting')} cannot be seen here`]),
   ].map((text) => paint('dim', `${text}: --verbose shows them`));
 }
 
@@ -145,7 +148,7 @@ const KIND_COLUMNS: Column[] = [
   { title: 'TOGETHER', align: 'right' },
 ];
 
-/** What jobs, results and event streams take, what more fits, and who else is there. */
+/** Memory used by jobs, results and event streams, how many more fit, and other users of the server. */
 function jobsSection({ jobs, nodes, role }: TuneReport, layout: Layout): string[] {
   const { paint } = layout;
   const lines = [heading('What jobs cost', paint)];
@@ -178,10 +181,10 @@ function jobsSection({ jobs, nodes, role }: TuneReport, layout: Layout): string[
 
 function share(bytes: number, nodes: readonly NodeReport[]): string {
   const used = nodes.reduce((sum, node) => sum + node.usedMemory, 0);
-  return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of what is in use)`;
+  return used === 0 ? '' : ` (${Math.round((bytes / used) * 100)} % of the memory in use)`;
 }
 
-/** Width of `event streams` and the like, and of the gap behind it. */
+/** Width of labels such as `event streams`, including the gap. */
 const NAME_WIDTH = 15;
 
 function roomLines({ room, keyspace, label }: NodeReport, several: boolean, layout: Layout): string[] {
@@ -192,12 +195,12 @@ function roomLines({ room, keyspace, label }: NodeReport, several: boolean, layo
   const where = several ? `${printable(label)}: ` : '';
   const by =
     room.basis === 'measured'
-      ? `at ${formatBytes(room.bytesPerJob)} each, the dearest kind`
-      : `at ${formatBytes(room.bytesPerJob)} each, taken for 1 KB in and 1 KB out`;
+      ? `at ${formatBytes(room.bytesPerJob)} each, the most expensive kind`
+      : `at ${formatBytes(room.bytesPerJob)} each, assuming 1 KB in and 1 KB out`;
   const fits =
     room.jobs === null
-      ? 'cannot be told: no limit is set'
-      : `${count(room.jobs)} more jobs before new work is refused at 80 %, ${by}`;
+      ? 'unknown: no limit is set'
+      : `${count(room.jobs)} more jobs before new work is refused at ${percent(THRESHOLDS.memoryFull.value)}, ${by}`;
   const lines = named('room', where + fits);
   if (keyspace !== null && keyspace.others.keys > 0) {
     const about = keyspace.looked < keyspace.keys ? 'about ' : '';

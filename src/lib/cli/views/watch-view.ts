@@ -4,34 +4,34 @@ import { wrapWords } from '../output/sentence.js';
 import type { Paint } from '../output/text.js';
 import { visibleWidth } from '../output/width.js';
 
-/** The course of one figure, oldest first; null where nothing was known. */
+/** The history of one figure, oldest first; null where unknown. */
 export interface Course {
   label: string;
   values: readonly (number | null)[];
-  /** The newest value as people read it. */
+  /** The newest value, formatted. */
   shown: string;
 }
 
-/** What is drawn of one queue or worker: a line of charts. */
+/** What is drawn for one queue or worker: a line of charts. */
 export interface ChartRow {
   name: string;
   courses: readonly Course[];
 }
 
-/** One picture of `--watch`, before it is fitted to its terminal. */
+/** One frame of `--watch`, before it is fitted to the terminal. */
 export interface Frame {
-  /** What is watched: `infer inspect`. */
+  /** The watched command: `infer inspect`. */
   title: string;
   everyMs: number;
-  /** When what it shows was read, `15:04:05`. */
+  /** When its data was read, `15:04:05`. */
   clock: string;
   paused: boolean;
   sort: string;
-  /** Why what it shows is old, and for how long it has been. */
+  /** Why the data is old, and for how long. */
   trouble: { message: string; sinceMs: number } | undefined;
   body: readonly string[];
   charts: readonly ChartRow[];
-  /** False where no key can be read: none is offered. */
+  /** False if keys cannot be read: then none are offered. */
   keys: boolean;
 }
 
@@ -41,15 +41,15 @@ export interface FrameSize {
 }
 
 const LEVELS = '▁▂▃▄▅▆▇█';
-/** Cells of a chart: fewer show nothing, more run past a minute or two. */
+/** Cells of a chart: fewer show nothing, more would exceed a minute or two. */
 const CELLS = { least: 8, most: 60 };
-/** Share of the screen that charts may take. */
+/** Share of the screen available to charts. */
 const CHART_SHARE = 1 / 3;
-/** With fewer lines than this the tables come first, of which charts show the course alone. */
+/** With fewer lines, the tables take precedence: charts add only the history. */
 const CHART_ROOM = 18;
 const NAME_MOST = 20;
 
-/** The picture as lines that fit: never more than the rows, none wider than the columns. Pure. */
+/** The frame as lines that fit: never more than the rows, none wider than the columns. Pure. */
 export function drawFrame(frame: Frame, size: FrameSize, paint: Paint): string[] {
   const head = [headLine(frame, paint), ...troubleLines(frame, size, paint)];
   const foot = frame.keys ? [paint('dim', 'p pause · s sort · q quit')] : [];
@@ -75,13 +75,13 @@ function headLine(frame: Frame, paint: Paint): string {
 
 function troubleLines({ trouble }: Frame, { columns }: FrameSize, paint: Paint): string[] {
   if (trouble === undefined) return [];
-  const text = `${trouble.message}; trying again, for ${formatDuration(trouble.sinceMs)} now`;
+  const text = `${trouble.message}; retrying for ${formatDuration(trouble.sinceMs)} now`;
   return wrapWords(`! ${printable(text)}`, columns)
     .slice(0, 3)
     .map((line) => paint('red', line));
 }
 
-/** What does not fit is counted, not dropped in silence. */
+/** Lines that do not fit are counted, not dropped silently. */
 export function fitted(lines: readonly string[], room: number, paint: Paint): string[] {
   if (lines.length <= room) return [...lines];
   if (room <= 0) return [];
@@ -92,7 +92,7 @@ export function fitted(lines: readonly string[], room: number, paint: Paint): st
   ];
 }
 
-/** Two charts side by side where there is room, one under the other where there is not, none below that. */
+/** Two charts per line if there is room, otherwise one per line, otherwise none. */
 function chartLines(rows: readonly ChartRow[], columns: number, paint: Paint): string[] {
   const names = Math.min(NAME_MOST, Math.max(0, ...rows.map((row) => visibleWidth(printable(row.name)))));
   const courses = rows.flatMap((row) => row.courses);
@@ -117,13 +117,15 @@ function chartLines(rows: readonly ChartRow[], columns: number, paint: Paint): s
   );
 }
 
-/** The last values as blocks of eight heights, the highest of them full; nothing known is a gap, zero the lowest. */
+/**
+ * The last values as blocks of eight heights, the highest at full height; unknown is a gap, zero the lowest.
+ */
 export function sparkline(values: readonly (number | null)[], cells: number): string {
   const last = values.slice(-cells);
   const most = Math.max(...last.map((value) => value ?? 0));
   const blocks = last.map((value) => {
     if (value === null) return ' ';
-    // Only zero is drawn as zero: one job in a thousand is still something.
+    // Only zero is drawn as zero: one job in a thousand must be visible.
     const level = value <= 0 ? 0 : Math.max(1, Math.round((value / most) * (LEVELS.length - 1)));
     return LEVELS[level] as string;
   });
@@ -134,7 +136,7 @@ export function sparkline(values: readonly (number | null)[], cells: number): st
 const STYLE = /\u001b\[[0-9;]*m/y;
 const RESET = '\u001b[0m';
 
-/** A line cut to so many columns, its styles closed; `…` stands for what is gone. */
+/** A line truncated to this many columns, with its styles closed; `…` marks the cut. */
 export function cutToWidth(line: string, columns: number): string {
   if (visibleWidth(line) <= columns) return line;
   if (columns <= 0) return '';

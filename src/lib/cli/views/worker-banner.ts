@@ -14,22 +14,22 @@ export interface WorkerBanner {
   /** Address without credentials. */
   redisLabel: string;
   redisSource: string;
-  /** In the order they are served. */
+  /** In serving order. */
   queues: readonly string[];
   models: readonly LoadedModel[];
-  /** Models that should be served and are not. */
+  /** Models that should be served but are not. */
   problems: readonly Pick<ModelProblem, 'message' | 'hint'>[];
-  /** What looks like a model and is none. */
+  /** Things that look like a model but are not. */
   skipped: readonly Pick<Skipped, 'reason' | 'fix'>[];
   gpu: string | null;
-  /** A GPU or its provider was named, so that ending on the CPU must be said. */
+  /** A GPU or its provider was requested, so that running on the CPU must be reported. */
   gpuAsked: boolean;
   /** Null: learned from run times. */
   maxBatch: number | null;
   latencyTargetMs: number;
   batchWindowMs: number;
   concurrency: number;
-  /** It moves between these. */
+  /** Concurrency is adjusted within these. */
   autoscale?: { min: number; max: number } | undefined;
   threads?: number | undefined;
   /** CPU cores of this machine. */
@@ -37,7 +37,7 @@ export interface WorkerBanner {
   drainTimeoutMs: number;
 }
 
-/** What a worker says on standard error once it is ready. */
+/** What a worker prints on standard error once it is ready. */
 export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'paint'>): string[] {
   const own = banner.redisSource === 'embedded' ? " (infer's own)" : '';
   const rows: [string, string][] = [
@@ -48,7 +48,7 @@ export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'pain
     ['batches', batchText(banner)],
     ['runs', runsText(banner)],
   ];
-  // Without a GPU asked for, running on the CPU is what was wanted, not news.
+  // If no GPU was requested, running on the CPU is expected, not news.
   const reasons = banner.gpuAsked ? banner.models.map((model) => model.fallback) : [];
   const fallbacks = new Set(reasons.filter((reason) => reason !== undefined));
   return [
@@ -57,11 +57,11 @@ export function workerBanner(banner: WorkerBanner, { paint }: Pick<Layout, 'pain
     ...[...fallbacks].map((reason) => `${paint('yellow', '!')} not on the GPU: ${printable(reason)}`),
     ...crowded(banner).map((line) => `${paint('yellow', '!')} ${line}`),
     ...modelLines(banner, paint),
-    `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the jobs at hand (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
+    `${paint('green', 'ready')} ${paint('dim', `Ctrl-C finishes the current jobs (${formatDuration(banner.drainTimeoutMs)} at most); a second one exits now`)}`,
   ];
 }
 
-/** What is wrong with models, and what a user should know of those that are served. */
+/** Problems with models, and warnings about served ones. */
 function modelLines({ models, problems, skipped }: WorkerBanner, paint: Layout['paint']): string[] {
   const attempt = (fix: string | null | undefined) =>
     fix === null || fix === undefined ? [] : [`  ${paint('dim', 'Try:')} ${paint('cyan', printable(fix))}`];
@@ -83,7 +83,7 @@ function modelLines({ models, problems, skipped }: WorkerBanner, paint: Layout['
 /** After the first signal. */
 export function drainingLine(activeJobs: number, drainTimeoutMs: number): string {
   if (activeJobs === 0) return 'stopping: no job is running';
-  return `stopping: finishing ${plural(activeJobs, 'job')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to leave now`;
+  return `stopping: finishing ${plural(activeJobs, 'job')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to exit now`;
 }
 
 function modelText({ signature, loadMs }: LoadedModel): string {
@@ -118,7 +118,7 @@ function runsText({ concurrency, autoscale, threads }: WorkerBanner): string {
   return `${many} at a time${each}`;
 }
 
-/** Bounds that were asked for are kept, also where they are more than the machine is good for. */
+/** Requested bounds are kept, even if they exceed what the machine can use. */
 function crowded({ autoscale, threads = 1, cores }: WorkerBanner): string[] {
   const most = (autoscale?.max ?? 0) * threads;
   if (autoscale === undefined || cores === undefined || most <= cores) return [];

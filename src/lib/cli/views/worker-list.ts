@@ -1,16 +1,13 @@
 import { percent } from '../../core/counts.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
-import { isLate, isSilent } from '../../deployment/judgements.js';
+import { isGpuFull, isLate, isSilent } from '../../deployment/judgements.js';
 import type { WorkerRow } from '../../deployment/rows.js';
 import { batchingNote } from '../../model/batching.js';
 import type { ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
 import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
 
-/** The next allocation on such a GPU may fail. */
-const GPU_MEMORY_ALARM = 0.95;
-
-/** `infer inspect workers`; rates, latency and micro-batches are of the last minute. */
+/** `infer inspect workers`; rates, latency and micro-batches cover the last minute. */
 export const workerList: ListView<WorkerRow> = {
   columns: [
     { title: 'WORKER', cell: ({ name }) => name },
@@ -46,7 +43,7 @@ export const workerList: ListView<WorkerRow> = {
     { title: 'MEMORY', align: 'right', cell: ({ rssBytes }) => formatBytes(rssBytes) },
     { title: 'LAG', align: 'right', cell: lag },
     { title: 'BEAT', wide: true, align: 'right', cell: ({ beatAgeMs }) => formatDuration(beatAgeMs) },
-    // Last, since scripts count the columns that were there before.
+    // Last, since scripts count the columns that existed before.
     { title: 'GPU MEMORY', optional: true, align: 'right', cell: gpuMemory },
     { title: 'GPU USE', optional: true, align: 'right', cell: gpuUse },
     { title: 'ONE ROW A RUN', wide: true, optional: true, cell: oneByOne },
@@ -55,7 +52,10 @@ export const workerList: ListView<WorkerRow> = {
   empty: 'no worker is running: infer worker starts one',
 };
 
-/** `digits@1×256`: name, version and how many rows run together now; `(rows mix)` where that is why it is one. */
+/**
+ * `digits@1×256`: name, version and how many rows currently run together; `(rows mix)` where that is why it
+ * is one.
+ */
 function models({ models: loaded }: WorkerRow): Cell {
   if (loaded.length === 0) return '-';
   return {
@@ -74,19 +74,18 @@ function oneByOne({ models: loaded }: WorkerRow): Cell {
   return why.length === 0 ? '-' : { values: why };
 }
 
-/** Of all programs on the GPU together. */
+/** Used by all programs on the GPU. */
 function gpuMemory({ gpuMemory: memory }: WorkerRow): Cell {
   if (memory === null) return '-';
-  const { usedBytes, totalBytes } = memory;
-  const text = `${formatBytes(usedBytes)} of ${formatBytes(totalBytes)}`;
-  return totalBytes > 0 && usedBytes / totalBytes > GPU_MEMORY_ALARM ? { text, format: 'yellow' } : text;
+  const text = `${formatBytes(memory.usedBytes)} of ${formatBytes(memory.totalBytes)}`;
+  return isGpuFull(memory) ? { text, format: 'yellow' } : text;
 }
 
 function gpuUse({ gpuMemory: memory }: WorkerRow): Cell {
   return memory === null || memory.utilisation === null ? '-' : percent(memory.utilisation);
 }
 
-/** `3 of 2..8`: as many as there are, and the bounds where it chooses them by itself. */
+/** `3 of 2..8`: the current number, and the bounds if it is adjusted automatically. */
 function runners({ concurrency, autoscale }: WorkerRow): Cell {
   return autoscale === undefined ? concurrency : `${concurrency} of ${autoscale.min}..${autoscale.max}`;
 }
@@ -96,7 +95,7 @@ function lag({ loopLagMs }: WorkerRow): Cell {
   return isLate({ loopLagMs }) ? { text, format: 'red' } : text;
 }
 
-/** A worker that beats no more is listed until its record expires: it may be hung, or gone. */
+/** A worker without heartbeats is listed until its record expires: it may be hung, or have exited. */
 export function stateCell(worker: Pick<WorkerRow, 'state' | 'beatAt'>, at: number): Cell {
   if (isSilent(worker, at)) return { text: 'silent', format: 'red' };
   return { text: worker.state, format: worker.state === 'ready' ? 'green' : 'yellow' };

@@ -40,14 +40,14 @@ function stateCell({ state }: WorkerStatus): Cell {
   return { text: state, format: state === 'running' ? 'green' : state === 'dead' ? 'red' : 'yellow' };
 }
 
-/** Whose it is: an autoscaler's that runs, or one's that has gone and left it behind. */
+/** Its owner: a running autoscaler, or one that has exited and left it behind. */
 function ownerText({ pool, adopted, autoscaler }: WorkerStatus): string {
   if (pool === null) return 'hand';
   if (autoscaler === null) return `autoscaler ${pool} (gone)`;
   return adopted ? `autoscaler ${pool} (adopted)` : `autoscaler ${pool}`;
 }
 
-/** One line as soon as a worker is ready, or is not. */
+/** One line as soon as a worker is ready or has failed. */
 export function startedLine(outcome: StartOutcome, paint: Paint): string[] {
   const name = paint('bold', printable(outcome.name));
   const where = `${outcome.gpu === null ? '' : ` on ${printable(outcome.gpu)}`}, queues ${outcome.queues.map(printable).join(',')}`;

@@ -12,13 +12,16 @@ const DENIED = {
 const BUG = { exitCode: ExitCode.Internal, httpStatus: 500, retryable: false, fault: 'bug' } as const;
 const STOPPED = { httpStatus: 503, retryable: true, fault: 'caller', doc: 'exit-codes.md' } as const;
 
-/** Workers and autoscalers as processes, the machine they are on, and infer itself. */
+/** Workers and autoscalers as processes, their machine, and infer itself. */
 export const HOST_ERRORS = {
   ...errors(
     { ...AWAY, retryable: true, fault: 'caller', doc: 'cli.md#worker' },
     { NO_WORKERS: 'No worker is running.' },
   ),
-  ...errors({ ...MISSING, doc: 'inspect.md#workers' }, { WORKER_UNKNOWN: 'No worker has this name.' }),
+  ...errors(
+    { ...MISSING, doc: 'inspect.md#workers', traits: ['names-nothing'] },
+    { WORKER_UNKNOWN: 'No worker has this name.' },
+  ),
   ...errors(
     { ...AWAY, httpStatus: 504, retryable: true, doc: 'control.md#workers' },
     { NO_ANSWER: 'No worker that the order was sent to has answered.' },
@@ -33,7 +36,7 @@ export const HOST_ERRORS = {
   ),
   ...errors(
     { ...AWAY, retryable: true, fault: 'caller', doc: 'workers.md#start-list-restart-stop' },
-    { START_WITHDRAWN: 'The worker was to be stopped before it had started.' },
+    { START_WITHDRAWN: 'The worker was stopped before it had started.' },
   ),
   ...errors(
     {
@@ -46,7 +49,7 @@ export const HOST_ERRORS = {
     { WORKERS_BUSY: 'Another command is starting workers on this host.' },
   ),
   ...errors(
-    { ...AWAY, httpStatus: 409, fault: 'caller', doc: 'autoscaling.md#when-it-ends-and-comes-back' },
+    { ...AWAY, httpStatus: 409, fault: 'caller', doc: 'autoscaling.md#stop-and-restart' },
     {
       AUTOSCALER_RUNNING: 'An autoscaler of these queues already runs on this host.',
       POOL_LOST: 'The pool of the autoscaler was removed, or another autoscaler has it now.',
@@ -74,7 +77,7 @@ export const HOST_ERRORS = {
   ),
   ...errors(
     { ...DENIED, exitCode: ExitCode.Usage, fault: 'caller', doc: 'cli.md#metrics' },
-    { PORT: 'The address is not one that this machine can listen on.' },
+    { PORT: 'This machine cannot listen on the address.' },
   ),
   ...errors(
     { ...DENIED, doc: 'workers.md#files' },
@@ -84,10 +87,10 @@ export const HOST_ERRORS = {
     { ...AWAY, doc: 'workers.md#files' },
     {
       STATE_DIR_FAILED:
-        'A file of the state directory cannot be read or written: a full disk, or an error of it.',
+        'A file of the state directory cannot be read or written: a full disk, or a disk error.',
     },
   ),
-  ...errors({ ...AWAY, doc: 'cli.md#demo' }, { TMP_DIR: 'No directory can be made for temporary files.' }),
+  ...errors({ ...AWAY, doc: 'cli.md#demo' }, { TMP_DIR: 'No directory can be created for temporary files.' }),
   ...errors(
     { ...MISSING, doc: 'cli.md#settings' },
     { NO_CURRENT_DIR: 'The current directory no longer exists.' },
@@ -124,7 +127,7 @@ export const HOST_ERRORS = {
   ...errors(
     { ...BUG, doc: 'cli.md#errors' },
     {
-      INTERNAL: 'infer met something it did not expect.',
+      INTERNAL: 'infer met an unexpected error.',
       PACKAGE_ROOT: 'The installed package is incomplete: its `package.json` is missing.',
       RUNNER_MISSING: 'The installed package is incomplete, or was not built.',
     },

@@ -1,10 +1,10 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Input data that is not taken; nothing of it stays queued. */
+/** Rejected input data; nothing of it stays queued. */
 const BAD = { exitCode: ExitCode.BadInput, retryable: false, fault: 'caller' } as const;
 
-/** Something named that is not there or cannot be opened. */
+/** A named thing that does not exist or cannot be opened. */
 const MISSING = { exitCode: ExitCode.NoInput, retryable: false, fault: 'caller' } as const;
 
 export const INPUT_ERRORS = {
@@ -15,7 +15,7 @@ export const INPUT_ERRORS = {
       INPUT_ENCODING: 'The text is not valid UTF-8.',
       INPUT_KEY: 'An object has a field twice, or a field whose name is refused.',
       INPUT_TOO_DEEP: 'Lists or objects are nested too deep.',
-      INPUT_NPY: 'The `.npy` file is damaged or of a kind that is not read.',
+      INPUT_NPY: 'The `.npy` file is damaged or of an unsupported kind.',
       INPUT_OIP: 'The Open Inference Protocol document is malformed.',
     },
   ),
@@ -30,9 +30,9 @@ export const INPUT_ERRORS = {
   ...errors(
     { ...BAD, httpStatus: 422, doc: 'input.md#errors' },
     {
-      INPUT_EMPTY: 'The input holds no rows.',
+      INPUT_EMPTY: 'The input contains no rows.',
       INPUT_NAMES: 'An input of the model is missing, unknown or given twice.',
-      INPUT_SHAPE: 'The shape of the input is not one that the model takes.',
+      INPUT_SHAPE: 'The model does not take an input of this shape.',
       INPUT_RAGGED: 'Inner lists have different lengths.',
       INPUT_MIXED: 'Rows of one job differ in shape or in an input that they share.',
     },
@@ -40,8 +40,8 @@ export const INPUT_ERRORS = {
   ...errors(
     { ...BAD, httpStatus: 422, doc: 'input.md#values' },
     {
-      INPUT_TYPE: 'A value has another type than the model takes.',
-      INPUT_VALUE: 'A value is not one that its type can hold: NaN, null, out of range.',
+      INPUT_TYPE: 'A value has a type that the model does not take.',
+      INPUT_VALUE: 'A value cannot be represented in its type: NaN, null, out of range.',
     },
   ),
   ...errors(
@@ -52,7 +52,7 @@ export const INPUT_ERRORS = {
     },
   ),
   ...errors(
-    { ...BAD, httpStatus: 422, doc: 'models.md#what-is-found-by-itself' },
+    { ...BAD, httpStatus: 422, doc: 'models.md#what-infer-detects' },
     { TENSOR_BYTES: 'The bytes of a tensor do not fit its shape and type.' },
   ),
   ...errors(
@@ -60,7 +60,7 @@ export const INPUT_ERRORS = {
     { ENVELOPE: 'Stored tensors are damaged.' },
   ),
   ...errors(
-    { ...MISSING, httpStatus: 404, doc: 'input.md#errors' },
+    { ...MISSING, httpStatus: 404, doc: 'input.md#errors', traits: ['names-nothing'] },
     { INPUT_MISSING: 'There is no such file.' },
   ),
   ...errors(
@@ -74,11 +74,11 @@ export const INPUT_ERRORS = {
     { ...BAD, httpStatus: 400, doc: 'autoscaling.md#simulate-your-own-traffic' },
     {
       TRACE_COLUMNS:
-        'A line of the trace has another number of columns than the first, or no column is named.',
-      TRACE_EMPTY: 'The trace holds no arrivals.',
+        'A line of the trace has a different number of columns than the first, or no column is named.',
+      TRACE_EMPTY: 'The trace contains no arrivals.',
       TRACE_HEADER: 'No column of the trace is named as the time of arrival.',
       TRACE_SERVICE: 'A service time in the trace cannot be read.',
-      TRACE_TIME: 'A time of arrival in the trace cannot be read, or is of another kind than the others.',
+      TRACE_TIME: 'A time of arrival in the trace cannot be read, or has a different format from the others.',
     },
   ),
   ...errors(

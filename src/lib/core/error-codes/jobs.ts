@@ -5,10 +5,10 @@ const MISSING = { exitCode: ExitCode.NoInput, httpStatus: 404, retryable: false,
 const FAILED = { exitCode: ExitCode.Negative, retryable: false } as const;
 const LATER = { exitCode: ExitCode.TryAgain, retryable: true } as const;
 
-/** Ids, groups, waits, and how jobs end. */
+/** Ids, groups, waits, and the ends of jobs. */
 export const JOB_ERRORS = {
   ...errors(
-    { ...MISSING, doc: 'reliability.md#results' },
+    { ...MISSING, doc: 'reliability.md#results', traits: ['names-nothing'] },
     {
       JOB_UNKNOWN: 'No job or group has this id, or its record has expired.',
       GROUP_UNKNOWN: 'No group has this id, or its record has expired.',
@@ -49,7 +49,7 @@ export const JOB_ERRORS = {
   ),
   ...errors(
     { ...LATER, httpStatus: 504, fault: 'caller', doc: 'cli.md#result' },
-    { WAIT_TIMEOUT: 'The job has not ended in the time given; it goes on.' },
+    { WAIT_TIMEOUT: 'The job did not end within the given time; it continues.' },
   ),
   ...errors(
     { ...LATER, httpStatus: 409, fault: 'caller', doc: 'cli.md#result' },
@@ -57,7 +57,9 @@ export const JOB_ERRORS = {
   ),
   ...errors(
     { ...LATER, httpStatus: 408, fault: 'caller', doc: 'library.md#errors-and-ids' },
-    { ROWS_TIMEOUT: 'The source of rows did not give the next one in time; what was sent is cancelled.' },
+    {
+      ROWS_TIMEOUT: 'The source of rows did not yield the next row in time; rows already sent are cancelled.',
+    },
   ),
   ...errors(
     { ...FAILED, httpStatus: 409, fault: 'caller', doc: 'reliability.md#cancel' },
@@ -101,7 +103,7 @@ export const JOB_ERRORS = {
     { ...FAILED, httpStatus: 500, fault: 'model', doc: 'reliability.md#failed-jobs' },
     {
       ROWS_FAILED: 'Some rows of the job failed; the others have results.',
-      FAILED: 'The job failed without a reason of infer: another program ended it.',
+      FAILED: 'The job failed without an error of infer: another program ended it.',
     },
   ),
   ...errors(
@@ -116,7 +118,7 @@ export const JOB_ERRORS = {
       fault: 'model',
       doc: 'reliability.md#size-limits',
     },
-    { RESULT_TOO_LARGE: 'The result is larger than Redis takes in one value.' },
+    { RESULT_TOO_LARGE: 'The result is larger than Redis accepts in one value.' },
   ),
   ...errors(
     { ...FAILED, httpStatus: 500, fault: 'broker', doc: 'reliability.md#lost-data' },
@@ -126,7 +128,7 @@ export const JOB_ERRORS = {
     { ...FAILED, httpStatus: 500, fault: 'broker', doc: 'reliability.md#damaged-data' },
     {
       JOB_DAMAGED: 'The record, input or result of the job is damaged in Redis.',
-      GROUP_DAMAGED: 'The record of the group is damaged in Redis; its chunks are jobs of their own.',
+      GROUP_DAMAGED: 'The record of the group is damaged in Redis; its chunks are still available as jobs.',
     },
   ),
   ...errors(

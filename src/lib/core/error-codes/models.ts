@@ -13,7 +13,7 @@ const NO_DEVICE = {
   fault: 'device',
 } as const;
 
-/** Models, handlers, the runs of them and the device they run on. */
+/** Models, handlers, their runs and devices. */
 export const MODEL_ERRORS = {
   ...errors(
     { ...MISSING, doc: 'models.md#files-versions-links', traits: ['one-model'] },
@@ -23,7 +23,7 @@ export const MODEL_ERRORS = {
     { ...MISSING, doc: 'models.md', traits: ['no-model'] },
     { MODELS_DIR: 'The models directory does not exist.' },
   ),
-  ...errors({ ...MISSING, doc: 'models.md' }, { NO_MODELS: 'The models directory holds no model.' }),
+  ...errors({ ...MISSING, doc: 'models.md' }, { NO_MODELS: 'The models directory contains no model.' }),
   ...errors(
     {
       ...MISSING,
@@ -32,7 +32,7 @@ export const MODEL_ERRORS = {
       doc: 'workers.md#models-that-do-not-load',
       traits: ['one-model', 'not-read'],
     },
-    { MODEL_READ_FAILED: 'A file of the model is gone or cannot be read from its disk.' },
+    { MODEL_READ_FAILED: 'A file of the model no longer exists or cannot be read from its disk.' },
   ),
   ...errors(
     {
@@ -104,7 +104,7 @@ export const MODEL_ERRORS = {
   ),
   ...errors(
     { ...LATER, httpStatus: 504, doc: 'library.md#errors-and-ids' },
-    { MODEL_TIMEOUT: 'The model was still being read when the time given was over; nothing was queued.' },
+    { MODEL_TIMEOUT: 'The model was still being read when the time limit was reached; nothing was queued.' },
   ),
   ...errors(
     { ...FAILED, doc: 'architecture.md#when-a-run-fails' },
@@ -115,9 +115,9 @@ export const MODEL_ERRORS = {
     { HANDLER_FAILED: 'The handler of the model failed on the row.' },
   ),
   ...errors(
-    { ...FAILED, doc: 'models.md#what-is-found-by-itself' },
+    { ...FAILED, doc: 'models.md#what-infer-detects' },
     {
-      OUTPUT_ROWS: 'The model gave another number of rows than it was given.',
+      OUTPUT_ROWS: 'The model returned a different number of rows than it was given.',
       OUTPUT_MIXED: 'The rows of the job have different outputs, which cannot be one result.',
     },
   ),
@@ -157,7 +157,7 @@ export const MODEL_ERRORS = {
   ),
   ...errors(
     { ...NO_DEVICE, doc: 'workers.md#gpus', traits: ['no-model'] },
-    { GPU_UNAVAILABLE: 'The model cannot run on the device that was asked for.' },
+    { GPU_UNAVAILABLE: 'The model cannot run on the requested device.' },
   ),
   ...errors(
     { ...NO_DEVICE, doc: 'workers.md#gpus' },

@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Redis answers nothing, or nothing that can be used; it may later. */
+/** Redis does not answer, or not with anything usable; it may later. */
 const AWAY = { exitCode: ExitCode.Unavailable, httpStatus: 503, retryable: true, fault: 'broker' } as const;
 const LATER = { ...AWAY, exitCode: ExitCode.TryAgain } as const;
 const DENIED = {
@@ -9,21 +9,22 @@ const DENIED = {
   httpStatus: 503,
   retryable: false,
   fault: 'caller',
+  traits: ['settings-wrong'],
 } as const;
 const BAD_SETTING = { ...DENIED, exitCode: ExitCode.BadConfig } as const;
 
-/** Connecting to Redis, what it answers, and infer's own server. */
+/** Connecting to Redis, its replies, and infer's own server. */
 export const REDIS_ERRORS = {
   ...errors(
     { ...AWAY, doc: 'connections.md', traits: ['unclear-peer', 'no-answer'] },
     {
       REDIS_UNREACHABLE: 'No Redis answers at the address.',
-      REDIS_TIMEOUT: 'Redis accepts the connection and does not answer in time.',
+      REDIS_TIMEOUT: 'Redis accepts the connection but does not answer in time.',
     },
   ),
   ...errors(
     { ...AWAY, retryable: false, fault: 'caller', doc: 'connections.md#address', traits: ['unclear-peer'] },
-    { REDIS_PROTOCOL: 'What listens at the address is not Redis.' },
+    { REDIS_PROTOCOL: 'The server at the address is not Redis.' },
   ),
   ...errors(
     { ...AWAY, retryable: false, fault: 'caller', doc: 'connections.md#tls', traits: ['unclear-peer'] },
@@ -38,7 +39,7 @@ export const REDIS_ERRORS = {
     { REDIS_AUTH: 'Redis refused the user or password, or needs one.' },
   ),
   ...errors(
-    { ...DENIED, doc: 'connections.md#users-with-few-rights' },
+    { ...DENIED, doc: 'connections.md#users-with-few-rights', traits: ['settings-wrong', 'still-serves'] },
     { REDIS_PERMISSION: 'The user may not do this in Redis, or may not open its socket.' },
   ),
   ...errors(
@@ -74,16 +75,22 @@ export const REDIS_ERRORS = {
   ),
   ...errors(
     { ...LATER, doc: 'reliability.md#memory' },
-    { REDIS_FULL: 'Redis is full, so it takes no new work.' },
+    { REDIS_FULL: 'Redis is full, so it accepts no new work.' },
+  ),
+  ...errors(
+    { ...LATER, doc: 'reliability.md#faults', traits: ['soon-over'] },
+    {
+      REDIS_LOADING: 'Redis is still reading its data from disk.',
+      REDIS_READONLY: 'The server is a replica, which accepts no changes.',
+    },
+  ),
+  ...errors(
+    { ...LATER, doc: 'reliability.md#faults', traits: ['still-serves'] },
+    { REDIS_MISCONF: 'Redis cannot write to its disk and refuses changes.' },
   ),
   ...errors(
     { ...LATER, doc: 'reliability.md#faults' },
-    {
-      REDIS_LOADING: 'Redis is still reading its data from disk.',
-      REDIS_READONLY: 'The server is a replica, which takes no changes.',
-      REDIS_MISCONF: 'Redis cannot write to its disk and refuses changes.',
-      REDIS_BUSY: 'Redis is busy with a long script, or accepts no more connections.',
-    },
+    { REDIS_BUSY: 'Redis is busy with a long script, or accepts no more connections.' },
   ),
   ...errors(
     { ...LATER, doc: 'connections.md#sentinel' },
@@ -95,7 +102,7 @@ export const REDIS_ERRORS = {
   ),
   ...errors(
     { ...AWAY, retryable: false, doc: 'reliability.md#damaged-data' },
-    { QUEUE_DAMAGED: 'A key of the queue does not hold what it must.' },
+    { QUEUE_DAMAGED: 'A key of the queue holds a value of the wrong type.' },
   ),
   ...errors(
     {
@@ -105,7 +112,7 @@ export const REDIS_ERRORS = {
       fault: 'broker',
       doc: 'reliability.md#damaged-data',
     },
-    { REDIS_WRONGTYPE: 'A key of another program is where infer keeps one of its own.' },
+    { REDIS_WRONGTYPE: 'Another program uses a key that infer needs.' },
   ),
   ...errors(
     {
@@ -120,7 +127,7 @@ export const REDIS_ERRORS = {
   ...errors(
     { ...AWAY, fault: 'device', retryable: false, doc: 'cli.md#redis' },
     {
-      REDIS_SERVER_MISSING: 'No Redis was named, and no server program is installed to start one.',
+      REDIS_SERVER_MISSING: 'No Redis is configured, and no server program is installed to start one.',
       REDIS_START_FAILED: "infer's own Redis did not start.",
       REDIS_STOP_FAILED: "infer's own Redis did not stop.",
     },
@@ -137,21 +144,21 @@ export const REDIS_ERRORS = {
 
 const USAGE = { exitCode: ExitCode.Usage, httpStatus: 400, retryable: false, fault: 'caller' } as const;
 
-/** Tuning a server and making users on it. */
+/** Tuning a server and creating its users. */
 export const TUNE_ERRORS = {
   ...errors(
-    { ...USAGE, doc: 'redis-tune.md#putting-it-right' },
+    { ...USAGE, doc: 'redis-tune.md#applying-changes' },
     {
-      TUNE_MAXMEMORY: 'The memory limit is not one that can be set.',
-      TUNE_POLICY: 'The eviction policy is not one that can be set.',
+      TUNE_MAXMEMORY: 'The given memory limit cannot be set.',
+      TUNE_POLICY: 'The given eviction policy cannot be set.',
     },
   ),
   ...errors(
-    { ...USAGE, exitCode: ExitCode.BadConfig, doc: 'redis-tune.md#putting-it-right' },
+    { ...USAGE, exitCode: ExitCode.BadConfig, doc: 'redis-tune.md#applying-changes' },
     {
-      TUNE_REFUSED: 'The server does not take the value of a setting.',
+      TUNE_REFUSED: 'The server does not accept the value of a setting.',
       TUNE_REPLICA: 'The server is a replica, so changing its settings has no effect yet.',
-      TUNE_ROLE: 'The server holds queues, so it must not be tuned as a store of results.',
+      TUNE_ROLE: 'The server holds queues, so it must not be tuned as a server for results.',
     },
   ),
   ...errors(
@@ -164,13 +171,13 @@ export const TUNE_ERRORS = {
       exitCode: ExitCode.TryAgain,
       httpStatus: 409,
       retryable: true,
-      doc: 'redis-tune.md#putting-it-right',
+      doc: 'redis-tune.md#applying-changes',
     },
     { TUNE_CHANGED: 'Someone changed a setting while the plan was being confirmed: nothing was set.' },
   ),
   ...errors(
-    { ...USAGE, exitCode: ExitCode.Negative, httpStatus: 409, doc: 'redis-tune.md#putting-it-back' },
-    { TUNE_CHANGED_SINCE: 'Someone has changed a setting since infer set it, so it is not put back.' },
+    { ...USAGE, exitCode: ExitCode.Negative, httpStatus: 409, doc: 'redis-tune.md#undoing-changes' },
+    { TUNE_CHANGED_SINCE: 'Someone has changed a setting since infer set it, so it is not restored.' },
   ),
   ...errors(
     {
@@ -178,20 +185,20 @@ export const TUNE_ERRORS = {
       exitCode: ExitCode.Partial,
       httpStatus: 500,
       fault: 'broker',
-      doc: 'redis-tune.md#putting-it-back',
+      doc: 'redis-tune.md#undoing-changes',
     },
-    { TUNE_HALF_DONE: 'Some settings were changed and could not be put back.' },
+    { TUNE_HALF_DONE: 'Some settings were changed and could not be restored.' },
   ),
   ...errors(
-    { ...USAGE, exitCode: ExitCode.NoInput, httpStatus: 404, doc: 'redis-tune.md#putting-it-back' },
+    { ...USAGE, exitCode: ExitCode.NoInput, httpStatus: 404, doc: 'redis-tune.md#undoing-changes' },
     {
       TUNE_SNAPSHOT: 'The file is not a snapshot of `infer redis-tune`.',
       TUNE_NO_SNAPSHOT: 'No change of this server is on record here.',
     },
   ),
   ...errors(
-    { ...DENIED, httpStatus: 500, fault: 'device', doc: 'redis-tune.md#putting-it-back' },
-    { TUNE_SNAPSHOT_WRITE: 'The settings as they were cannot be saved, so nothing was changed.' },
+    { ...DENIED, httpStatus: 500, fault: 'device', doc: 'redis-tune.md#undoing-changes' },
+    { TUNE_SNAPSHOT_WRITE: 'The old settings cannot be saved, so nothing was changed.' },
   ),
   ...errors(
     { ...USAGE, doc: 'redis-tune.md#users-with-few-rights' },

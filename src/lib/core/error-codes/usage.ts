@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Wrong use: what was typed, passed or configured. */
+/** Wrong usage: what was typed, passed or configured. */
 const WRONG = {
   exitCode: ExitCode.Usage,
   httpStatus: 400,
@@ -17,7 +17,7 @@ export const USAGE_ERRORS = {
     { ...WRONG, doc: 'cli.md' },
     {
       USAGE:
-        'The command line is wrong: an unknown command or flag, a missing argument, or a value that is not taken.',
+        'The command line is wrong: an unknown command or flag, a missing argument, or an invalid value.',
       BYTES: 'The text is not a size in bytes, or is too large.',
       DURATION: 'The text is not a duration, or is too long.',
       TIME: 'The text is not a point in time.',
@@ -63,7 +63,7 @@ export const USAGE_ERRORS = {
     { ...WRONG, doc: 'inspect-jobs.md#lists-and-filters' },
     {
       FILTER: 'A filter cannot be read.',
-      CURSOR: 'A cursor is not one that this command gave, or does not go with the sort order.',
+      CURSOR: 'A cursor was not made by this command, or does not match the sort order.',
     },
   ),
   ...errors(
@@ -78,7 +78,7 @@ export const USAGE_ERRORS = {
     { ...WRONG, doc: 'control.md#what-cannot-be-undone' },
     {
       CONFIRM: 'The command asks for confirmation, and there is no terminal to ask on: nothing was done.',
-      CONFIRM_NAME: '`--confirm` names something else than the command is about: nothing was done.',
+      CONFIRM_NAME: '`--confirm` does not name the target of the command: nothing was done.',
     },
   ),
   ...errors(
@@ -127,7 +127,7 @@ export const USAGE_ERRORS = {
     },
   ),
   ...errors(
-    { ...WRONG, doc: 'autoscaling.md#for-kubernetes-and-others-who-start-workers' },
+    { ...WRONG, doc: 'autoscaling.md#kubernetes-and-other-orchestrators' },
     { PARAMETER: 'A query parameter is unknown or has no usable value.' },
   ),
   ...errors(
@@ -135,7 +135,7 @@ export const USAGE_ERRORS = {
     {
       RANGE: 'A value of the benchmark is out of range.',
       BENCH_BATCH: 'The batch size does not suit the model.',
-      BENCH_DATA: 'The model does not run on generated rows, so the benchmark needs rows of yours.',
+      BENCH_DATA: 'The model does not run on generated rows, so the benchmark needs your own rows.',
       BENCH_SHAPE: 'The shape does not fit an input of the model.',
     },
   ),

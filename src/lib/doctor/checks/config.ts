@@ -3,7 +3,7 @@ import { type LoadedSettings, type UnknownVariable, unknownInferVariables } from
 import { SETTING_NAMES } from '../../config/settings.js';
 import type { InferError } from '../../core/errors.js';
 import { parseRedisUrl } from '../../redis/address.js';
-import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 
 export const configValues: Check = {
   id: 'config-values',
@@ -12,11 +12,11 @@ export const configValues: Check = {
   run: ({ problems, loaded }) => judgeSettings(problems, loaded),
 };
 
-/** @param problems what cannot be read; every other command stops at the first of them. */
+/** @param problems settings that cannot be read; every other command stops at the first of them. */
 export function judgeSettings(
   problems: readonly InferError[],
   { sources, files }: Pick<LoadedSettings, 'sources' | 'files'>,
-): Finding {
+): Judgement {
   if (problems.length > 0) {
     const { found, details } = several(problems.map((problem) => problem.message));
     return fail(found, problems[0]?.hint, {
@@ -37,7 +37,7 @@ export const configVariables: Check = {
   run: () => judgeVariables(unknownInferVariables()),
 };
 
-export function judgeVariables(unknown: readonly UnknownVariable[]): Finding {
+export function judgeVariables(unknown: readonly UnknownVariable[]): Judgement {
   if (unknown.length === 0) return ok('all are known');
   const { found, details } = several(
     unknown.map(({ name, suggestion }) =>
@@ -59,14 +59,14 @@ export const configSecrets: Check = {
   run: ({ loaded }) => judgeSecrets(loaded, modeOf),
 };
 
-/** @param mode permission bits of a file; undefined when it cannot be looked at. */
+/** @param mode permission bits of a file; undefined when unknown. */
 export function judgeSecrets(
   { values, sources }: Pick<LoadedSettings, 'values' | 'sources'>,
   mode: (file: string) => number | undefined,
-): Finding {
+): Judgement {
   const exposed: { line: string; fix: string }[] = [];
   const open = (file: string): boolean => ((mode(file) ?? 0) & 0o044) !== 0;
-  // A certificate alone is no secret; a file that serves for both holds the key.
+  // A certificate alone is not secret; a file used for both contains the key.
   const keyFile = values.redisKeyFile ?? values.redisCertFile;
   for (const file of [values.redisPasswordFile, keyFile]) {
     if (file === undefined || !open(file)) continue;

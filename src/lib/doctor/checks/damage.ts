@@ -1,6 +1,6 @@
 import { damagedKeyText, type QueueDamage, readDamage, repairCommand } from '../../queue/damage.js';
 import { listQueues } from '../../queue/read/reader.js';
-import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 export const queueDamage: Check = {
@@ -16,8 +16,8 @@ export const queueDamage: Check = {
   },
 };
 
-/** Keys that another program has overwritten, and jobs that were set aside for it. */
-export function judgeDamage(queues: readonly QueueDamage[]): Finding {
+/** Keys overwritten by another program, and jobs that were set aside as damaged. */
+export function judgeDamage(queues: readonly QueueDamage[]): Judgement {
   const broken = queues.filter(({ keys }) => keys.length > 0);
   const keys = broken.flatMap(({ queue, keys: all }) =>
     all.map((key) => `queue ${queue}: ${damagedKeyText(key)}`),

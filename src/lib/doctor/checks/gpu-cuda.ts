@@ -4,14 +4,17 @@ import { InferError } from '../../core/errors.js';
 import { CUDA_INSTALL, onnxFiles, PROVIDER_LIBRARIES } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
 import { listModels } from '../../model/survey.js';
-import { type Check, type Finding, fail, ok } from '../check.js';
+import { type Check, fail, type Judgement, ok } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
 import { Unmet } from '../unmet.js';
 import { gpuWanted, withoutGpu } from './gpu-driver.js';
 import { readable } from './models.js';
 
-/** What ONNX Runtime's CUDA provider needs of the system, and the package of NVIDIA's apt repository that brings it. */
+/**
+ * What ONNX Runtime's CUDA provider needs from the system, and the package in NVIDIA's apt repository that
+ * provides it.
+ */
 const LIBRARIES: Readonly<Record<string, string>> = {
   'libcudart.so.12': 'cuda-cudart-12-6',
   'libcublas.so.12': 'libcublas-12-6',
@@ -22,19 +25,19 @@ const LIBRARIES: Readonly<Record<string, string>> = {
 };
 const LOADER_MS = 4000;
 
-/** CUDA is built for one platform only; elsewhere none of this is asked. */
+/** CUDA is built for one platform only; elsewhere none of this is checked. */
 function unsupported(): string | undefined {
   if (process.platform === 'linux' && process.arch === 'x64') return undefined;
   return `onnxruntime-node has no CUDA for ${process.platform}/${process.arch}`;
 }
 
 /**
- * Whether a GPU is here and whether one is wanted.
- * @throws Unmet when neither: then it does not matter what is installed for it.
+ * Whether a GPU is present and whether one is wanted.
+ * @throws Unmet when neither: then the installation does not matter.
  */
 async function relevance(context: DoctorContext): Promise<{ wanted: boolean; present: boolean }> {
   const how = { wanted: gpuWanted(context), present: (await context.nvidia()).kind !== 'absent' };
-  if (!how.wanted && !how.present) throw new Unmet('no NVIDIA GPU is here to use it');
+  if (!how.wanted && !how.present) throw new Unmet('this host has no NVIDIA GPU');
   return how;
 }
 
@@ -58,7 +61,7 @@ export const gpuLibraries: Check = {
 export function judgeLibraries(
   looks: readonly LibraryLook[],
   how: { wanted: boolean; present: boolean },
-): Finding {
+): Judgement {
   const bad = looks.filter((look) => look.problem !== undefined);
   if (bad.length === 0) return ok(`${looks.map((look) => look.library).join(', ')} load`);
   const packages = [...new Set(bad.map((look) => LIBRARIES[look.library]))].join(' ');
@@ -94,13 +97,13 @@ const PROVIDERS = ['libonnxruntime_providers_shared.so', PROVIDER_LIBRARIES.cuda
 export function judgeProvider(
   missing: readonly string[],
   how: { wanted: boolean; present: boolean },
-): Finding {
+): Judgement {
   if (missing.length === 0) return ok(`${PROVIDERS.join(' and ')} are installed`);
   const are = missing.length === 1 ? 'is' : 'are';
   return withoutGpu(`${missing.join(' and ')} of onnxruntime-node ${are} not installed`, CUDA_INSTALL, how);
 }
 
-/** Loading CUDA and a first run take seconds; a context of a cold GPU still more. */
+/** Loading CUDA and a first run take seconds; on a cold GPU, even longer. */
 const RUN_MS = 25_000;
 
 export const gpuRun: Check = {
@@ -117,8 +120,8 @@ export const gpuRun: Check = {
   },
 };
 
-/** The proof: the smallest model, loaded and warmed up as a worker does it. */
-async function tryModel({ loaded }: DoctorContext): Promise<Finding> {
+/** The proof: the smallest model, loaded and warmed up like in a worker. */
+async function tryModel({ loaded }: DoctorContext): Promise<Judgement> {
   const { modelsDir, gpu } = loaded.values;
   const models = listModels(modelsDir)
     .map((model) => readable(modelsDir, model.name))

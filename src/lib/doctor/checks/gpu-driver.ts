@@ -1,23 +1,23 @@
 import { formatBytes } from '../../core/units.js';
 import { findDevice, type Gpu } from '../../model/gpu-parse.js';
-import type { Check, Finding } from '../check.js';
+import type { Check, Judgement } from '../check.js';
 import { fail, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 import type { NvidiaAnswer } from '../nvidia.js';
 
-/** Whether someone wants a GPU here: by flag or setting, or by asking this very question. */
+/** Whether a GPU is wanted here: by flag or setting, or because this very check was requested. */
 export function gpuWanted({ loaded, named }: Pick<DoctorContext, 'loaded' | 'named'>): boolean {
   const { gpu, requireGpu, provider } = loaded.values;
   const asked = named.some((word) => word === 'gpu' || /^gpu-(?!webgpu)/.test(word));
   return asked || gpu !== undefined || requireGpu || provider === 'cuda' || provider === 'tensorrt';
 }
 
-/** Why CUDA cannot be used: a failure where a GPU is wanted, a warning where one lies idle. */
+/** Why CUDA cannot be used: a failure if a GPU is wanted, a warning if one is unused. */
 export function withoutGpu(
   reason: string,
   fix: string | undefined,
   how: { wanted: boolean; present: boolean; details?: readonly string[] },
-): Finding {
+): Judgement {
   const extra = {
     blocks: ['GPU workers'] as const,
     ...(how.details === undefined ? {} : { details: how.details }),
@@ -48,13 +48,13 @@ export const gpuDriver: Check = {
 
 export interface DriverQuestion {
   wanted: boolean;
-  /** Inside a container, which sees the GPUs it was given. */
+  /** Inside a container, which sees only the GPUs given to it. */
   contained: boolean;
-  /** The GPU that the settings name. */
+  /** The GPU named in the settings. */
   gpu: string | undefined;
 }
 
-export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: DriverQuestion): Finding {
+export function judgeDriver(answer: NvidiaAnswer, { wanted, contained, gpu }: DriverQuestion): Judgement {
   if (answer.kind === 'absent') {
     return withoutGpu(
       'no NVIDIA GPU: nvidia-smi is not on the PATH; models run on the CPU',

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Check, type Finding, fail, ok, skip } from '../check.js';
+import { type Check, fail, type Judgement, ok, skip } from '../check.js';
 import { explainLoad, type LibraryLook, tryLibraries } from '../loader.js';
 
 const VULKAN = 'libvulkan.so.1';
@@ -25,8 +25,8 @@ export function judgeVulkan(
   look: LibraryLook | undefined,
   drivers: readonly string[],
   wanted: boolean,
-): Finding {
-  const absent = (reason: string, fix: string): Finding =>
+): Judgement {
+  const absent = (reason: string, fix: string): Judgement =>
     wanted ? fail(reason, fix) : skip(`${reason}; only --provider webgpu needs it`, { fix });
   if (look === undefined) return absent('the loader gives no answer', 'try again');
   if (look.problem !== undefined) {

@@ -2,9 +2,9 @@ import { InferError } from '../../core/errors.js';
 import { listModels, type ModelListing } from '../../model/survey.js';
 import { mixedModels, mixText, modelFix } from '../../queue/read/model-mix.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 
-/** Versions in the models directory of a worker. */
+/** Versions in a worker's models directory. */
 export interface OnDisk extends Pick<ModelListing, 'name' | 'version'> {
   dir: string;
 }
@@ -23,14 +23,14 @@ export const modelsChanged: Check = {
 };
 
 /**
- * What workers say of their models (they compare files every second, wherever those are), whether they
- * agree, and whether a newer version waits in a directory of this machine.
+ * What workers report about their models (they compare files every second, wherever those are), whether they
+ * agree, and whether a directory of this machine has a newer version.
  */
 export function judgeServed(
   workers: readonly WorkerRecord[],
   disk: readonly OnDisk[],
   host: string,
-): Finding {
+): Judgement {
   const broken = lines(workers, false);
   const changed = lines(workers, true);
   const mixed = mixedModels(workers).map(mixText);
@@ -43,7 +43,7 @@ export function judgeServed(
   ];
   if (all.length === 0) {
     const served = workers.reduce((sum, worker) => sum + worker.models.length, 0);
-    return ok(`${served} loaded, as they are on disk`, chosenLines(workers, disk));
+    return ok(`${served} loaded, same as on disk`, chosenLines(workers, disk));
   }
   const { found, details } = several(all);
   const fix =
@@ -71,7 +71,7 @@ function newerThan(worker: WorkerRecord, disk: readonly OnDisk[]): { text: strin
     }));
 }
 
-/** A version that an operator named is no slip: shown, and no warning. */
+/** A version chosen by an operator is not a mistake: shown without a warning. */
 function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]): string[] {
   return workers.flatMap((worker) =>
     outdated(worker, disk)
@@ -83,7 +83,7 @@ function chosenLines(workers: readonly WorkerRecord[], disk: readonly OnDisk[]):
   );
 }
 
-/** Models of a worker of which its directory holds a later version. */
+/** Models of a worker for which its directory has a later version. */
 function outdated(worker: WorkerRecord, disk: readonly OnDisk[]) {
   return worker.models.flatMap((model) => {
     const there = disk.find((one) => one.dir === worker.modelsDir && one.name === model.name);

@@ -1,5 +1,5 @@
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, ok, several, skip, warn } from '../check.js';
+import { type Check, type Judgement, ok, several, skip, warn } from '../check.js';
 
 export const modelsBatched: Check = {
   id: 'models-batched',
@@ -9,10 +9,10 @@ export const modelsBatched: Check = {
 };
 
 /**
- * Models of running workers whose rows run one at a time, and why. One that was found to mix rows in
- * service has given wrong answers before; one that the trial at load found is slower and right.
+ * Models of running workers whose rows run one at a time, and why. A model found to mix rows while serving
+ * has given wrong answers before; one found by the trial at load is slower but correct.
  */
-export function judgeBatching(workers: readonly WorkerRecord[]): Finding {
+export function judgeBatching(workers: readonly WorkerRecord[]): Judgement {
   if (workers.length === 0) return skip('no worker is running');
   const mixed: string[] = [];
   const names = new Set<string>();
@@ -29,7 +29,7 @@ export function judgeBatching(workers: readonly WorkerRecord[]): Finding {
   if (mixed.length > 0) {
     const { found, details } = several([...mixed, ...single]);
     const which = [...names].map((name) => `${name}/model.json`).join(', ');
-    return warn(found, `say "batchable": false in ${which}, and run again what was answered before`, {
+    return warn(found, `say "batchable": false in ${which}, and rerun earlier requests`, {
       details,
     });
   }

@@ -3,13 +3,13 @@ import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
 import { type ModelReading, readSignatures } from '../../model/probe-model.js';
 import { modelNames } from '../../model/survey.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 import { Unmet } from '../unmet.js';
 import { readable, WORKERS } from './models.js';
 
-/** Loading takes as long as the disk takes for the files. */
+/** Loading takes as long as the disk needs for the files. */
 const LOAD_MS = 60_000;
-/** Of the free memory, so much may be taken for a model that is only tried. */
+/** Share of the free memory that a model may use that is only tried. */
 const MEMORY_SHARE = 0.5;
 
 export const modelsLoad: Check = {
@@ -27,7 +27,7 @@ export const modelsLoad: Check = {
 };
 
 /** @param large models that were not tried, with their size. */
-export function judgeLoads(readings: readonly ModelReading[], large: readonly string[]): Finding {
+export function judgeLoads(readings: readonly ModelReading[], large: readonly string[]): Judgement {
   const bad = readings.flatMap((reading) => ('error' in reading ? [reading.error] : []));
   const good = readings.flatMap((reading) => ('loaded' in reading ? [reading.loaded.signature] : []));
   const notes = good.flatMap(({ name, warnings }) => warnings.map((warning) => `${name}: ${warning}`));
@@ -62,7 +62,7 @@ function split(dir: string, names: readonly string[]): [small: string[], large: 
   const small: string[] = [];
   const large: string[] = [];
   for (const name of names) {
-    // Loading one that cannot be read says why.
+    // If it cannot be read, loading it says why.
     const bytes = readable(dir, name)?.sizeBytes ?? 0;
     if (bytes > freemem() * MEMORY_SHARE) large.push(`${name} (${formatBytes(bytes)})`);
     else small.push(name);

@@ -4,7 +4,7 @@ import { onnxFiles } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
 import { findModel, type ModelFiles } from '../../model/repository.js';
 import { modelNames, type Skipped, surveyModels } from '../../model/survey.js';
-import { type Capability, type Check, type Finding, fail, ok, several, warn } from '../check.js';
+import { type Capability, type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 
 export const WORKERS: readonly Capability[] = ['CPU workers', 'GPU workers'];
 
@@ -49,7 +49,7 @@ export function judgeModels(
   found: readonly Pick<ModelFiles, 'name' | 'version' | 'sizeBytes'>[],
   bad: readonly InferError[],
   skipped: readonly Skipped[] = [],
-): Finding {
+): Judgement {
   const reasons = skipped.map(({ reason }) => reason);
   if (bad.length > 0) {
     const { found: line, details } = several([...bad.map((error) => error.message), ...reasons]);
@@ -85,7 +85,7 @@ export const modelsRuntime: Check = {
       const runner = await startRunner({ provider: 'cpu', requireGpu: false, threads: 1, modelsDir });
       const ms = Math.round(performance.now() - started);
       await runner.stop();
-      return ok(`onnxruntime-node ${onnxFiles().version} loads in ${ms} ms, in a process of its own`);
+      return ok(`onnxruntime-node ${onnxFiles().version} loads in ${ms} ms, in a separate process`);
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
       return fail(error.message, error.hint, { blocks: WORKERS });

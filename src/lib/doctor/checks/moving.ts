@@ -2,7 +2,7 @@ import { type Moment, mayMove, standsStill } from '../../deployment/judgements.j
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { servingWorkers } from '../../queue/serving.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, skip } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip } from '../check.js';
 import { backlog } from './queues.js';
 
 export const queueMoving: Check = {
@@ -15,8 +15,8 @@ export const queueMoving: Check = {
   },
 };
 
-/** Queues that stand still between two samples, though workers that have nothing else to do serve them. */
-export function judgeMoving(first: Moment, second: Moment): Finding {
+/** Queues that are stuck between two samples, although idle workers serve them. */
+export function judgeMoving(first: Moment, second: Moment): Judgement {
   const stuck = second.queues.filter((queue) => standsStill(queue, second, first));
   if (stuck.length > 0) {
     const lines = stuck.map((queue) => describe(queue, second.workers));

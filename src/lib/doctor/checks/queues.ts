@@ -4,7 +4,7 @@ import type { QueueSnapshot } from '../../queue/read/inspector.js';
 import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 
 export const queueServed: Check = {
   id: 'queue-served',
@@ -16,12 +16,12 @@ export const queueServed: Check = {
   },
 };
 
-/** Queues whose jobs no one takes: one that drains takes none any more. */
+/** Queues whose jobs are not taken: a draining worker takes none. */
 export function judgeServed(
   queues: readonly QueueSnapshot[],
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[] = [],
-): Finding {
+): Judgement {
   const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);
   const alone = waiting.filter((queue) => isUnserved(queue.name, workers, starting));
   if (alone.length > 0) {
@@ -49,7 +49,7 @@ export const queuePaused: Check = {
   run: async (context) => judgePaused((await context.samples()).second.queues),
 };
 
-export function judgePaused(queues: readonly QueueSnapshot[]): Finding {
+export function judgePaused(queues: readonly QueueSnapshot[]): Judgement {
   const paused = queues.filter((queue) => queue.paused);
   if (paused.length === 0) return ok('none');
   const lines = paused.map((queue) => {
@@ -68,7 +68,7 @@ export const queueFailed: Check = {
   run: async (context) => judgeFailed((await context.samples()).second.queues),
 };
 
-export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
+export function judgeFailed(queues: readonly QueueSnapshot[]): Judgement {
   const failed = queues.filter((queue) => queue.failed > 0);
   if (failed.length === 0) return ok('none');
   const jobs = failed.reduce((sum, queue) => sum + queue.failed, 0);
@@ -78,7 +78,7 @@ export function judgeFailed(queues: readonly QueueSnapshot[]): Finding {
   );
 }
 
-/** `2 jobs wait (the oldest for 5 s)`; delayed jobs count where they are given. */
+/** `2 jobs wait (the oldest for 5 s)`; includes delayed jobs if given. */
 export function backlog({
   waiting,
   delayed = 0,

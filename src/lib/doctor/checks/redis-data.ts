@@ -1,7 +1,7 @@
 import { type DataLoss, isShown, lossFix, lossText, readLosses } from '../../queue/data-mark.js';
 import { listQueues } from '../../queue/read/reader.js';
 import { serverNow } from '../../redis/server-clock.js';
-import { type Check, type Finding, ok, warn } from '../check.js';
+import { type Check, type Judgement, ok, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 export const redisData: Check = {
@@ -18,7 +18,7 @@ export const redisData: Check = {
 };
 
 /** @param losses the latest first */
-export function judgeData(losses: readonly DataLoss[], now: number): Finding {
+export function judgeData(losses: readonly DataLoss[], now: number): Judgement {
   const [latest] = losses;
   if (latest === undefined || !isShown(latest, now)) return ok('no loss was seen in the last day');
   return warn(lossText(latest, now), lossFix(latest));

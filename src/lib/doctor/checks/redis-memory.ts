@@ -1,10 +1,10 @@
 import { percent } from '../../core/counts.js';
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
-import { memoryState } from '../../deployment/judgements.js';
 import { EVICTION_FIX, evictionRisk } from '../../redis/eviction.js';
 import type { RedisFacts } from '../../redis/info.js';
-import { type Check, type Finding, fail, ok, warn } from '../check.js';
+import { memoryState } from '../../redis/memory-state.js';
+import { type Check, fail, type Judgement, ok, warn } from '../check.js';
 
 const TUNE = EVICTION_FIX;
 const REFUSED = `new jobs are refused from ${percent(THRESHOLDS.memoryFull.value)} on`;
@@ -16,7 +16,7 @@ export const redisMemory: Check = {
   run: async (context) => judgeMemory(await context.facts()),
 };
 
-export function judgeMemory(facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>): Finding {
+export function judgeMemory(facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>): Judgement {
   const state = memoryState(facts);
   const used = formatBytes(facts.usedMemory);
   if (state === 'unlimited') {
@@ -45,7 +45,7 @@ export function judgePolicy({
   policy,
   maxMemory,
   evictedKeys,
-}: Pick<RedisFacts, 'policy' | 'maxMemory' | 'evictedKeys'>): Finding {
+}: Pick<RedisFacts, 'policy' | 'maxMemory' | 'evictedKeys'>): Judgement {
   const lost =
     evictedKeys > 0
       ? `${evictedKeys} keys were dropped for lack of memory since it started: jobs, inputs or results are lost`
@@ -57,6 +57,6 @@ export function judgePolicy({
   }
   const risk = `${drops}, and empty jobs run as if nothing were wrong`;
   if (lost !== undefined) return fail(`${lost} (maxmemory-policy is ${policy})`, TUNE);
-  // Without a limit it is never full, until someone sets one.
+  // Without a limit it is never full, until one is set.
   return maxMemory > 0 ? fail(risk, TUNE) : warn(risk, TUNE);
 }

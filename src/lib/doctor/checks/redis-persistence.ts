@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
 import type { RedisClient } from '../../redis/types.js';
-import { type Capability, type Check, type Finding, fail, ok, warn } from '../check.js';
+import { type Capability, type Check, fail, type Judgement, ok, warn } from '../check.js';
 
 export const redisPersistence: Check = {
   id: 'redis-persistence',
@@ -18,12 +18,12 @@ const WRITES: readonly Capability[] = ['submit', 'CPU workers', 'GPU workers'];
 const DISK =
   "free space on the server's disk and look at its log; infer redis status names the log of infer's own";
 
-/** @param config what CONFIG GET says; empty where this user may not ask. */
+/** @param config the result of CONFIG GET; empty if this user may not ask. */
 export function judgePersistence(
   { aof, rdb, raw }: Pick<RedisFacts, 'aof' | 'rdb' | 'raw'>,
   config: ReadonlyMap<string, string>,
   now: number,
-): Finding {
+): Judgement {
   if (aof.enabled && !aof.lastWriteOk) {
     return fail('the append-only file cannot be written: Redis refuses changes (MISCONF)', DISK, {
       blocks: WRITES,
@@ -54,11 +54,11 @@ async function readConfig(client: RedisClient, ...names: string[]): Promise<Map<
   for (const name of names) {
     try {
       const reply = (await client.call('CONFIG', 'GET', name)) as string[] | Record<string, string>;
-      // RESP2 answers a flat list, RESP3 a map.
+      // RESP2 returns a flat list, RESP3 a map.
       const value = Array.isArray(reply) ? reply[1] : reply[name];
       if (value !== undefined) found.set(name, value);
     } catch {
-      // Managed servers and users with few rights have no CONFIG; INFO has told the most of it.
+      // Managed servers and restricted users have no CONFIG; INFO has told most of it.
     }
   }
   return found;

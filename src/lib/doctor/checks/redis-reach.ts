@@ -4,7 +4,7 @@ import { formatDuration } from '../../core/units.js';
 import { findRedisServer } from '../../redis/embedded.js';
 import { serverMissing } from '../../redis/embedded-errors.js';
 import type { RedisClient } from '../../redis/types.js';
-import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
+import { CAPABILITIES, type Check, fail, type Judgement, ok, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 
 const PINGS = 10;
@@ -25,12 +25,12 @@ export const redisReach: Check = {
 };
 
 /** @param isolated infer's own server, inside a container. */
-export function judgeReach(label: string, tripMs: number | undefined, isolated: boolean): Finding {
-  const found = tripMs === undefined ? label : `${label}, ${formatDuration(tripMs)} there and back`;
+export function judgeReach(label: string, tripMs: number | undefined, isolated: boolean): Judgement {
+  const found = tripMs === undefined ? label : `${label}, round trip ${formatDuration(tripMs)}`;
   if (isolated) {
     return warn(
       `${found}; inside a container only this container reaches it, and its data go with it`,
-      'run Redis in a container of its own and name it: INFER_REDIS_URL=redis://redis:6379',
+      'run Redis in its own container and name it: INFER_REDIS_URL=redis://redis:6379',
     );
   }
   if (tripMs !== undefined && tripMs > THRESHOLDS.redisSlow.value) {
@@ -43,13 +43,14 @@ async function unreachable(
   { loaded, container }: DoctorContext,
   message: string,
   hint: string | undefined,
-): Promise<Finding> {
+): Promise<Judgement> {
   if (loaded.values.redisUrl === undefined && /none was named/.test(message)) {
     if ((await findRedisServer()) === undefined) {
       const missing = serverMissing();
       return fail(missing.message, missing.hint, { blocks: CAPABILITIES });
     }
-    // With no server named, `submit` and `worker` bring up infer's own: all is ready but for the start.
+    // If no server is configured, `submit` and `worker` start infer's own: everything is ready except the
+    // start.
     const where = container === undefined ? '' : ' (inside this container, for this container alone)';
     return warn(
       `none runs yet; infer worker and infer submit start infer's own${where}`,
@@ -59,11 +60,11 @@ async function unreachable(
   return fail(message, hint, { blocks: CAPABILITIES });
 }
 
-/** The quickest of a few PINGs in ms; undefined when this user may not even PING. */
+/** The fastest of a few PINGs in ms; undefined when this user may not even PING. */
 async function roundTrip(client: RedisClient): Promise<number | undefined> {
   let quickest = Number.POSITIVE_INFINITY;
   for (let at = 0; at < PINGS; at++) {
-    // Apart in time: other checks keep this process busy, and that is not the distance to Redis.
+    // With pauses: other checks keep this process busy, which would count as distance to Redis.
     await delay(BETWEEN_PINGS_MS);
     const started = performance.now();
     try {

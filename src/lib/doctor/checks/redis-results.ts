@@ -4,9 +4,10 @@ import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
 import { closeClient, connect, resolveTarget } from '../../redis/connect.js';
 import { resultSettings } from '../../redis/from-settings.js';
-import { memoryHeadroom, type RedisFacts, readInfo } from '../../redis/info.js';
+import { type RedisFacts, readInfo } from '../../redis/info.js';
+import { reaches } from '../../redis/memory-state.js';
 import { type KeySample, sampleKeys } from '../../redis/sample.js';
-import { type Check, type Finding, fail, ok, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, skip, warn } from '../check.js';
 import { permitted } from '../context.js';
 
 const SAMPLE = { maxKeys: 1000, maxMs: 1500 };
@@ -22,9 +23,9 @@ export const redisResults: Check = {
   },
 };
 
-/** Results are the most of what is stored, */
+/** Results make up more than this share of the stored data, */
 const MOST = 0.5;
-/** and take this share of the limit, or without one this many bytes. */
+/** and take this share of the limit or, without one, this many bytes. */
 const SHARE_OF_LIMIT = 0.25;
 const MANY_BYTES = 256 * 2 ** 20;
 
@@ -32,13 +33,13 @@ export function judgeResults(
   { keys, total }: KeySample,
   { maxMemory }: Pick<RedisFacts, 'maxMemory'>,
   prefix: string,
-): Finding {
+): Judgement {
   if (keys.length === 0) return ok('nothing is stored');
   const sum = (some: KeySample['keys']): number => some.reduce((bytes, key) => bytes + key.bytes, 0);
   const results = keys.filter(({ key }) => isResult(key, prefix));
   const all = sum(keys);
   const share = all === 0 ? 0 : sum(results) / all;
-  // Keys come in the order of their hash, so the first thousand stand for all.
+  // Keys are returned in hash order, so the first thousand are a random sample.
   const bytes = (sum(results) / keys.length) * total;
   const about = keys.length < total ? 'about ' : '';
   const part = maxMemory > 0 ? `, ${Math.round((bytes / maxMemory) * 100)} % of the limit` : '';
@@ -47,7 +48,7 @@ export function judgeResults(
   if (share < MOST || !heavy) return ok(found);
   return warn(
     found,
-    'keep them shorter (INFER_RESULT_TTL=10m), keep none that no one reads (submit --no-result), or give them a Redis of their own (INFER_RESULT_URL)',
+    'keep them shorter (INFER_RESULT_TTL=10m), skip those that are never read (submit --no-result), or give them a Redis of their own (INFER_RESULT_URL)',
   );
 }
 
@@ -81,19 +82,17 @@ export const resultsRedis: Check = {
   },
 };
 
-/** Results may be dropped when they are many; what cannot be written is kept by the worker and holds it up. */
+/**
+ * A results Redis may evict results when there are many; results that cannot be written are held by the
+ * worker and block it.
+ */
 export function judgeResultsRedis(
   label: string,
   facts: Pick<RedisFacts, 'usedMemory' | 'maxMemory' | 'policy'>,
-): Finding {
-  const headroom = memoryHeadroom(facts);
+): Judgement {
   const limit = facts.maxMemory > 0 ? formatBytes(facts.maxMemory) : 'no limit';
   const found = `${label}, ${formatBytes(facts.usedMemory)} used, ${limit}, ${facts.policy}`;
-  if (
-    headroom !== undefined &&
-    1 - headroom > THRESHOLDS.resultsFull.value &&
-    facts.policy === 'noeviction'
-  ) {
+  if (reaches(facts, THRESHOLDS.resultsFull) && facts.policy === 'noeviction') {
     return warn(`${found}: when it is full, workers wait`, 'keep results shorter, or raise its maxmemory');
   }
   return ok(found);

@@ -5,12 +5,12 @@ import { type AclRole, aclCommands } from '../../redis/acl.js';
 import { parseRedisUrl } from '../../redis/address.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
-import { type Capability, type Check, type Finding, fail, ok, skip, warn } from '../check.js';
+import { type Capability, type Check, fail, type Judgement, ok, skip, warn } from '../check.js';
 import type { DoctorContext } from '../context.js';
 
 /**
- * Asks Redis itself what this user may run, and runs none of it (Redis 7.0 and newer). Answers the
- * numbers of the calls that are refused, or -1 where the server cannot tell.
+ * Asks Redis itself which commands this user may run, without running them (Redis 7.0 and later). Returns the
+ * numbers of the refused calls, or -1 if the server cannot tell.
  */
 const ASK = `
 if not redis.acl_check_cmd then return {-1} end
@@ -47,13 +47,13 @@ const WORK: Record<'producer' | 'worker', readonly Capability[]> = {
   worker: ['CPU workers', 'GPU workers'],
 };
 
-/** @param refused those of `commands` that the server refuses this user. */
+/** @param refused those of `commands` that the server refuses to this user. */
 export function judgeRights(
   user: string,
   prefix: string,
   commands: readonly string[],
   refused: readonly string[],
-): Finding {
+): Judgement {
   const lacks = (role: AclRole): string[] => aclCommands(role).filter((name) => refused.includes(name));
   const [producer, worker] = [lacks('producer'), lacks('worker')];
   if (producer.length === 0 && worker.length === 0) {
@@ -78,20 +78,20 @@ export function judgeRights(
       blocks: WORK.producer,
     });
   }
-  // Of a role that it lacks altogether every command is missing: the nearer one was meant.
+  // A user who lacks a role entirely lacks all of its commands: report the role that comes closer.
   const [lacking, purpose] = producer.length <= worker.length ? [producer, 'submit'] : [worker, 'serve'];
   return fail(`user ${user} may not run ${shown(lacking)}, needed to ${purpose}`, grant(lacking), {
     blocks: [...WORK.producer, ...WORK.worker],
   });
 }
 
-/** Without EVAL nothing can be submitted or served; a user who may look is meant for `inspect`. */
+/** Without EVAL nothing can be submitted or served; a user who may read is meant for `inspect`. */
 async function eitherReader(
   context: DoctorContext,
   client: RedisClient,
   user: string,
   denied: InferError,
-): Promise<Finding> {
+): Promise<Judgement> {
   const blocks = [...WORK.producer, ...WORK.worker];
   try {
     await worded(client, listQueues(client, context.loaded.values.prefix));
@@ -123,7 +123,7 @@ async function refusedCommands(
   return refused[0] === -1 ? undefined : refused.map((at) => commands[at] as string);
 }
 
-/** Commands whose keys Redis finds by number or from the end; all others have theirs first. */
+/** Commands whose keys Redis finds by number or from the end; in all others the keys come first. */
 const SHAPES: Record<string, (key: string) => string[]> = {
   eval: (key) => ['return 1', '1', key],
   evalsha: (key) => ['0', '1', key],

@@ -1,7 +1,7 @@
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
 import type { RedisFacts } from '../../redis/info.js';
-import { CAPABILITIES, type Check, type Finding, fail, ok, warn } from '../check.js';
+import { CAPABILITIES, type Check, fail, type Judgement, ok, warn } from '../check.js';
 
 const LEAST: readonly [number, number] = [6, 2];
 
@@ -16,7 +16,7 @@ export function judgeVersion({
   version,
   flavour,
   uptimeSeconds,
-}: Pick<RedisFacts, 'version' | 'flavour' | 'uptimeSeconds'>): Finding {
+}: Pick<RedisFacts, 'version' | 'flavour' | 'uptimeSeconds'>): Judgement {
   const name = { redis: 'Redis', valkey: 'Valkey', dragonfly: 'Dragonfly' }[flavour];
   const found = `${name} ${version}, up for ${formatDuration(Math.max(1, uptimeSeconds) * 1000)}`;
   const [major = 0, minor = 0] = version.split('.').map(Number);
@@ -38,7 +38,7 @@ export const redisRole: Check = {
   run: async (context) => judgeRole(await context.facts()),
 };
 
-export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
+export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Judgement {
   const blocks = ['submit', 'CPU workers', 'GPU workers'] as const;
   if (role === 'replica') {
     const primary = `${raw.get('master_host') ?? '?'}:${raw.get('master_port') ?? '?'}`;
@@ -51,7 +51,7 @@ export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
   }
   const replicas = Number(raw.get('connected_slaves') ?? 0);
   const good = raw.get('min_slaves_good_slaves');
-  // Redis says this only where min-replicas-to-write is set.
+  // Redis reports this only if min-replicas-to-write is set.
   if (good === '0') {
     return fail(
       'too few replicas are connected (min-replicas-to-write): changes are refused',
@@ -59,10 +59,10 @@ export function judgeRole({ role, mode, raw, nodes }: RedisFacts): Finding {
       { blocks },
     );
   }
-  // A Cluster hands over in step with the old master; Sentinel and people do not.
+  // A Cluster coordinates a failover with the old master; Sentinel and operators do not.
   if (mode !== 'cluster' && replicas > 0 && good === undefined) {
     return warn(
-      `primary, ${count(replicas)}; min-replicas-to-write is off: a primary that was replaced goes on taking jobs, and they are lost`,
+      `primary, ${count(replicas)}; min-replicas-to-write is off: a primary that was replaced keeps taking jobs, and they are lost`,
       'infer redis-tune apply (min-replicas-to-write 1)',
     );
   }
@@ -85,7 +85,7 @@ export const redisClients: Check = {
 export function judgeClients({
   connectedClients,
   raw,
-}: Pick<RedisFacts, 'connectedClients' | 'raw'>): Finding {
+}: Pick<RedisFacts, 'connectedClients' | 'raw'>): Judgement {
   const most = Number(raw.get('maxclients') ?? 0);
   if (most <= 0) return ok(`${connectedClients} open`);
   const share = connectedClients / most;

@@ -1,9 +1,10 @@
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatDuration } from '../../core/units.js';
+import { isUnserved } from '../../deployment/judgements.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
-import { servingWorkers } from '../../queue/serving.js';
+import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 
 export const queueLocks: Check = {
   id: 'queue-locks',
@@ -11,16 +12,17 @@ export const queueLocks: Check = {
   title: 'active jobs are held',
   run: async (context) => {
     const { first, second } = await context.samples();
-    return judgeLocks(first.active, second.active, second.workers);
+    return judgeLocks(first.active, second.active, second.workers, second.starting);
   },
 };
 
-/** Jobs that no worker held in both samples: their worker is gone. Workers of the queue take them over. */
+/** Jobs that no worker held in both samples: their worker has died. Workers of the queue take them over. */
 export function judgeLocks(
   before: readonly ActiveJob[],
   after: readonly ActiveJob[],
   workers: readonly WorkerRecord[],
-): Finding {
+  starting: readonly StartingWorker[] = [],
+): Judgement {
   const lost = after.filter(
     (job) =>
       isLost(job) &&
@@ -39,7 +41,7 @@ export function judgeLocks(
       return `queue ${queue}: ${some} active and held by no worker`;
     }),
   );
-  const alone = queues.filter((queue) => servingWorkers(workers, queue).length === 0);
+  const alone = queues.filter((queue) => isUnserved(queue, workers, starting));
   if (alone.length > 0) {
     const fix = `infer worker -Q ${alone.join(',')} (a worker of the queue runs them again within seconds)`;
     return fail(found, fix, { details });
@@ -65,14 +67,14 @@ export const queueLimits: Check = {
 };
 
 /**
- * Jobs that run on past the limit they were submitted with. How long one runs its worker's heartbeat
- * says; of a job in no heartbeat, the time since it was taken.
+ * Jobs that exceed the time limit they were submitted with. Their worker's heartbeat says how long they have
+ * run; for a job in no heartbeat, the time since it was taken counts.
  */
 export function judgeLimits(
   active: readonly ActiveJob[],
   workers: readonly WorkerRecord[],
   now: number,
-): Finding {
+): Judgement {
   const limited = active.filter((job) => job.timeLimitMs !== undefined);
   if (limited.length === 0) return skip('no active job has a time limit');
   const over = limited.flatMap((job) => {

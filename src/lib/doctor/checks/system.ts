@@ -4,7 +4,7 @@ import { freemem, totalmem } from 'node:os';
 import { dirname } from 'node:path';
 import { runProgram } from '../../core/program.js';
 import { formatBytes } from '../../core/units.js';
-import { type Check, type Finding, fail, ok, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, skip, warn } from '../check.js';
 
 const LEAST_NODE: readonly [number, number] = [20, 19];
 
@@ -15,7 +15,7 @@ export const systemNode: Check = {
   run: () => judgeNode(process.versions.node),
 };
 
-export function judgeNode(version: string): Finding {
+export function judgeNode(version: string): Judgement {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [leastMajor, leastMinor] = LEAST_NODE;
   const found = `${version} on ${process.platform}/${process.arch}`;
@@ -34,7 +34,8 @@ export const systemMemory: Check = {
   run: () => {
     const limit = process.constrainedMemory?.() ?? 0;
     const total = limit > 0 ? Math.min(limit, totalmem()) : totalmem();
-    // The one counts what the kernel would give back, and a container's limit; older Node has not got it.
+    // The first includes memory that the kernel would reclaim, and a container's limit; older Node versions
+    // lack it.
     const free = process.availableMemory?.() ?? freemem();
     return judgeFree(Math.min(free, total), total);
   },
@@ -45,7 +46,7 @@ const LITTLE_BYTES = 512 * 2 ** 20;
 const TOO_LITTLE_BYTES = 128 * 2 ** 20;
 
 /** A worker with a small model takes about 200 MB. */
-export function judgeFree(free: number, total: number): Finding {
+export function judgeFree(free: number, total: number): Judgement {
   const found = `${formatBytes(free)} of ${formatBytes(total)} free`;
   const fix = 'stop what is not needed, or give the machine or container more memory';
   if (free < TOO_LITTLE_BYTES) {
@@ -73,10 +74,10 @@ export const systemDisk: Check = {
 const SHORT_BYTES = 2 ** 30;
 const FULL_BYTES = 100 * 2 ** 20;
 
-export function judgeDisk(dir: string, free: number, total: number): Finding {
+export function judgeDisk(dir: string, free: number, total: number): Judgement {
   const found = `${formatBytes(free)} of ${formatBytes(total)} free for ${dir}`;
   const fix = `free some space, or set INFER_STATE_DIR to a directory of another disk`;
-  // Redis refuses changes once its append-only file cannot be written.
+  // Redis refuses writes when its append-only file cannot be written.
   if (free < FULL_BYTES)
     return fail(`${found}: Redis is about to refuse changes`, fix, { blocks: ['submit'] });
   return free < SHORT_BYTES ? warn(found, fix) : ok(found);
@@ -95,8 +96,8 @@ export const systemFiles: Check = {
 
 const FEW_FILES = 1024;
 
-/** @param limit what `ulimit -n` prints. Each connection is one, and infer's own Redis wants a thousand. */
-export function judgeFiles(limit: string): Finding {
+/** @param limit output of `ulimit -n`. Each connection takes one, and infer's own Redis needs a thousand. */
+export function judgeFiles(limit: string): Judgement {
   if (limit === 'unlimited') return ok('no limit');
   const most = Number(limit);
   if (!Number.isInteger(most)) return skip(`the shell says '${limit}'`);

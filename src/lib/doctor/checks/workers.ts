@@ -2,7 +2,7 @@ import { formatDuration } from '../../core/units.js';
 import { clockState, isLate, isSilent } from '../../deployment/judgements.js';
 import { CLOCK_FIX, clockText } from '../../queue/clocks.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type Check, type Finding, fail, ok, several, skip, warn } from '../check.js';
+import { type Check, fail, type Judgement, ok, several, skip, warn } from '../check.js';
 import type { Machine, Sample } from '../context.js';
 
 export const workerBeats: Check = {
@@ -15,9 +15,9 @@ export const workerBeats: Check = {
   },
 };
 
-type Moment = Pick<Sample, 'at' | 'workers'>;
+type WorkersSample = Pick<Sample, 'at' | 'workers'>;
 
-export function judgeBeats({ workers, at }: Moment): Finding {
+export function judgeBeats({ workers, at }: WorkersSample): Judgement {
   if (workers.length === 0) return skip('no worker is running', { fix: 'infer worker' });
   const silent = workers.filter((worker) => isSilent(worker, at));
   if (silent.length > 0) {
@@ -54,10 +54,10 @@ export const workerVersions: Check = {
 };
 
 /** @param own version of this infer. */
-export function judgeVersions(workers: readonly WorkerRecord[], own: string): Finding {
+export function judgeVersions(workers: readonly WorkerRecord[], own: string): Judgement {
   if (workers.length === 0) return skip('no worker is running');
   const versions = [...new Set(workers.map((worker) => worker.version))].sort();
-  if (versions.length === 1 && versions[0] === own) return ok(`all ${own}, as this infer`);
+  if (versions.length === 1 && versions[0] === own) return ok(`all ${own}, same as this infer`);
   const of = (version: string): string =>
     workers
       .filter((worker) => worker.version === version)
@@ -81,19 +81,19 @@ export const workerClocks: Check = {
   },
 };
 
-/** Every worker measures its host's clock against that of Redis, and says so in its heartbeat. */
-export function judgeWorkerClocks(first: Moment, second: Moment): Finding {
+/** Every worker compares its host's clock with Redis's, and reports the difference in its heartbeat. */
+export function judgeWorkerClocks(first: WorkersSample, second: WorkersSample): Judgement {
   const living = second.workers.filter((worker) => {
     const before = first.workers.find((one) => one.id === worker.id);
     return before !== undefined && before.beatAt !== worker.beatAt && worker.clockAheadMs !== undefined;
   });
-  if (living.length === 0) return skip('no worker has sent a heartbeat between the two looks');
+  if (living.length === 0) return skip('no worker has sent a heartbeat between the two samples');
   const skewed = living
     .map((worker) => ({ worker, ahead: worker.clockAheadMs ?? 0 }))
     .filter(({ ahead }) => clockState(ahead) !== 'right');
   if (skewed.length === 0) {
     return ok(
-      living.length === 1 ? 'agrees with that of Redis' : `all ${living.length} agree with that of Redis`,
+      living.length === 1 ? "agrees with Redis's clock" : `all ${living.length} agree with Redis's clock`,
     );
   }
   const { found, details } = several(
@@ -110,11 +110,11 @@ export const workerCores: Check = {
   run: async (context) => judgeCores((await context.samples()).second.workers, context.machine),
 };
 
-/** Threads of all runs that the workers of this machine may have at once, against its cores. */
+/** Threads of all concurrent runs of this machine's workers, compared with its cores. */
 export function judgeCores(
   workers: readonly WorkerRecord[],
   { host, cores }: Pick<Machine, 'host' | 'cores'>,
-): Finding {
+): Judgement {
   const here = workers.filter((worker) => worker.host === host && worker.threads !== undefined);
   if (here.length === 0) return skip('no worker runs on this machine');
   const threads = here.reduce((sum, worker) => sum + (worker.threads ?? 0) * runnersOf(worker), 0);
@@ -126,7 +126,7 @@ export function judgeCores(
   });
 }
 
-/** As many as it may have: one with --autoscale has the most when there is much to do. */
+/** The maximum: one with --autoscale reaches it under load. */
 function runnersOf({ autoscale, concurrency }: WorkerRecord): number {
   return autoscale?.max ?? concurrency;
 }

@@ -1,22 +1,22 @@
 import type { Clock } from '../../core/clock.js';
+import { percent } from '../../core/counts.js';
 import { InferError } from '../../core/errors.js';
 import { THRESHOLDS } from '../../core/thresholds.js';
 import { formatBytes } from '../../core/units.js';
-import { memoryHeadroom, readMemory } from '../../redis/info.js';
+import { readMemory } from '../../redis/info.js';
+import { memoryState } from '../../redis/memory-state.js';
 import type { RedisClient } from '../../redis/types.js';
 
-/**
- * Share of maxmemory from which on new work is refused. The rest is for what is queued already:
- * renewing a lock, taking a job and storing a result all need memory, so a queue filled to the brim
- * could not be worked off.
- */
-const HIGH_WATER = THRESHOLDS.memoryFull.value;
-/** One INFO a second, however many submits. */
+/** One INFO a second, regardless of the number of submits. */
 const FRESH_MS = 1000;
-/** And one whenever this client alone has added this share of maxmemory: a bulk submit is quick. */
+/** And one whenever this client has added this share of maxmemory since the last: a bulk submit is fast. */
 const FRESH_SHARE = 0.05;
 
-/** Refuses new work before Redis would have to refuse everything. */
+/**
+ * Refuses new work before Redis would have to refuse everything. The rest of the memory is reserved for jobs
+ * already queued: renewing a lock, taking a job and storing a result all need some, so a completely full
+ * queue could not be processed.
+ */
 export class Admission {
   private checkedAt = Number.NEGATIVE_INFINITY;
   private refusal: InferError | undefined;
@@ -28,7 +28,7 @@ export class Admission {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws InferError REDIS_FULL (exit 75) with the numbers; else `bytes` count as added. */
+  /** @throws InferError REDIS_FULL (exit 75) with the numbers; otherwise `bytes` count as added. */
   async check(bytes: number): Promise<void> {
     const now = this.clock.now();
     this.addedBytes += bytes;
@@ -42,14 +42,13 @@ export class Admission {
 
   private async look(): Promise<InferError | undefined> {
     const facts = await readMemory(this.client);
-    const headroom = facts === undefined ? undefined : memoryHeadroom(facts);
-    this.allowance =
-      headroom === undefined ? Number.POSITIVE_INFINITY : FRESH_SHARE * (facts?.maxMemory ?? 0);
-    if (facts === undefined || headroom === undefined || 1 - headroom < HIGH_WATER) return undefined;
+    const state = facts === undefined ? 'unlimited' : memoryState(facts);
+    this.allowance = state === 'unlimited' ? Number.POSITIVE_INFINITY : FRESH_SHARE * (facts?.maxMemory ?? 0);
+    if (facts === undefined || state !== 'full') return undefined;
     const used = `${formatBytes(facts.usedMemory)} of ${formatBytes(facts.maxMemory)}`;
     return new InferError(
       'REDIS_FULL',
-      `Redis is full: ${used} used (${Math.round((1 - headroom) * 100)} %), and new work is taken up to ${HIGH_WATER * 100} %`,
+      `Redis is full: ${used} used (${percent(facts.usedMemory / facts.maxMemory)}), and new work is taken up to ${percent(THRESHOLDS.memoryFull.value)}`,
       {
         hint: 'try again when workers have caught up (infer inspect), keep results shorter with --result-ttl, or raise maxmemory',
       },

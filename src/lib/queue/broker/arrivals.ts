@@ -7,17 +7,19 @@ import { STATS, STATS_TTL } from '../wire.js';
 import { bucketAt } from '../work-stats.js';
 import { requestToken, writeOnce } from './once.js';
 
-/** Counts go to Redis once in this time at most. */
+/** Counts are sent to Redis at most once per this time. */
 const FLUSH_MS = 1000;
-/** What is sent again later than this counts twice; every client leaves a request a second and queue for as long. */
+/**
+ * A repeat sent later than this counts twice; every client creates a request key per second and queue, which
+ * lives this long.
+ */
 const REMEMBERED_SECONDS = 60;
 
 /**
- * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival
- * rate that `inspect` sets against the rate of completions, and by priority, for what goes before a job that waits. The first count goes out at once and
- * beside the caller's work, so a client that lives for one job loses nothing; later ones gather for
- * a second. No one ever waits for it but `close`, and a Redis that refuses it (full, say) only
- * makes the figure too low.
+ * Counts the jobs this client adds to each queue, in the queue's ten-second buckets: the arrival rate that
+ * `inspect` compares with the completion rate, and by priority, for the ETA of waiting jobs. The first count is sent at once, without delaying the caller,
+ * so it is not lost when the client only submits one job; later counts are sent once a second. Only `close`
+ * ever waits for it, and if Redis refuses it (because it is full, for example) the figure is merely too low.
  */
 export class Arrivals {
   /** Jobs by key of their bucket: all, and those of each priority that is known. */
@@ -44,12 +46,12 @@ export class Arrivals {
     this.counts.set(key, counts);
     if (this.timer !== undefined) return;
     const waitMs = this.flushedAt + FLUSH_MS - now;
-    // A clock that went back must not hold the figures for longer than a second either.
+    // A clock that was set back must not hold the figures for longer than a second either.
     if (waitMs <= 0) this.flush();
     else this.timer = setTimeout(() => this.flush(), Math.min(waitMs, FLUSH_MS)).unref();
   }
 
-  /** Sends what is left and waits for it, a second at most: Redis may be away for good. */
+  /** Sends what is left and waits for it, at most a second: Redis may never come back. */
   async close(patienceMs = FLUSH_MS): Promise<void> {
     this.flush();
     await settledWithin(patienceMs, this.sending);

@@ -10,75 +10,101 @@ import type { ControlAnswer, ControlRequest } from './control.js';
 import type { GpuLease } from './gpu-lease.js';
 
 /**
- * All that a worker needs of one queue. Any implementation passes `test/support/consumer-conformance.ts`; that of
- * Redis (`BullConsumer`) makes every call one script unless said otherwise.
+ * All that a worker needs of one queue. Every implementation must pass
+ * `test/support/consumer-conformance.ts`; in the one for Redis (`BullConsumer`), every call is one script
+ * unless stated otherwise.
  */
 export interface QueueConsumer {
   readonly queue: string;
   /** Whether the last `take` left jobs of its models waiting: if not, the next may sleep first. */
   readonly more: boolean;
-  /** Whether it left them since there was no room for the next of them. */
+  /** Whether it left them because there was no room for the next one. */
   readonly full: boolean;
-  /** Models that jobs are taken of from now on, as `routesTo` words them; until it is called, all. Ends a wait for work. */
+  /**
+   * Models whose jobs are taken from now on, in the form of `routesTo`; before the first call, all.
+   * Interrupts a wait for work.
+   */
   serve(routes: readonly string[]): void;
   /**
-   * Takes jobs, most urgent first, until its room is full (a number: so many rows) or nothing is left (at least one
-   * job if there is one and a runner is idle; 128 jobs or 16 MB at most). With `moreUrgentThan`, only jobs of a higher
-   * priority are taken. Delayed jobs that are due are among those that wait.
+   * Takes jobs, most urgent first, until its room is full (a number: that many rows) or nothing is left. It
+   * takes at least one job if one is waiting and a runner is idle; 128 jobs or 16 MB at most. With
+   * `moreUrgentThan`, only jobs of a higher priority are taken. Delayed jobs that are due count as waiting.
    */
   take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]>;
-  /** Waits on its own connection until work may have come, `timeoutMs` passed or `signal` fired. */
+  /**
+   * Waits on its own connection until work may have arrived, `timeoutMs` has passed or `signal` has fired.
+   */
   waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>;
-  /** Wakes another worker for what waits, and notes in `more` whether anything does: for one that was woken and has no room. */
+  /**
+   * Wakes another worker for the waiting jobs and updates `more`: for a worker that was woken but has no
+   * room.
+   */
   passOn(): Promise<void>;
-  /** Jobs that wait for a worker that serves its models, by read-only commands; those of a paused queue wait for no one. */
+  /**
+   * Counts the jobs that wait for a worker that serves its models, with read-only commands; none in a paused
+   * queue.
+   */
   waiting(): Promise<number>;
-  /** Jobs that takes have passed over, by their route: of other models, or of a newer layout; reads only. */
+  /** Jobs that takes have skipped, by route: of other models, or of a newer layout; read-only. */
   passedOver(): Promise<ReadonlyMap<string, number>>;
   /**
-   * Ends holds. Fenced by the lock: answers `false` for a job that is no longer ours, whose
-   * outcome is dropped. Safe to send again after a lost connection.
-   * @throws SizeRefused when outcomes of this size will never be taken.
+   * Ends holds. Fenced by the lock: returns `false` for a job that this worker no longer holds, whose outcome
+   * is dropped. Safe to send again after a lost connection.
+   * @throws SizeRefused when Redis will never accept outcomes of this size.
    */
   settle(settlements: Settlement[]): Promise<boolean[]>;
-  /** Renews the locks of held jobs; answers those no longer ours and those a client wants cancelled. */
+  /** Renews the locks of held jobs; returns those no longer held and those a client wants cancelled. */
   renew(jobs: TakenJob[]): Promise<{ lost: TakenJob[]; cancelled: TakenJob[] }>;
-  /** Puts jobs whose lock lapsed back in their place, or fails them as poison; answers the ids of both. */
+  /** Puts jobs whose lock expired back in their place, or fails them as poison; returns the ids of both. */
   recover(): Promise<{ requeued: string[]; poisoned: string[] }>;
-  /** Ends all jobs that were not started by their deadline, or some once `stopped`; answers their ids. */
+  /**
+   * Expires all jobs that were not started by their deadline, or only some of them once `stopped`; returns
+   * their ids.
+   */
   expireDue(stopped?: () => boolean): Promise<string[]>;
-  /** Looks after jobs that wait for other models, unless another worker did so less than `paceMs` ago. */
+  /**
+   * Maintains the index of jobs that wait for other models, unless another worker did so less than `paceMs`
+   * ago.
+   */
   reroute(paceMs?: number): Promise<void>;
-  /** Drops index entries of finished jobs whose record has expired, unless another worker has just done it; answers how many. */
+  /**
+   * Removes index entries of finished jobs whose record has expired, unless another worker has just done so;
+   * returns how many.
+   */
   sweepInTurn(stopped?: () => boolean): Promise<number>;
-  /** Ends moves to this queue that were left half done; answers how many there were. */
+  /** Completes or undoes unfinished moves to this queue; returns how many there were. */
   settleArrivals(stopped?: () => boolean): Promise<number>;
-  /** What is damaged of the queue; reads only, some small commands. */
+  /** What is damaged in the queue; read-only, a few small commands. */
   damage(): Promise<QueueDamage>;
   close(): Promise<void>;
 }
 
-/** What a worker tells its deployment and hears from it, beside its jobs: one for a worker, whatever its queues. */
+/**
+ * What a worker exchanges with its deployment apart from jobs: one instance per worker, whatever its queues.
+ */
 export interface WorkerRegistry {
-  /** It starts; again every few seconds while it does. */
+  /** The worker is starting; repeated every few seconds until it has started. */
   announceStart(worker: Omit<StartingWorker, 'id' | 'beatAt'>): Promise<void>;
-  /** It is ready, or does not start. */
+  /** The worker is ready, or failed to start. */
   endStart(): Promise<void>;
-  /** Its heartbeat. The record expires by itself when the worker dies. */
+  /** Writes its heartbeat. The record expires when the worker dies. */
   beat(record: WorkerRecord): Promise<void>;
-  /** What it did, for the statistics. */
+  /** Writes its work figures for the statistics. */
   writeWork(report: WorkReport): Promise<void>;
-  /** Takes it off the register at its orderly end. */
+  /** Unregisters it when it shuts down cleanly. */
   remove(): Promise<void>;
-  /** A model was loaded: what it takes is from now on what this version takes. */
+  /** A model was loaded: from now on, this version's signature defines valid input. */
   publishModel(signature: ModelSignature): Promise<void>;
-  /** Writes what is missing of names and settings of its queues and of signatures; what is there stays. */
+  /** Writes missing names and settings of its queues, and missing signatures; existing ones are kept. */
   publishMissing(signatures: Iterable<ModelSignature>): Promise<void>;
-  /** Watches whether the data is still there; each call of the answer looks once. */
+  /** Watches whether the data still exists; each call of the returned function looks once. */
   watchData(onLoss: (loss: DataLoss) => void): () => Promise<void>;
-  /** Drops entries of workers that died, running or starting, without leaving. */
+  /** Removes entries of running or starting workers that died without unregistering. */
   forgetDead(): Promise<void>;
-  /** Takes or renews the lease on a GPU; answers who holds it now. @param runs whether a process of this host lives */
+  /**
+   * Takes or renews the lease on a GPU; returns its current holder. @param runs whether a process of this
+   * host is alive
+   */
   leaseGpu(lease: GpuLease, runs: (process: ProcessMark) => boolean): Promise<GpuLease>;
   /** Gives a lease back if it is still this worker's. */
   releaseGpu(lease: GpuLease): Promise<void>;
@@ -87,8 +113,8 @@ export interface WorkerRegistry {
 /** A worker's end of the control channel. */
 export interface OrderInbox {
   /**
-   * The next request, or undefined when none came for a while. A request whose sender has given up is
-   * not among them, so a worker that was asleep does not act on it.
+   * The next request, or undefined when none came for a while. Requests whose sender has stopped waiting are
+   * skipped, so a worker that was suspended does not act on them.
    */
   next(): Promise<ControlRequest | undefined>;
   answer(request: ControlRequest, answer: Omit<ControlAnswer, 'worker'>): Promise<void>;

@@ -12,12 +12,13 @@ import type { DataLayout } from '../layout.js';
 import { packSettle } from '../lua/pack.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
-import type { Settlement, TakenJob, TakeRoom } from '../types.js';
-import { TAKE_HEAD, TAKE_REPLY } from '../wire.js';
+import type { Settlement, TakenJob, TakenSpec, TakeRoom } from '../types.js';
+import { DEFAULT_TTL, TAKE_HEAD, TAKE_REPLY } from '../wire.js';
 import type { QueueConsumer } from './consumer-port.js';
 import { expireAllDue } from './deadlines.js';
 import { popMarker } from './markers.js';
 import { settleArrivals } from './move.js';
+import { untilWhole } from './resend.js';
 import type { ResultStore } from './result-store.js';
 import { FIELDS_BYTES, resultOf, settleFields, settlementBytes, storedTtl } from './settlement.js';
 import { Sweeper } from './sweep.js';
@@ -32,38 +33,38 @@ export interface ConsumerOptions {
   workerId: string;
   workerName: string;
   lockMs: number;
-  /** Lost locks after which a job is failed as a poison pill. */
+  /** Expired locks after which a job is failed as a poison pill. */
   maxStalls: number;
   /** Seconds a failed job (and its input, for retry) is kept. */
   failedTtl: number;
   clock: Clock;
-  /** For what is too large for `client`; shared by all consumers of a process. */
+  /** For outcomes that are too large for `client`; shared by all consumers of a process. */
   bulk?: BulkWrites | undefined;
-  /** A Redis for results alone; else they go beside the jobs. */
+  /** A separate Redis for results; if absent, they are stored with the jobs. */
   results?: ResultStore | undefined;
-  /** Layouts that its process reads [this release's]. */
+  /** Layouts that its process reads [those of this release]. */
   layouts?: readonly DataLayout[] | undefined;
 }
 
-/** Jobs of one take: more would hold up everybody who uses this Redis. */
+/** Maximum number of jobs in a take: more would block every other user of this Redis. */
 const MOST_JOBS = 128;
-/** Room that is counted in rows. */
+/** Room given as a number of rows. */
 const BY_ROWS: TakeRoom = { idle: 0, ahead: 0, horizonMs: 0, jobs: MOST_JOBS, runs: new Map() };
 
-/** Seconds after which a call to wake that no one heard is gone. */
+/** Seconds after which an unread wake-up expires. */
 const ROUSE_TTL = 60;
 
-/** The worker's hold on one queue, by the scripts of `scripts.ts`. */
+/** A worker's access to one queue, by the scripts in `lua/`. */
 export class BullConsumer implements QueueConsumer {
   readonly queue: string;
   private readonly scripts: QueueScripts;
   private readonly sweeper: Sweeper;
   private readonly bulk: BulkWrites;
   private tokens = 0;
-  /** Numbers of the takes that are not answered yet: lanes and looks for urgent jobs take side by side. */
+  /** Numbers of the takes not yet answered: lanes and checks for urgent jobs take concurrently. */
   private readonly takesUnderWay = new Set<number>();
   private nextDelayedAt = 0;
-  /** What it serves; undefined: whatever there is. */
+  /** What it serves; undefined: everything. */
   private routes: ReadonlySet<string> | undefined;
   more = false;
   full = false;
@@ -81,14 +82,15 @@ export class BullConsumer implements QueueConsumer {
     if (before !== undefined && before.size === routes.length && routes.every((route) => before.has(route)))
       return;
     this.routes = new Set(routes);
-    // Asleep on the markers of what it served before, it must look for what it serves now.
+    // A consumer asleep on its old markers must look for what it serves now.
     if (before !== undefined) void this.rouse().catch(() => undefined);
   }
 
-  /** Ends a wait for work, now or the next. */
+  /** Interrupts a wait for work, the current one or the next. */
   private async rouse(): Promise<void> {
     const key = this.rouseKey;
-    await this.options.client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec();
+    const { client } = this.options;
+    await untilWhole(() => client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec());
   }
 
   private get rouseKey(): string {
@@ -124,7 +126,8 @@ export class BullConsumer implements QueueConsumer {
         spec,
         token,
         routed: read.spec !== undefined && routes?.has(routeOf(read.spec)) === true,
-        // An empty input is how a lost or foreign one reaches the worker, which fails it by name.
+        // A job with lost or foreign input reaches the worker with an empty one; the worker fails it with the
+        // right error.
         input: read.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
         submittedAt: Number(String(timestamp)),
         takenAt: now,
@@ -138,8 +141,8 @@ export class BullConsumer implements QueueConsumer {
   }
 
   /**
-   * Jobs that wait for a worker like this one, by read-only commands; those of a paused queue wait for no one. Of
-   * other models those count that no worker has met yet.
+   * Counts the jobs that wait for a worker like this one, with read-only commands; none in a paused queue. Jobs
+   * of other models count until a worker has met them.
    */
   async waiting(): Promise<number> {
     const { base } = this.scripts;
@@ -166,8 +169,8 @@ export class BullConsumer implements QueueConsumer {
     while (!signal.aborted && !this.closed) {
       const score = await this.popMarker(Math.min(end, dueAt) - clock.now(), signal);
       if (score === undefined || score <= clock.now()) return;
-      // A delayed job's marker only tells when to look: every take puts it back, so returning for it
-      // would spin until that time.
+      // A delayed job's marker only says when to look: every take puts it back, so returning for it would
+      // spin until that time.
       dueAt = Math.min(dueAt, score);
     }
   }
@@ -176,11 +179,12 @@ export class BullConsumer implements QueueConsumer {
     const { tag, base } = this.scripts;
     const wakes = [...(this.routes ?? [])].map((route) => wakeKey(tag, route));
     const { blocking, client } = this.options;
-    // The first that has something is popped: what is for its models wakes others too only if this one leaves some.
+    // The first non-empty one is popped: a marker for its models wakes others too only if this worker leaves
+    // some jobs.
     return popMarker(blocking, client, [this.rouseKey, ...wakes, `${base}marker`], ms, signal);
   }
 
-  /** A take of nothing puts back the markers of what waits. */
+  /** A take without room puts back the markers of waiting jobs. */
   async passOn(): Promise<void> {
     const none = ['-', 1, 0, '', '-', '', routesArgument(this.routes), 0, 0, 0];
     const reply = (await this.scripts.run('inferTake', ...none)) as [number, number];
@@ -190,7 +194,7 @@ export class BullConsumer implements QueueConsumer {
   async settle(settlements: Settlement[]): Promise<boolean[]> {
     if (settlements.length === 0) return [];
     const now = this.options.clock.now();
-    // The result first, then the commit: a completed job always has its result.
+    // Store the result first, then commit: a completed job always has its result.
     await Promise.all(settlements.map((settlement) => this.storeApart(settlement)));
     const { failedTtl } = this.options;
     const apart = this.options.results !== undefined;
@@ -213,7 +217,7 @@ export class BullConsumer implements QueueConsumer {
     return new QueueScripts(client, prefix, queue, layouts);
   }
 
-  /** With a results Redis of its own, a result goes there. */
+  /** With a separate results Redis, a result is stored there. */
   private async storeApart(settlement: Settlement): Promise<void> {
     const { results } = this.options;
     const { spec, token } = settlement.job;
@@ -275,7 +279,7 @@ export class BullConsumer implements QueueConsumer {
     return readDamage(this.options.client, this.options.prefix, this.queue);
   }
 
-  /** Ends a pending wait and passes its marker on, so that an idle worker is not left asleep. */
+  /** Ends a pending wait and passes its marker on, so that another idle worker wakes up. */
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
@@ -290,12 +294,12 @@ export class BullConsumer implements QueueConsumer {
 type Replied = Buffer | number | null;
 type RepliedJob<Names extends readonly string[]> = { [Place in keyof Names]: Replied };
 
-/** What a take answered of one job, as `TAKE_REPLY` names it. */
+/** What a take returned for one job, named as in `TAKE_REPLY`. */
 function repliedJob(reply: readonly Replied[], at: number): RepliedJob<typeof TAKE_REPLY> {
   return reply.slice(at, at + TAKE_REPLY.length) as unknown as RepliedJob<typeof TAKE_REPLY>;
 }
 
-/** A job that other BullMQ code added, and that is `unrunnable`: enough to fail it with a clear reason. */
-function foreignSpec(id: string, queue: string): TakenJob['spec'] {
-  return { id, queue, model: '', rows: 1, priority: 0, resultTtl: 3600 };
+/** A job added by other BullMQ code, which is `unrunnable`: enough to fail it with a clear reason. */
+function foreignSpec(id: string, queue: string): TakenSpec {
+  return { id, queue, model: undefined, rows: 1, priority: 0, resultTtl: DEFAULT_TTL };
 }

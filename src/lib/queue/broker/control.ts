@@ -8,51 +8,51 @@ import { requestToken, writeOnce } from './once.js';
 
 /** What a worker can be told to do. */
 export type Order =
-  /** Finish what has started, take nothing more, end. */
+  /** Finish the started jobs, take no more, exit. */
   | { verb: 'drain' }
-  /** Hand everything back at once and end. */
+  /** Requeue everything at once and exit. */
   | { verb: 'stop' }
   /** Drain, then reopen in the same process with models and settings reloaded. */
   | { verb: 'restart' }
   | { verb: 'set'; what: 'concurrency'; value: number }
-  /** Only of a worker that has bounds. */
+  /** Only for a worker with autoscale bounds. */
   | { verb: 'set'; what: 'autoscale'; value: RunnerBounds }
   /** null: learned from run times. */
   | { verb: 'set'; what: 'max-batch'; value: number | null }
   | { verb: 'set'; what: 'log-level'; value: string }
-  /** A model, or another version of one [the highest]. */
+  /** A model, or another of its versions [the highest]. */
   | { verb: 'load'; model: string; version?: number | undefined }
   | { verb: 'unload'; model: string; force: boolean };
 
 export interface ControlRequest {
   id: string;
   order: Order;
-  /** Say what would happen, and do nothing. */
+  /** Say what would happen, without doing it. */
   dryRun: boolean;
-  /** Who asks, for the worker's log. */
+  /** The sender, for the worker's log. */
   who: string;
 }
 
-/** What a worker says to a request. */
+/** A worker's answer to a request. */
 export interface ControlAnswer {
-  /** Its id. */
+  /** The worker's id. */
   worker: string;
   ok: boolean;
   /** What it did or why not, in words. */
   text: string;
-  /** Of a refusal. */
+  /** For a refusal. */
   code?: string | undefined;
   hint?: string | undefined;
-  /** It is still at it: another answer follows. */
+  /** Not finished: another answer follows. */
   working?: true | undefined;
 }
 
-/** Seconds that replies, and requests to a worker that is gone, outlive their last word. */
+/** Seconds that replies, and requests to a worker that has exited, are kept after the last write. */
 const LEFTOVER_SECONDS = 60;
 /** Seconds one blocking read lasts; well below the time after which a silent connection counts as dead. */
 const BLOCK_SECONDS = 5;
 
-/** A worker's end of the control channel: a list of request ids, read on a connection of its own. */
+/** A worker's end of the control channel: a list of request ids, read on its own connection. */
 export class ControlInbox {
   constructor(
     private readonly client: RedisClient,
@@ -63,8 +63,8 @@ export class ControlInbox {
   ) {}
 
   /**
-   * The next request, or undefined when none came for a while. A request whose sender has given up is
-   * gone from Redis by then, so a worker that was asleep does not act on it.
+   * The next request, or undefined when none came for a while. A request whose sender has stopped waiting has
+   * expired by then, so a worker that was suspended does not act on it.
    */
   async next(): Promise<ControlRequest | undefined> {
     const heard = await this.blocking.blpop(controlKey(this.prefix, this.workerId), BLOCK_SECONDS);
@@ -85,16 +85,16 @@ export class ControlInbox {
 }
 
 export interface AskOptions {
-  /** Longest silence in ms: a worker that is still at it says so every second. */
+  /** Longest silence in ms: a worker that has not finished says so every second. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
-  /** Every answer as it comes, those on the way included. */
+  /** Called with every answer as it arrives, including interim ones. */
   onAnswer?: ((answer: ControlAnswer) => void) | undefined;
 }
 
 /**
- * Sends an order to workers and gathers their last answers by worker id, until all have answered or
- * none has said anything for the time given. Orders that were not read by then are withdrawn.
+ * Sends an order to workers and collects their final answers by worker id, until all have answered or none
+ * has said anything for the given time. Orders not read by then are withdrawn.
  * @param blocking a `blocking` connection that nothing else uses meanwhile.
  */
 export async function askWorkers(
@@ -133,13 +133,13 @@ export async function askWorkers(
   return answers;
 }
 
-/** Once, so that no worker acts on an order twice, and no list stays whose reader is gone. */
+/** Once, so that no worker acts on an order twice, and no list is left behind without a reader. */
 function push(client: RedisClient, prefix: string, list: string, word: string): Promise<void> {
   const request = requestKey(`{${prefix}}`, requestToken());
   return writeOnce(client, request, ['RPUSH', list, word], LEFTOVER_SECONDS);
 }
 
-/** One answer, or undefined when none came in time, or Redis went away meanwhile. */
+/** One answer, or undefined when none came in time or the connection was lost. */
 async function nextAnswer(
   blocking: RedisClient,
   list: string,
@@ -147,7 +147,7 @@ async function nextAnswer(
   signal: AbortSignal | undefined,
 ): Promise<ControlAnswer | undefined> {
   const seconds = Math.min(BLOCK_SECONDS, Math.max(0.01, ms / 1000));
-  // A connection that is down would keep the read until Redis is back.
+  // On a lost connection, the read would otherwise last until Redis is back.
   const heard = await answerWithin(seconds * 1000 + 100, blocking.blpop(list, seconds), () => null, signal);
   return heard === null ? undefined : (JSON.parse(heard[1]) as ControlAnswer);
 }

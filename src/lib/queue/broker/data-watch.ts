@@ -4,12 +4,12 @@ import { serverTime } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { type DataLoss, DataMark, lossText, lossThatTook, markedQueues, readLosses } from '../data-mark.js';
 
-/** A client that is used looks this often, beside what it is asked to do, in ms. */
+/** How often a client in use looks, in addition to its own commands, in ms. */
 const LOOK_MS = 1000;
 
 const watches = new WeakMap<RedisClient, DataWatch>();
 
-/** Keeps watch for a client that the data in Redis is what it was. */
+/** Watches, on behalf of a client, whether Redis has lost data. */
 export class DataWatch {
   /** By queue; the installation's under undefined. */
   private readonly marks = new Map<string | undefined, { mark: DataMark; lookedAt: number }>();
@@ -23,18 +23,19 @@ export class DataWatch {
     watches.set(client, this);
   }
 
-  /** Tells `listener` once of each loss that is noted after the first look. */
+  /** Calls `listener` once for each loss that is recorded after the first look. */
   onLoss(listener: (loss: DataLoss) => void): void {
     this.listeners.push(listener);
   }
 
-  /** A queue is used: looks, once a second at most. No one waits for it. */
+  /** Called when a queue is used: looks, at most once a second. No caller waits for it. */
   note(queue: string): void {
     const now = performance.now();
     for (const entry of this.marksOf(queue)) {
       if (now - entry.lookedAt < LOOK_MS) continue;
       entry.lookedAt = now;
-      // A user without the right, or a Redis that is full or away: the look is not missed, the next may be answered.
+      // The user lacks the right, or Redis is full or unreachable: a failed look does no harm, the next may
+      // succeed.
       entry.mark.look().catch(() => undefined);
     }
   }
@@ -59,19 +60,19 @@ export class DataWatch {
   }
 }
 
-/** A client uses a queue: where watch is kept for it, it looks. */
+/** A client uses a queue: if its data is being watched, look now. */
 export function noteUse(client: RedisClient, queue: string): void {
   watches.get(client)?.note(queue);
 }
 
-/** Has `listener` told of losses that the watch kept for a client sees. */
+/** Registers `listener` for losses seen by the watch of a client. */
 export function onLoss(client: RedisClient, listener: (loss: DataLoss) => void): void {
   watches.get(client)?.onLoss(listener);
 }
 
 /**
- * The loss that took what was written to a queue at a moment, ms since the epoch; undefined when none did, or this
- * user may not look.
+ * The loss that destroyed what was written to a queue at a moment, ms since the epoch; undefined when there
+ * is none, or this user may not look.
  */
 async function lossSince(
   client: RedisClient,
@@ -85,8 +86,9 @@ async function lossSince(
 }
 
 /**
- * JOB_LOST (66): why a job or group is not there, where Redis lost it.
- * @param seenAt when it is known to have been there, ms since the epoch [when its id was made, if that tells]
+ * JOB_LOST (66): why a job or group no longer exists, if Redis lost it.
+ * @param seenAt when it is known to have existed, ms since the epoch [when its id was created, if the id
+ *   tells]
  */
 export async function jobLost(
   client: RedisClient,

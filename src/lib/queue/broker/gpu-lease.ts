@@ -2,30 +2,32 @@ import type { ProcessMark } from '../../core/process-alive.js';
 import type { RedisClient } from '../../redis/types.js';
 import { leaseKey } from '../keys.js';
 
-/** Who may use a GPU. Two workers on one GPU share its memory, and the second usually dies of that. */
+/**
+ * Who may use a GPU. Two workers on one GPU share its memory, and the second usually fails for lack of it.
+ */
 export interface GpuLease extends ProcessMark {
-  /** The UUID of the GPU or MIG instance; `<host>:<index>` where nothing tells the UUID. */
+  /** The UUID of the GPU or MIG instance; `<host>:<index>` if the UUID is unknown. */
   device: string;
   host: string;
-  /** Where the holder's process id means something, see `processPlace`. */
+  /** Where the holder's process id is valid, see `processPlace`. */
   place: string;
-  /** The worker's name, for people. */
+  /** The worker's name, for display. */
   worker: string;
-  /** The worker's id: no other process ever has it. */
+  /** The worker's id: never reused by another process. */
   id: string;
 }
 
-/** A lease that is not renewed for so long has lapsed; workers renew every second. */
+/** A lease that has not been renewed for this long has expired; workers renew it every second. */
 const LEASE_TTL_MS = 15_000;
 /**
- * The record outlives the lease: a holder that is silent and still runs at the same place, frozen or
- * without Redis, still has the GPU's memory.
+ * The record outlives the lease: a silent holder that still runs at the same place, frozen or disconnected
+ * from Redis, still occupies the GPU's memory.
  */
 const MEMORY_MS = 3_600_000;
 
 /**
- * KEYS 1: the lease. ARGV: own record, own id, own place, the record whose process was seen to be
- * gone (or empty), memory and time to live in ms. Answers the record that holds from now on.
+ * KEYS 1: the lease. ARGV: own record, own id, own place, the record whose process was seen to have exited
+ * (or empty), memory and time to live in ms. Returns the record that is now in force.
  */
 const LEASE = `
 local function take()
@@ -53,9 +55,9 @@ if ok and type(holder) == 'table' and holder.id ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])`;
 
 /**
- * Takes or renews the lease on a GPU, in one step; answers who holds it now. A holder at the same
- * place keeps it while its process lives (`runs`) and loses it at once when that is gone; one
- * elsewhere, whose process cannot be seen, keeps it until 15 s after its last renewal.
+ * Takes or renews the lease on a GPU, in one step; returns its current holder. A holder at the same place
+ * keeps it while its process lives (`runs`) and loses it as soon as the process has exited; a holder
+ * elsewhere, whose process cannot be checked, keeps it until 15 s after its last renewal.
  */
 export async function leaseGpu(
   client: RedisClient,
@@ -70,7 +72,7 @@ export async function leaseGpu(
     const held = String(await client.eval(LEASE, 1, key, ...args));
     const holder = JSON.parse(held) as GpuLease;
     if (holder.id === lease.id || holder.place !== lease.place || runs(holder)) return holder;
-    // Only this very record is replaced: someone may take the GPU over at the same moment.
+    // Only this exact record is replaced: another worker may take over the GPU at the same moment.
     gone = held;
   }
 }
@@ -80,7 +82,7 @@ export async function releaseGpu(client: RedisClient, prefix: string, lease: Gpu
   await client.eval(RELEASE, 1, leaseKey(prefix, lease.device), lease.id);
 }
 
-/** Who holds a GPU, dead or alive, and for how long ago it was heard of, ms; undefined when no one does. */
+/** Who holds a GPU, dead or alive, and how long ago it was last heard from, ms; undefined when it is free. */
 export async function readLease(
   client: RedisClient,
   prefix: string,
@@ -99,7 +101,7 @@ export async function readLease(
 /** A worker that holds a GPU, as another process sees it. */
 export interface GpuHolder {
   worker: string;
-  /** Null where the process id means another process here: on another host, or in another container. */
+  /** Null when the process id has no meaning here: it is on another host or in another container. */
   pid: number | null;
 }
 
@@ -109,8 +111,8 @@ export function holderFrom(place: string, { worker, pid, place: theirs }: GpuLea
 }
 
 /**
- * The worker that a GPU would be refused for, seen from `place`: one that runs there, or one
- * elsewhere that was heard of within 15 s.
+ * The worker because of which a GPU would be refused, seen from `place`: one that runs there, or one
+ * elsewhere that was heard from within 15 s.
  */
 export function holds(
   lease: { holder: GpuLease; silentMs: number } | undefined,

@@ -8,21 +8,22 @@ import { groupKey } from '../keys.js';
 import { type DataLayout, LAYOUTS, markedRoute, markOf, newestOf } from '../layout.js';
 import type { QueueScripts, ScriptName } from '../lua/script-client.js';
 import type { JobSpec } from '../types.js';
+import { GROUP } from '../wire.js';
 import { jobLost } from './data-watch.js';
 
-/** Seconds a group is kept that is not closed, from the last word of who sends it. */
+/** Seconds that an open group is kept after its submitter's last sign of life. */
 const OPEN_GROUP_TTL = 7 * 86_400;
 
-/** A sender of a group that was not heard of for so long, in ms by the clock of Redis, sends no more. */
+/** A sender of a group that has been silent for this long, in ms by Redis's clock, has stopped. */
 export const SENDER_LEASE_MS = 15_000;
 
 /**
- * How rows are cut into chunks (`ChunkBuilder`). A group that was begun in one way and sent on in another would
- * have rows twice and others never.
+ * How rows are cut into chunks (`ChunkBuilder`). A group begun with one method and continued with another
+ * would have some rows twice and others never.
  */
 const CUTTING = '2';
 
-/** How a group stood when a sender opened it, see `OPEN_GROUP`. */
+/** The state of a group when a sender opened it, see `OPEN_GROUP`. */
 export type GroupOpening =
   | 'new'
   | 'open'
@@ -33,10 +34,10 @@ export type GroupOpening =
   | 'theirs'
   | 'differs';
 
-/** What is left to do for a sender that gives up, see `LEAVE_GROUP`. */
+/** What a sender that stops has left to do, see `LEAVE_GROUP`. */
 export type GroupLeaving = 'ours' | 'shared' | 'closed' | 'gone';
 
-/** What a group ends with: rows and jobs sent, and those of the jobs that are not in the queue. */
+/** The final counts of a group: rows and jobs sent, and how many of the jobs are not in the queue. */
 interface GroupEnd {
   rows: number;
   jobs: number;
@@ -45,7 +46,7 @@ interface GroupEnd {
 
 /**
  * A group from its first sender to its end, each step one script. `sender` is a token of one submit: several
- * may send the same group, and only the last of them may take it back.
+ * may send the same group, and only the last of them may undo it.
  */
 export class GroupLife {
   constructor(
@@ -55,7 +56,7 @@ export class GroupLife {
     private readonly layouts: readonly DataLayout[] = LAYOUTS,
   ) {}
 
-  /** Begins a group, or joins those who send it. */
+  /** Creates a group, or joins its current senders. */
   async open(
     group: Pick<
       JobSpec,
@@ -66,21 +67,21 @@ export class GroupLife {
     const { queue, id, model, priority, resultTtl: ttl, notBefore: start, owner, digest } = group;
     const layout = markOf(newestOf(this.layouts));
     const fields = {
-      ...{ model, priority, ttl },
-      ...(start === undefined ? {} : { start }),
-      ...(layout === undefined ? {} : { layout }),
+      ...{ [GROUP.model]: model, [GROUP.priority]: priority, [GROUP.ttl]: ttl },
+      ...(start === undefined ? {} : { [GROUP.start]: start }),
+      ...(layout === undefined ? {} : { [GROUP.layout]: layout }),
       ...(owner === undefined ? {} : { owner }),
       ...(digest === undefined ? {} : { digest }),
     };
-    // Nor may a sender of another layout go on with it.
+    // A sender of another layout must not continue it either.
     const cutting = markedRoute(CUTTING, layout);
     const args = [sender, OPEN_GROUP_TTL, cutting, ...Object.entries(fields).flat()];
     return (await this.run(queue, 'inferOpenGroup', id, ...args)) as GroupOpening;
   }
 
   /**
-   * Notes what a sender has sent so far, and that it is at work. @throws InferError CANCELLED when the
-   * group was cancelled, GROUP_GONE when it was taken back, JOB_LOST when Redis lost it.
+   * Records what a sender has sent so far, and that it is active. @throws InferError CANCELLED when the group
+   * was cancelled, GROUP_GONE when it was undone, JOB_LOST when Redis lost it.
    */
   async note(queue: string, id: string, sender: string, sent: GroupEnd): Promise<void> {
     const args = [sender, sent.jobs, sent.rows, OPEN_GROUP_TTL];
@@ -88,7 +89,7 @@ export class GroupLife {
   }
 
   /**
-   * Rows and chunk jobs are final; answers true when all of them have ended already.
+   * Makes rows and chunk jobs final; returns true when all of them have ended already.
    * @param content digest of the rows as they came, to tell other ones from them
    * @throws InferError CANCELLED, GROUP_GONE, JOB_LOST; ID_TAKEN when another sender has closed it with other rows.
    */
@@ -103,31 +104,31 @@ export class GroupLife {
     return (await this.accepted(queue, id, sender, answer)) === 1;
   }
 
-  /** The same for a group that is taken back or was cancelled, and ends without all its rows. */
+  /** The same for a group that is undone or was cancelled, and ends without all of its rows. */
   async end(queue: string, id: string, sender: string, { rows, jobs, missing = 0 }: GroupEnd): Promise<void> {
     await this.run(queue, 'inferCloseGroup', id, sender, rows, jobs, '1', missing);
   }
 
-  /** A sender gives up; answers what that means for the group, and how many chunks all senders sent. */
+  /** A sender stops; returns what that means for the group, and how many chunks all senders sent. */
   async leave(queue: string, id: string, sender: string): Promise<{ what: GroupLeaving; added: number }> {
     const reply = await this.run(queue, 'inferLeaveGroup', id, sender, SENDER_LEASE_MS);
     const [what, added] = reply as [GroupLeaving, number];
     return { what, added };
   }
 
-  /** Forgets a group that this sender takes back before any of its chunks ran; false when some did. */
+  /** Deletes a group that this sender undoes before any of its chunks ran; false when some did. */
   async forget(queue: string, id: string, sender: string, chunks: number): Promise<boolean> {
     return (await this.run(queue, 'inferForgetGroup', id, sender, chunks)) === 1;
   }
 
-  /** Cancels a group: its senders stop. True when there is none of them to close it. */
+  /** Cancels a group: its senders stop. True when no sender is left to close it. */
   async cancel(queue: string, id: string): Promise<boolean> {
     return (await this.run(queue, 'inferCancelGroup', id, SENDER_LEASE_MS)) === 1;
   }
 
-  /** The answer of a script, unless the group is not to be sent any more. */
+  /** The answer of a script, unless no more may be sent to the group. */
   private async accepted(queue: string, id: string, sender: string, answer: unknown): Promise<unknown> {
-    // The group was there when this sender, whose token tells when that was, opened it.
+    // The group existed when this sender opened it, and its token tells when that was.
     const known = { queue, seenAt: idTime(sender) };
     const lost = answer === 'gone' ? await jobLost(this.client, this.prefix, id, known) : undefined;
     if (lost !== undefined) throw lost;
@@ -145,7 +146,7 @@ export class GroupLife {
   }
 }
 
-/** The answer of a script, unless it is that the group is not to be sent any more. */
+/** The answer of a script, unless it says that no more may be sent to the group. */
 function refuse(id: string, answer: unknown): unknown {
   const name = printable(id);
   if (answer === 'cancelled') throw new InferError('CANCELLED', `group ${name} was cancelled`);

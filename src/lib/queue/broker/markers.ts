@@ -2,10 +2,10 @@ import type { RedisClient } from '../../redis/types.js';
 import { isWrongValue } from '../../redis/wrong-type.js';
 
 /**
- * Sleeps on markers, the first of which is looked at first: its score, 0 for work that is there, else when a delayed
- * job is due. Undefined when none came in time or the signal fired. Markers hold nothing that could be lost: one of
- * another type is removed, or it would end every sleep at once.
- * @param blocking a `blocking` connection that nothing else uses meanwhile
+ * Sleeps on markers, the first of which is checked first: its score is 0 if work is there, else the time at
+ * which a delayed job is due. Undefined when none arrived in time or the signal fired. Markers contain
+ * nothing that could be lost: a key of another type is removed, because it would end every sleep at once.
+ * @param blocking a `blocking` connection not used by anything else in the meantime
  */
 export function popMarker(
   blocking: RedisClient,

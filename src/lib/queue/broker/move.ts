@@ -6,7 +6,7 @@ import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from '
 import { LAYOUTS, newerThan, splitRoute } from '../layout.js';
 import { QueueScripts } from '../lua/script-client.js';
 import type { ChunkOf, JobSpec } from '../types.js';
-import { DELAYED_UNIT, JOB } from '../wire.js';
+import { DATA, DELAYED_UNIT, GROUP, groupRef, JOB } from '../wire.js';
 
 export type MoveOutcome =
   | 'moved'
@@ -16,11 +16,11 @@ export type MoveOutcome =
   | 'unknown'
   /** This release cannot read it. */
   | 'newer'
-  /** The other queue has a job of this id. */
+  /** The target queue has a job of this id. */
   | 'id taken'
-  /** Another move of it to the same queue is under way. */
+  /** Another move of it to the same queue is in progress. */
   | 'being moved'
-  /** More chunks of its group are on their way: what is there of it may still be cancelled. */
+  /** More chunks of its group are still being submitted, and the group may yet be cancelled. */
   | 'group open'
   /** A chunk's group cannot count it from another server of a Cluster. */
   | 'chunk in a Cluster';
@@ -34,13 +34,13 @@ export interface Parked {
   group: ChunkOf | undefined;
 }
 
-/** A copy whose mover has said nothing for so long, in ms, is settled by others. */
+/** A copy whose mover has been silent for this long, in ms, is settled by others. */
 const ABANDONED_MS = 10_000;
 const TRIES = 5;
-/** Copies looked at in one go. */
+/** Copies handled per batch. */
 const SETTLED_AT_ONCE = 100;
 
-/** Brings waiting jobs to another queue: the steps and their reason are in lua/move.ts. */
+/** Moves waiting jobs to another queue: lua/move.ts explains the steps. */
 export class Mover {
   private readonly to: QueueScripts;
   private registered = false;
@@ -53,7 +53,7 @@ export class Mover {
     this.to = new QueueScripts(client, prefix, target);
   }
 
-  /** One job, with its input, priority, deadline, tries and waiting clients. */
+  /** One job, with its input, priority, deadline, attempts and waiting clients. */
   async move(id: string, source: string): Promise<MoveOutcome> {
     if (source === this.target) return 'same queue';
     for (let attempt = 1; ; attempt++) {
@@ -65,12 +65,12 @@ export class Mover {
         return 'moved';
       }
       await this.to.run('inferMoveDrop', id, `${source} ${parked.attempt}`);
-      // It was given another priority, say: copied once more.
+      // It changed meanwhile (its priority, for example): copy it again.
       if (out !== 'changed' || attempt === TRIES) return 'not waiting';
     }
   }
 
-  /** Copies a job to where no one takes it yet. */
+  /** Copies a job to a place from which it cannot be taken yet. */
   async park(id: string, source: string): Promise<Parked | Exclude<MoveOutcome, 'moved'>> {
     const base = bullBase(this.prefix, source);
     const [fields, input, prioritized, delayed, wait] = await Promise.all([
@@ -89,7 +89,7 @@ export class Mover {
     if (!this.registered) await this.client.hsetnx(queuesKey(this.prefix), this.target, '{}');
     this.registered = true;
     const attempt = newId('j');
-    // Its waiters are told by the queue they wait at, and listen at the new one then.
+    // Its waiting clients are notified by the queue they wait on, and then listen on the new one.
     const { [JOB.lists]: _lists, [JOB.movesGiven]: _given, ...kept } = fields;
     const copy = {
       ...kept,
@@ -100,7 +100,7 @@ export class Mover {
     const put = () => this.to.run('inferMovePark', id, `${source} ${attempt}`, input ?? '', ...flat);
     let reply = await put();
     if (reply === 2) {
-      // Its mover died or is slow: it cannot commit any more, or has.
+      // Its mover died or is slow: it can no longer commit, or already has.
       if (await settleArrival(this.client, this.prefix, this.target, id)) return 'same queue';
       reply = await put();
     }
@@ -114,10 +114,10 @@ export class Mover {
 
   private async isClosed({ id, home }: ChunkOf, source: string): Promise<boolean> {
     const tag = queueTag(this.prefix, home ?? source);
-    return (await this.client.hget(groupKey(tag, id), 'closed')) === '1';
+    return (await this.client.hget(groupKey(tag, id), GROUP.closed)) === '1';
   }
 
-  /** The commit: takes it out of its queue if it still waits there as it was copied. */
+  /** The commit: removes it from its queue if it still waits there unchanged since it was copied. */
   async takeOut({
     id,
     source,
@@ -126,13 +126,12 @@ export class Mover {
     group,
   }: Parked): Promise<'done' | 'changed' | 'not waiting'> {
     const from = new QueueScripts(this.client, this.prefix, source);
-    const ref = group === undefined ? '' : group.home === undefined ? group.id : `${group.id}@${group.home}`;
-    const args = [id, attempt, this.target, fingerprint, ref, group?.index ?? 0];
+    const args = [id, attempt, this.target, fingerprint, groupRef(group), group?.index ?? 0];
     const reply = await from.run('inferMoveOut', ...args);
     return reply === 1 ? 'done' : reply === 2 ? 'changed' : 'not waiting';
   }
 
-  /** Lets the copy wait like any other job. */
+  /** Makes the copy wait like any other job. */
   async bringIn({ id, source, attempt }: Pick<Parked, 'id' | 'source' | 'attempt'>): Promise<void> {
     await this.to.run('inferMoveIn', id, `${source} ${attempt}`);
     await new QueueScripts(this.client, this.prefix, source).run('inferMoveForget', id, attempt, this.target);
@@ -140,8 +139,8 @@ export class Mover {
 }
 
 /**
- * Ends all moves to a queue that were left half done: brought in where they had committed, else dropped,
- * since the job still waits where it was. Workers of the queue call it; answers how many there were.
+ * Settles all unfinished moves to a queue: completes those that had committed and drops the others, since
+ * their jobs still wait in the source queue. Called by the queue's workers; returns how many there were.
  */
 export async function settleArrivals(
   client: RedisClient,
@@ -160,7 +159,7 @@ export async function settleArrivals(
   }
 }
 
-/** Answers whether the move had committed, so that the job is here now. */
+/** Returns whether the move had committed, so that the job is here now. */
 async function settleArrival(
   client: RedisClient,
   prefix: string,
@@ -180,18 +179,22 @@ async function settleArrival(
   return committed;
 }
 
-/** Job data as the target has it: no reply list of the former queue, and a chunk knows where its group is. */
+/**
+ * Job data for the target: without a reply list of the source queue, and with a chunk's group queue filled
+ * in.
+ */
 function rehomed(json: string, source: string, target: string): { data: string; group: ChunkOf | undefined } {
-  let data: { s?: Partial<JobSpec> };
+  let data: { [DATA.spec]?: Partial<JobSpec> };
   try {
-    data = JSON.parse(json) as { s?: Partial<JobSpec> };
+    data = JSON.parse(json) as { [DATA.spec]?: Partial<JobSpec> };
   } catch {
     return { data: json, group: undefined };
   }
-  if (typeof data?.s !== 'object' || data.s === null) return { data: json, group: undefined };
-  const { reply: _reply, group, ...spec } = data.s;
-  if (group === undefined) return { data: JSON.stringify({ ...data, s: spec }), group };
+  const whole = data?.[DATA.spec];
+  if (typeof whole !== 'object' || whole === null) return { data: json, group: undefined };
+  const { reply: _reply, group, ...spec } = whole;
+  if (group === undefined) return { data: JSON.stringify({ ...data, [DATA.spec]: spec }), group };
   const { home = source, ...chunk } = group;
   const moved = home === target ? chunk : { ...chunk, home };
-  return { data: JSON.stringify({ ...data, s: { ...spec, group: moved } }), group };
+  return { data: JSON.stringify({ ...data, [DATA.spec]: { ...spec, group: moved } }), group };
 }

@@ -8,17 +8,20 @@ import type { ResultMeta } from '../types.js';
  */
 export interface Notice {
   id: string;
-  /** Absent in a group's notice, which only says "it is over". */
+  /** Absent in a group's notice, which only says that the group ended. */
   state?: JobState;
   meta?: ResultMeta;
   failure?: FailureRecord;
-  /** It has not ended: it waits in this queue now. */
+  /** It has not ended: it now waits in this queue. */
   moved?: string;
   model?: string;
   rows?: number;
-  /** Name of the token that submitted it. */
+  /**
+   * Name of the token that submitted it. */
   owner?: string;
-  /** Bytes of the stored result, 0 for none; tells a notice that carries it from one that could not. */
+  /** Bytes of the stored result, 0 for none; tells whether the result is missing here only because it was too
+   * large.
+   */
   size?: number;
 }
 
@@ -33,7 +36,7 @@ export function encodeNotice(notice: Notice): Buffer {
   return bytes;
 }
 
-/** The notice and, when the whole result rode along, its bytes. */
+/** The notice and, if the whole result was included, its bytes. */
 export function decodeNotice(bytes: Buffer): { notice: Notice; result: Buffer | undefined } {
   const end = 2 + bytes.readUInt16LE(0);
   const notice = JSON.parse(bytes.toString('utf8', 2, end)) as Notice;

@@ -3,8 +3,8 @@ import type { RedisClient } from '../../redis/types.js';
 import { REQUEST_TTL } from '../lua/prelude.js';
 
 /**
- * KEYS 1 what is written, 2 the request. ARGV 1 seconds until 1 expires or '', 2 those until 2 does, then a
- * command and its arguments.
+ * KEYS 1 what is written, 2 the request. ARGV 1 seconds until 1 expires or '', 2 seconds until 2 expires,
+ * then a command and its arguments.
  */
 const ONCE = `
 if not redis.call('SET', KEYS[2], 1, 'EX', ARGV[2], 'NX') then return 0 end
@@ -14,10 +14,10 @@ return 1
 `;
 
 /**
- * Runs a write that adds to what is there (a count, an entry of a list or stream) once, however often the
- * client sends it after lost connections; with `ttl`, in seconds, in one step with the expiry of its key.
- * The request is remembered for `requestTtl` seconds.
- * @param request names this request, in the slot of `key` (`requestKey`).
+ * Runs a write that is not idempotent (a count, an entry of a list or stream) exactly once, even if the
+ * client sends it again after a lost connection; `ttl`, in seconds, sets the expiry of its key in the same
+ * step. The request is remembered for `requestTtl` seconds.
+ * @param request key that identifies this request, in the slot of `key` (`requestKey`).
  */
 export async function writeOnce(
   client: RedisClient,
@@ -29,7 +29,7 @@ export async function writeOnce(
   await client.eval(ONCE, 2, key, request, ttl ?? '', requestTtl, command, ...args);
 }
 
-/** A name for one request. */
+/** A unique token for one request. */
 export function requestToken(): string {
   return newId('j');
 }

@@ -5,8 +5,8 @@ import { bullBase } from '../keys.js';
 import { EVENTS_KEPT, KEY } from '../wire.js';
 
 /**
- * Writes how long the event streams of queues may get, for BullMQ's scripts, ours or another program's. BullMQ's default
- * of 10,000 entries with 4 events a job holds megabytes.
+ * Sets the maximum length of the queues' event streams, for BullMQ's scripts, ours or another program's.
+ * BullMQ's default of 10,000 entries, with 4 events per job, takes megabytes.
  */
 export async function settleQueues(
   client: RedisClient,
@@ -14,22 +14,22 @@ export async function settleQueues(
   queues: readonly string[],
 ): Promise<void> {
   await Promise.all(
-    // Of another type it is named by `readDamage`; the worker serves the queue all the same.
+    // If the key has another type, `readDamage` reports it; the worker serves the queue anyway.
     queues.map((queue) =>
       ifReadable(client.hset(`${bullBase(prefix, queue)}meta`, 'opts.maxLenEvents', EVENTS_KEPT), 0),
     ),
   );
 }
 
-/** A queue of BullMQ's to add jobs with, on a connection that others use too. */
+/** A BullMQ queue for adding jobs, on a shared connection. */
 export async function openQueue(client: RedisClient, tag: string, name: string): Promise<Queue> {
   const queue = new Queue(name, {
     connection: client,
     prefix: tag,
     streams: { events: { maxLen: EVENTS_KEPT } },
-    // Version and eviction policy are ours to check and to word; BullMQ prints to the console.
+    // We check version and eviction policy and word the messages; BullMQ prints to the console.
     skipVersionCheck: true,
-    // Who submits need not be allowed to change a queue's settings: `paused` is one of them.
+    // A submitter needs no right to change a queue's settings: `paused` is one of them.
     skipMetasUpdate: true,
   });
   // Without a listener BullMQ prints whole errors, arguments included, to the console.
@@ -40,22 +40,23 @@ export async function openQueue(client: RedisClient, tag: string, name: string):
 }
 
 const ADDS = /^add\w*Job:/;
-/** How BullMQ 6.7's scripts of adding write the length of the event stream where it is not set. */
+/** How BullMQ 6.7's scripts that add jobs set the length of the event stream when it is not set. */
 const WRITES_SETTING = /maxEvents = 10000\s+rcall\("HSET", metaKey, "opts\.maxLenEvents", maxEvents\)/g;
 
-/** Where they write a job that was not there; one of an id that is there is left alone before. */
+/** Where they write a new job; an existing id was skipped before this point. */
 const STORES_JOB = /rcall\("HMSET", jobIdKey, "name"/g;
 
-/** What no job depends on: where such a key is damaged, the job is added all the same. */
-const BESIDE = /rcall\("XADD", eventsKey|rcall\("ZADD", markerKey/g;
+/** Keys that no job depends on: if one is damaged, the job is added anyway. */
+const OPTIONAL_WRITES = /rcall\("XADD", eventsKey|rcall\("ZADD", markerKey/g;
 
 /**
- * In the step that adds a job, and only then: its input, if it has a key of its own, stays until the job
- * has ended, and its deadline is noted. A command that is sent again after a lost connection, or an
- * id that comes twice, finds the job and changes neither. Inputs that ride along end in a quote.
+ * Runs only in the step that adds a job: its separately stored input, if any, no longer expires until the job
+ * has ended, and its deadline is recorded. A command repeated after a lost connection, or a duplicate id,
+ * finds the existing job and changes neither. Inline inputs end in a quote.
  *
- * First the keys are read that the job is put into. Were one of another type, the script would fail when the job is
- * stored and in no list: it would never run, and a second submit of its id would find it there.
+ * First read the keys that the job is added to. If one had the wrong type, the script would fail after
+ * storing the job but before adding it to a list: it would never run, and a second submit of its id would
+ * find it existing.
  */
 const WITH_JOB = `local base = string.sub(jobIdKey, 1, #jobIdKey - #jobId)
     rcall("ZCARD", base .. "prioritized")
@@ -68,7 +69,7 @@ const WITH_JOB = `local base = string.sub(jobIdKey, 1, #jobIdKey - #jobId)
     if at then
       local noted = {"ZADD", tag .. ":${KEY.deadlines}", string.match(data, "%d+", at), jobId}
       local reply = redis.pcall(unpack(noted))
-      -- With a damaged set the job is held against its deadline when it is taken.
+      -- If the set is damaged, the deadline is checked when the job is taken.
       if type(reply) == "table" and reply.err and not string.find(reply.err, "WRONGTYPE", 1, true) then
         rcall(unpack(noted))
       end
@@ -78,9 +79,10 @@ const WITH_JOB = `local base = string.sub(jobIdKey, 1, #jobIdKey - #jobId)
 const changed = new WeakSet<RedisClient>();
 
 /**
- * Fits BullMQ's scripts of adding to this client's use. They take our length of the event stream where
- * none is set, instead of writing BullMQ's: a Redis user that may not write a queue's settings, and so
- * not pause it, can still submit to a new queue. And what belongs to a job is written with it.
+ * Adapts BullMQ's scripts that add jobs. If the length of the event stream is not set, they use our value
+ * instead of writing BullMQ's to the settings: a Redis user that may not write a queue's settings, and so
+ * cannot pause it, can still submit to a new queue. And a job's input expiry and deadline are written in the
+ * same step.
  */
 function adaptAdding(client: RedisClient): void {
   if (changed.has(client)) return;
@@ -95,7 +97,7 @@ function adaptAdding(client: RedisClient): void {
       lua: lua
         .replace(WRITES_SETTING, `maxEvents = ${EVENTS_KEPT}`)
         .replace(STORES_JOB, (write) => WITH_JOB + write)
-        .replace(BESIDE, (write) => write.replace('rcall', 'redis.pcall')),
+        .replace(OPTIONAL_WRITES, (write) => write.replace('rcall', 'redis.pcall')),
     });
   }
 }

@@ -20,23 +20,23 @@ import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { openQueue } from './open-queue.js';
+import { untilLoaded, untilWhole } from './resend.js';
 import { JobSteering, type Paging } from './steer-jobs.js';
 import { inputTooLarge, resultTooLarge } from './too-large.js';
-import { untilLoaded } from './unloaded.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
 const ORPHAN_INPUT_TTL = 86_400;
-/** About what Redis holds of a job besides its input. */
+/** Approximate bytes that Redis uses for a job besides its input. */
 const JOB_BYTES = 1024;
 
 /** How long a queue's name counts as known to Redis. */
 const REGISTER_EVERY_MS = 10_000;
 
-/** The submitting side: BullMQ adds the jobs, our keys carry what is too large to ride along. */
+/** The submitting side: BullMQ adds the jobs, and our own keys store what is too large for the job data. */
 export class Producer {
   private readonly queues = new Map<string, Promise<Queue>>();
   private readonly scripts = new Map<string, QueueScripts>();
-  /** When each queue was named last. */
+  /** When each queue was last registered. */
   private readonly registered = new Map<string, number>();
   private readonly admission: Admission;
   private readonly arrivals: Arrivals;
@@ -57,13 +57,13 @@ export class Producer {
   }
 
   /**
-   * Adds jobs of one queue in one round trip, two when an input is too large to ride along. `checkIds` asks
-   * first whether an id is there already: pass it for ids a caller chose, which may come twice.
+   * Adds jobs of one queue in one round trip, or two when an input is too large for the job data. `checkIds`
+   * first checks whether an id already exists: set it for ids chosen by a caller, which may be duplicates.
    * @throws InferError REDIS_FULL (75) above the high-water mark, INPUT_TOO_LARGE or RESULT_TOO_LARGE (65)
-   *   for what Redis will never take: nothing was added.
+   *   for what Redis will never accept: nothing was added.
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
-    // Safe to repeat: a job of an id that is there is not added again.
+    // Safe to repeat: a job whose id exists is not added again.
     const added = untilLoaded(() => this.add(queue, jobs, checkIds)).catch(async (error: unknown) => {
       throw await nameDamage(this.client, this.prefix, queue, error);
     });
@@ -80,26 +80,25 @@ export class Producer {
     const fresh = jobs.filter((_, i) => known[i] === 0);
     const bull = await this.queueOf(queue);
     const now = this.clock.now();
-    // Before the job is added, since STORE_INPUT leaves out the input of a job that is there: sent side by side it can
-    // come second, over a connection of its own, or after a Redis that had forgotten this script and not BullMQ's.
+    // Before the job is added, since STORE_INPUT skips the input of an existing job: sent concurrently, it
+    // could arrive second, over a connection of its own, or after a Redis that had forgotten this script but
+    // not BullMQ's.
     const large = fresh.filter((job) => !ridesAlong(job));
     await Promise.all(large.map((job) => this.store(scripts, 'inferStoreInput', job, ORPHAN_INPUT_TTL)));
-    const adding = addAll(
-      bull,
-      fresh.map((job) => {
-        const spec = this.marked(job.spec);
-        return {
-          name: jobName(spec),
-          data: toJobData(spec, ridesAlong(job) ? job.input : undefined),
-          opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
-        };
-      }),
-    );
+    const adds = fresh.map((job) => {
+      const spec = this.marked(job.spec);
+      return {
+        name: jobName(spec),
+        data: toJobData(spec, ridesAlong(job) ? job.input : undefined),
+        opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
+      };
+    });
+    const adding = untilWhole(() => addAll(bull, adds));
     // Sent together with the jobs.
     const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
     await Promise.all([adding, ...stored]);
     for (const [i, job] of large.entries()) {
-      // It has ended already, or Redis lost its data in between.
+      // It has ended already, or Redis lost its data in the meantime.
       if ((await stored[i]) === 0) await this.store(scripts, 'inferRestoreInput', job);
     }
     this.arrivals.add(
@@ -110,7 +109,7 @@ export class Producer {
     return jobs.map((job, i) => ({ id: job.spec.id, duplicate: known[i] === 1 }));
   }
 
-  /** A job is of the layout that this process writes. */
+  /** Marks a job with the layout that this process writes. */
   private marked(spec: JobSpec): JobSpec {
     const layout = markOf(newestOf(this.layouts));
     return layout === undefined ? spec : { ...spec, layout };
@@ -133,7 +132,7 @@ export class Producer {
     }
   }
 
-  /** Refuses up front what Redis will never take: the largest input, and the largest result as far as it is known. */
+  /** Refuses up front what Redis will never accept: the largest input, and the largest result if known. */
   private async checkSizes(jobs: readonly NewJob[]): Promise<void> {
     const refuse = async (bytes: number, worded: (refused: SizeRefused) => InferError): Promise<void> => {
       try {
@@ -149,14 +148,14 @@ export class Producer {
     );
   }
 
-  /** Ends jobs of a queue that are past their deadline, `id` before all others. */
+  /** Expires jobs of a queue that are past their deadline, `id` before all others. */
   async expireDue(queue: string, id?: string): Promise<void> {
     await expireDue(this.scriptsOf(queue), id);
   }
 
   /**
-   * Names the queue to `inspect` and to id look-ups: with the first job, and again every ten seconds, since the
-   * names are gone when Redis has lost its data, and a client may live for months.
+   * Registers the queue for `inspect` and lookups by id: with the first job, and again every ten seconds,
+   * since the names disappear when Redis loses its data, and a client may live for months.
    */
   async registerQueue(queue: string): Promise<void> {
     noteUse(this.client, queue);
@@ -167,53 +166,61 @@ export class Producer {
     this.registered.set(queue, now);
   }
 
-  /** Names all of its queues again, since Redis has lost them. */
+  /** Registers all of its queues again, since Redis lost them. */
   private async registerAgain(): Promise<void> {
     const queues = [...this.registered.keys()];
     this.registered.clear();
     await Promise.all(queues.map((queue) => this.registerQueue(queue)));
   }
 
-  /** The life of groups; their chunks are jobs like others. */
+  /** The life cycle of groups; their chunks are ordinary jobs. */
   get groups(): GroupLife {
     return new GroupLife(this.client, this.prefix, (queue) => this.scriptsOf(queue), this.layouts);
   }
 
   /**
-   * Cancels a job; undefined when it is unknown. `active` means its worker was asked and has not
-   * answered yet. @throws InferError LAYOUT_NEWER.
+   * Cancels a job; `active` means that its worker was asked and has not answered yet. @throws InferError
+   * LAYOUT_NEWER.
    */
   cancel(queue: string, id: string): Promise<string | undefined> {
     return this.steering.cancel(queue, id);
   }
 
-  /** Cancels the chunks of a group that have not ended; answers how many of each state there are. */
+  /** The same for many jobs; leaves those of a newer layout alone. Returns how many by resulting state. */
+  cancelAll(
+    jobs: Iterable<{ queue: string; id: string }>,
+    paging: Paging = {},
+  ): Promise<Record<string, number>> {
+    return this.steering.cancelAll(jobs, paging);
+  }
+
+  /** Cancels the chunks of a group that have not ended; returns the number of chunks by state. */
   cancelGroup(group: GroupRecord, paging: Paging = {}): Promise<Record<string, number>> {
     return this.steering.cancelGroup(group, this.groups, paging);
   }
 
   /**
-   * Puts failed jobs back to waiting at their own priority; answers how many were. What is damaged of them is
-   * repaired first, where that can be done.
-   * @param timeLimitMs their time limit from now on [the one they have]
-   * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for one job that cannot be repaired, LAYOUT_NEWER for
-   * one of a newer layout.
+   * Requeues failed jobs at their own priority; returns how many. Damaged jobs are repaired first, where
+   * possible.
+   * @param timeLimitMs their new time limit [unchanged]
+   * @throws InferError TIME_LIMIT_RANGE (exit 2); JOB_DAMAGED (exit 1) for a single job that cannot be
+   *   repaired, LAYOUT_NEWER for one of a newer layout.
    */
   retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
     return this.steering.retry(queue, ids, timeLimitMs);
   }
 
-  /** The same of many jobs, which passes over what cannot be repaired. */
+  /** The same for many jobs; skips those that cannot be repaired. */
   async retryAll(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
     return (await this.steering.retryAll(queue, ids, timeLimitMs)).retried;
   }
 
-  /** The failed chunks of a group; answers how many. */
+  /** Requeues the failed chunks of a group; returns how many. */
   retryGroup(group: GroupRecord, timeLimitMs?: number, paging: Paging = {}): Promise<number> {
     return this.steering.retryGroup(group, timeLimitMs, paging);
   }
 
-  /** Every job that is in the failed set now, oldest failure first. */
+  /** Requeues every job now in the failed set, oldest failure first. */
   retryFailed(queue: string, timeLimitMs?: number, paging: Paging = {}): Promise<number> {
     return this.steering.retryFailed(queue, timeLimitMs, paging);
   }
@@ -224,12 +231,12 @@ export class Producer {
     if (paused) await bull.pause();
     else {
       await bull.resume();
-      // BullMQ's marker wakes one worker, which may serve none of the models that wait.
+      // BullMQ's marker wakes one worker, which may serve none of the waiting models.
       await reroute(this.scriptsOf(queue));
     }
   }
 
-  /** @param patienceMs how long what is on its way may take [1000] */
+  /** @param patienceMs how long requests in progress may take [1000] */
   async close(patienceMs?: number): Promise<void> {
     await Promise.all([this.arrivals.close(patienceMs), this.bulk.close()]);
     const close = async (queue: Promise<Queue>) => (await queue).close();
@@ -256,14 +263,14 @@ export class Producer {
   }
 }
 
-/** Whether an input goes in the job's data; a larger one has a key of its own. */
+/** Whether an input is stored in the job's data; a larger one gets its own key. */
 function ridesAlong({ input }: NewJob): boolean {
   return input.byteLength <= INLINE_INPUT_BYTES;
 }
 
 /**
- * When a job was submitted, and BullMQ's delayed set, from which the take script brings jobs that are due
- * to their place by priority. Both by Redis's clock.
+ * Submission time, and BullMQ's delayed set, from which the take script moves due jobs to their place by
+ * priority. Both by Redis's clock.
  */
 function timesOf({ notBefore }: JobSpec, now: number): JobsOptions {
   return {
@@ -276,7 +283,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Adds jobs in one round trip; one alone is spared the transaction that many come in. */
+/** Adds jobs in one round trip; a single job is sent without the transaction used for several. */
 async function addAll(
   queue: Queue,
   jobs: { name: string; data: object; opts: JobsOptions }[],

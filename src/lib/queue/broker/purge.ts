@@ -2,31 +2,30 @@ import type { OwnFailure } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { QueueScripts } from '../lua/script-client.js';
+import { UNHELD_TTL } from '../wire.js';
 
-/** Jobs of one script. What ends a job is about ten commands, so this is about 2 ms of Redis time. */
+/** Jobs per script. Ending a job takes about ten commands, so this is about 2 ms of Redis time. */
 const CHUNK = 100;
-/** Deleting is quicker, unless results are large. */
+/** Deleting is faster, unless results are large. */
 const ENDED_CHUNK = 200;
-/** Seconds that the record of a cancelled job is kept, for who asks what became of it. */
-const CANCELLED_TTL = 3600;
 
-/** States that can be purged: all but the running. */
+/** States that can be purged: all except active. */
 export type PurgeState = Exclude<JobState, 'active'>;
 
 export interface PurgeOptions {
   states: readonly PurgeState[];
-  /** Ends it between two chunks. */
+  /** Stops it between two chunks. */
   signal?: AbortSignal | undefined;
   /** Jobs done so far. */
   onProgress?: ((done: number) => void) | undefined;
-  /** Milliseconds since the epoch: what came (or ended) later stays. */
+  /** Milliseconds since the epoch: jobs that were added (or ended) later are kept. */
   now: number;
 }
 
 /**
- * Empties states of a queue, in chunks between which Redis serves others. Jobs that wait are cancelled:
- * their submitters are told, their groups count them, their input goes. Ended jobs are forgotten with
- * their results. Answers how many by state; what is submitted meanwhile stays.
+ * Empties states of a queue, in chunks between which Redis serves others. Waiting jobs are cancelled: their
+ * submitters are notified, their groups count them, their input is deleted. Ended jobs are deleted together
+ * with their results. Returns how many by state; jobs submitted in the meantime are kept.
  */
 export async function purge(
   client: RedisClient,
@@ -64,11 +63,11 @@ async function cancelAll(
   let from = 0;
   for (;;) {
     signal?.throwIfAborted();
-    const args = [part, from, CHUNK, now, failure, message, CANCELLED_TTL];
+    const args = [part, from, CHUNK, now, failure, message, UNHELD_TTL];
     const [done, left] = (await scripts.run('inferPurgeWaiting', ...args)) as [number, number];
     if (done + left === 0) return;
     count(done);
-    // What came since the start is passed over: it stays in front of what is looked at next.
+    // Jobs added since the start are skipped: they stay ahead of what is looked at next.
     from += left;
   }
 }

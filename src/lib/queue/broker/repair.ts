@@ -5,34 +5,34 @@ import { type DamagedKey, damagedKeyKind, readDamage } from '../damage.js';
 import { bullBase, putAwayKey, queueTag } from '../keys.js';
 import { QueueScripts } from '../lua/script-client.js';
 
-/** Seconds that a key is kept which was taken out of use: it may be another program's. */
+/** Seconds that a key taken out of use is kept: it may belong to another program. */
 const KEPT_SECONDS = 7 * 86_400;
-/** Ids of one script: about 1 ms of Redis time. */
+/** Ids per script: about 1 ms of Redis time. */
 const TOGETHER = 100;
 
-/** What belongs to a job beside its hash, in keys of BullMQ. */
-const BESIDE = /:(lock|logs|dependencies|processed|failed|unsuccessful)$/;
+/** BullMQ's keys that belong to a job besides its hash. */
+const SUBKEYS = /:(lock|logs|dependencies|processed|failed|unsuccessful)$/;
 
-/** What is to be repaired of a queue. */
+/** What needs repair in a queue. */
 export interface RepairPlan {
   keys: DamagedKey[];
-  /** Jobs that are in none of the lists they belong to, the first submitted first. */
+  /** Jobs missing from every list they could belong to, in order of submission. */
   lost: string[];
-  /** Jobs that were set aside as damaged; `infer retry` and `infer cancel` are for them. */
+  /** Jobs that were set aside as damaged; `infer retry` and `infer cancel` handle those. */
   damagedJobs: number;
 }
 
 /** What was repaired. */
 export interface Repaired {
-  /** Keys that were taken out of use, and the name each has now. */
+  /** Keys that were taken out of use, with their new names. */
   putAway: { key: string; as: string }[];
-  /** Jobs that were put back, by where. */
+  /** Jobs that were put back, by destination. */
   placed: { waiting: number; active: number; delayed: number; ended: number };
 }
 
 /**
- * What is damaged of a queue, read-only: keys of another type, and jobs whose records are in no list, which takes a look
- * at every key of the server.
+ * What is damaged in a queue, read-only: keys of the wrong type, and jobs whose records are in no list;
+ * finding those scans every key of the server.
  */
 export async function planRepair(
   client: RedisClient,
@@ -41,7 +41,7 @@ export async function planRepair(
   signal: AbortSignal,
 ): Promise<RepairPlan> {
   const { keys, jobCount } = await readDamage(client, prefix, queue);
-  // While a list cannot be read all of its jobs are in none.
+  // While a list is unreadable, all of its jobs count as missing.
   return {
     keys,
     lost: keys.length > 0 ? [] : await findLost(client, prefix, queue, signal),
@@ -50,9 +50,9 @@ export async function planRepair(
 }
 
 /**
- * Takes damaged keys of a queue out of use and puts its jobs back into their lists, from their records: held ones among the
- * active, the others to wait at their priority in the order of their submits. What is sound is left alone, so it may be
- * stopped and repeated, and workers may go on meanwhile.
+ * Takes damaged keys of a queue out of use and puts its jobs back into their lists, from their records: held
+ * jobs into the active list, the others into the waiting list by priority and order of submission. Intact
+ * data is left alone, so it can be stopped and repeated, and workers can continue in the meantime.
  */
 export async function repair(
   client: RedisClient,
@@ -63,7 +63,7 @@ export async function repair(
   const scripts = new QueueScripts(client, prefix, queue);
   const putAway: Repaired['putAway'] = [];
   const { keys } = await readDamage(client, prefix, queue);
-  // The counter comes last: it goes on from the jobs that wait.
+  // Restore the counter last: it continues from the waiting jobs.
   for (const { key } of keys.sort((a, b) => Number(isCounter(a.key)) - Number(isCounter(b.key)))) {
     signal.throwIfAborted();
     const as = putAwayKey(queueTag(prefix, queue), newId('j'));
@@ -86,7 +86,7 @@ export async function repair(
 
 const isCounter = (key: string): boolean => key.endsWith(':pc');
 
-/** Ids of jobs that are in no list, the first submitted first. */
+/** Ids of jobs that are in no list, in order of submission. */
 async function findLost(
   client: RedisClient,
   prefix: string,
@@ -98,7 +98,7 @@ async function findLost(
   const lost = new Map<string, number>();
   for await (const keys of scanKeys(client, base)) {
     signal.throwIfAborted();
-    const ids = keys.filter((key) => !BESIDE.test(key)).map((key) => key.slice(base.length));
+    const ids = keys.filter((key) => !SUBKEYS.test(key)).map((key) => key.slice(base.length));
     for (let from = 0; from < ids.length; from += TOGETHER) {
       const flat = (await scripts.run(
         'inferReindex',

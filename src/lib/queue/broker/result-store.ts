@@ -6,9 +6,11 @@ import { queueTag, resultKey } from '../keys.js';
 
 /** Where stored results are read from. */
 export interface ResultSource {
-  /** The envelope; undefined when none was kept or it has expired. `token` is the hold that ended the job. */
+  /**
+   * The envelope; undefined when none was stored or it has expired. `token` is the hold that ended the job.
+   */
   read(queue: string, id: string, token: string): Promise<Buffer | undefined>;
-  /** Its size and the milliseconds it is kept, without reading it; undefined when there is none. */
+  /** Its size and remaining lifetime in ms, without reading it; undefined when there is none. */
   measure(
     queue: string,
     id: string,
@@ -18,7 +20,7 @@ export interface ResultSource {
   remove(queue: string, id: string, token: string): Promise<void>;
 }
 
-/** @throws InferError JOB_DAMAGED where the key is of another type. */
+/** @throws InferError JOB_DAMAGED if the key has another type. */
 async function readKey(client: RedisClient, key: string): Promise<Buffer | undefined> {
   const found = await ifReadable(client.getBuffer(key), undefined);
   if (found === undefined) throw resultDamaged(await findDamage(client, key, 'its result', 'string'));
@@ -33,7 +35,7 @@ async function measureKey(
   return bytes === 0 ? undefined : { bytes, expiresInMs: ttl < 0 ? null : ttl };
 }
 
-/** Results in the broker itself, written by the settle script in the step that ends the job. */
+/** Results in the broker itself, written by the settle script in the same step that ends the job. */
 export class BrokerResults implements ResultSource {
   constructor(
     private readonly client: RedisClient,
@@ -54,10 +56,10 @@ export class BrokerResults implements ResultSource {
 }
 
 /**
- * Results in a Redis of their own (`resultUrl`): large or long-lived results then cannot fill the
- * broker. The commit happens in the broker, fenced by the lock token, so every execution writes
- * under its own token and the job's record names the token that won: a stale worker's result can
- * never be seen, nor overwrite the one that is.
+ * Results in a separate Redis (`resultUrl`): large or long-lived results then cannot fill the broker. The
+ * commit happens in the broker, fenced by the lock token, so every execution writes under its own token and
+ * the job's record names the winning token: a stale worker's result is never visible and never overwrites the
+ * valid one.
  */
 export class ResultStore implements ResultSource {
   /** For large results. */
@@ -75,7 +77,7 @@ export class ResultStore implements ResultSource {
     return `${resultKey(queueTag(this.prefix, queue), id)}:${token}`;
   }
 
-  /** `ttl` in seconds. @throws SizeRefused when that Redis will never take a result of this size. */
+  /** `ttl` in seconds. @throws SizeRefused when that Redis will never accept a result of this size. */
   async put(queue: string, id: string, token: string, result: Uint8Array, ttl: number): Promise<void> {
     const bytes = Buffer.from(result.buffer, result.byteOffset, result.byteLength);
     const key = this.key(queue, id, token);

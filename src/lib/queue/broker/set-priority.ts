@@ -2,10 +2,13 @@ import { type Priority, toBullPriority } from '../../core/job.js';
 import type { RedisClient } from '../../redis/types.js';
 import { QueueScripts } from '../lua/script-client.js';
 
-/** Jobs of one script: about 2 ms of Redis time. */
+/** Jobs per script: about 2 ms of Redis time. */
 const CHUNK = 100;
 
-/** What became of a job: only what waits (or is delayed) can be given another priority; `newer`: this release cannot read it. */
+/**
+ * The outcome for a job: only waiting and delayed jobs can be given another priority; `newer`: this release
+ * cannot read it.
+ */
 export type PriorityOutcome = 'changed' | 'same' | 'not waiting' | 'unknown' | 'newer';
 
 const OUTCOMES: Record<number, PriorityOutcome> = {
@@ -16,7 +19,10 @@ const OUTCOMES: Record<number, PriorityOutcome> = {
   [-2]: 'newer',
 };
 
-/** Gives jobs of a queue another priority, behind what waits at it; answers in the order of the ids. */
+/**
+ * Gives jobs of a queue another priority, behind the jobs already waiting at it; returns outcomes in the
+ * order of the ids.
+ */
 export async function setPriority(
   client: RedisClient,
   prefix: string,
@@ -35,7 +41,7 @@ export async function setPriority(
   return outcomes;
 }
 
-/** What a group shows as its own; its chunks are jobs with their own. */
+/** Sets the priority that a group displays; its chunks are jobs with their own. */
 export async function setGroupPriority(
   client: RedisClient,
   prefix: string,

@@ -2,45 +2,41 @@ import { toJobData } from '../job-data.js';
 import type { PackedField, SettleFields } from '../lua/pack.js';
 import { CHUNK_EXTRA_TTL } from '../lua/prelude.js';
 import type { Settlement, TakenJob } from '../types.js';
-import { MIN_RECORD_TTL, type SettleField } from '../wire.js';
+import { groupRef, MIN_RECORD_TTL, type SettleField } from '../wire.js';
 import { encodeNotice } from './notice.js';
 
-/** Seconds the record of an ended job is kept: as long as its result, a chunk's until its group is over. */
+/**
+ * Seconds that the record of an ended job is kept: as long as its result; a chunk's, until its group ends.
+ */
 export function recordTtl(job: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
   return Math.max(job.resultTtl, MIN_RECORD_TTL) + (job.group === undefined ? 0 : CHUNK_EXTRA_TTL);
 }
 
 const NO_BYTES = new Uint8Array();
 
-/** What a settlement's script carries beside its result: spec, failure, notice, timing. */
+/** Bytes that a settlement's script carries besides the result: spec, failure, notice, timing. */
 export const FIELDS_BYTES = 2048;
 
-/** About how many bytes the script that ends a hold carries for it. */
+/** Approximate number of bytes in the script call that ends a hold. */
 export function settlementBytes(settlement: Settlement): number {
   return FIELDS_BYTES + (settlement.job.spec.resultTtl > 0 ? resultOf(settlement).byteLength : 0);
 }
 
-/** What is stored of an outcome; empty when there is nothing. */
+/** The stored result of an outcome; empty when there is none. */
 export function resultOf(settlement: Settlement): Uint8Array {
   if (settlement.kind === 'completed') return settlement.result;
   return settlement.kind === 'failed' ? (settlement.partial ?? NO_BYTES) : NO_BYTES;
 }
 
-/** Seconds a result is stored; a chunk's until its group is over, whose end shortens it. */
+/** Seconds a result is stored; a chunk's, until its group ends, which shortens it. */
 export function storedTtl(spec: Pick<TakenJob['spec'], 'resultTtl' | 'group'>): number {
   if (spec.resultTtl === 0) return 0;
   return spec.resultTtl + (spec.group === undefined ? 0 : CHUNK_EXTRA_TTL);
 }
 
-/** How scripts name a chunk's group: `id`, or `id@queue` when that is in another queue. */
-function groupRef(group: TakenJob['spec']['group']): string {
-  if (group === undefined) return '';
-  return group.home === undefined ? group.id : `${group.id}@${group.home}`;
-}
-
 /**
- * What a settle says of a hold where there is nothing more to say. One literal and no spread of another, which costs 10 us
- * a job where keys come twice.
+ * The fields of a settlement without further details. Written as one literal: spreading another object costs
+ * 10 us per job when keys repeat.
  */
 function bareFields(
   { spec, token }: TakenJob,
@@ -67,8 +63,8 @@ function bareFields(
 }
 
 /**
- * What the script that ends a hold is told of it.
- * @param options.apart results are stored elsewhere.
+ * Arguments for the script that ends a hold.
+ * @param options.apart whether results are stored elsewhere.
  * @param options.failedTtl seconds that a failed job and its input are kept.
  */
 export function settleFields(
@@ -90,11 +86,11 @@ export function settleFields(
   if (!apart) fields.result = result;
   if (spec.reply !== undefined) {
     fields.reply = spec.reply;
-    // Who asked later than at submit is told the bare end, and reads the rest.
+    // Clients that asked after the submit are only told that the job ended, and read the rest.
     fields.notice = encodeNotice({
       id: spec.id,
       state: kind,
-      model: spec.model,
+      ...(spec.model === undefined ? {} : { model: spec.model }),
       rows: spec.rows,
       meta: settlement.meta,
       ...(failure === undefined ? {} : { failure }),
@@ -107,7 +103,7 @@ export function settleFields(
   fields.group = groupRef(spec.group);
   if (kind === 'completed') fields.rows = spec.rows;
   if (kind === 'failed') fields.rows = settlement.rowsDone ?? 0;
-  // A failed job keeps its input for `retry`; any other drops the copy that rode in its data.
+  // A failed job keeps its input for `retry`; in all other cases the copy in its data is dropped.
   if (kind !== 'failed') fields.data = JSON.stringify(toJobData(spec, undefined));
   return fields;
 }

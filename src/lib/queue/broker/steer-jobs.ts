@@ -6,29 +6,28 @@ import { worded } from '../../redis/worded.js';
 import { damageOfJob, notRepairable } from '../damage.js';
 import { LAYOUTS, layoutNewer, newerThan, newestOf, splitRoute } from '../layout.js';
 import type { QueueScripts } from '../lua/script-client.js';
+import { failedPages } from '../read/failed-pages.js';
 import { parseJobFilter } from '../read/job-filter.js';
-import { type Position, readStretch, stretchesOf } from '../read/job-index.js';
 import { queueOfChunk } from '../read/reader.js';
 import type { GroupRecord } from '../types.js';
+import { UNHELD_TTL } from '../wire.js';
 import type { Arrivals } from './arrivals.js';
 import type { GroupLife } from './group-life.js';
 
-/** Jobs put back in one script: about 5 ms of Redis time. */
+/** Jobs requeued per script: about 5 ms of Redis time. */
 const RETRY_BATCH = 200;
-/** Cancelled side by side: each is a short script of its own. */
+/** Cancelled concurrently: each is a short script of its own. */
 const CANCEL_BATCH = 100;
-/** Seconds that the record of a cancelled job is kept. */
-const CANCELLED_TTL = 3600;
 
-/** Work on many jobs goes on page by page. */
+/** Operations on many jobs work page by page. */
 export interface Paging {
-  /** Ends it between two pages. */
+  /** Stops it between two pages. */
   signal?: AbortSignal | undefined;
-  /** After each page: how many jobs were looked at, and how many of them changed, in all. */
+  /** Called after each page with the totals so far: jobs looked at, and jobs changed. */
   onPage?: ((done: number, changed: number) => void) | undefined;
 }
 
-/** Cancelling and retrying jobs and groups, for the `Producer` that owns these parts. */
+/** Cancelling and retrying jobs and groups; part of the `Producer`. */
 export class JobSteering {
   constructor(
     private readonly client: RedisClient,
@@ -37,32 +36,54 @@ export class JobSteering {
     private readonly arrivals: Arrivals,
   ) {}
 
+  /** @throws InferError LAYOUT_NEWER (69) for a job that only a newer release can cancel. */
   async cancel(queue: string, id: string): Promise<string | undefined> {
+    const state = await this.end(queue, id);
+    if (state === 'newer') throw await this.tooNew(queue, id);
+    return state;
+  }
+
+  /**
+   * Cancels jobs, some at a time; returns how many by resulting state: `unknown` for ids without a job,
+   * `newer` for jobs of a newer layout, which are left alone. If one fails, the jobs sent with it still count
+   * in `onPage`, and then the failure is thrown.
+   */
+  async cancelAll(
+    jobs: Iterable<{ queue: string; id: string }>,
+    { signal, onPage }: Paging,
+  ): Promise<Record<string, number>> {
+    const states: Record<string, number> = {};
+    let done = 0;
+    for (const batch of batchesOf(jobs, CANCEL_BATCH)) {
+      signal?.throwIfAborted();
+      const ends = await Promise.allSettled(batch.map(({ queue, id }) => this.end(queue, id)));
+      for (const end of ends) {
+        if (end.status === 'rejected') continue;
+        const state = end.value ?? 'unknown';
+        states[state] = (states[state] ?? 0) + 1;
+      }
+      done += batch.length;
+      onPage?.(done, (states.cancelled ?? 0) + (states.active ?? 0));
+      const failure = ends.find((end) => end.status === 'rejected');
+      if (failure !== undefined) throw failure.reason;
+    }
+    return states;
+  }
+
+  private async end(queue: string, id: string): Promise<string | undefined> {
     const message = 'cancelled on request';
     const failure: OwnFailure = { code: 'CANCELLED', message };
     const scripts = this.scriptsOf(queue);
     const state = await worded(
       this.client,
-      scripts.run('inferCancel', id, JSON.stringify(failure), message, CANCELLED_TTL),
+      scripts.run('inferCancel', id, JSON.stringify(failure), message, UNHELD_TTL),
     );
-    if (state === 'newer') throw await this.tooNew(queue, id);
     return typeof state === 'string' ? state : undefined;
   }
 
   async cancelGroup(group: GroupRecord, groups: GroupLife, paging: Paging): Promise<Record<string, number>> {
-    const states: Record<string, number> = {};
     const orphan = await groups.cancel(group.queue, group.id);
-    for (let from = 0; from < group.jobs; from += CANCEL_BATCH) {
-      paging.signal?.throwIfAborted();
-      const to = Math.min(group.jobs, from + CANCEL_BATCH);
-      const page = indexes(from, to).map((index) =>
-        this.cancel(queueOfChunk(group, index), chunkId(group.id, index)),
-      );
-      for (const state of await Promise.all(page)) {
-        states[state ?? 'unknown'] = (states[state ?? 'unknown'] ?? 0) + 1;
-      }
-      paging.onPage?.(to, (states.cancelled ?? 0) + (states.active ?? 0));
-    }
+    const states = await this.cancelAll(chunksOf(group), paging);
     if (orphan) {
       const { queue, id, rows, jobs } = group;
       await groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
@@ -97,28 +118,29 @@ export class JobSteering {
     return retried;
   }
 
-  /** What fails while it goes on is not met again: it ended after the moment that this began. */
+  /** Jobs that fail meanwhile are not met again: they ended after this call started. */
   async retryFailed(queue: string, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
     const until = (await serverNow(this.client)) + 1;
-    const failed = { ...parseJobFilter({ queue: [queue], state: ['failed'] }), olderThanMs: 0 };
+    const failed = parseJobFilter({ queue: [queue], state: ['failed'] });
+    const { signal, onPage } = paging;
     let [looked, retried] = [0, 0];
-    for (const stretch of stretchesOf(this.prefix, failed, [queue], until)) {
-      let position: Position | undefined;
-      for (let over = false; !over; ) {
-        paging.signal?.throwIfAborted();
-        const page = await readStretch(this.client, stretch, position, RETRY_BATCH, true);
-        const ids = page.entries.map(({ id }) => id);
-        if (ids.length > 0) retried += (await this.retryAll(queue, ids, timeLimitMs)).retried;
-        looked += ids.length;
-        paging.onPage?.(looked, retried);
-        position = page.entries.at(-1)?.position ?? position;
-        over = page.over;
-      }
+    for await (const page of failedPages(this.client, this.prefix, failed, {
+      until,
+      limit: RETRY_BATCH,
+      signal,
+    })) {
+      const ids = page.map(({ id }) => id);
+      if (ids.length > 0) retried += (await this.retryAll(queue, ids, timeLimitMs)).retried;
+      looked += ids.length;
+      onPage?.(looked, retried);
     }
     return retried;
   }
 
-  /** Puts back what has failed of these, and names those that are damaged beyond repair, and those of a newer layout. */
+  /**
+   * Requeues the failed ones among these, and returns those that are damaged beyond repair and those of a
+   * newer layout.
+   */
   async retryAll(
     queue: string,
     ids: readonly string[],
@@ -149,6 +171,23 @@ export class JobSteering {
     const known = await damageOfJob(this.client, this.prefix, queue, id);
     return notRepairable(id, known?.what ?? 'its record cannot be read');
   }
+}
+
+function* chunksOf(group: GroupRecord): Generator<{ queue: string; id: string }> {
+  for (let index = 0; index < group.jobs; index++) {
+    yield { queue: queueOfChunk(group, index), id: chunkId(group.id, index) };
+  }
+}
+
+function* batchesOf<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let batch: T[] = [];
+  for (const item of items) {
+    batch.push(item);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 const indexes = (from: number, to: number): number[] =>

@@ -4,33 +4,36 @@ import { sweepKey } from '../keys.js';
 import type { QueueScripts } from '../lua/script-client.js';
 import { KEY } from '../wire.js';
 
-/** Indexes of ended jobs by end time. Their entries do not expire as the records do. */
+/** Indexes of ended jobs by end time. Unlike the records, their entries do not expire. */
 const SETS = ['completed', 'failed', KEY.expired, KEY.cancelled] as const;
-/** Entries looked at in one script: about 0.5 ms of Redis time when half of them go. */
+/** Entries checked per script: about 0.5 ms of Redis time when half of them are removed. */
 const WINDOW = 500;
-/** An index with this share of dead entries in a window is swept on at once, as Redis does with its expired keys. */
+/**
+ * With this share of dead entries in a window, sweeping continues at once, as Redis does with its expired
+ * keys.
+ */
 const DEAD_SHARE = 0.1;
-/** Sweeps after which all of an index was looked at: two minutes. */
+/** Sweeps after which a whole index has been checked: two minutes. */
 const WHOLE_IN = 12;
-/** The pause after a script, in times of what it took: a third of Redis's time at most. */
+/** The pause after a script, as a multiple of its run time: it uses at most a third of Redis's time. */
 const PAUSE = 2;
-/** Milliseconds a sweep is its worker's; a little less than the time between two of them. */
+/** Milliseconds that a worker's turn at sweeping lasts; slightly less than the time between two sweeps. */
 const TURN_MS = 9000;
 
 /**
- * Removes index entries whose record has expired, at the rate at which records expire. Records mostly
- * expire in the order in which they ended, so an index is swept from its front as long as that finds
- * enough. Where records with a longer life come first, a second look walks through all of the index,
- * a twelfth of it a sweep. Where it stopped lies in Redis, since workers take turns.
+ * Removes index entries whose record has expired, at the rate at which records expire. Records mostly expire
+ * in the order in which they ended, so an index is swept from the front as long as that finds enough. For
+ * records with a longer life at the front, a second pass walks through the whole index, a twelfth of it per
+ * sweep. Its position is stored in Redis, since workers take turns.
  */
 export class Sweeper {
   constructor(private readonly scripts: QueueScripts) {}
 
-  /** Sweeps unless another worker of the queue has just done so; answers how many entries went. */
+  /** Sweeps unless another worker of the queue has just done so; returns how many entries were removed. */
   async inTurn(stopped: () => boolean): Promise<number> {
     const { client, tag } = this.scripts;
     if ((await client.set(sweepKey(tag), '1', 'PX', TURN_MS, 'NX')) === null) {
-      // A mark that never expires is not one of a worker.
+      // A mark that never expires was not written by a worker.
       if ((await client.pttl(sweepKey(tag))) !== -1) return 0;
       await client.set(sweepKey(tag), '1', 'PX', TURN_MS);
     }
@@ -38,8 +41,8 @@ export class Sweeper {
   }
 
   /**
-   * Answers how many entries went.
-   * @param stopped asked between two scripts
+   * Returns how many entries were removed.
+   * @param stopped checked between two scripts
    */
   async sweep(stopped: () => boolean): Promise<number> {
     let removed = 0;

@@ -6,7 +6,7 @@ import type { Settlement } from '../types.js';
 const HINT =
   'submit fewer rows in one job, ask for fewer outputs, use --no-result, or raise proto-max-bulk-len and client-query-buffer-limit on the server that stores results';
 
-/** An input that Redis will never take: nothing of it was queued. */
+/** INPUT_TOO_LARGE: Redis will never accept the input; nothing was queued. */
 export function inputTooLarge({ bytes, limitText }: SizeRefused): InferError {
   return new InferError(
     'INPUT_TOO_LARGE',
@@ -17,7 +17,7 @@ export function inputTooLarge({ bytes, limitText }: SizeRefused): InferError {
   );
 }
 
-/** Why a job whose result Redis will never take has failed. */
+/** The failure of a job whose result Redis will never accept. */
 export function resultTooLarge({ bytes, limitText }: SizeRefused): OwnFailure {
   return {
     code: 'RESULT_TOO_LARGE',
@@ -27,8 +27,8 @@ export function resultTooLarge({ bytes, limitText }: SizeRefused): OwnFailure {
 }
 
 /**
- * The outcome to store in place of one that is too large: failed for that reason, or as it had failed but
- * without the rows that were done. Undefined when it carries no result that could be left out.
+ * The outcome to store in place of one that is too large: failed for that reason, or with its original
+ * failure but without the completed rows. Undefined when it contains no result that could be left out.
  */
 export function withoutResult(settlement: Settlement, refused: SizeRefused): Settlement | undefined {
   const { job } = settlement;
@@ -41,7 +41,10 @@ export function withoutResult(settlement: Settlement, refused: SizeRefused): Set
   return { kind: 'failed', job, meta, failure: { ...failure, message: `${failure.message}${lost}` } };
 }
 
-/** @throws InferError RESULT_TOO_LARGE when a result of so many bytes cannot fit: its job need not run to find out. */
+/**
+ * @throws InferError RESULT_TOO_LARGE when a result of this many bytes cannot fit: the job need not run to
+ *   find out.
+ */
 export function checkResultSize(bytes: number, limit: SizeLimit): void {
   try {
     checkSize(bytes, limit);

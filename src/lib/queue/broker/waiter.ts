@@ -4,7 +4,10 @@ import type { RedisClient } from '../../redis/types.js';
 import { queueTag, replyKey } from '../keys.js';
 import { decodeNotice, type Notice } from './notice.js';
 
-/** Seconds one blocking read lasts; after each, waiters re-check their jobs, so a lost notice costs this. */
+/**
+ * Seconds one blocking read lasts; after each, waiters re-check their jobs, so a lost notice costs at most
+ * this delay.
+ */
 const BLOCK_SECONDS = 2;
 const RETRY_MS = 200;
 /** Notices read in one go; each may carry a result of up to 64 KB. */
@@ -16,8 +19,8 @@ export interface Heard {
 }
 
 /**
- * Hears of ended jobs on one reply list a queue: one blocking connection serves any number of
- * waits. (In a Cluster, one connection per queue waited on, because one BLPOP reads one slot.)
+ * Receives notices of ended jobs on one reply list per queue: one blocking connection serves any number of
+ * waits. (In a Cluster, one connection per queue, because one BLPOP reads one slot.)
  */
 export class Waiter {
   private readonly waiting = new Map<string, Set<(heard: Heard | undefined) => void>>();
@@ -30,18 +33,18 @@ export class Waiter {
     private readonly clientId: string,
     private readonly prefix: string,
     private readonly openBlocking: (signal: AbortSignal) => Promise<RedisClient>,
-    /** A job waits in another queue now; who waits for it looks for it again. */
+    /** A job now waits in another queue; its waiter looks it up again. */
     private readonly onMoved: (id: string, queue: string) => void,
   ) {}
 
-  /** The list that a job of `queue` names for its notice to come here. */
+  /** The reply list for jobs of `queue`, to receive their notices here. */
   listFor(queue: string): string {
     return replyKey(queueTag(this.prefix, queue), this.clientId);
   }
 
   /**
-   * Resolves with the notice of `id`, or with undefined after about two seconds without one: time
-   * to re-check the job's state and to call again. Start listening before the job is submitted.
+   * Resolves with the notice of `id`, or with undefined after about two seconds without one: then re-check
+   * the job's state and call again. Start listening before the job is submitted.
    */
   next(queue: string, id: string): Promise<Heard | undefined> {
     const promise = new Promise<Heard | undefined>((resolve) => {
@@ -54,7 +57,7 @@ export class Waiter {
     return promise;
   }
 
-  /** No one waits for `id` any more. */
+  /** Stops waiting for `id`. */
   forget(id: string): void {
     for (const resolve of this.waiting.get(id) ?? []) resolve(undefined);
     this.waiting.delete(id);
@@ -73,7 +76,8 @@ export class Waiter {
           }
           this.connections.push(connection);
         }
-        // With many waits a notice a round trip would be the limit: what has gathered comes at once.
+        // With many waits, one notice per round trip would be the bottleneck: read all queued notices at
+        // once.
         const gathered = this.waiting.size > 1 ? connection.lpopBuffer(list, GATHERED) : undefined;
         const next = connection.blpopBuffer(list, BLOCK_SECONDS);
         next.catch(() => undefined);
@@ -90,7 +94,7 @@ export class Waiter {
     }
   }
 
-  /** No one waits: no blocking read is sent until someone does. */
+  /** There are no waits: no blocking read is sent until there is one. */
   private idle(): Promise<void> {
     return new Promise((resolve) => {
       this.wakeIdle.push(resolve);

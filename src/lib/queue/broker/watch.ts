@@ -1,7 +1,7 @@
 import type { RedisClient } from '../../redis/types.js';
 import { QueueScripts } from '../lua/script-client.js';
 
-/** Answers of the script. */
+/** Return values of the script. */
 const STANDINGS: Readonly<Record<string, 'pending' | 'ended' | 'newer'>> = {
   1: 'pending',
   0: 'ended',
@@ -9,8 +9,8 @@ const STANDINGS: Readonly<Record<string, 'pending' | 'ended' | 'newer'>> = {
 };
 
 /**
- * Registers a reply list with a job or group. Answers `pending` when a notice will come, `ended`
- * when it is over already, `newer` when this release cannot read it, `unknown` when there is none of that id.
+ * Registers a reply list with a job or group. Returns `pending` when a notice will come, `ended` when it has
+ * already ended, `newer` when this release cannot read it, `unknown` when the id does not exist.
  */
 export async function watchEnd(
   client: RedisClient,

@@ -24,11 +24,11 @@ export interface RegistryOptions {
   /** The worker's id. */
   id: string;
   queues: readonly string[];
-  /** Redis's. */
+  /** Redis's clock. */
   clock: Clock;
 }
 
-/** A worker's place in a deployment on Redis. */
+/** Registers a worker in a deployment on Redis. */
 export class RedisWorkerRegistry implements WorkerRegistry {
   constructor(private readonly options: RegistryOptions) {}
 
@@ -60,7 +60,7 @@ export class RedisWorkerRegistry implements WorkerRegistry {
     return publishModel(this.options.client, this.options.prefix, signature);
   }
 
-  /** Of workers with two versions of a model, the one that loaded it last has said what it takes. */
+  /** If workers load two versions of a model, the last one loaded defines its signature. */
   async publishMissing(signatures: Iterable<ModelSignature>): Promise<void> {
     const { client, prefix, queues } = this.options;
     await Promise.all([

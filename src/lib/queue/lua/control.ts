@@ -2,9 +2,9 @@ import { DATA, KEY } from '../wire.js';
 import { OPERATOR } from './prelude.js';
 
 /**
- * Cancels jobs that have not started, in chunks. ARGV 3 'prioritized', 'delayed' or 'wait', 4 rank to
- * start at, 5 most to look at, 6 submitted until (ms), 7 failure JSON, 8 message, 9 keep s.
- * Output: [cancelled, left alone: submitted later, or of a layout that is newer]
+ * Cancels jobs that have not started, in chunks. ARGV 3 'prioritized', 'delayed' or 'wait', 4 first rank to
+ * look at, 5 most to look at, 6 submitted until (ms), 7 failure JSON, 8 message, 9 keep s.
+ * Output: [cancelled, left alone: submitted later, or of a newer layout]
  */
 export const PURGE_WAITING = `${OPERATOR}
 local part, from, most, cutoff = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -39,8 +39,9 @@ return {done, left}
 `;
 
 /**
- * Deletes ended jobs with what is kept of them, the oldest first, in chunks. ARGV 3 their state, 4
- * most to look at, 5 ended until (ms). Output: [looked at, jobs that were still there].
+ * Deletes ended jobs and everything kept with them, the oldest first, in chunks. ARGV 3 their state, 4 most
+ * to look at, 5 ended until (ms).
+ * Output: [looked at, jobs that still existed].
  */
 export const PURGE_ENDED = `${OPERATOR}
 local sets = {completed = completed, failed = failed}
@@ -58,8 +59,9 @@ return {#ids, done}
 `;
 
 /**
- * Gives waiting and delayed jobs another priority, each behind those that wait at it. ARGV 3
- * priority, 4 BullMQ priority, then ids. Output per id: 1 changed, 2 had it, 0 not waiting, -1 unknown, -2 of a newer layout.
+ * Gives waiting and delayed jobs another priority, each behind the jobs already waiting at it. ARGV 3
+ * priority, 4 BullMQ priority, then ids. Output per id: 1 changed, 2 already had it, 0 not waiting, -1
+ * unknown, -2 of a newer layout.
  */
 export const SET_PRIORITY = `${OPERATOR}
 local out = {}
@@ -72,11 +74,12 @@ local function change(id)
   if not job[1] then return -1 end
   if not waits and not call('ZSCORE', delayed, id) and not try('LPOS', wait, id) then return 0 end
   if tonumber(job[2] or 0) == bull then return 2 end
-  -- First of all what frees or moves: a full Redis refuses a script whose first write needs memory.
+  -- Commands that free or move memory come first: a full Redis refuses a script whose first write needs
+  -- memory.
   if try('LREM', wait, 1, id) == 1 then waits = true end
   if waits then
     call('ZADD', prioritized, score(bull), id)
-    -- At its new place it has not been met yet.
+    -- At its new place no worker has met it yet.
     unfile(id)
   end
   call('HSET', key, 'priority', bull)
@@ -93,7 +96,7 @@ checkPlaces()
 for i = 5, #ARGV do
   local ok, answer = pcall(change, ARGV[i])
   if not ok and not isDamage(answer) then error(answer, 0) end
-  -- A damaged job is not taken either.
+  -- Nor are damaged jobs taken.
   out[#out + 1] = ok and answer or 0
 end
 return out

@@ -1,28 +1,28 @@
 import type { ErrorCode } from '../../core/error-table.js';
-import { EVENTS_KEPT, JOB, KEY } from '../wire.js';
+import { EVENTS_KEPT, GROUP, JOB, KEY } from '../wire.js';
 
 /**
- * Lua for what is not as it should be in Redis: a key of another type, a number that is none. A damaged job
- * affects itself alone: the body of each job of a script runs guarded, and one that fails ends as
- * `JOB_DAMAGED` and is named in the register of damaged jobs (damage.ts reads it).
+ * Lua for damaged data in Redis: a key of another type, a malformed number. A damaged job affects only
+ * itself: in every script, the body for each job runs guarded; a job whose body fails ends as `JOB_DAMAGED`
+ * and is recorded in the register of damaged jobs (read by damage.ts).
  *
- * Redis undoes nothing of a script that fails half way, so a body reads before it writes, and what may be
- * refused comes before what moves the job. Keys that no job depends on (lists of ended jobs, notices, counts) are
- * written with `try`: without them jobs go on, and `infer doctor` names the key.
+ * Redis rolls nothing back when a script fails half way, so a body reads before it writes, and commands that
+ * may be refused come before those that move the job. Keys that no job depends on (lists of ended jobs,
+ * notices, counts) are written with `try`: jobs continue without them, and `infer doctor` reports the key.
  */
 
 /** Failure code of a job whose record or input in Redis is damaged. */
 export const JOB_DAMAGED = 'JOB_DAMAGED' satisfies ErrorCode;
 /** Seconds that a damaged job and its entry in the register are kept. */
 const DAMAGED_TTL = 7 * 86_400;
-/** Entries of the register; beyond that the oldest go. */
+/** Entries of the register; beyond that, the oldest are removed. */
 const DAMAGED_MAX = 1000;
 
-/** What one can do about a damaged job. */
+/** What a user can do about a damaged job. */
 export const DAMAGED_HINT =
   'infer retry ID repairs what can be repaired and runs it again; infer cancel ID removes it';
 
-/** Errors of Redis and Lua that a value causes which is not what was expected there. */
+/** Errors of Redis and Lua caused by a value of an unexpected kind. */
 const SIGNS = [
   'DAMAGED ',
   'WRONGTYPE',
@@ -36,16 +36,16 @@ const SIGNS = [
   'bad argument',
 ];
 
-/** Comes first in the prelude: `call` and KEYS are known. */
+/** First part of the prelude: only `call` and KEYS are defined yet. */
 export const TOLERANCE = `
 local SIGNS = {${SIGNS.map((sign) => `'${sign}'`).join(', ')}}
 
--- Redis 7 raises a table, older ones a text.
+-- Redis 7 raises a table, older versions a string.
 local function textOf(err)
   return type(err) == 'table' and tostring(err.err) or tostring(err)
 end
 
--- Whether an error comes of a value that is there. All else, such as a full Redis, may pass.
+-- Whether an error is caused by stored data. All other errors, such as a full Redis, may be temporary.
 local function isDamage(err)
   local text = textOf(err)
   for _, sign in ipairs(SIGNS) do
@@ -54,21 +54,21 @@ local function isDamage(err)
   return false
 end
 
--- A command that a damaged key may refuse: nil then.
+-- A command that may fail on a damaged key: then returns nil.
 local function try(...)
   local reply = redis.pcall(...)
   if type(reply) ~= 'table' or not reply.err then return reply end
   if isDamage(reply) then return nil end
-  -- Refused for another reason: once more, so that this server raises it in its own way.
+  -- Refused for another reason: repeat it, so that this server raises its own error.
   return call(...)
 end
 
--- Ends the body of a job whose value is not what it must be.
+-- Ends the body for a job that has an invalid value.
 local function damage(what)
   error('DAMAGED ' .. what, 0)
 end
 
--- A whole number of a job's hash; absent counts as 0.
+-- An integer field of a job's hash; absent counts as 0.
 local function wholeOf(name, value)
   if not value then return 0 end
   if not string.match(value, '^%-?%d+$') or #value > 16 then damage('its field ' .. name .. ' is not a whole number') end
@@ -88,18 +88,18 @@ local function priorityOf(id)
   return wholeOf('priority', call('HGET', base .. id, 'priority'))
 end
 
--- The type of a key; unknown to users whose rights were given before TYPE was needed.
+-- The type of a key; unknown for users whose ACL predates the need for TYPE.
 local function typeOf(key)
   local reply = redis.pcall('TYPE', key)
   return reply.ok or '?'
 end
 `;
 
-/** Comes last in the prelude. */
+/** Last part of the prelude. */
 export const SET_ASIDE = `
 local damagedKey, damagedWhy = tag .. ':${KEY.damaged}', tag .. ':${KEY.damagedWhy}'
 
--- What is wrong with what is kept of a job; nil when nothing is.
+-- What is wrong with a job's data; nil when it is intact.
 local function damageOf(id)
   local key, own = base .. id, tag .. ':${KEY.input}:' .. id
   local kind, inputKind = typeOf(key), typeOf(own)
@@ -118,7 +118,7 @@ local function damageOf(id)
   if not pcall(cjson.decode, job[1]) then return 'its field data is not JSON' end
 end
 
--- Whether a key is damaged that jobs are taken with or put back to.
+-- Whether a key needed for taking jobs or putting them back is damaged.
 local function queueIsDamaged()
   for key, kind in pairs({[wait] = 'list', [active] = 'list', [prioritized] = 'zset', [delayed] = 'zset'}) do
     local found = typeOf(key)
@@ -127,16 +127,17 @@ local function queueIsDamaged()
   return false
 end
 
--- The group that a job counts in. A chunk is named after its group, should its data not say.
+-- The group that a job counts in. If its data does not say, the name of a chunk does.
 local function groupRefOf(id, spec)
   if spec.group then return refOf(spec.group) end
   local group, n = string.match(id, '^(.+)%-(%d+)$')
-  local g = group and try('HMGET', tag .. ':${KEY.group}:' .. group, 'model', 'closed', 'jobs')
+  local g = group and try('HMGET', tag .. ':${KEY.group}:' .. group, '${GROUP.model}', '${GROUP.closed}', '${GROUP.jobs}')
   if not g or not g[1] then return '' end
   return (g[2] ~= '1' or tonumber(n) < (tonumber(g[3]) or 0)) and group or ''
 end
 
--- Takes a job out of everything that jobs are taken from or looked for in; how many places it was in.
+-- Removes a job from everything that jobs are taken from or looked up in; returns the number of places it was
+-- in.
 local function withdraw(id)
   local places = 0
   for _, set in ipairs({prioritized, delayed}) do places = places + (try('ZREM', set, id) or 0) end
@@ -146,7 +147,7 @@ local function withdraw(id)
   return places
 end
 
--- Names a damaged job. The register is bounded, and replaced where it is damaged itself.
+-- Records a damaged job. The register is bounded, and replaced if it is damaged itself.
 local function register(id, what)
   if not try('ZADD', damagedKey, now, id) then
     call('DEL', damagedKey)
@@ -156,7 +157,7 @@ local function register(id, what)
     call('DEL', damagedWhy)
     call('HSET', damagedWhy, id, what)
   end
-  -- Users who may list nothing leave that to workers.
+  -- Users who may not list anything leave the trimming to workers.
   local surplus = redis.pcall('ZRANGE', damagedKey, 0, -${DAMAGED_MAX + 1})
   local old = redis.pcall('ZRANGEBYSCORE', damagedKey, '-inf', now - ${DAMAGED_TTL * 1000}, 'LIMIT', 0, 100)
   for _, ids in ipairs({surplus, old}) do
@@ -173,10 +174,10 @@ local function unregister(id)
   if (try('ZREM', damagedKey, id) or 0) > 0 then try('HDEL', damagedWhy, id) end
 end
 
--- Ends a damaged job as failed, as far as its record takes that: it is named, its group counts it, who waits for it is told.
--- One that is neither queued nor held has ended before, and is left alone.
+-- Ends a damaged job as failed, as far as its record allows: it is recorded, its group counts it, and waiting
+-- clients are notified. A job that is neither queued nor held has ended before, and is left alone.
 local function setAside(id, what, held)
-  -- A producer may not: a worker comes upon it.
+  -- A producer may not read it: a worker will find it.
   local listed = redis.pcall('LRANGE', active, 0, 0)
   if listed.err and not isDamage(listed) then return end
   if withdraw(id) == 0 and not held then return end
@@ -202,7 +203,7 @@ local function setAside(id, what, held)
   try('XADD', events, 'MAXLEN', '~', ${EVENTS_KEPT}, '*', 'event', 'failed', 'jobId', id, 'failedReason', message, 'prev', 'active')
 end
 
--- Deletes a damaged job with all that is kept of it. It ends first, where it has not.
+-- Deletes a damaged job and everything kept with it, after ending it if it has not ended.
 local function removeDamaged(id, what)
   setAside(id, what)
   for _, set in ipairs({prioritized, delayed, failed}) do try('ZREM', set, id) end
@@ -211,21 +212,22 @@ local function removeDamaged(id, what)
   call('DEL', base .. id, base .. id .. ':lock', tag .. ':${KEY.input}:' .. id, tag .. ':${KEY.result}:' .. id)
 end
 
--- Raises where a key is of another type that a job of this priority is taken from or put into: before anything is
--- written. Only jobs of other BullMQ code, which have no priority, are in the list.
+-- Raises an error before anything is written, if a key that a job of this priority is taken from or added to
+-- has another type. Only jobs of other BullMQ code, which have no priority, are in the list.
 local function checkPlaces(priority)
   call('ZCARD', prioritized)
   call('ZCARD', delayed)
   if priority == 0 then call('LLEN', wait) end
 end
 
--- Runs the body of one job. Where it fails the job is set aside, if that is the job's own doing; a damaged key of the
--- whole queue leaves it where it is. What may pass (a full Redis) is raised again. popped: the job is in no list now.
+-- Runs the body for one job. If it fails because of the job's own data, the job is set aside; a damaged key
+-- of the whole queue leaves the job where it is. Temporary errors (a full Redis) are raised again. popped:
+-- the job is in no list now.
 -- Output: the body's answer, or nil when it failed and whether the job was set aside.
 local function guarded(id, body, popped)
   local ok, answer = pcall(body, id)
   if ok then return answer end
-  -- What is not as expected in a job of a newer layout is no damage.
+  -- Unexpected data in a job of a newer layout is not damage.
   local own = isDamage(answer) and not isNewer(try('HGET', base .. id, 'name'))
   local what = own and damageOf(id)
   if own and (what or not queueIsDamaged()) then

@@ -2,7 +2,9 @@ import { MAX_PRIORITY } from '../../core/job.js';
 import { isNewerLua, LAYOUTS } from '../layout.js';
 import { FILED, KEY } from '../wire.js';
 
-/** Fields of the index that say how far it reaches: the counter, and one a BullMQ priority, in this order. */
+/**
+ * Fields of the index that say how far it reaches: the counter, and one per BullMQ priority, in this order.
+ */
 export const CURSORS = [
   FILED.counter,
   ...Array.from({ length: MAX_PRIORITY + 1 }, (_, n) => `${FILED.reached}${n + 1}`),
@@ -11,11 +13,12 @@ export const CURSORS = [
   .join(', ');
 
 /**
- * Lua for the index of waiting jobs by model, as all scripts need it that take a job from where it waits or put it back;
- * what it is for is in lua/route.ts.
+ * Lua for the index of waiting jobs by model, needed by all scripts that remove a waiting job or put it back;
+ * lua/route.ts explains its purpose.
  */
 export const FILING = `
--- What a worker must serve for a job: 'model' or 'model@version', by the name of the job; nil when that is not one of ours.
+-- What a worker must serve for a job: 'model' or 'model@version', from the job's name; nil when it is not a
+-- job of ours.
 local function routeOf(name)
   return string.match(name or '', '^(.+)#%d+$')
 end
@@ -27,7 +30,7 @@ local function anyFiled()
   return hasFiled
 end
 
--- Takes look at all that waits again.
+-- Makes takes look at all waiting jobs again.
 local function forgetReached()
   if try('HDEL', filedKey, ${CURSORS}) == nil then call('DEL', filedKey) end
 end

@@ -1,25 +1,25 @@
-import { DELAYED_UNIT, GROUP, JOB, KEY } from '../wire.js';
+import { DELAYED_UNIT, GONE_TTL, GROUP, JOB, KEY } from '../wire.js';
 import { OPERATOR, PRELUDE } from './prelude.js';
 
 /**
- * A job goes to another queue, which may lie on another server of a Cluster, in steps of one script each:
+ * A job moves to another queue, which may be on another server of a Cluster, in steps of one script each:
  *
- *   park      target   a copy, in none of the lists that jobs are taken from
- *   take out  source   the commit: if it still waits, it is removed there and a tombstone left
- *   bring in  target   the copy waits like any other job; then the tombstone goes
+ *   park      target   a copy, in no list from which jobs are taken
+ *   take out  source   the commit: if the job still waits, it is removed there and leaves a tombstone
+ *   bring in  target   the copy waits like any other job; then the tombstone is removed
  *
- * Whatever stops this in between, at most one of them can be taken: before the commit the one at the
- * source, after it the copy, which the workers of the target bring in when they find the tombstone.
+ * Wherever this is interrupted, at most one of the two can be taken: before the commit the one in the source,
+ * after it the copy, which the target's workers bring in when they find the tombstone.
  *
- * Fields: mv of a copy, `<source> <attempt>`; mvat of a copy, ms at which it may run (delayed); mvx of a
- * job, the attempts that were given up. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>`
- * STRING, EX, the tombstone: `<target> <attempt>`.
+ * Fields: mv of a copy, `<source> <attempt>`; mvat of a copy, ms at which it may run (delayed); mvx of a job,
+ * the aborted attempts. Keys: `<tag>:arriving` ZSET id -> ms, copies; `<tag>:gone:<id>` STRING, EX, the
+ * tombstone: `<target> <attempt>`.
  */
 
 /**
  * ARGV 3 id, 4 `<source> <attempt>`, 5 input or '', then fields and values of the hash.
  * Output: 1 parked, 0 the queue has a job of this id, 2 it has a copy of another move, which may be the only
- * one there is by now.
+ * one left by now.
  */
 export const MOVE_PARK = `${OPERATOR}
 local id, key = ARGV[3], base .. ARGV[3]
@@ -36,8 +36,9 @@ return 1
 `;
 
 /**
- * ARGV 3 id, 4 attempt, 5 target queue, 6 fingerprint the copy was made with, 7 group as `id` or
- * `id@queue` or '', 8 chunk number. Output: 1 taken out, 0 it waits no longer, 2 it has changed since.
+ * ARGV 3 id, 4 attempt, 5 target queue, 6 fingerprint the copy was made with, 7 group as `id` or `id@queue`
+ * or '', 8 chunk number.
+ * Output: 1 taken out, 0 no longer waiting, 2 changed since.
  */
 export const MOVE_OUT = `${OPERATOR}
 local id, key = ARGV[3], base .. ARGV[3]
@@ -52,15 +53,15 @@ if not waits then return 0 end
 if table.concat({job[2] or '0', job[3] or '0', job[4] or '0', job[5] or ''}, ' ') ~= ARGV[6] then return 2 end
 if call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0) == 0 then return 0 end
 unfile(id)
-call('SET', tag .. ':${KEY.gone}:' .. id, went, 'EX', 604800)
+call('SET', tag .. ':${KEY.gone}:' .. id, went, 'EX', ${GONE_TTL})
 call('DEL', key, tag .. ':${KEY.input}:' .. id)
 dropDeadline(id)
 if ARGV[7] ~= '' then
   local group, gtag = groupAt(ARGV[7])
   local gkey = gtag .. ':${KEY.group}:' .. group
-  if call('EXISTS', gkey) == 1 then try('HSET', gkey, 'moved', 1, '${GROUP.movedTo}' .. ARGV[8], ARGV[5]) end
+  if call('EXISTS', gkey) == 1 then try('HSET', gkey, '${GROUP.moved}', 1, '${GROUP.movedTo}' .. ARGV[8], ARGV[5]) end
 end
--- Who waits looks for it again, and finds it there.
+-- Waiting clients look it up again, and find it there.
 local header = '{"id":' .. cjson.encode(id) .. ',"moved":' .. cjson.encode(ARGV[5]) .. '}'
 local notice = struct.pack('<H', #header) .. header
 local reply = specOf(job[1]).reply
@@ -70,8 +71,9 @@ return 1
 `;
 
 /**
- * ARGV 3 id, 4 `<source> <attempt>`. Output: 1 it waits (or ended, being unwanted), 0 there is no copy of
- * this attempt: it was brought in before.
+ * ARGV 3 id, 4 `<source> <attempt>`.
+ * Output: 1 it waits (or ended, because it was cancelled), 0 there is no copy of this attempt: it was brought
+ * in before.
  */
 export const MOVE_IN = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
@@ -96,8 +98,8 @@ return 1
 `;
 
 /**
- * Drops a copy whose move did not come to its commit. ARGV 3 id, 4 `<source> <attempt>`.
- * Output: 1 dropped, 0 there is none of this attempt.
+ * Drops a copy whose move did not reach its commit. ARGV 3 id, 4 `<source> <attempt>`.
+ * Output: 1 dropped, 0 there is no copy of this attempt.
  */
 export const MOVE_DROP = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
@@ -108,8 +110,8 @@ return 1
 `;
 
 /**
- * Whether a move has committed; if not, that attempt cannot any more. ARGV 3 id, 4 attempt, 5 target queue.
- * Output: 1 committed, 0 given up.
+ * Whether a move has committed; if not, that attempt no longer can. ARGV 3 id, 4 attempt, 5 target queue.
+ * Output: 1 committed, 0 aborted.
  */
 export const MOVE_FENCE = `${PRELUDE}
 local id, key = ARGV[3], base .. ARGV[3]
@@ -121,7 +123,7 @@ end
 return 0
 `;
 
-/** Removes the tombstone of a move that has come to its end. ARGV 3 id, 4 attempt, 5 target queue. */
+/** Removes the tombstone of a finished move. ARGV 3 id, 4 attempt, 5 target queue. */
 export const MOVE_FORGET = `
 local key = ARGV[2] .. ':${KEY.gone}:' .. ARGV[3]
 if redis.call('GET', key) ~= ARGV[5] .. ' ' .. ARGV[4] then return 0 end

@@ -5,9 +5,10 @@ export type PackedField = string | number | Uint8Array;
 export type SettleFields = Readonly<Record<SettleField, PackedField>>;
 
 /**
- * What a settle says of one job as one script argument: the byte lengths of its fields (uint32, little endian) and then
- * their bytes. An argument for each field cost client and server more than the script's own work: each is a chunk to
- * write, a line to parse and an object to make. The scripts read it with `struct.unpack`.
+ * Packs a settlement of one job into one script argument: the byte lengths of its fields (uint32, little
+ * endian), then their bytes. One argument per field cost client and server more than the script's own work:
+ * each is a chunk to write, a line to parse and an object to create. The scripts read it with
+ * `struct.unpack`.
  */
 export function packSettle(fields: SettleFields): Buffer {
   return pack(SETTLE_FIELDS.map((name) => fields[name]));

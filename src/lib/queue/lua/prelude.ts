@@ -10,7 +10,9 @@ import {
   KEY,
   MIN_RECORD_TTL,
   PRIORITY_STEP,
+  REPLY_TTL,
   SETTLE_FIELDS,
+  UNHELD_TTL,
 } from '../wire.js';
 import { SET_ASIDE, TOLERANCE } from './damage.js';
 import { FILING } from './filing.js';
@@ -31,7 +33,7 @@ export const SCRIPT_KEYS = [
   'marker',
 ] as const;
 
-/** Extra seconds a chunk lives so that its group can end first; the group's end shortens it again. */
+/** Extra seconds a chunk lives so that its group can end first; the end of the group shortens this again. */
 export const CHUNK_EXTRA_TTL = 86_400;
 
 export const PRELUDE = `
@@ -39,33 +41,33 @@ local call = redis.call
 local wait, active, prioritized, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local completed, failed, events, meta, pc, marker = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local base, tag = ARGV[1], ARGV[2]
--- From one BullMQ priority to the next, in scores.
+-- Distance between two BullMQ priorities, in scores.
 local STEP = ${PRIORITY_STEP}
 ${TOLERANCE}-- The server's own time in ms. No caller says what time it is: clocks of hosts may be off, and one that is
 -- ahead would end other users' jobs.
 local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
--- A whole number within bounds, or otherwise for what is no number. Redis refuses an expiry that it cannot
--- hold, a fraction or a NaN, and a script that is refused half way has done half of its work.
+-- An integer within bounds, or otherwise for anything that is not a number. Redis refuses an expiry that it
+-- cannot represent, a fraction or a NaN, and a script that is refused half way has done half of its work.
 local function within(value, least, most, otherwise)
   local n = tonumber(value)
   if not n or n ~= n then return otherwise end
   return math.floor(math.min(math.max(n, least), most))
 end
 
--- Seconds that something is kept: at most what a user may ask for, and a chunk's extra day.
+-- Seconds that something is kept: at most the maximum a user may ask for, plus a chunk's extra day.
 local function keepFor(value, otherwise)
   return within(value, 0, ${BOUNDS.keepS.max + CHUNK_EXTRA_TTL}, otherwise)
 end
 
--- BullMQ's own formula: lower is sooner, first come first served within a priority.
+-- BullMQ's own formula: lower is sooner, first come, first served within a priority.
 local function score(priority)
-  -- Behind all others where the counter is damaged.
+  -- Behind all others if the counter is damaged.
   return priority * STEP + (try('INCR', pc) or STEP - 1) % STEP
 end
 
--- The marker wakes idle workers and holds nothing else: one of another type is replaced.
+-- The marker wakes idle workers and contains nothing else: one of another type is replaced.
 local function mark(at, member)
   if try('ZADD', marker, at, member) then return end
   call('DEL', marker)
@@ -76,7 +78,7 @@ local function isPaused()
   return try('HEXISTS', meta, 'paused') == 1
 end
 
--- What a job's data says of it, without what cannot be so; {} for one that other BullMQ code added.
+-- What a job's data says about it, without invalid values; {} for a job added by other BullMQ code.
 local function specOf(data)
   local ok, job = pcall(cjson.decode, data)
   local spec = ok and type(job) == 'table' and type(job.${DATA.spec}) == 'table' and job.${DATA.spec} or {}
@@ -89,13 +91,13 @@ local function specOf(data)
   return spec
 end
 
--- Job data without the input that rode in it. Numbers keep 14 digits, enough for milliseconds.
+-- Job data without its inline input. Numbers keep 14 digits, enough for milliseconds.
 local function withoutInput(spec)
   return spec.model and cjson.encode({${DATA.spec} = spec}) or ''
 end
 
 ${FILING}
--- In front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
+-- To the front of its priority, as BullMQ's pushBackJobWithPriority does; then wake an idle worker.
 local function pushBack(id)
   local job = call('HMGET', base .. id, 'priority', 'name')
   local priority = wholeOf('priority', job[1])
@@ -111,11 +113,11 @@ local function pushBack(id)
 end
 
 local function tell(list, notice)
-  if try('RPUSH', list, notice) then call('EXPIRE', list, 300) end
+  if try('RPUSH', list, notice) then call('EXPIRE', list, ${REPLY_TTL}) end
 end
 
--- A chunk that was moved to another queue counts in the group where that is, named id@queue. Only on a
--- server that is no Cluster, where a script may touch keys of another slot.
+-- A chunk that was moved to another queue counts in its group in the original queue, named id@queue. Only on
+-- a server outside a Cluster, where a script may touch keys of another slot.
 local function groupAt(ref)
   local id, home = string.match(ref, '^(.-)@(.*)$')
   if not id then return ref, tag end
@@ -126,10 +128,10 @@ local function refOf(group)
   return group.home and group.id .. '@' .. group.home or group.id
 end
 
--- A group's results and the records of its chunks live until its ttl after the LAST chunk, or a long one would
--- lose its first rows before its end; chunks outlive their own end by a day for that. Failed ones keep their own
--- time, for retry. 20,000 chunks (5 million rows) hold Redis up for 0.16 to 0.22 s on two slow cores; beyond that
--- the day's bound holds.
+-- A group's results and the records of its chunks live until its ttl after the LAST chunk; otherwise a long
+-- group would lose its first rows before its end. That is why chunks outlive their own end by a day. Failed
+-- ones keep their own time, for retry. 20,000 chunks (5 million rows) block Redis for 0.16 to 0.22 s on two
+-- slow cores; for further chunks, the day applies.
 local function keepChunks(group, gtag, jobs, ttl)
   local gbase = gtag .. ':' .. string.match(gtag, ':([^:]*)}$') .. ':'
   for i = 0, math.min(jobs, ${GROUP_RESULTS}) - 1 do
@@ -140,9 +142,9 @@ local function keepChunks(group, gtag, jobs, ttl)
 end
 
 local function endGroup(group, gtag, key, jobs)
-  local g = try('HMGET', key, 'ttl', '${GROUP.lists}') or {}
+  local g = try('HMGET', key, '${GROUP.ttl}', '${GROUP.lists}') or {}
   local ttl = math.max(keepFor(g[1], ${DEFAULT_TTL}), ${MIN_RECORD_TTL})
-  try('HSET', key, 'finishedOn', now)
+  try('HSET', key, '${GROUP.finishedOn}', now)
   call('EXPIRE', key, ttl)
   keepChunks(group, gtag, jobs, ttl)
   if g[2] then
@@ -151,41 +153,42 @@ local function endGroup(group, gtag, key, jobs)
   end
 end
 
--- A job that ended is not due any more. Scripts of a queue without deadlines pay one look for all their jobs.
+-- An ended job no longer has a deadline. In queues without deadlines, a script pays one check for all its
+-- jobs.
 local deadlines, hasDeadlines = tag .. ':${KEY.deadlines}', nil
 local function dropDeadline(id)
   if hasDeadlines == nil then hasDeadlines = call('EXISTS', deadlines) == 1 end
   if hasDeadlines then try('ZREM', deadlines, id) end
 end
 
--- Counts a chunk's end in its group; the last one ends the group. Where Redis lost the group's record while its
--- rows were being sent, a chunk may end before it is begun again: CLOSE_GROUP then counts once more. keep: seconds
--- that the chunk is kept.
+-- Counts a chunk's end in its group; the last one ends the group. If Redis lost the group's record while its
+-- rows were being sent, a chunk may end before the group is created again: CLOSE_GROUP then counts once more.
+-- keep: seconds that the chunk is kept.
 local function endInGroup(ref, rows, ok, keep)
   local group, gtag = groupAt(ref)
   local key = gtag .. ':${KEY.group}:' .. group
-  if try('HEXISTS', key, 'model') == 0 then
-    call('HSET', key, 'early', '1')
+  if try('HEXISTS', key, '${GROUP.model}') == 0 then
+    call('HSET', key, '${GROUP.early}', '1')
     call('EXPIRE', key, math.max(keep, ${MIN_RECORD_TTL}))
     return
   end
   try('HINCRBY', key, '${GROUP.rowsDone}', rows)
   try('HINCRBY', key, ok and '${GROUP.completed}' or '${GROUP.failed}', 1)
-  local g = try('HMGET', key, 'closed', 'jobs', '${GROUP.completed}', '${GROUP.failed}') or {}
+  local g = try('HMGET', key, '${GROUP.closed}', '${GROUP.jobs}', '${GROUP.completed}', '${GROUP.failed}') or {}
   local jobs = tonumber(g[2] or '')
   if g[1] == '1' and jobs and (tonumber(g[3] or '') or 0) + (tonumber(g[4] or '') or 0) >= jobs then
     endGroup(group, gtag, key, jobs)
   end
 end
 
--- A notice that says no more than how a job ended.
+-- A notice that only says how a job ended.
 local function bareNotice(id, state, failure)
   local why = failure ~= '' and ',"failure":' .. failure or ''
   local header = '{"id":' .. cjson.encode(id) .. ',"state":"' .. state .. '"' .. why .. '}'
   return struct.pack('<H', #header) .. header
 end
 
--- The ${SETTLE_FIELDS.length} fields that pack.ts put in one argument.
+-- The ${SETTLE_FIELDS.length} fields that pack.ts packs into one argument.
 local packFormat = '<' .. string.rep('I4', ${SETTLE_FIELDS.length})
 local function unpackFields(packed)
   local sizes = {struct.unpack(packFormat, packed)}
@@ -242,24 +245,25 @@ local function finish(j)
   try('XADD', events, 'MAXLEN', '~', ${EVENTS_KEPT}, '*', 'event', j.state, 'jobId', j.id, field, j.reason, 'prev', 'active')
 end
 
--- Whether a hold still counts: its lock lives; or it lapsed (Redis was away longer than the lock)
--- and no one has noticed, so that work done meanwhile is not thrown away.
+-- Whether a hold is still valid: its lock exists; or it expired (Redis was unreachable for longer than the
+-- lock) and no one has noticed, so that work done in the meantime is not thrown away.
 local function holds(id, token)
   local key = base .. id
   local lock = try('GET', key .. ':lock')
   if lock then return lock == token end
-  -- One of another type says nothing; the field and the list do.
+  -- A lock of another type says nothing; the field and the list do.
   if lock == nil then call('DEL', key .. ':lock') end
   return call('HGET', key, '${JOB.hold}') == token and try('LPOS', active, id) ~= false
 end
 
--- Renews the lock of a hold that counts. A full Redis refuses SET, and every running job would lose its lock.
+-- Renews the lock of a valid hold. PEXPIRE first: a full Redis refuses SET, and every running job would lose
+-- its lock.
 local function renewLock(id, token, lockMs)
   local lock = base .. id .. ':lock'
   if call('PEXPIRE', lock, lockMs) == 0 then call('SET', lock, token, 'PX', lockMs) end
 end
 
--- Ends a job that no worker holds. Only a failed one keeps its input, for retry.
+-- Ends a job that no worker holds. Only a failed job keeps its input, for retry.
 local function finishUnheld(id, data, state, failure, reason, keep)
   local spec = specOf(data)
   finish({id = id, state = state, token = '', reason = reason, meta = '', failure = failure, result = '',
@@ -267,30 +271,30 @@ local function finishUnheld(id, data, state, failure, reason, keep)
     group = spec.group and refOf(spec.group) or '', rows = 0, data = state == 'failed' and '' or withoutInput(spec)})
 end
 
--- A job that is no longer held and whose submitter wants it gone ends instead of waiting again.
+-- Ends a job that is no longer held and whose cancellation was requested, instead of making it wait again.
 local function endIfUnwanted(id)
   local key = base .. id
   if call('HEXISTS', key, '${JOB.cancel}') == 0 or isNewer(call('HGET', key, 'name')) then return false end
   local message = 'cancelled on request'
-  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"${CANCELLED}","message":"' .. message .. '"}', message, ${DEFAULT_TTL})
+  finishUnheld(id, call('HGET', key, 'data'), 'cancelled', '{"code":"${CANCELLED}","message":"' .. message .. '"}', message, ${UNHELD_TTL})
   return true
 end
 ${SET_ASIDE}`;
 
 /**
- * Opens the scripts of operators, who work on all of a queue. A Redis user that may list no queue, such
- * as a producer, fails here and not half way, with some of it done.
+ * Start of the scripts for operators, which work on a whole queue. A Redis user that may not list queues,
+ * such as a producer, fails here and not half way, with part of the work done.
  */
 export const OPERATOR = `${PRELUDE}
 try('LRANGE', active, 0, 0)
 `;
 
-/** Seconds an answer is kept for a request that may be sent again: longer than a client waits for it. */
+/** Seconds that the answer to a repeatable request is kept: longer than a client waits for it. */
 export const REQUEST_TTL = 600;
 
 /**
- * A script that answers as it did, and does nothing, when it is sent again with the same last argument. For
- * requests of operators, whose effect does not tell whether they have run. The answer may not be nil.
+ * A script that, when sent again with the same last argument, returns its earlier answer and does nothing.
+ * For operators' requests, whose effect does not tell whether they have run. The answer may not be nil.
  */
 export function once(script: string): string {
   return `
@@ -302,7 +306,7 @@ local function work()
 ${script}
 end
 local reply = work()
--- A full Redis refuses it where nothing else was written.
+-- A full Redis refuses it if nothing else was written.
 redis.pcall('SET', request, cjson.encode(reply), 'EX', ${REQUEST_TTL})
 return reply
 `;

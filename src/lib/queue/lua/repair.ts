@@ -1,9 +1,11 @@
+import { toBullPriority } from '../../core/job.js';
 import { DELAYED_UNIT, JOB } from '../wire.js';
 import { OPERATOR } from './prelude.js';
 
 /**
- * Takes a damaged key out of use: it is renamed, and goes after its time. ARGV 3 key, 4 the type it should have, 5 new name,
- * 6 seconds. Output: 1 renamed, 0 it is sound or gone by now.
+ * Takes a damaged key out of use: it is renamed and expires. ARGV 3 key, 4 the type it should have, 5 new
+ * name, 6 seconds.
+ * Output: 1 renamed, 0 it is intact or no longer exists.
  */
 export const PUT_AWAY = `${OPERATOR}
 local kind = typeOf(ARGV[3])
@@ -11,10 +13,10 @@ if kind == 'none' then return 0 end
 if kind == ARGV[4] and not (kind == 'string' and not string.match(call('GET', ARGV[3]), '^%-?%d+$')) then return 0 end
 call('RENAME', ARGV[3], ARGV[5])
 call('EXPIRE', ARGV[5], ARGV[6])
--- First come, first served: new jobs count on from those that wait.
+-- First come, first served: new jobs are numbered after the waiting ones.
 if ARGV[3] == pc then
   local highest = 0
-  for n = 1, 10 do
+  for n = 1, ${toBullPriority(0)} do
     local last = try('ZREVRANGEBYSCORE', prioritized, (n + 1) * STEP - 1, n * STEP, 'WITHSCORES', 'LIMIT', 0, 1) or {}
     if last[2] then highest = math.max(highest, tonumber(last[2]) % STEP) end
   end
@@ -24,9 +26,10 @@ return 1
 `;
 
 /**
- * Finds jobs of ours that are in none of the lists that they belong to, or puts them there. ARGV 3 'look' or 'place', 4.. ids of
- * what may be jobs; those to place in the order in which they are to wait.
- * Output: of a look the ids that are in no list and when they were submitted, alternately; else [waiting, active, delayed, ended].
+ * Finds jobs of ours that are in none of their lists, or puts them there. ARGV 3 'look' or 'place', 4.. ids
+ * of what may be jobs; those to place in the order in which they are to wait.
+ * Output: for 'look', the ids that are in no list and their submission times, alternately; otherwise
+ * [waiting, active, delayed, ended].
  */
 export const REINDEX = `${OPERATOR}
 local out, counts = {}, {0, 0, 0, 0}
@@ -51,7 +54,7 @@ local function place(id)
   if typeOf(key) ~= 'hash' then return end
   local job = call('HMGET', key, 'data', '${JOB.state}', 'finishedOn', 'timestamp', 'delay', '${JOB.move}', 'failedReason', 'name')
   local spec = specOf(job[1])
-  -- Copies that are being moved here come into a list with their move.
+  -- Copies that are being moved here are listed when their move completes.
   if not spec.model or job[6] or isNewer(job[8]) then return end
   local missing
   if job[2] or job[3] then

@@ -1,13 +1,14 @@
 import { FILED, KEY } from '../wire.js';
 import { PRELUDE } from './prelude.js';
 
-/** Entries of the index that a look at it checks. */
+/** Index entries checked per run. */
 const CHECKED = 1000;
 
 /**
- * Looks after the index: drops entries of jobs that wait no longer, files jobs that others put back in front of their
- * priority, and wakes a worker for each route that has jobs. ARGV 3 a random whole number, 4 ms for which the queue
- * is left alone then ('' = look now). Output: 1 looked, 0 nothing is filed or it was looked at just now.
+ * Maintains the index: removes entries of jobs that no longer wait, files jobs that others put back at the
+ * front of their priority, and wakes a worker for each route that has jobs. ARGV 3 a random integer, 4 ms
+ * during which no other run may follow ('' = run now).
+ * Output: 1 run, 0 nothing is filed or a run has just taken place.
  */
 export const REROUTE = `${PRELUDE}
 local pace = tag .. ':${KEY.pace}:${KEY.filed}'
@@ -53,7 +54,7 @@ for _, route in ipairs(routes) do
   end
 end
 
--- Put back by a stock worker, say.
+-- For example, put back by a stock worker.
 local covered = 0
 for n, cursor in pairs(cursors) do
   local front = string.format('%.0f', n * STEP)
@@ -69,7 +70,7 @@ for n, cursor in pairs(cursors) do
   covered = covered + call('ZCOUNT', prioritized, front, string.format('%.0f', cursor))
 end
 if filed == 0 then call('DEL', filedKey) end
--- Some that should be filed are not: takes look at all again.
+-- Some jobs that should be filed are not: takes look at all jobs again.
 if lacking or covered > filed then
   forgetReached()
   if awake then mark(0, '0') end

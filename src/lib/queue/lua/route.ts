@@ -1,30 +1,36 @@
+import { toBullPriority } from '../../core/job.js';
 import { FILED, KEY } from '../wire.js';
 import { CURSORS } from './filing.js';
 
 /**
- * Routing by model, in Lua. A worker takes jobs of the models that it serves and leaves the others where they are: in
- * `prioritized`, so that BullMQ's getters, counts, lists and stock workers see them as before. What keeps the
- * others from being met again and again is an index, made of jobs that were met by a worker without their model:
+ * Routing by model, in Lua. A worker takes jobs of the models that it serves and leaves the others in
+ * `prioritized`, so that BullMQ's getters, counts, lists and stock workers see them as before. To keep takes
+ * from meeting the others again and again, an index lists jobs that were met by a worker without their model:
  *
- *   <tag>:bymodel:<route>  ZSET id -> the score it has in `prioritized`; a route is `model` or `model@version`
+ *   <tag>:bymodel:<route>  ZSET id -> its score in `prioritized`; a route is `model` or `model@version`
  *   <tag>:filed            HASH `m:<route>` for each that has such a set; `p<n>`: the score up to which all jobs of
  *                          BullMQ priority n are filed; `c`: the counter of `prioritized` when those were written
  *   <tag>:wake:<route>     ZSET, a marker as BullMQ's `marker`, for the workers that serve the route
  *
- * A take compares the first job that is not filed with the first filed ones of its routes, and takes the lowest
- * score. Each job is filed once at most, so a take costs O(log n) a job. The index may hold jobs that wait no longer, or
- * at another place: `prioritized` alone says what waits. It may not lack a job below `p<n>`: what puts a job back in
- * front of its priority files it. A queue whose workers serve all of its models has no index and pays one EXISTS.
+ * A take compares the first unfiled job with the first filed jobs of its routes, and takes the lowest score.
+ * Each job is filed at most once, so a take costs O(log n) per job. The index may contain jobs that no longer
+ * wait, or wait at another place: only `prioritized` says what waits. It must not lack a job below `p<n>`:
+ * code that puts a job back at the front of its priority files it. A queue whose workers serve all of its
+ * models has no index and pays one EXISTS.
  */
 
-/** Jobs met without being taken in one take: about 2 ms of Redis time. The next take goes on there. */
+/** Maximum number of jobs skipped in one take: about 2 ms of Redis time. The next take continues there. */
 const MOST_MET = 512;
+/** Entries of `prioritized` read at once. */
+const STRETCH = 128;
+/** BullMQ's priority of the least urgent jobs. */
+const LEAST = toBullPriority(0);
 
-/** Takes what fits from the queue; the script defines `idle` and `below` before. */
+/** Takes what fits from the queue; the script must define `idle` and `below` first. */
 export const ROUTED_TAKE = `
--- Routes that are asked for; nil: all.
+-- Requested routes; nil: all.
 local serves
--- Rows of a full run by route, and its ms; how much more may be taken, in full runs.
+-- By route, the rows of a full run and its ms; how much more may be taken, in full runs.
 local runRows, runMs, ahead, horizon, largest = {}, {}, tonumber(ARGV[10]) or 0, tonumber(ARGV[11]) or 0, 1
 if ARGV[9] and ARGV[9] ~= '*' then
   serves = {}
@@ -34,8 +40,8 @@ if ARGV[9] and ARGV[9] ~= '*' then
   end
 end
 
--- Whether there is room for a job of a route. An idle runner takes whatever is next; ahead of a run only what is soon done
--- is held, since another worker may be free for it before.
+-- Whether there is room for a job of a route. An idle runner takes whatever is next; while runs are in
+-- progress only short jobs are prefetched, since another worker may be free for a long one sooner.
 local refused = false
 local function fits(route, name)
   local rows = tonumber(string.match(name or '', '#(%d+)$') or '') or 1
@@ -57,7 +63,8 @@ local function isFull()
   return refused or (idle <= 0 and ahead <= 0)
 end
 
--- By priority, the score up to which all is filed: as it was, and as it is now. By route, its first filed job (true: not read yet).
+-- By priority, the score up to which all jobs are filed: at the start, and now. By route, its first filed job
+-- (true: not read yet).
 local cursors, reached, heads, met = {}, {}, {}, {}
 local counter, looked, unfinished, waitIsEmpty = 0, 0, false, false
 local CURSORS = {${CURSORS}}
@@ -75,9 +82,10 @@ if serves and anyFiled() then
   else
     local was = tonumber(found[1] or '')
     if was and counter >= was and math.floor(counter / STEP) == math.floor(was / STEP) then
-      for n = 1, 10 do cursors[n] = tonumber(found[n + 1] or '') end
+      for n = 1, ${LEAST} do cursors[n] = tonumber(found[n + 1] or '') end
     else
-      -- The counter began again, so scores below are new jobs: a stock worker that finds a queue empty resets it.
+      -- The counter was reset, so lower scores are new jobs: a stock worker that finds a queue empty resets
+      -- it.
       forgetReached()
     end
     for i, route in ipairs(routes) do
@@ -86,7 +94,7 @@ if serves and anyFiled() then
   end
 end
 
--- The first filed job of a route that still waits there.
+-- The first filed job of a route that is still waiting there.
 local function headOf(route)
   local head = heads[route]
   while head == true do
@@ -128,9 +136,9 @@ local function firstFiled()
   return best
 end
 
--- A stretch of prioritized is read at a time, and jobs of one score together: those that were put back.
+-- Reads prioritized in stretches, and jobs with the same score together: those that were put back.
 local buffer, place, from, top, readAll = {}, 1, '-inf', below and '(' .. below * STEP or '+inf', false
-local stretch = math.min(math.max(math.ceil((idle + ahead) * largest), 1), 128)
+local stretch = math.min(math.max(math.ceil((idle + ahead) * largest), 1), ${STRETCH})
 
 local function readOn()
   buffer = try('ZRANGEBYSCORE', prioritized, from, top, 'WITHSCORES', 'LIMIT', 0, stretch) or {}
@@ -147,10 +155,10 @@ local function readOn()
       buffer[#buffer + 1] = last
     end
   end
-  stretch = 128
+  stretch = ${STRETCH}
 end
 
--- The first job that is not filed, its score and BullMQ priority; it stays in the buffer.
+-- The first unfiled job, its score and BullMQ priority; it stays in the buffer.
 local function firstMet()
   while true do
     if place > #buffer then
@@ -162,7 +170,7 @@ local function firstMet()
     local at = tonumber(buffer[place + 1])
     local n = math.floor(at / STEP)
     if not cursors[n] or at > cursors[n] then return buffer[place], at, n end
-    -- Behind what is filed; or further on in the buffer, if that is near.
+    -- Behind the filed jobs; or further on in the buffer, if that is near.
     if tonumber(buffer[#buffer]) <= cursors[n] then
       buffer, place, from = {}, 1, '(' .. string.format('%.0f', cursors[n])
       if readAll then return nil end
@@ -172,12 +180,13 @@ local function firstMet()
   end
 end
 
--- A job of another route is filed where it waits. One that other BullMQ code gave a priority that is not ours gets the nearest.
+-- Files a job of another route where it waits. A job to which other BullMQ code gave a priority that is not
+-- ours gets the nearest one.
 local function meet(id, route, at, n)
   looked = looked + 1
   met[route] = true
-  if n < 1 or n > 10 then
-    n = n < 1 and 1 or 10
+  if n < 1 or n > ${LEAST} then
+    n = n < 1 and 1 or ${LEAST}
     try('HSET', base .. id, 'priority', n)
     at = n * STEP
     call('ZADD', prioritized, at, id)
@@ -190,7 +199,7 @@ local function meet(id, route, at, n)
   end
 end
 
--- Takes a job of our routes out of where it waits; nil when there is none, or enough was looked at.
+-- Removes a job of our routes from where it waits; nil when there is none, or enough jobs were looked at.
 local function nextId()
   while not waitIsEmpty do
     local id = try('RPOP', wait)
@@ -206,7 +215,7 @@ local function nextId()
       return nil
     end
     local n = tonumber(try('HGET', base .. id, 'priority') or '') or 0
-    local own = math.min(math.max(n, 1), 10)
+    local own = math.min(math.max(n, 1), ${LEAST})
     if own ~= n then try('HSET', base .. id, 'priority', own) end
     call('ZADD', prioritized, own * STEP, id)
     file(id, route, own * STEP)
@@ -236,7 +245,7 @@ local function nextId()
       else
         place = place + 2
         meet(id, route, at, n)
-        -- Jobs of one score are gone through together: they are those that workers held.
+        -- Jobs with the same score are processed together: workers have held them before.
         if looked >= ${MOST_MET} and tonumber(buffer[place + 1] or '') ~= at then
           unfinished = true
           return nil
@@ -254,7 +263,8 @@ local function nextId()
   end
 end
 
--- Writes down what was filed, and wakes who serves it. Output: whether jobs wait that are not filed, and whether any of our routes do.
+-- Stores what was filed, and wakes the workers that serve it.
+-- Output: whether unfiled jobs are waiting, and whether any of our routes has waiting jobs.
 local function finishRouting()
   local fields = {}
   for n, at in pairs(reached) do

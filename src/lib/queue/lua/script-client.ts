@@ -1,6 +1,6 @@
 import type { RedisClient } from '../../redis/types.js';
 import { requestToken } from '../broker/once.js';
-import { untilLoaded } from '../broker/unloaded.js';
+import { untilLoaded } from '../broker/resend.js';
 import { nameDamage } from '../damage.js';
 import { bullBase, queueTag } from '../keys.js';
 import { type DataLayout, isNewerLua, LAYOUTS } from '../layout.js';
@@ -59,7 +59,7 @@ const SCRIPTS = {
 
 export type ScriptName = keyof typeof SCRIPTS;
 
-/** Those that are told a token of the request, as their last argument, and answer it once. */
+/** Scripts that receive a request token as their last argument and run at most once per token. */
 const ONCE: ReadonlySet<ScriptName> = new Set([
   'inferRetry',
   'inferPurgeWaiting',
@@ -71,7 +71,7 @@ type Runner = (...args: Argument[]) => Promise<unknown>;
 
 const prepared = new WeakSet<RedisClient>();
 
-/** One queue's scripts on one connection: keys and the two common arguments are filled in. */
+/** One queue's scripts on one connection; adds the keys and the two common arguments. */
 export class QueueScripts {
   readonly tag: string;
   readonly base: string;

@@ -4,11 +4,16 @@ import { DATA, DEFAULT_TTL, GROUP, HOLD_END, JOB, KEY } from '../wire.js';
 import { CHUNK_EXTRA_TTL, PRELUDE } from './prelude.js';
 import { TIMELINE } from './timeline.js';
 
+/** Pauses before a due job is looked at again: one that is held, and one of a newer layout. */
+const LOOK_AGAIN_MS = 1000;
+const NEWER_AGAIN_MS = 10_000;
+
 /**
- * Stores the input of a job that is about to be added, in a key of its own. The script that adds the job
- * keeps it from expiring, so one whose submitter dies in between goes after its time, or when the id is
- * submitted again. Sent again when the job is there, running or ended, it changes nothing.
- * ARGV 3 id, 4 input, 5 seconds. Output: 1 stored, 0 the job is there.
+ * Stores the input of a job that is about to be added, in its own key. The script that adds the job removes
+ * the expiry, so the input of a submitter that dies in between expires, or is replaced when the id is
+ * submitted again. If the job already exists, running or ended, nothing changes. ARGV 3 id, 4 input, 5
+ * seconds.
+ * Output: 1 stored, 0 the job exists.
  */
 export const STORE_INPUT = `
 if redis.call('EXISTS', ARGV[1] .. ARGV[3]) == 1 then return 0 end
@@ -17,8 +22,9 @@ return 1
 `;
 
 /**
- * Stores the input of a job again that is there without it: Redis lost its data after the input was stored and before
- * the job was added. ARGV 3 id, 4 input. Output: 1 stored, 0 there is no such job, or it has ended or has its input.
+ * Stores the input of an existing job again: Redis lost its data after the input was stored and before the
+ * job was added. ARGV 3 id, 4 input.
+ * Output: 1 stored, 0 there is no such job, or it has ended or has its input.
  */
 export const RESTORE_INPUT = `
 local key, input = ARGV[1] .. ARGV[3], ARGV[2] .. ':${KEY.input}:' .. ARGV[3]
@@ -28,8 +34,8 @@ return redis.call('SET', input, ARGV[4], 'NX') and 1 or 0
 
 /**
  * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
- * Output: the state after: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil; 'newer' for a job
- * of a newer layout, which is left alone. A damaged job is deleted, and counts as cancelled.
+ * Output: its state now: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil; 'newer'
+ * for a job of a newer layout, which is left alone. A damaged job is deleted and counts as cancelled.
  */
 export const CANCEL = `${PRELUDE}
 local id = ARGV[3]
@@ -37,7 +43,7 @@ local key = base .. id
 local job = try('HMGET', key, '${JOB.state}', 'data', 'name') or {}
 if isNewer(job[3]) then return 'newer' end
 if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
--- A damaged job is deleted, also after it was set aside.
+-- A damaged job is deleted, even if it was set aside before.
 if not job[2] or try('ZSCORE', damagedKey, id) then
   removeDamaged(id, damageOf(id) or 'it was cancelled')
   return 'cancelled'
@@ -63,10 +69,10 @@ return 'cancelled'
  */
 export const WATCH = `${PRELUDE}
 local key = ARGV[5] == 'group' and tag .. ':${KEY.group}:' .. ARGV[3] or base .. ARGV[3]
-if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, 'model') == 0 then return -1 end
+if call('EXISTS', key) == 0 or ARGV[5] == 'group' and try('HEXISTS', key, '${GROUP.model}') == 0 then return -1 end
 if ARGV[5] ~= 'group' and isNewer(try('HGET', key, 'name')) then return -2 end
--- Nothing more comes of one that cannot be read; who looks is told why.
-if try('HEXISTS', key, ARGV[5] == 'group' and 'finishedOn' or '${JOB.state}') ~= 0 then return 0 end
+-- An unreadable one will send no notice; the caller is told why.
+if try('HEXISTS', key, ARGV[5] == 'group' and '${GROUP.finishedOn}' or '${JOB.state}') ~= 0 then return 0 end
 local lists = call('HGET', key, '${JOB.lists}')
 if lists and string.find(' ' .. lists .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then return 1 end
 -- HDEL first: a full Redis refuses a script whose first write needs memory, and then no one could wait.
@@ -76,10 +82,10 @@ return 1
 `;
 
 /**
- * Expires jobs that are past their deadline and have not started. ARGV 3 most to end, 4 failure JSON,
- * 5 message, 6 keep s, 7 id to look at before all others or '', 8 ms in which the queue is left alone
- * after a script that left some ('': the caller is not paced). `<tag>:deadlines` is a ZSET id -> ms,
- * written by the script that adds a job; an entry goes with the end of its job.
+ * Expires jobs that are past their deadline and have not started. ARGV 3 maximum number to end, 4 failure
+ * JSON, 5 message, 6 keep s, 7 id to look at before all others or '', 8 ms in which no further script may run
+ * after one that left some ('': the caller is not paced). `<tag>:deadlines` is a ZSET id -> ms, written by
+ * the script that adds a job; an entry is removed when its job ends.
  * Output: [1 when more are due, expired ids...]
  */
 export const EXPIRE_DUE = `${PRELUDE}
@@ -89,9 +95,9 @@ if ARGV[8] ~= '' and call('PTTL', pace) > 0 then return {1} end
 
 local function look(id)
   local job = call('HMGET', base .. id, 'data', '${JOB.state}', 'finishedOn', 'name')
-  -- For a worker that knows its layout.
+  -- Left to a worker that knows its layout.
   if isNewer(job[4]) then
-    call('ZADD', deadlines, now + 10000, id)
+    call('ZADD', deadlines, now + ${NEWER_AGAIN_MS}, id)
     return
   end
   if job[1] and (try('ZREM', prioritized, id) or 0) + (try('ZREM', delayed, id) or 0) > 0 then
@@ -99,23 +105,23 @@ local function look(id)
     finishUnheld(id, job[1], 'expired', ARGV[4], ARGV[5], tonumber(ARGV[6]))
     out[#out + 1] = id
   elseif job[1] and not job[2] and not job[3] then
-    -- A worker has it, and may put it back: it is looked at again.
-    call('ZADD', deadlines, now + 1000, id)
+    -- A worker holds it and may put it back: look at it again.
+    call('ZADD', deadlines, now + ${LOOK_AGAIN_MS}, id)
     return
   end
   call('ZREM', deadlines, id)
 end
 
--- What cannot be looked at now is looked at later, and does not keep others waiting.
+-- A job that cannot be checked now is checked later, and does not block the others.
 local function lookAt(id)
   local _, aside = guarded(id, look)
   if aside then call('ZREM', deadlines, id) end
-  if aside == false then call('ZADD', deadlines, now + 1000, id) end
+  if aside == false then call('ZADD', deadlines, now + ${LOOK_AGAIN_MS}, id) end
 end
 
 local own = ARGV[7] ~= '' and tonumber(try('ZSCORE', deadlines, ARGV[7]) or '')
 if own and own <= now then lookAt(ARGV[7]) end
--- What is held or gone costs a fraction of what ends.
+-- Jobs that are held or no longer exist cost a fraction of those to be ended.
 local due = try('ZRANGEBYSCORE', deadlines, '-inf', now, 'LIMIT', 0, 5 * most) or {}
 local looked = 0
 while looked < #due and #out - 1 < most do
@@ -130,25 +136,26 @@ return out
 `;
 
 /**
- * Puts ended jobs back to waiting at their own priority, with all their attempts before them.
- * ARGV 3 time limit in ms that they have from now on, empty for the one they have; 4.. ids. Only failed
- * ones still have their input; others are left alone.
- * Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 of a newer layout.
+ * Requeues ended jobs at their own priority, with all their attempts available again. ARGV 3 their new time
+ * limit in ms, empty to keep the current one; 4.. ids. Only failed ones still have their input; others are
+ * left alone. Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 of a
+ * newer layout.
  */
 export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
 
--- The group is not over any more: its other chunks' results wait for the new end, with a day's grace.
+-- The group is no longer complete: the results of its other chunks are kept for the new end, with a day's
+-- grace.
 local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
-  local g = call('HMGET', gkey, 'ttl', 'jobs')
+  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}')
   keepChunks(group, gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
 end
 
 local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
 
--- In the job itself, where its worker reads it.
+-- Stored in the job itself, where its worker reads it.
 local function setLimit(key, json)
   local ok, data = pcall(cjson.decode, json)
   if not ok or type(data) ~= 'table' or type(data.${DATA.spec}) ~= 'table' then return end
@@ -156,7 +163,7 @@ local function setLimit(key, json)
   call('HSET', key, 'data', cjson.encode(data))
 end
 
--- Puts right what can be told otherwise: the priority is in the data as well. False when more is damaged.
+-- Restores what can be derived elsewhere: the priority is in the data as well. False when more is damaged.
 local function repair(id, key, data)
   local priority = specOf(data).priority
   if not pcall(priorityOf, id) then
@@ -172,10 +179,10 @@ end
 local function backToGroup(group, rows)
   local _, gtag = groupAt(refOf(group))
   local gkey = gtag .. ':${KEY.group}:' .. group.id
-  -- Not -(...): Lua would send "-0", which is no integer to Redis.
-  if try('HEXISTS', gkey, 'model') == 0 or not try('HINCRBY', gkey, '${GROUP.failed}', -1) then return end
+  -- Not -(...): Lua would send "-0", which Redis does not accept as an integer.
+  if try('HEXISTS', gkey, '${GROUP.model}') == 0 or not try('HINCRBY', gkey, '${GROUP.failed}', -1) then return end
   try('HINCRBY', gkey, '${GROUP.rowsDone}', 0 - rows)
-  call('HDEL', gkey, 'finishedOn')
+  call('HDEL', gkey, '${GROUP.finishedOn}')
   call('PERSIST', gkey)
   keepResults(group.id, gtag, gkey)
 end

@@ -9,7 +9,7 @@ import type { GroupRecord, JobRecord } from '../types.js';
 import { JOB } from '../wire.js';
 import { queueOfChunk, readGroup } from './reader.js';
 
-/** A chunk that has no full result, and why. */
+/** A chunk without a complete result, and why. */
 export interface FailedChunk {
   id: string;
   index: number;
@@ -21,9 +21,9 @@ export interface FailedChunk {
 
 /** A bulk submission with its chunks. */
 export interface GroupDetail extends GroupRecord {
-  /** Chunks looked at: all, or the first 10,000. */
+  /** Number of chunks looked at: all, or the first 10,000. */
   looked: number;
-  /** Those by state; `gone` have no record any more. */
+  /** Their number by state; `gone` chunks no longer have a record. */
   chunks: Record<JobState | 'gone', number>;
   /** Up to 20 that failed, expired or were cancelled, by number. */
   failed: FailedChunk[];
@@ -31,11 +31,14 @@ export interface GroupDetail extends GroupRecord {
   errors: { code: string; chunks: number; example: string }[];
   firstStartAt?: number;
   lastEndAt?: number;
-  /** Rows a second: over the last minute while it runs, over the whole once it has ended; null = cannot be told. */
+  /**
+   * Rows per second: over the last minute while it runs, over its whole run once it has ended; null when
+   * unknown.
+   */
   rowsPerSecond: number | null;
-  /** Milliseconds until its last row at that rate; null when it cannot be told or it is over. */
+  /** Milliseconds until its last row at that rate; null when unknown or ended. */
   etaMs: number | null;
-  /** Milliseconds the group is still known; null while that is not decided. */
+  /** Milliseconds until the group expires; null while that is not determined. */
   expiresInMs: number | null;
 }
 
@@ -44,7 +47,7 @@ const BATCH = 500;
 const MOST_FAILED = 20;
 const RATE_WINDOW_MS = 60_000;
 
-/** Reads a group and its chunks, 10,000 of them at most; undefined when unknown or expired. */
+/** Reads a group and its chunks, at most 10,000; undefined when unknown or expired. */
 export async function readGroupDetail(
   client: RedisClient,
   prefix: string,
@@ -125,7 +128,8 @@ function rowRate(
   if (firstStartAt === undefined || group.rowsDone === 0) return null;
   const end = group.finishedAt ?? now;
   const ms = Math.max(1, end - firstStartAt);
-  // With chunks that were not looked at, the last minute is not known: the whole time is.
+  // If some chunks were not looked at, the last minute's rate is unknown; the rate over the whole run is
+  // known.
   if (group.finishedAt !== undefined || sampled || ms <= RATE_WINDOW_MS) return (group.rowsDone / ms) * 1000;
   return (recentRows / RATE_WINDOW_MS) * 1000;
 }

@@ -19,20 +19,23 @@ import { listQueues } from './reader.js';
 
 /** How fast a queue fills and empties. */
 export interface QueueFlow {
-  /** Jobs ended a second over the last minute; null when none ended. */
+  /** Jobs ended per second over the last minute; null when none ended. */
   ratePerSecond: number | null;
-  /** Jobs added a second over the last minute; null when none came. */
+  /** Jobs added per second over the last minute; null when none were added. */
   arrivalsPerSecond: number | null;
   /**
-   * Milliseconds until the waiting jobs are done, at that rate less what arrives (over the last 10
-   * to 20 seconds: a bulk submission soon ends); null when it cannot be told or will not happen.
+   * Milliseconds until the waiting jobs are done, at that rate less the arrivals (over the last 10 to 20
+   * seconds, since a bulk submission soon ends); null when unknown, or when the backlog will not drain.
    */
   etaMs: number | null;
-  /** More arrives than is done, and more than a second's work waits. */
+  /** More jobs arrive than end, and more than a second's work is waiting. */
   growing: boolean;
 }
 
-/** Waiting jobs that a worker without their model has met, by `model` or `model@version`; empty where workers serve all. */
+/**
+ * Waiting jobs that a worker without their model has met, by `model` or `model@version`; empty when workers
+ * serve all models.
+ */
 export type Unmatched = Readonly<Record<string, number>>;
 
 export interface QueueSnapshot extends QueueCounts, QueueFlow {
@@ -41,10 +44,10 @@ export interface QueueSnapshot extends QueueCounts, QueueFlow {
 }
 
 /**
- * One queue as it stands: read-only commands, all sent together, whatever its length. Jobs that
- * BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9. A key of another
- * type counts as empty; `readDamage` names it.
- * @param workers as their heartbeats say, where that has been read already.
+ * A snapshot of one queue: read-only commands in one pipeline, their number independent of its length. Jobs
+ * that BullMQ holds without a priority (its `wait` list, added by other code) count as waiting at 9. A key of
+ * another type counts as empty; `readDamage` reports it.
+ * @param workers their heartbeats, if already read.
  */
 export async function snapshotQueue(
   client: RedisClient,
@@ -120,9 +123,9 @@ export async function snapshotQueue(
 }
 
 /**
- * Of the jobs of a queue that workers have taken, those that none has begun, by their heartbeats: they wait, though no
- * other worker can have them. Pure.
- * @param taken how many were taken; heartbeats may be a second old.
+ * Among the jobs of a queue that workers hold, those that have not started, according to the heartbeats: they
+ * count as waiting, although no other worker can take them. Pure.
+ * @param taken number of jobs held; heartbeats may be a second old.
  */
 export function heldAhead(
   queue: string,
@@ -140,8 +143,8 @@ export function heldAhead(
 }
 
 /**
- * Rates and the time to drain, from the minute's buckets, newest first. Pure.
- * @param partMs how much of the newest bucket is over.
+ * Rates and the time to drain, from the last minute's buckets, newest first. Pure.
+ * @param partMs how much of the newest bucket has elapsed.
  */
 export function flowOf(
   waiting: number,
@@ -156,15 +159,15 @@ export function flowOf(
   const recently = perSecond(added.slice(0, 2), partMs) ?? 0;
   const flow = { ratePerSecond: ended, arrivalsPerSecond: perSecond(added, partMs) };
   if (ended === null || waiting === 0) return { ...flow, etaMs: null, growing: false };
-  // What is less than a second's work is no backlog: it is on its way through.
+  // Less than a second's work is not a backlog: it is being processed.
   if (waiting <= ended) return { ...flow, etaMs: (waiting / ended) * 1000, growing: false };
   const growing = recently >= ended;
   return { ...flow, etaMs: growing ? null : (waiting / (ended - recently)) * 1000, growing };
 }
 
 /**
- * Over the whole time, or since the bucket in which the first came: a queue that has just started
- * would else seem slow. Null when none came.
+ * Averaged over the whole time, or since the bucket with the first event: otherwise a queue that has just
+ * started would seem slow. Null when there were none.
  */
 function perSecond(buckets: readonly number[], partMs: number): number | null {
   const first = buckets.findLastIndex((count) => count > 0);
@@ -174,8 +177,8 @@ function perSecond(buckets: readonly number[], partMs: number): number | null {
 }
 
 /**
- * Submit time of the job that has waited longest: first come, first served holds within a
- * priority, so it is the oldest of the ten heads.
+ * Submit time of the longest-waiting job: within a priority the order is first come, first served, so it is
+ * the oldest of the ten heads.
  */
 export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
   const heads = await Promise.all([
@@ -193,7 +196,7 @@ export async function oldestWaiting(client: RedisClient, base: string): Promise<
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
-/** All queues that ever got a job, or only those named. */
+/** All queues that ever received a job, or only the given ones. */
 export async function snapshotQueues(
   client: RedisClient,
   prefix: string,

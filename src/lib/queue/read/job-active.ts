@@ -7,17 +7,17 @@ import type { JobRecord } from '../types.js';
 import type { JobFilter } from './job-filter.js';
 import { type SortedJobs, sortJobs } from './job-list.js';
 
-/** A job that runs, and who runs it. */
+/** A running job, and the worker that runs it. */
 export interface ActiveJob extends JobRecord {
-  /** Where it runs: `cuda:0`, `cpu`; null when its worker is not known any more. */
+  /** Where it runs: `cuda:0`, `cpu`; null when its worker is no longer known. */
   device: string | null;
-  /** Milliseconds its lock lives unless it is renewed; null when it lapsed: its worker is lost. */
+  /** Milliseconds until its lock expires unless renewed; null when it has expired: its worker is lost. */
   lockMs: number | null;
   /** Its own limit of run time, ms. */
   timeLimitMs?: number;
 }
 
-/** Jobs that run, the longest first, with their locks; as bounded as `sortJobs`. */
+/** Running jobs, the longest-running first, with their locks; bounded like `sortJobs`. */
 export async function listActive(
   client: RedisClient,
   prefix: string,

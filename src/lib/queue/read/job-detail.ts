@@ -8,31 +8,31 @@ import { JOB } from '../wire.js';
 import { readJob } from './reader.js';
 import { type Timeline, timelineOf } from './timeline.js';
 
-/** Something kept in Redis: its size, and how long it will be there; null = until the job ends. */
+/** Something kept in Redis: its size and remaining lifetime; null = until the job ends. */
 export interface Kept {
   bytes: number;
   expiresInMs: number | null;
 }
 
-/** Everything known of one job but its payload. */
+/** Everything known of one job except its payload. */
 export interface JobDetail extends JobRecord {
-  /** Runs that failed, and times a worker was lost, since it was submitted or retried by hand. */
+  /** Failed runs and lost workers, since it was submitted or retried manually. */
   failures: number;
   losses: number;
   cancelAsked: boolean;
-  /** Milliseconds since the epoch after which it does not start any more. */
+  /** Milliseconds since the epoch after which it no longer starts. */
   deadline?: number;
-  /** Tries in all that it was given. */
+  /** Maximum number of attempts. */
   attemptsAllowed?: number;
   timeLimitMs?: number;
-  /** The version of its model that was asked for. */
+  /** The requested version of its model. */
   version?: number;
-  /** Of an active job: milliseconds its lock still lives unless it is renewed; null when it has lapsed. */
+  /** Of an active job: milliseconds until its lock expires unless renewed; null when it has expired. */
   lockMs?: number | null;
-  /** Undefined when it is not kept any more. */
+  /** Undefined when it is no longer kept. */
   input?: Kept;
   result?: Kept;
-  /** Milliseconds the record itself is kept; null while it has not ended. */
+  /** Milliseconds until the record expires; null until the job has ended. */
   recordExpiresInMs: number | null;
   timeline: Timeline;
 }
@@ -88,7 +88,7 @@ export async function readJobDetail(
   };
 }
 
-/** BullMQ counts the ends of runs, a good last one among them. */
+/** BullMQ counts all ended runs, including a successful last one. */
 function failuresOf({ state, meta }: JobRecord, ends: number): number {
   const well = state !== 'failed' && meta !== undefined;
   return Math.max(0, ends - (well ? 1 : 0));
@@ -108,7 +108,7 @@ export async function isInputKept(
   return own === 1 || (data !== null && fromJobData(data, id, queue)?.input !== undefined);
 }
 
-/** A job's input envelope; undefined when it is not kept any more. Read only where it was asked for. */
+/** A job's input envelope; undefined when it is no longer kept. Read only on request. */
 export async function readInput(
   client: RedisClient,
   prefix: string,

@@ -4,7 +4,7 @@ import { checkQueueName, type JobState, MAX_PRIORITY, type Priority, printable }
 import { parseDuration } from '../../core/units.js';
 import type { JobRecord } from '../types.js';
 
-/** Every state, in the order lists show them: what runs, what will run, what has ended. */
+/** Every state, in the order used by lists: running, to be run, ended. */
 export const JOB_STATES = [
   'active',
   'waiting',
@@ -17,7 +17,7 @@ export const JOB_STATES = [
 
 const UNFINISHED: readonly JobState[] = ['active', 'waiting', 'delayed'];
 
-/** A filter as typed. Lists may hold several values in one, separated by commas. */
+/** A filter as typed. Each list entry may contain several values separated by commas. */
 export interface JobFilterInput {
   state?: readonly string[] | undefined;
   queue?: readonly string[] | undefined;
@@ -27,11 +27,11 @@ export interface JobFilterInput {
   priority?: readonly string[] | undefined;
   /** A duration such as `5m`. */
   olderThan?: string | undefined;
-  /** An error code (`TIME_LIMIT`) or a part of its message. */
+  /** An error code (`TIME_LIMIT`) or part of a message. */
   error?: string | undefined;
 }
 
-/** Which jobs are meant; what is undefined does not matter. */
+/** Which jobs to select; undefined fields match everything. */
 export interface JobFilter {
   readonly states: readonly JobState[];
   readonly queues: readonly string[] | undefined;
@@ -46,8 +46,8 @@ export interface JobFilter {
 }
 
 /**
- * Reads a filter. Without a state it means every job that has not ended, or with `error` those that
- * failed, wait for another try or are on it.
+ * Reads a filter. Without a state it selects every job that has not ended or, with `error`, those that failed
+ * and those that are waiting for or running another attempt.
  * @throws InferError FILTER (exit 2) naming what is allowed.
  */
 export function parseJobFilter(input: JobFilterInput): JobFilter {
@@ -112,12 +112,12 @@ function wrong(message: string, hint: string): InferError {
   return new InferError('FILTER', message, { hint });
 }
 
-/** What `ageOf` and `matches` look at. */
+/** The fields that `ageOf` and `matches` use. */
 type Dated = Pick<JobRecord, 'state' | 'submittedAt' | 'startedAt' | 'finishedAt'>;
 
 /**
- * Milliseconds a job has been in its state: since its submit while it waits, since its start while
- * it runs, since its end afterwards.
+ * Milliseconds a job has been in its state: since its submit while waiting, since its start while running,
+ * since its end afterwards.
  */
 export function ageOf(job: Dated, now: number): number {
   const since =
@@ -127,12 +127,12 @@ export function ageOf(job: Dated, now: number): number {
   return Math.max(0, now - since);
 }
 
-/** Whether a job is one of those meant. @param now milliseconds since the epoch. */
+/** Whether a job matches. @param now milliseconds since the epoch. */
 export function matches(filter: JobFilter, job: JobRecord, now: number): boolean {
   return (
     filter.states.includes(job.state) &&
     (filter.queues?.includes(job.queue) ?? true) &&
-    (filter.models?.includes(job.model) ?? true) &&
+    (filter.models === undefined || (job.model !== undefined && filter.models.includes(job.model))) &&
     (filter.priorities?.includes(job.priority) ?? true) &&
     (filter.workers === undefined || (job.worker !== undefined && filter.workers.includes(job.worker))) &&
     (filter.olderThanMs === undefined || ageOf(job, now) > filter.olderThanMs) &&

@@ -6,38 +6,38 @@ import { PRIORITY_STEP } from '../wire.js';
 import { JOB_STATES, type JobFilter } from './job-filter.js';
 
 /**
- * One stretch of an index that jobs of a state lie in: a part of a sorted set by score, or a whole
- * list. Lists are read from their tail, where the next or oldest job is.
+ * One stretch of an index of jobs in a state: part of a sorted set, by score, or a whole list. Lists are read
+ * from their tail, where the next or oldest job is.
  */
 export interface Stretch {
   readonly queue: string;
   readonly state: JobState;
-  /** Tells stretches of one queue and state apart. */
+  /** Distinguishes stretches of the same queue and state. */
   readonly part: string;
   readonly key: string;
   readonly kind: 'zset' | 'list';
   /** Least score, inclusive. */
   readonly min: number;
-  /** Scores are below this. */
+  /** Scores are lower than this. */
   readonly below: number;
-  /** Natural order: the next to run, the longest running, the last that ended first. */
+  /** Natural order: the next to run, the longest running, the most recently ended first. */
   readonly newestFirst: boolean;
 }
 
-/** A place in a stretch: behind this member, or behind so many entries of a list. */
+/** A place in a stretch: after this member, or after this many entries of a list. */
 export type Position = { score: number; id: string } | { offset: number };
 
-/** What one read found, and whether the stretch ends there. */
+/** The result of one read, and whether the stretch ends there. */
 interface Found {
   entries: { id: string; position: Position }[];
   over: boolean;
 }
 
 /**
- * The stretches that hold the jobs a filter means, in the order lists show them: by state, then
- * queue. What the indexes know (state, queue, priority of waiting jobs, age of ended ones) narrows
- * them; `matches` must look at the rest.
- * @param byPriority whether waiting jobs come as one stretch a priority.
+ * The stretches that contain the jobs a filter selects, in the order used by lists: by state, then queue.
+ * They are narrowed by what the indexes know (state, queue, priority of waiting jobs, age of ended ones);
+ * `matches` must check the rest.
+ * @param byPriority whether waiting jobs are split into one stretch per priority.
  */
 export function stretchesOf(
   prefix: string,
@@ -92,7 +92,7 @@ function inQueue(
           const min = toBullPriority(priority) * PRIORITY_STEP;
           return { ...all, part: `p${priority}`, min, below: min + PRIORITY_STEP };
         });
-      // Jobs that other BullMQ code added without a priority: they are served before all others.
+      // Jobs that other BullMQ code added without a priority are taken before all others.
       const foreign = priorities.includes(MAX_PRIORITY) ? [list('wait')] : [];
       return [...foreign, ...(byPriority || filter.priorities !== undefined ? split : [all])];
     }
@@ -105,7 +105,7 @@ function inQueue(
   }
 }
 
-/** Entries of a stretch now; none where its key is of another type. */
+/** Current number of entries in a stretch; 0 if its key has another type. */
 export function sizeOf(client: RedisClient, stretch: Stretch): Promise<number> {
   return ifReadable(countOf(client, stretch), 0);
 }
@@ -118,8 +118,8 @@ async function countOf(client: RedisClient, stretch: Stretch): Promise<number> {
 }
 
 /**
- * The next entries of a stretch behind a position, at most `n`, in its natural order or against it.
- * The cost is that of the entries read, however long the index is and wherever in it they lie.
+ * The next entries of a stretch after a position, at most `n`, in its natural order or reversed. The cost
+ * depends on the entries read, not on the length of the index or the position.
  */
 export function readStretch(
   client: RedisClient,
@@ -128,7 +128,7 @@ export function readStretch(
   n: number,
   reverse: boolean,
 ): Promise<Found> {
-  // A key of another type holds no jobs; `readDamage` names it.
+  // A key of another type contains no jobs; `readDamage` reports it.
   return ifReadable(readEntries(client, stretch, from, n, reverse), { entries: [], over: true });
 }
 
@@ -172,13 +172,13 @@ async function readList(
 
 type Place = { score: number; id: string };
 
-/** More than a few tries are needed only while jobs leave the front of the set faster than we read. */
+/** More than a few attempts are needed only while jobs leave the front of the set faster than we read. */
 const TRIES = 5;
 
 /**
- * By rank and not by score: thousands of jobs may share a score, and to step over those by score
- * would cost more with every page. Ranks move when jobs in front leave, so the entry before the
- * first must be one that we know; else the rank is looked up again, with more room before it.
+ * By rank, not by score: thousands of jobs may share a score, and skipping them by score would cost more with
+ * every page. Ranks shift when jobs in front leave, so the entry before the first must be the known one;
+ * otherwise the rank is looked up again, with more room before it.
  */
 async function ascending(
   client: RedisClient,
@@ -201,7 +201,7 @@ async function ascending(
   }
 }
 
-/** Jobs that leave move what is left towards us, and never past us: no second look is needed. */
+/** Jobs that leave shift the rest towards us, never past us: no second look is needed. */
 async function descending(
   client: RedisClient,
   { key, min, below }: Stretch,
@@ -218,7 +218,7 @@ async function descending(
   return { entries: inside.map(toEntry), over: first === 0 || inside.length < behind.length };
 }
 
-/** Members before a place, and with `inclusive` the one at it; a few commands, whatever the size. */
+/** Members before a place or, with `inclusive`, up to and including it; a few commands, whatever the size. */
 async function countUpTo(
   client: RedisClient,
   key: string,
@@ -233,7 +233,7 @@ async function countUpTo(
     client.zcount(key, '-inf', score),
   ]);
   if (rank !== null && Number(current) === place.score) return inclusive ? rank + 1 : rank;
-  // It has left. Members of one score lie in the order of their bytes.
+  // It has left. Members with the same score are ordered by their bytes.
   let low = before;
   let high = place.id === '' ? before : upTo;
   while (low < high) {

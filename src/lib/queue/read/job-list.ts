@@ -11,39 +11,41 @@ import { type Position, readStretch, type Stretch, sizeOf, stretchesOf } from '.
 import { listQueues } from './reader.js';
 
 export interface JobPageOptions {
-  /** Most jobs of a page. */
+  /** Maximum number of jobs per page. */
   limit: number;
-  /** `next` of the page before, for the same filter and direction. */
+  /** `next` of the previous page, for the same filter and direction. */
   cursor?: string | undefined;
-  /** Last first. */
+  /** Reverses the order. */
   reverse?: boolean;
-  /** Most records to look at for a page [10,000]. */
+  /** Maximum number of records to look at per page [10,000]. */
   look?: number;
   /** Milliseconds since the epoch [now]. */
   now?: number;
+  /** The queues to look in [all that are known]. */
+  queues?: readonly string[] | undefined;
 }
 
 export interface JobPage {
   jobs: JobRecord[];
   /** Records looked at. */
   looked: number;
-  /** Where the next page starts; undefined when everything has been looked at. */
+  /** Start of the next page; undefined when everything has been looked at. */
   next: string | undefined;
 }
 
 const MOST_LOOKED = 10_000;
 /** And where their submitters are asked for: those stand beside the inputs, which are up to 5 KB each. */
 const MOST_LOOKED_WITH_DATA = 2000;
-/** Records read together; each is about 300 bytes. */
+/** Records read per batch; each is about 300 bytes. */
 const BATCH = 500;
 
 /**
- * One page of the jobs that a filter means, read-only: what runs, then what waits in the order it
- * will run, then what has ended, last first. Its cost is bounded by `limit` and `look`, however many
- * jobs there are; a page of a choosy filter may hold less than `limit`, even nothing, and still have
- * a next one. Jobs that stay where they are come exactly once, whatever comes and goes around them
- * (in `active`, whose order changes, almost). Records have neither group nor result time, and a submitter where the filter
- * names one.
+ * One page of the jobs that a filter selects, read-only: running jobs, then waiting jobs in the order in
+ * which they will run, then ended jobs, the latest first. Its cost is bounded by `limit` and `look`, however
+ * many jobs there are; with a selective filter, a page may contain fewer than `limit` jobs, even none, and
+ * still have a next page. Jobs that keep their place are listed exactly once, whatever is added and removed
+ * around them (in `active`, whose order changes, almost always). Records have neither group nor result TTL, and a submitter only
+ * if the filter names one.
  * @throws InferError CURSOR (exit 2).
  */
 export async function scanJobs(
@@ -53,16 +55,17 @@ export async function scanJobs(
   options: JobPageOptions,
 ): Promise<JobPage> {
   const { limit, reverse = false, look = mostLooked(filter), now = await serverNow(client) } = options;
-  const stretches = stretchesOf(prefix, filter, await listQueues(client, prefix), now);
+  const queues = options.queues ?? (await listQueues(client, prefix));
+  const stretches = stretchesOf(prefix, filter, queues, now);
   if (reverse) stretches.reverse();
   let { at, position } = startOf(stretches, options.cursor, reverse);
   const jobs: JobRecord[] = [];
   let looked = 0;
   let reads = 0;
-  // Reads count too: a set that changes too quickly to be read must not keep us here.
+  // Reads count too: a set that changes faster than it can be read must not keep the loop going.
   while (at < stretches.length && jobs.length < limit && looked + reads < look) {
     const stretch = stretches[at] as Stretch;
-    // One more than is wanted tells whether there is a next page.
+    // One more than requested tells whether there is a next page.
     const wanted = isResidual(filter, stretch) ? BATCH : limit - jobs.length + 1;
     const n = Math.min(BATCH, wanted, look - looked);
     const { entries, over } = await readStretch(client, stretch, position, n, reverse);
@@ -98,7 +101,7 @@ function mostLooked({ owner }: JobFilter): number {
   return owner === undefined ? MOST_LOOKED : MOST_LOOKED_WITH_DATA;
 }
 
-/** Whether jobs of a stretch must be looked at one by one for the filter. */
+/** Whether the filter requires looking at each job of a stretch. */
 function isResidual(filter: JobFilter, { state }: Stretch): boolean {
   const waits = state === 'waiting';
   const ended = state !== 'active' && state !== 'delayed' && !waits;
@@ -113,16 +116,16 @@ function isResidual(filter: JobFilter, { state }: Stretch): boolean {
 }
 
 export interface JobCount {
-  /** Jobs that the filter may mean. */
+  /** Jobs that the filter may select. */
   total: number;
   /**
-   * Whether all of them are meant and there. Not when records have to be looked at, nor for ended
-   * jobs, whose records expire a while before their index forgets them.
+   * Whether all of these are selected and exist. Not when records must be checked, nor for ended jobs, whose
+   * records expire a while before their index entries are removed.
    */
   exact: boolean;
 }
 
-/** How many jobs a filter means, as far as the sizes of the indexes tell. */
+/** How many jobs a filter selects, as far as the sizes of the indexes tell. */
 export async function countJobs(
   client: RedisClient,
   prefix: string,
@@ -139,7 +142,7 @@ export async function countJobs(
   return { total, exact };
 }
 
-/** The records behind ids of one stretch, in their order; undefined for those that are gone. */
+/** The records for ids of one stretch, in their order; undefined for those that no longer exist. */
 async function readRecords(
   client: RedisClient,
   prefix: string,
@@ -156,7 +159,7 @@ async function readRecords(
     ]);
     if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
     const fields = namedFields<(typeof JOB_FIELDS)[number]>(names, values);
-    // One that was set aside for a missing field has ended.
+    // A job that was set aside because of a missing field has ended.
     if (fields.timestamp === undefined && fields[JOB.state] === undefined) return undefined;
     return recordOf(id, queue, fields, state, score === null ? undefined : Number(score));
   };
@@ -226,22 +229,22 @@ function wrongCursor(message: string): InferError {
   });
 }
 
-/** What a list can be sorted by; each puts what needs a look first. */
+/** Sort orders of a list; each puts first what needs attention. */
 export const JOB_ORDERS = ['age', 'priority', 'rows', 'run', 'attempts'] as const;
 export type JobOrder = (typeof JOB_ORDERS)[number];
 
 export interface SortedJobs {
   jobs: JobRecord[];
   looked: number;
-  /** True when jobs that were not looked at might belong among these. */
+  /** True when jobs that were not looked at might belong here. */
   partial: boolean;
 }
 
 /**
- * The first `limit` of the jobs that a filter means in an order: oldest, most urgent, most rows,
- * longest run or most attempts first. Reads the fronts of all indexes, 10,000 records in all
- * or `limit` of each where that is more, so by age and priority it is exact with any number of jobs
- * whose indexes keep that order, and else as far as it has looked.
+ * The first `limit` of the jobs that a filter selects, in an order: oldest, most urgent, most rows, longest
+ * run or most attempts first. Reads the fronts of all indexes, 10,000 records in total or `limit` of each if
+ * that is more. By age and priority, it is therefore exact for any number of jobs whose indexes keep that
+ * order; otherwise it is exact for the records looked at.
  */
 export async function sortJobs(
   client: RedisClient,
@@ -259,7 +262,7 @@ export async function sortJobs(
   let partial = false;
   for (const stretch of stretches) {
     const ordered = inOrder(stretch, by);
-    // From the end where what is wanted first lies; ended jobs are indexed the last one first.
+    // From the end at which the wanted entries are; ended jobs are indexed the latest first.
     const backwards = ordered && by !== 'priority' && stretch.newestFirst !== reverse;
     const residual = isResidual(filter, stretch);
     let position: Position | undefined;
@@ -288,7 +291,7 @@ export async function sortJobs(
   return { jobs: found.sort(order).slice(0, limit), looked, partial };
 }
 
-/** Whether the front of an index holds what comes first in the order. */
+/** Whether the front of an index contains the first entries in the order. */
 function inOrder({ state }: Stretch, by: JobOrder): boolean {
   if (by === 'age') return state !== 'delayed';
   return by === 'priority' ? state === 'waiting' : by === 'run' && state === 'active';

@@ -1,20 +1,26 @@
 import { quoteWord } from '../../core/quote-word.js';
 import type { WorkerRecord } from '../types.js';
 
-/** What fixes a problem of a worker's model. A worker does not know what name its hints meet: they say WORKER. */
+/**
+ * The fix for a problem with a worker's model. A worker does not know under which name its hints will be
+ * shown: they say WORKER.
+ */
 export function modelFix(worker: string, { model, hint }: { model: string; hint: string | null }): string {
   const fix = hint ?? `infer control load WORKER ${model}`;
   return fix.replace(' WORKER ', () => ` ${quoteWord(worker)} `);
 }
 
-/** One model that workers of a queue serve in several ways: which of them answers is chance. */
+/** A model that workers of a queue serve in several variants: which one answers is chance. */
 export interface ModelMix {
   model: string;
-  /** Each version, or each content of one version, with the workers that have it. */
+  /** Each version, or each content of one version, with the workers that serve it. */
   variants: { version: number; digest: string | undefined; workers: string[] }[];
 }
 
-/** Models of which workers with a queue in common have different versions, or different files under one version. */
+/**
+ * Models that workers with a queue in common serve in different versions, or with different files under one
+ * version.
+ */
 export function mixedModels(workers: readonly WorkerRecord[]): ModelMix[] {
   const names = [...new Set(workers.flatMap(({ models }) => models.map(({ name }) => name)))].sort();
   return names.flatMap((model) => {
@@ -47,13 +53,16 @@ export function mixedModels(workers: readonly WorkerRecord[]): ModelMix[] {
   });
 }
 
-/** Workers of older versions do not say what files they have. */
+/** Workers of older versions do not report their files. */
 function differ(a: { version: number; digest?: string | undefined }, b: typeof a): boolean {
   if (a.version !== b.version) return true;
   return a.digest !== undefined && b.digest !== undefined && a.digest !== b.digest;
 }
 
-/** `model m runs in different versions: 1 on alpha; 2 on beta`, or with the files of one version. */
+/**
+ * `model m runs in different versions: 1 on alpha; 2 on beta`, or the same for different files of one
+ * version.
+ */
 export function mixText({ model, variants }: ModelMix): string {
   const versions = new Set(variants.map(({ version }) => version));
   const what =

@@ -10,14 +10,14 @@ import { LAYOUTS, layoutNewer, newerThan } from '../layout.js';
 import type { GroupRecord, JobRecord } from '../types.js';
 import { GROUP, JOB } from '../wire.js';
 
-/** Names of all queues that ever got a job. */
+/** Names of all queues that ever received a job. */
 export async function listQueues(client: RedisClient, prefix: string): Promise<string[]> {
   return (await client.hkeys(queuesKey(prefix))).sort();
 }
 
 /**
- * Finds which queue holds a job or group: two look-ups a queue, sent together. Ids do not name their
- * queue, so that a caller's own ids work and a job may move. Undefined when unknown or expired.
+ * Finds the queue that holds a job or group: two lookups per queue, in one pipeline. Ids do not contain their
+ * queue, so that callers can choose ids and a job can move. Undefined when unknown or expired.
  */
 export async function locate(
   client: RedisClient,
@@ -30,8 +30,8 @@ export async function locate(
     queues.map(async (queue) => {
       const [job, group] = await Promise.all([
         client.exists(bullBase(prefix, queue) + id),
-        // What Redis lost may have left a record that is no group yet (`early`).
-        ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), 'model'), 1),
+        // After a data loss, there may be a record that is not a group yet (`early`).
+        ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), GROUP.model), 1),
       ]);
       if (job === 1) return { queue, kind: 'job' as const };
       return group === 1 ? { queue, kind: 'group' as const } : undefined;
@@ -40,14 +40,14 @@ export async function locate(
   const found = hits.filter((hit) => hit !== undefined);
   if (found.length === 0) return locateDamaged(client, prefix, id, queues);
   if (found.length === 1) return found[0];
-  // While it is moved a job is in two queues: the copy has the field `mv`.
+  // While a job is being moved it is in two queues: the copy has the field `mv`.
   const copies = await Promise.all(
     found.map(({ queue }) => ifReadable(client.hexists(bullBase(prefix, queue) + id, JOB.move), 0)),
   );
   return found[copies.indexOf(0)] ?? found[0];
 }
 
-/** A job that was set aside since its record had disappeared. */
+/** A job that was set aside because its record had disappeared. */
 async function locateDamaged(
   client: RedisClient,
   prefix: string,
@@ -60,8 +60,8 @@ async function locateDamaged(
 }
 
 /**
- * Everything known of one job; undefined when it is unknown or its record has expired. One whose record cannot be
- * read has failed with JOB_DAMAGED.
+ * Everything known of one job; undefined when it is unknown or its record has expired. A job whose record
+ * cannot be read has failed with JOB_DAMAGED.
  */
 export async function readJob(
   client: RedisClient,
@@ -79,7 +79,7 @@ export async function readJob(
   ]);
   const fields = namedFields(JOB_FIELDS, values ?? []);
   if (fields.data === undefined) return damagedJob(client, prefix, queue, id, values !== undefined);
-  // Without its end in the fields it ended between two of these reads: they are still of its run.
+  // If the fields do not show its end, it ended between these two reads: they still describe its run.
   const placed: JobState =
     prioritized !== null
       ? 'waiting'
@@ -95,7 +95,7 @@ export async function readJob(
   return recordOf(id, queue, fields, placed, delayed === null ? undefined : Number(delayed));
 }
 
-/** A job without data: one that is damaged, or undefined where there is none. */
+/** A job without data: a damaged one, or undefined if there is none. */
 async function damagedJob(
   client: RedisClient,
   prefix: string,
@@ -113,7 +113,10 @@ async function damagedJob(
   );
 }
 
-/** A bulk submission as it stands; undefined when unknown or expired. @throws InferError GROUP_DAMAGED, LAYOUT_NEWER. */
+/**
+ * The current state of a bulk submission; undefined when unknown or expired. @throws InferError
+ * GROUP_DAMAGED, LAYOUT_NEWER.
+ */
 export async function readGroup(
   client: RedisClient,
   prefix: string,
@@ -123,26 +126,28 @@ export async function readGroup(
   const key = groupKey(queueTag(prefix, queue), id);
   const fields = await ifReadable(client.hgetall(key), undefined);
   if (fields === undefined) throw groupDamaged(id, await findDamage(client, key, 'its record', 'hash'));
-  if (fields.model === undefined) return undefined;
-  const newer = newerThan(LAYOUTS, fields.layout);
+  const model = fields[GROUP.model];
+  if (model === undefined) return undefined;
+  const newer = newerThan(LAYOUTS, fields[GROUP.layout]);
   if (newer !== undefined) throw layoutNewer(`group ${printable(id)}`, newer);
   const damaged = GROUP_NUMBERS.find((name) => numberOr(fields[name] ?? '0', undefined) === undefined);
   if (damaged !== undefined) throw groupDamaged(id, `field ${damaged} of ${key} is not a number`);
-  const jobs = Number(fields.jobs ?? fields.added ?? 0);
+  const jobs = Number(fields[GROUP.jobs] ?? fields[GROUP.added] ?? 0);
   const jobsCompleted = Number(fields[GROUP.completed] ?? 0);
   const jobsFailed = Number(fields[GROUP.failed] ?? 0);
-  const closed = fields.closed === '1';
-  const startAt = Number(fields.start ?? 0);
+  const closed = fields[GROUP.closed] === '1';
+  const startAt = Number(fields[GROUP.start] ?? 0);
   const now = closed && startAt === 0 ? 0 : await serverNow(client);
   const submitterGoneMs = closed ? undefined : silentFor(fields, now);
+  const finishedOn = fields[GROUP.finishedOn];
   const over = closed && jobsCompleted + jobsFailed >= jobs;
   return {
     id,
     queue,
-    model: fields.model,
-    priority: Number(fields.priority) as Priority,
+    model,
+    priority: Number(fields[GROUP.priority]) as Priority,
     state:
-      (over && fields.abandoned === '1') || (!closed && fields[GROUP.cancel] !== undefined)
+      (over && fields[GROUP.abandoned] === '1') || (!closed && fields[GROUP.cancel] !== undefined)
         ? 'cancelled'
         : over
           ? jobsFailed > 0
@@ -153,17 +158,17 @@ export async function readGroup(
             : startAt > now
               ? 'delayed'
               : 'waiting',
-    rows: Number(fields.rows ?? 0),
+    rows: Number(fields[GROUP.rows] ?? 0),
     jobs,
     closed,
     rowsDone: Number(fields[GROUP.rowsDone] ?? 0),
     jobsCompleted,
     jobsFailed,
-    submittedAt: Number(fields.timestamp),
+    submittedAt: Number(fields[GROUP.timestamp]),
     ...(startAt > now ? { startAt } : {}),
     ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
-    ...(fields.finishedOn === undefined ? {} : { finishedAt: Number(fields.finishedOn) }),
-    ...(fields.moved === undefined ? {} : { moved: movedChunks(fields) }),
+    ...(finishedOn === undefined ? {} : { finishedAt: Number(finishedOn) }),
+    ...(fields[GROUP.moved] === undefined ? {} : { moved: movedChunks(fields) }),
     ...(fields.owner === undefined ? {} : { owner: fields.owner }),
     ...(fields.digest === undefined ? {} : { digest: fields.digest }),
     ...(fields.content === undefined ? {} : { content: fields.content }),
@@ -171,19 +176,19 @@ export async function readGroup(
 }
 
 const GROUP_NUMBERS = [
-  'jobs',
-  'added',
-  'rows',
+  GROUP.jobs,
+  GROUP.added,
+  GROUP.rows,
   GROUP.rowsDone,
   GROUP.completed,
   GROUP.failed,
-  'priority',
-  'timestamp',
-  'start',
-  'finishedOn',
+  GROUP.priority,
+  GROUP.timestamp,
+  GROUP.start,
+  GROUP.finishedOn,
 ];
 
-/** Milliseconds since any sender of a group was heard of; undefined while one is at work. */
+/** Milliseconds since the last sign of life of any sender of a group; undefined while one is active. */
 function silentFor(fields: Record<string, string>, now: number): number | undefined {
   const heard = Object.entries(fields).flatMap(([name, at]) =>
     name.startsWith(GROUP.sender) ? [numberOr(at, 0)] : [],
@@ -193,13 +198,13 @@ function silentFor(fields: Record<string, string>, now: number): number | undefi
   return ago > SENDER_LEASE_MS ? ago : undefined;
 }
 
-/** The queue of each chunk that was moved, by its number. */
+/** The queue of each moved chunk, by its number. */
 function movedChunks(fields: Record<string, string>): Record<number, string> {
   const moved = Object.entries(fields).filter(([name]) => name.startsWith(GROUP.movedTo));
   return Object.fromEntries(moved.map(([name, queue]) => [Number(name.slice(GROUP.movedTo.length)), queue]));
 }
 
-/** The queue that a chunk of a group is in. */
+/** The queue in which a chunk of a group is. */
 export function queueOfChunk(group: Pick<GroupRecord, 'queue' | 'moved'>, index: number): string {
   return group.moved?.[index] ?? group.queue;
 }

@@ -10,16 +10,16 @@ import { heldAhead, oldestWaiting, type Unmatched } from './inspector.js';
 /** One queue as an autoscaler reads it. */
 export interface QueueSample {
   name?: string;
-  /** Of the waiting jobs, those that a worker without their model has met. */
+  /** Among the waiting jobs, those that a worker without their model has met. */
   unmatched?: Unmatched;
-  /** Also those that a worker holds and has not begun. */
+  /** Includes jobs that a worker holds but has not started. */
   waiting: number;
   /** Delayed jobs that are due within the horizon. */
   dueDelayed: number;
   active: number;
-  /** Age of the oldest waiting job, ms; null when none waits. */
+  /** Age of the oldest waiting job, ms; null when none is waiting. */
   oldestMs: number | null;
-  /** Jobs that were ever added. */
+  /** Number of jobs ever added. */
   arrived: number;
   /** Jobs ended in each statistics bucket of the last minute, by its number. */
   ended: ReadonlyMap<number, number>;
@@ -28,14 +28,14 @@ export interface QueueSample {
 
 export interface PoolSample {
   queues: QueueSample[];
-  /** Workers, by their heartbeats, that serve at least one of the queues. */
+  /** Workers that serve at least one of the queues, according to their heartbeats. */
   workers: WorkerRecord[];
 }
 
 /**
- * Queues and their workers at one moment: some thirty read-only commands a queue, sent together,
- * whatever its length.
- * @param horizonMs delayed jobs that are due so soon are counted.
+ * A snapshot of queues and their workers: some thirty read-only commands per queue, in one pipeline, whatever
+ * its length.
+ * @param horizonMs delayed jobs due within this time are counted.
  */
 export async function samplePool(
   client: RedisClient,
@@ -49,7 +49,7 @@ export async function samplePool(
     listWorkers(client, prefix),
   ]);
   for (const [i, sample] of samples.entries()) {
-    // What a worker holds and has not begun is backlog: one more worker would have taken it.
+    // Jobs that a worker holds but has not started are backlog: one more worker would have taken them.
     const { jobs } = heldAhead(queues[i] as string, sample.active, workers);
     sample.waiting += jobs;
     sample.active -= jobs;
@@ -69,7 +69,7 @@ async function sampleQueue(
 ): Promise<QueueSample> {
   const base = bullBase(prefix, queue);
   const tag = queueTag(prefix, queue);
-  // One ahead: a worker's clock may be.
+  // One ahead, since a worker's clock may be ahead.
   const newest = Math.floor(now / STATS_BUCKET_MS) + 1;
   const numbers = Array.from({ length: STATS_BUCKETS + 1 }, (_, at) => newest - at);
   const [wait, prioritized, filed, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([

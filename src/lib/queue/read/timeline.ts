@@ -2,32 +2,32 @@ import type { TerminalState } from '../../core/job.js';
 import type { JobRecord } from '../types.js';
 import { HOLD_END } from '../wire.js';
 
-/** One thing that happened to a job. */
+/** One event in a job's life. */
 export interface TimelineEvent {
   /** Milliseconds since the epoch. */
   at: number;
   /**
    * `retried`: its run failed and it was put back for another; `lost`: its worker died or fell silent,
-   * which was noticed now; `returned`: its worker gave it back unrun; `requeued`: `infer retry`.
+   * noticed at this time; `returned`: its worker gave it back without running it; `requeued`: `infer retry`.
    */
   event: 'submitted' | 'started' | 'retried' | 'lost' | 'returned' | 'requeued' | TerminalState;
   worker?: string;
-  /** Of a start: 1 for the first. */
+  /** For a start: 1 for the first. */
   attempt?: number;
   /** Why: the error's code and, cut to 120 characters, its message. */
   code?: string;
   message?: string;
-  /** Of `retried`: milliseconds until the next try may start. */
+  /** For `retried`: milliseconds until the next attempt may start. */
   delayMs?: number;
 }
 
 export interface Timeline {
   events: TimelineEvent[];
-  /** Holds on the job before the listed ones; no details of them are kept. */
+  /** Number of holds before the listed ones; their details are not kept. */
   forgotten: number;
 }
 
-/** How lua/timeline.ts says what became of a hold. */
+/** How lua/timeline.ts records the end of a hold. */
 const TIMELINE_WORDS = Object.values(HOLD_END);
 
 interface Note {
@@ -42,7 +42,7 @@ interface Note {
   delayMs: number;
 }
 
-/** A job's whole life, oldest first: from its record, and its field `tl` where it has one. */
+/** A job's whole life, oldest first: from its record, and its field `tl` if present. */
 export function timelineOf(job: JobRecord, notes: string | undefined): Timeline {
   const events: TimelineEvent[] = [{ at: job.submittedAt, event: 'submitted' }];
   const told = (notes ?? '').split('\n').flatMap(parseNote);
@@ -103,7 +103,7 @@ function parseNote(line: string): Note[] {
   if (!Array.isArray(fields)) return [];
   const [n, what, startedAt, worker, attempt, at, code, message, delayMs] = fields as unknown[];
   const known = TIMELINE_WORDS.find((word) => word === what);
-  // What a later release writes is left out rather than misread.
+  // Skip what a later release writes rather than misread it.
   if (known === undefined || typeof at !== 'number') return [];
   return [
     {

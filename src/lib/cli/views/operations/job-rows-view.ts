@@ -18,12 +18,12 @@ import { outcomesView } from '../control-view.js';
 import type { OperationView, Shown } from './view.js';
 
 const NOT_MOVED: Partial<Record<MoveOutcome, string>> = {
-  'same queue': 'is there already',
-  'not waiting': 'waits no longer: it stays where it is',
-  unknown: 'is gone',
+  'same queue': 'is already there',
+  'not waiting': 'is no longer waiting: it stays where it is',
+  unknown: 'no longer exists',
   newer: 'was submitted by a newer infer: upgrade this one to move it',
   'id taken': 'the queue has a job of this id: it stays where it is',
-  'being moved': 'is being moved there already',
+  'being moved': 'is already being moved there',
   'group open': 'its group is still being written: it stays where it is',
   'chunk in a Cluster': 'is part of a group, which cannot be spread over a Cluster: it stays where it is',
 };
@@ -55,9 +55,9 @@ function wordsOf(priority: Priority, has: string): Record<PriorityOutcome, strin
   return {
     changed: `${has} priority ${priority}`,
     same: `has priority ${priority} already`,
-    'not waiting': 'waits no longer: nothing to change',
+    'not waiting': 'is no longer waiting: nothing to change',
     newer: 'was submitted by a newer infer: upgrade this one to change it',
-    unknown: 'is gone',
+    unknown: 'no longer exists',
   };
 }
 

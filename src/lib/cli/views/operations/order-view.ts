@@ -6,7 +6,7 @@ import type { Layout } from '../../output/text.js';
 import { answersView } from '../control-view.js';
 import type { OperationView, Shown } from './view.js';
 
-/** @param danger what the order does to these workers, where that needs consent */
+/** @param danger what the order does to these workers, if that needs consent */
 export function orderView(
   danger?: ((workers: readonly WorkerRecord[]) => string) | undefined,
 ): OperationView<readonly WorkerRecord[], OrderedWorkers, OrderedWorkers> {

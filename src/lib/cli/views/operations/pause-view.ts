@@ -3,7 +3,7 @@ import type { PauseOutcome } from '../../../operations/outcomes.js';
 import type { OperationView, Shown } from './view.js';
 
 export const pauseView: OperationView<PauseOutcome, PauseOutcome, PauseOutcome> = {
-  preview: (plan) => shown(plan, plan.paused ? 'would be paused' : 'would go on'),
+  preview: (plan) => shown(plan, plan.paused ? 'would be paused' : 'would be resumed'),
   done: (outcome) => shown(outcome),
 };
 

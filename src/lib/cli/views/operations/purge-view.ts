@@ -19,5 +19,5 @@ export const purgeView: OperationView<PurgeOutcome, PurgeOutcome, PurgeOutcome> 
 function verbOf(counts: PurgeOutcome['jobs']): string {
   const waits = (counts.waiting ?? 0) + (counts.delayed ?? 0);
   const forgets = sumOf(counts) > waits;
-  return waits > 0 && forgets ? 'cancels or forgets' : waits > 0 ? 'cancels' : 'forgets';
+  return waits > 0 && forgets ? 'cancels or deletes' : waits > 0 ? 'cancels' : 'forgets';
 }

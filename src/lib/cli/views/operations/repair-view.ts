@@ -7,7 +7,7 @@ import type { OperationView } from './view.js';
 
 export const repairView: OperationView<QueueRepairPlan, QueueRepaired, QueueRepairPlan> = {
   danger: ({ queue, keys }) =>
-    `takes ${plural(keys.length, 'key')} of ${queue} out of use and fills its lists again from the records of its jobs`,
+    `takes ${plural(keys.length, 'key')} of ${queue} out of use and rebuilds its lists from the records of its jobs`,
   preview: ({ queue, keys, lost, damagedJobs }) => {
     const lines = [
       ...keys.map(damagedKeyText),

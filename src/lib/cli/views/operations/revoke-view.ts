@@ -8,8 +8,11 @@ export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
   label: 'cancelling',
   danger: (plan) => `cancels ${meant(plan)}`,
   preview: (plan) => ({
-    lines: [plan.jobs === 0 ? 'no job to cancel' : `would cancel ${meant(plan)}`],
-    json: { jobs: plan.jobs, byState: plan.byState, ended: plan.ended },
+    lines: [
+      plan.jobs === 0 ? 'no job to cancel' : `would cancel ${meant(plan)}`,
+      ...(plan.newer === 0 ? [] : [`would leave ${plural(plan.newer, 'job')} of a newer infer alone`]),
+    ],
+    json: { jobs: plan.jobs, byState: plan.byState, ended: plan.ended, newer: plan.newer },
   }),
   done: (outcome) => ({ lines: [revokedText(outcome)], json: { ...outcome } }),
 };

@@ -1,7 +1,7 @@
 import type { ExitCode } from '../../../core/exit-codes.js';
 import type { Layout } from '../../output/text.js';
 
-/** What is shown of an operation, done or planned. */
+/** Output for an operation, done or planned. */
 export interface Shown {
   /** For standard output. */
   lines: readonly string[];
@@ -9,13 +9,13 @@ export interface Shown {
   exitCode?: ExitCode | undefined;
 }
 
-/** The words of one operation on a terminal. */
+/** The texts of one operation on a terminal. */
 export interface OperationView<Plan, Outcome, Preview> {
-  /** What needs consent: `cancels 1,200 jobs of batch`. */
+  /** The action that needs consent: `cancels 1,200 jobs of batch`. */
   danger?(plan: Plan): string;
-  /** What is not wrong but may surprise. */
+  /** Not wrong, but possibly surprising. */
   warnings?(plan: Plan): readonly string[];
-  /** Of the bar for work on many jobs: `purging`. */
+  /** Label of the bar for work on many jobs: `purging`. */
   readonly label?: string;
   preview(preview: Preview, layout: Layout): Shown;
   done(outcome: Outcome, layout: Layout): Shown;

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { messageOf } from '../../../core/errors.js';
 import { systemUser } from '../../../core/system-user.js';
 import { cancelWork } from '../../../operations/cancel-work.js';
-import type { Hands, Operation } from '../../../operations/operation.js';
+import type { OperationContext, Operation } from '../../../operations/operation.js';
 import { perform } from '../../../operations/run.js';
 import type { Caller } from '../../auth/caller.js';
 import type { Gateway } from '../gateway.js';
@@ -41,8 +41,8 @@ function performAs<Plan, Outcome, Preview>(
 ): Promise<Outcome> {
   const who = caller.name ?? loaded.values.operator ?? systemUser();
   const actor = { who, host: hostname(), channel: 'http' as const };
-  const hands: Hands = { client: client.redis, prefix, signal, actor };
-  return perform(operation, hands, {
+  const context: OperationContext = { client: client.redis, prefix, signal, actor };
+  return perform(operation, context, {
     consent: async () => undefined,
     onUnaudited: (error) =>
       log.warn({ action: operation.action, err: messageOf(error) }, 'the audit log has no entry of this'),

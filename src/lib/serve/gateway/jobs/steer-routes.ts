@@ -5,7 +5,7 @@ import type { Found } from '../../../client/types.js';
 import { InferError } from '../../../core/errors.js';
 import { cancelWork } from '../../../operations/cancel-work.js';
 import { forgetWork } from '../../../operations/forget-work.js';
-import { isCancelled } from '../../../operations/outcomes.js';
+import { isCancelled } from '../../../queue/audit-summary.js';
 import { retryJobs } from '../../../operations/retry-jobs.js';
 import { isInputKept } from '../../../queue/read/job-detail.js';
 import { type App, pathOf } from '../../http/app.js';
@@ -67,7 +67,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
         return reply.send(foundJson(gateway, after, { result: false }));
       }
       await performFor(gateway, request, forgetWork(id, gateway.client.results));
-      gateway.client.places.forget(id);
+      gateway.client.locations.forget(id);
       return reply.code(204).send();
     },
   );

@@ -2,61 +2,62 @@ import type { MutableUnit } from '../batch/batcher.js';
 import type { OwnFailure } from '../core/errors.js';
 import { encodeEnvelope } from '../model/envelope.js';
 import { concatRows, onlyOutputs, type Payload, sliceRows } from '../model/tensor.js';
-import type { PartialMeta, TakenJob } from '../queue/types.js';
+import type { PartialMeta, RunnableJob, TakenJob } from '../queue/types.js';
 
 /**
- * From one bad row in six on, one run a row costs less than cutting failed runs in halves: of eight rows with two
- * bad ones that takes 9 to 11 runs. Asked once so many rows are judged.
+ * When at least one row in six is bad, one run per row costs less than halving failed runs: eight rows with
+ * two bad ones take 9 to 11 runs that way. Applied once this many rows have been judged.
  */
 const JUDGED_ROWS = 8;
 const BAD_SHARE = 1 / 6;
 /**
- * Each crash costs a new process with its models loaded, and holds up all others meanwhile. Isolating eight
- * crashing rows that stand together takes about twenty; with none done after that, it is the job or the model.
+ * Each crash costs a new process with its models loaded, and blocks all other jobs meanwhile. Isolating eight
+ * adjacent crashing rows takes about twenty crashes; if no row has completed after that, the job or the model
+ * is at fault.
  */
 const CRASHES_WITHOUT_SUCCESS = 24;
 const CRASHES = 64;
-/** Rows of a job that get a second try after a crash: a third crashing row is no chance any more. */
+/** Rows of a job that get a second try after a crash: a third crashing row is no longer chance. */
 const SECOND_TRIES = 3;
 
-/** Job rows that ran: their place and outputs. */
+/** Rows of a job that ran: their place and outputs. */
 interface DoneRows {
   from: number;
   outputs: Payload;
 }
 
-/** A job this worker holds, from take to settle; also the batcher's unit of its rows. */
+/** A job held by this worker, from take to settle; for the batcher, the unit its rows belong to. */
 export class HeldJob implements MutableUnit {
   readonly rows: number;
   remaining: number;
   private readonly done: DoneRows[] = [];
   private rowsDone = 0;
-  /** Milliseconds of all micro-batches it was in, and when the first began. */
+  /** Milliseconds of all micro-batches that contained it, and when the first began. */
   runMs = 0;
   startedAt: number | undefined;
-  /** It was in a run that ended, or has one for itself: until then its deadline can still end it. */
+  /** It was in a run that ended, or has one of its own: until then its deadline can still end it. */
   ran = false;
   device = '';
   private readonly errors = new Map<number, OwnFailure>();
   /** Rows that failed in runs of their own. */
   private isolated = 0;
   private readonly deaths = new Set<number>();
-  /** Runs of this job alone that ended the runner or lost its device. */
+  /** Runs of this job alone that killed the runner or lost its device. */
   private crashes = 0;
-  /** Set once: nothing more may run or be stored for it. */
+  /** Once set, nothing more may be run or stored for it. */
   over = false;
-  /** Its submitter wants it stopped; ends it after the rows in a run. */
+  /** Its cancellation was requested; it ends after the rows in a run. */
   cancelled = false;
 
   constructor(
-    readonly job: TakenJob,
+    readonly job: RunnableJob,
     readonly payload: Payload,
     readonly lane: number,
     readonly order: number,
     readonly key: string,
-    /** The loaded model it was checked against and runs on. */
+    /** The loaded model that its input was checked against and that it runs on. */
     readonly session: string,
-    /** Most rows in one run now; a learned size changes while the job waits. */
+    /** Current maximum rows in one run; a learned size changes while the job waits. */
     private readonly capNow: () => number,
     /** Milliseconds of run time; undefined = no limit. */
     readonly limits: { hardMs?: number | undefined; softMs?: number | undefined } = {},
@@ -95,13 +96,13 @@ export class HeldJob implements MutableUnit {
     this.rowsDone += outputs.rows;
   }
 
-  /** Notes why one row has no output; `isolated` when finding that out took a run of its own. */
+  /** Records why a row has no output; `isolated` when finding that out took a run of its own. */
   failRow(row: number, failure: OwnFailure, isolated = false): void {
     this.errors.set(row, failure);
     if (isolated) this.isolated += 1;
   }
 
-  /** Notes one failure for all rows that have neither output nor error. */
+  /** Records one failure for all rows that have neither output nor error. */
   failRest(failure: OwnFailure): void {
     const done = new Set(this.done.flatMap(({ from, outputs: { rows } }) => range(from, from + rows)));
     for (const row of range(0, this.rows)) {
@@ -109,20 +110,20 @@ export class HeldJob implements MutableUnit {
     }
   }
 
-  /** True the first time it is asked of a row: a crash may have been chance, twice is the row's doing. */
+  /** True the first time it is called for a row: one crash may be chance, a second is due to the row. */
   mayTryAgain(row: number): boolean {
     if (this.deaths.has(row) || this.deaths.size >= SECOND_TRIES) return false;
     this.deaths.add(row);
     return true;
   }
 
-  /** A run of this job alone ended the runner; true when it is time to give up looking for the rows to blame. */
+  /** A run of this job alone killed the runner; true when the search for the failing rows should stop. */
   crashed(): boolean {
     this.crashes += 1;
     return this.crashes >= (this.rowsDone === 0 ? CRASHES_WITHOUT_SUCCESS : CRASHES);
   }
 
-  /** So many of the rows judged so far are bad that rows are better run one by one. */
+  /** Whether so many of the rows judged so far are bad that running row by row is better. */
   get isMostlyBad(): boolean {
     const judged = this.rowsDone + this.isolated;
     return judged >= JUDGED_ROWS && this.isolated >= judged * BAD_SHARE;
@@ -147,21 +148,27 @@ export class HeldJob implements MutableUnit {
     return { row: first[0], failure: first[1], count: this.errors.size, codes };
   }
 
-  /** The outputs that its submitter wants, in row order. Several runners may have ended them in another. */
+  /**
+   * The outputs requested by its submitter, in row order. Several runners may have finished them in a
+   * different order.
+   */
   outputs(): Payload {
     this.done.sort((a, b) => a.from - b.from);
     const all = concatRows(this.done.map((rows) => rows.outputs));
     return this.payload.wanted === undefined ? all : onlyOutputs(all, this.payload.wanted);
   }
 
-  /** What is stored of a job that failed half way: the rows done, which they are, and the others' errors. */
+  /**
+   * What is stored of a job that failed half way: the completed rows, which ones they are, and the errors of
+   * the others.
+   */
   partial(): Uint8Array | undefined {
     if (this.done.length === 0 && this.errors.size === 0) return undefined;
     let outputs: Payload;
     try {
       outputs = this.done.length === 0 ? { rows: 0, tensors: [] } : this.outputs();
     } catch {
-      // Rows that cannot be kept together; the failure says so.
+      // The rows cannot be stored together; the failure says so.
       return undefined;
     }
     const causes: OwnFailure[] = [];
@@ -183,7 +190,7 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, at) => from + at);
 }
 
-/** The jobs in a worker's hands; knows for how long there were any, which is what its speed is measured by. */
+/** The jobs that a worker holds; also measures how long it held any, from which its speed is computed. */
 export class HeldJobs extends Map<TakenJob, HeldJob> {
   private total = 0;
   private since: number | undefined;

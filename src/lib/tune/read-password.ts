@@ -1,4 +1,4 @@
-import { InferError } from '../../core/errors.js';
+import { InferError } from '../core/errors.js';
 
 const PASSWORD_MAX = 512;
 const PASSWORD_MIN = 12;

@@ -9,15 +9,15 @@ function kindOf(reason: string): string {
 }
 
 /**
- * Words for what fails and is tried again until it works: each kind once a minute with how often it
- * came, so that a Redis that is full or away for an hour fills neither a disk nor a screen.
+ * Logs a recurring failure once a minute per kind, with a count, so that a Redis that is full or unreachable
+ * for an hour fills neither a disk nor a screen.
  */
-export class Trouble {
+export class RepeatedWarnings {
   private readonly limiter = rateLimiter(EVERY_MS);
 
   constructor(private readonly log: Logger) {}
 
-  say(what: string, error: unknown, fields: Record<string, unknown>): void {
+  report(what: string, error: unknown, fields: Record<string, unknown>): void {
     const reason = messageOf(error);
     const held = this.limiter.pass(`${what} ${kindOf(reason)}`);
     if (held === undefined) return;

@@ -1,9 +1,9 @@
 /**
- * Lets a loop sleep until something may have changed. Take the promise of `wait` first, then look
- * at the condition, then await: a change in between is not missed.
+ * Lets a loop sleep until something may have changed. Call `wait` first, then check the condition, then await
+ * the promise: a change in between is not missed.
  */
-export class Gate {
-  // One promise for all: a loop that looks often between two changes would else pile them up.
+export class WakeUp {
+  // One promise for all: otherwise a loop that checks often between two changes would accumulate them.
   private next: { promise: Promise<void>; resolve: () => void } | undefined;
 
   wait(): Promise<void> {
@@ -17,7 +17,7 @@ export class Gate {
     return this.next.promise;
   }
 
-  open(): void {
+  wake(): void {
     this.next?.resolve();
     this.next = undefined;
   }

@@ -1,17 +1,17 @@
 import type { Logger } from '../telemetry/logger.js';
-import { Trouble } from './trouble.js';
+import { RepeatedWarnings } from './repeated-warnings.js';
 
-/** Chores that repeat until stopped; a slow one is never started twice at the same time. */
-export class Upkeep {
+/** Chores that repeat until stopped; a slow one is never run twice at the same time. */
+export class Maintenance {
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly underWay = new Set<Promise<void>>();
-  /** A chore of many steps ends after the one it is at. */
+  /** Set when stopping: a chore of many steps ends after the current one. */
   stopped = false;
 
-  private readonly trouble: Trouble;
+  private readonly warnings: RepeatedWarnings;
 
   constructor(log: Logger) {
-    this.trouble = new Trouble(log);
+    this.warnings = new RepeatedWarnings(log);
   }
 
   every(ms: number, name: string, chore: () => Promise<unknown>): void {
@@ -21,7 +21,7 @@ export class Upkeep {
       busy = true;
       const work = chore()
         .catch((error: unknown) => {
-          this.trouble.say(`${name} failed, will try again`, error, {});
+          this.warnings.report(`${name} failed, will try again`, error, {});
         })
         .then(() => {
           busy = false;
@@ -32,7 +32,7 @@ export class Upkeep {
     this.timers.push(timer);
   }
 
-  /** Stops the timers and waits for what is under way. */
+  /** Stops the timers and waits for chores in progress. */
   async stop(): Promise<void> {
     this.stopped = true;
     for (const timer of this.timers) clearInterval(timer);

@@ -3,8 +3,8 @@ import type { ErrorCode } from '../../../src/lib/core/error-table.js';
 import type { OwnFailure } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
-import type { PartialMeta, TakenJob } from '../../../src/lib/queue/types.js';
-import { HeldJob, HeldJobs } from '../../../src/lib/worker/held.js';
+import type { PartialMeta, RunnableJob } from '../../../src/lib/queue/types.js';
+import { HeldJob, HeldJobs } from '../../../src/lib/worker/held-jobs.js';
 
 /** Rows of one float each. */
 function floats(name: string, ...values: number[]): Payload {
@@ -17,21 +17,21 @@ function valuesOf({ rows, tensors }: Payload, at = 0): number[] {
   return Array.from({ length: rows }, (_, row) => bytes.readFloatLE(row * 4));
 }
 
-const taken = { spec: { id: 'j1', priority: 7 }, submittedAt: 123 } as unknown as TakenJob;
-/** A job of so many rows, numbered from 0. */
+const taken = { spec: { id: 'j1', priority: 7 }, submittedAt: 123 } as unknown as RunnableJob;
+/** A job of this many rows, numbered from 0. */
 function held(rows: number, more: Partial<Payload> = {}): HeldJob {
   const payload = { ...floats('x', ...Array.from({ length: rows }, (_, row) => row)), ...more };
   return new HeldJob(taken, payload, 1, 5, 'key', 'm', () => 64);
 }
 
 const failure = (code: ErrorCode): OwnFailure => ({ code, message: `${code} it is` });
-/** Fails rows `from` up to `to` in runs of their own. */
+/** Fails rows `from` up to `to` in separate runs. */
 const isolate = (job: HeldJob, from: number, to: number) => {
   for (let row = from; row < to; row++) job.failRow(row, failure('RUN_FAILED'), true);
 };
 
-describe('a job in a worker’s hands', () => {
-  it('is a unit of all its rows', () => {
+describe('a held job', () => {
+  it('is one unit of all its rows', () => {
     const job = held(4);
     expect(job).toMatchObject({
       rows: 4,
@@ -52,7 +52,7 @@ describe('a job in a worker’s hands', () => {
     expect(valuesOf(job.rowsAt(1, 2))).toEqual([1, 2]);
   });
 
-  it('is over when every row has an output or an error', () => {
+  it('is finished when every row has an output or an error', () => {
     const job = held(3);
     job.finish(1, floats('y', 10));
     expect([job.isOver, job.doneCount]).toEqual([false, 1]);
@@ -62,7 +62,7 @@ describe('a job in a worker’s hands', () => {
     expect([job.isOver, job.doneCount]).toEqual([true, 2]);
   });
 
-  it('has its outputs in row order, in whatever order runs ended', () => {
+  it('has its outputs in row order, whatever the order of runs', () => {
     const job = held(5);
     job.finish(3, floats('y', 30, 40));
     job.finish(0, floats('y', 0));
@@ -70,7 +70,7 @@ describe('a job in a worker’s hands', () => {
     expect(valuesOf(job.outputs())).toEqual([0, 10, 20, 30, 40]);
   });
 
-  it('gives the outputs that its submitter asked for, all of them otherwise', () => {
+  it('returns the requested outputs, all of them by default', () => {
     const two: Payload = { rows: 1, tensors: [...floats('y', 1).tensors, ...floats('z', 2).tensors] };
     const some = held(1, { wanted: ['z'] });
     some.finish(0, two);
@@ -80,7 +80,7 @@ describe('a job in a worker’s hands', () => {
     expect(all.outputs().tensors.map(({ name }) => name)).toEqual(['y', 'z']);
   });
 
-  it('knows the first row without an output, how many there are and their codes', () => {
+  it('reports the first row without an output, their number and codes', () => {
     const job = held(6);
     expect(job.firstError).toBeUndefined();
     job.failRow(4, failure('HANDLER_FAILED'));
@@ -93,7 +93,7 @@ describe('a job in a worker’s hands', () => {
     });
   });
 
-  it('notes one failure for the rows that were not judged', () => {
+  it('applies one failure to all rows that were not judged', () => {
     const job = held(5);
     job.finish(1, floats('y', 10, 20));
     job.failRow(4, failure('RUN_FAILED'));
@@ -103,12 +103,12 @@ describe('a job in a worker’s hands', () => {
   });
 });
 
-describe('what is stored of a job that failed half way', () => {
-  it('is nothing while no row is judged', () => {
+describe('the stored part of a failed job', () => {
+  it('is nothing while no row was judged', () => {
     expect(held(3).partial()).toBeUndefined();
   });
 
-  it('holds the rows that are done and the causes of the others, each once', () => {
+  it('contains the finished rows and the causes of the others, each once', () => {
     const job = held(6);
     job.finish(4, floats('y', 40));
     job.finish(1, floats('y', 10, 20));
@@ -127,7 +127,7 @@ describe('what is stored of a job that failed half way', () => {
     });
   });
 
-  it('is the rows that are done where none has failed: a job may be cancelled half way', () => {
+  it('is the finished rows where none has failed, as in a cancelled job', () => {
     const job = held(3);
     job.finish(1, floats('y', 10));
     const { payload, meta } = decodeEnvelope(job.partial() as Uint8Array);
@@ -135,7 +135,7 @@ describe('what is stored of a job that failed half way', () => {
     expect(meta as unknown as PartialMeta).toEqual({ of: 3, done: [[1, 2]], errors: {}, causes: [] });
   });
 
-  it('is its errors alone where no row is done, and nothing where outputs do not fit together', () => {
+  it('is only errors where no row is finished, and nothing where outputs do not match', () => {
     const failed = held(2);
     failed.failRow(0, failure('RUN_FAILED'));
     const { payload, meta } = decodeEnvelope(failed.partial() as Uint8Array);
@@ -147,8 +147,8 @@ describe('what is stored of a job that failed half way', () => {
   });
 });
 
-describe('a job with bad rows', () => {
-  it('is run row by row once one in six of eight judged rows has failed alone', () => {
+describe('a job with many bad rows', () => {
+  it('runs row by row once one in six of eight judged rows has failed alone', () => {
     const job = held(60);
     job.finish(2, floats('y', 1, 2, 3, 4, 5));
     isolate(job, 0, 2);
@@ -161,15 +161,15 @@ describe('a job with bad rows', () => {
     expect(job.isMostlyBad).toBe(false);
   });
 
-  it('is not for rows that failed in a run of many', () => {
+  it('does not include rows that failed in a run of several', () => {
     const job = held(20);
     for (let row = 0; row < 12; row++) job.failRow(row, failure('HANDLER_FAILED'));
     expect(job.isMostlyBad).toBe(false);
   });
 });
 
-describe('a job whose rows end the runner', () => {
-  it('has a second try for a row, and for three rows at most', () => {
+describe('a job whose rows crash the runner', () => {
+  it('has a second attempt for a row, and for three rows at most', () => {
     const job = held(10);
     expect([0, 0, 1, 2, 3, 1].map((row) => job.mayTryAgain(row))).toEqual([
       true,
@@ -181,7 +181,7 @@ describe('a job whose rows end the runner', () => {
     ]);
   });
 
-  it('is given up after 24 crashes while no row is done, after 64 in all', () => {
+  it('stops after 24 crashes without a finished row, after 64 in all', () => {
     const count = (job: HeldJob) => {
       let crashes = 1;
       while (!job.crashed()) crashes += 1;
@@ -194,10 +194,10 @@ describe('a job whose rows end the runner', () => {
   });
 });
 
-describe('the jobs that are held', () => {
+describe('held jobs', () => {
   afterEach(() => vi.useRealTimers());
 
-  it('know for how long there were any', () => {
+  it('know since when there have been any', () => {
     vi.useFakeTimers({ toFake: ['performance'], now: 1000 });
     vi.advanceTimersByTime(500);
     const jobs = new HeldJobs();

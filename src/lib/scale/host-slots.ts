@@ -1,20 +1,20 @@
 import { InferError } from '../core/errors.js';
 import { devicesOf, findDevice, type Gpu, type GpuDevice } from '../model/gpu-parse.js';
 
-/** A place for one worker. */
+/** Room for one worker: a share of the CPU, or a GPU. */
 export interface Slot {
-  /** `cpu-1`; the device's UUID, `GPU-…`, and `GPU-…#2` for a second worker there. */
+  /** `cpu-1`; or the device's UUID, `GPU-…`, and `GPU-…#2` for a second worker there. */
   id: string;
-  /** What the worker is pinned to; null on the CPU. */
+  /** The device the worker is pinned to; null on the CPU. */
   device: string | null;
 }
 
-/** Which GPUs a fleet may use: all that are there, none, or the named ones (index or UUID). */
+/** Which GPUs a fleet may use: all, none, or the given ones (index or UUID). */
 export type GpuChoice = 'all' | 'none' | readonly string[];
 
 /**
  * Devices of this host that a fleet may use.
- * @throws InferError GPU_UNKNOWN (exit 69) for a name that none has.
+ * @throws InferError GPU_UNKNOWN (exit 69) for a name without a device.
  */
 export function chosenDevices(gpus: readonly Gpu[], choice: GpuChoice): GpuDevice[] {
   if (choice === 'none') return [];
@@ -31,7 +31,9 @@ export function chosenDevices(gpus: readonly Gpu[], choice: GpuChoice): GpuDevic
   return found.filter((one, at) => found.findIndex((other) => other.uuid === one.uuid) === at);
 }
 
-/** Places on GPUs, in the order to take them: each GPU once before any twice, most free memory first. */
+/**
+ * Slots on GPUs, in the order in which to use them: each GPU once before any twice, most free memory first.
+ */
 export function gpuSlots(devices: readonly GpuDevice[], workersPerGpu: number): Slot[] {
   const free = ({ gpu }: GpuDevice) => gpu.freeBytes ?? 0;
   const sorted = [...devices].sort((a, b) => free(b) - free(a) || a.gpu.index - b.gpu.index);
@@ -44,7 +46,7 @@ export function cpuSlots(count: number): Slot[] {
   return Array.from({ length: count }, (_, at) => ({ id: `cpu-${at + 1}`, device: null }));
 }
 
-/** The device of a slot, as its id says. */
+/** The device of a slot, from its id. */
 export function deviceOf(slot: string): string | null {
   return slot.startsWith('cpu-') ? null : slot.replace(/#\d+$/, '');
 }

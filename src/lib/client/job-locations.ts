@@ -11,8 +11,8 @@ interface Place {
   kind: 'job' | 'group' | undefined;
 }
 
-/** Queues of the ids this client met lately; bounded, as an API server submits without end. */
-export class Places {
+/** Queues of the ids this client used recently; bounded, because an API server submits without end. */
+export class JobLocations {
   private readonly places = new Map<string, Place>();
 
   constructor(
@@ -20,13 +20,16 @@ export class Places {
     private readonly prefix: string,
   ) {}
 
-  /** What an id names, and where. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * Whether an id belongs to a job or a group, and in which queue. @throws InferError JOB_UNKNOWN, JOB_LOST
+   * (66).
+   */
   async find(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
-    const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
-    if (place === undefined) throw await missingId(this.redis, this.prefix, id);
-    this.set(id, place.queue, place.kind);
-    return place;
+    const location = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
+    if (location === undefined) throw await missingId(this.redis, this.prefix, id);
+    this.set(id, location.queue, location.kind);
+    return location;
   }
 
   /** What an id names, and where: remembered, else looked up. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
@@ -39,18 +42,18 @@ export class Places {
   async of(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
     const known = this.places.get(id);
     if (known !== undefined) return { queue: known.queue };
-    const place = await this.find(id);
-    if (place.kind !== kind) throw unknownId(id);
-    return place;
+    const location = await this.find(id);
+    if (location.kind !== kind) throw unknownId(id);
+    return location;
   }
 
-  /** Whether an id that is not where it was thought to be is somewhere else now. */
+  /** Whether an id that is not where it was expected is now elsewhere. */
   async moved(id: string, from: string): Promise<boolean> {
     this.places.delete(id);
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
-    const place = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
-    if (place === undefined || place.queue === from) return false;
-    this.set(id, place.queue, place.kind);
+    const location = await worded(this.redis, locate(this.redis, this.prefix, id, queues));
+    if (location === undefined || location.queue === from) return false;
+    this.set(id, location.queue, location.kind);
     return true;
   }
 

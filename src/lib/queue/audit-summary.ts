@@ -1,0 +1,88 @@
+import { plural } from '../core/counts.js';
+import { hasTrait } from '../core/error-table.js';
+import { InferError, messageOf } from '../core/errors.js';
+import type { JobState } from '../core/job.js';
+import type { AuditOutcome, NewAuditEntry } from './audit.js';
+import type { GroupRecord } from './types.js';
+
+/*
+ * What the audit log says about a cancel, a retry and a failure, in one place, so that commands and the
+ * library cannot disagree. All pure.
+ */
+
+/** The outcome of an action, as the audit log keeps it. */
+export interface AuditSummary {
+  /** Jobs, workers, queues or settings that were changed. */
+  count: number;
+  outcome: AuditOutcome;
+  /** In one line. */
+  result: string;
+}
+
+/** A job or group that was to be cancelled. */
+export interface CancelledWork {
+  id: string;
+  kind: 'job' | 'group';
+  queue: string;
+  /** The resulting state: `active` when its worker was asked and has not stopped it yet. */
+  state: string;
+  /** Jobs that were cancelled, or whose workers were asked. */
+  jobs: number;
+}
+
+/** Whether all of it has ended as cancelled; a group then counts as failed. */
+export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state'>): boolean {
+  return state === 'cancelled' || (kind === 'group' && state === 'failed');
+}
+
+/** Whether a job in this state can still be cancelled. */
+export function isOpen(state: JobState): boolean {
+  return state === 'waiting' || state === 'delayed' || state === 'active';
+}
+
+/** Jobs of a group that have not ended. */
+export function openJobs({ jobs, jobsCompleted, jobsFailed }: GroupRecord): number {
+  return Math.max(0, jobs - jobsCompleted - jobsFailed);
+}
+
+/** Fails when there was nothing to cancel because all of it had ended in another way. */
+export function cancelSummary(work: Pick<CancelledWork, 'kind' | 'state' | 'jobs'>): AuditSummary {
+  const well = isCancelled(work) || work.jobs > 0;
+  return { count: work.jobs, outcome: well ? 'ok' : 'failed', result: cancelledText(work) };
+}
+
+function cancelledText(work: Pick<CancelledWork, 'kind' | 'state' | 'jobs'>): string {
+  const { kind, state, jobs } = work;
+  if (jobs === 0) return isCancelled(work) ? 'was cancelled already' : `had ended: ${state}`;
+  if (kind === 'job') return isCancelled(work) ? 'cancelled' : 'its worker was asked to stop it';
+  return isCancelled(work)
+    ? `${plural(jobs, 'job')} cancelled`
+    : `${plural(jobs, 'job')} cancelled or being stopped`;
+}
+
+/**
+ * Fails when a given job or group has no failed job; a filter or a queue may match none.
+ * @param byId whether an id was given
+ */
+export function retrySummary(jobs: number, byId: boolean): AuditSummary {
+  return { count: jobs, outcome: jobs === 0 && byId ? 'failed' : 'ok', result: retriedText(jobs) };
+}
+
+export function retriedText(jobs: number): string {
+  return `${plural(jobs, 'job')} waiting again`;
+}
+
+/**
+ * What is said of an action that failed or was stopped. Undefined when Redis does not answer: writing an
+ * entry would only make the caller wait once more.
+ * @param count what it had changed before
+ */
+export function failureSummary(
+  error: unknown,
+  signal: AbortSignal,
+  count: number,
+): (AuditSummary & Pick<NewAuditEntry, 'code'>) | undefined {
+  const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
+  if (hasTrait(code, 'no-answer')) return undefined;
+  return { count, outcome: 'failed', code, result: messageOf(signal.aborted ? signal.reason : error) };
+}

@@ -1,0 +1,35 @@
+import type { RedisClient } from '../../redis/types.js';
+import type { JobRecord } from '../types.js';
+import type { JobFilter } from './job-filter.js';
+import { type JobPage, scanJobs } from './job-list.js';
+
+export interface FailedPages {
+  /** Milliseconds since the epoch, by Redis's clock: jobs that failed at or after it are not included. */
+  until: number;
+  /** Maximum number of jobs per page. */
+  limit: number;
+  /** Ends it between two pages. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * The failed jobs that a filter selects, page by page, oldest failure first; read-only. A job that is retried
+ * and fails again meanwhile is not met again, however fast it fails: the index is read up to `until`.
+ */
+export async function* failedPages(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  { until, limit, signal }: FailedPages,
+): AsyncGenerator<JobRecord[]> {
+  const ended = { ...filter, olderThanMs: filter.olderThanMs ?? 0 };
+  // Also those that Redis has forgotten the names of.
+  const queues = filter.queues && [...new Set(filter.queues)];
+  let page: JobPage | undefined;
+  do {
+    signal?.throwIfAborted();
+    const options = { limit, cursor: page?.next, reverse: true, now: until, queues };
+    page = await scanJobs(client, prefix, ended, options);
+    yield page.jobs;
+  } while (page.next !== undefined);
+}

@@ -1,0 +1,141 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { InferClient } from '../../../src/lib/client/client.js';
+import { InferError } from '../../../src/lib/core/errors.js';
+import { cancelWork } from '../../../src/lib/operations/cancel-work.js';
+import { retryJobs } from '../../../src/lib/operations/retry-jobs.js';
+import type { AuditEntry } from '../../../src/lib/queue/audit.js';
+import { JobSteering } from '../../../src/lib/queue/broker/steer-jobs.js';
+import { useRedis } from '../../support/redis.js';
+import { completed, failed, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
+import { Operator } from './operations-kit.js';
+
+const redis = useRedis();
+let kit: QueueKit;
+let operator: Operator;
+let client: InferClient;
+beforeEach(async () => {
+  kit = await QueueKit.open(redis);
+  await kit.producer.registerQueue(kit.queue);
+  operator = new Operator(kit);
+  client = await InferClient.open({
+    prefix: PREFIX,
+    modelsDir: undefined,
+    resultTtl: 60,
+    redis: redis.settings(),
+  });
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await client.close();
+  await kit.close();
+  await kit.client.flushall();
+});
+
+const waiting = async (): Promise<string> => ((await kit.submit({})) as [string])[0];
+
+async function ended(how: typeof completed | typeof failed): Promise<string> {
+  const id = await waiting();
+  const consumer = await kit.consumer();
+  await consumer.settle([how(await takeOne(consumer))]);
+  return id;
+}
+
+async function running(): Promise<string> {
+  const id = await waiting();
+  await takeOne(await kit.consumer());
+  return id;
+}
+
+async function cancelled(): Promise<string> {
+  const id = await waiting();
+  await kit.producer.cancel(kit.queue, id);
+  return id;
+}
+
+const as = 'grace';
+const cancelHere = (id: string) => operator.perform(cancelWork(id));
+const cancelThere = (id: string) => client.cancel(id, { as });
+const retryHere = (id: string) => operator.perform(retryJobs({ id }, undefined));
+const retryThere = (id: string) => client.retry(id, { as });
+
+type Act = (id: string) => Promise<unknown>;
+const CASES: [what: string, make: () => Promise<string>, here: Act, there: Act, entry: object][] = [
+  ['a waiting job is cancelled', waiting, cancelHere, cancelThere, { outcome: 'ok', count: 1 }],
+  ['a running job is cancelled', running, cancelHere, cancelThere, { outcome: 'ok', count: 1 }],
+  [
+    'a completed job is cancelled',
+    () => ended(completed),
+    cancelHere,
+    cancelThere,
+    { outcome: 'failed', count: 0, result: 'had ended: completed' },
+  ],
+  [
+    'a job is cancelled again',
+    cancelled,
+    cancelHere,
+    cancelThere,
+    { outcome: 'ok', count: 0, result: 'was cancelled already' },
+  ],
+  ['a failed job is retried', () => ended(failed), retryHere, retryThere, { outcome: 'ok', count: 1 }],
+  ['a waiting job is retried', waiting, retryHere, retryThere, { outcome: 'failed', count: 0 }],
+  [
+    'an unknown job is cancelled',
+    async () => 'no-such-job',
+    cancelHere,
+    cancelThere,
+    { outcome: 'failed', count: 0, code: 'JOB_UNKNOWN' },
+  ],
+];
+
+describe('an entry of the library and one of a command agree when', () => {
+  it.each(CASES)('%s', async (_, make, here, there, expected) => {
+    const said = ({ outcome, ok, code, count, result }: AuditEntry, id: string) => ({
+      outcome,
+      ok,
+      code,
+      count,
+      result: result.replaceAll(id, 'ID'),
+    });
+    const [one, other] = [await make(), await make()];
+    const byCommand = said(await operator.entryOf(() => here(one)), one);
+    const byLibrary = said(await operator.entryOf(() => there(other)), other);
+    expect(byCommand).toMatchObject(expected);
+    expect(byLibrary).toEqual(byCommand);
+  });
+});
+
+describe('an entry of a library call that failed', () => {
+  it('counts the jobs that were changed before the failure', async () => {
+    const ids = await kit.submit(...Array.from({ length: 250 }, () => ({})));
+    const consumer = await kit.consumer();
+    for (let jobs = await consumer.take(100); jobs.length > 0; jobs = await consumer.take(100)) {
+      await consumer.settle(jobs.map(failed));
+    }
+    expect(new Set(await kit.states(ids))).toEqual(new Set(['failed']));
+    const { retryAll } = JobSteering.prototype;
+    vi.spyOn(JobSteering.prototype, 'retryAll')
+      .mockImplementationOnce(function (this: JobSteering, ...given) {
+        return retryAll.apply(this, given);
+      })
+      .mockRejectedValueOnce(new InferError('REDIS_FULL', 'Redis is full'));
+    const entry = await operator.entryOf(() => client.retryFailed(kit.queue));
+    expect(entry).toMatchObject({ action: 'retry', outcome: 'failed', code: 'REDIS_FULL', count: 200 });
+    expect((await kit.states(ids)).filter((state) => state === 'waiting')).toHaveLength(200);
+  });
+
+  it('that its caller left says so', async () => {
+    const id = await waiting();
+    const leaving = new AbortController();
+    const states = vi.spyOn(JobSteering.prototype, 'cancel');
+    const cancelling = client.cancel(id, { as, signal: leaving.signal });
+    leaving.abort(new Error('the request is gone'));
+    await expect(cancelling).rejects.toThrow('the request is gone');
+    await vi.waitFor(async () =>
+      expect(await operator.audit()).toMatchObject([
+        { action: 'cancel', outcome: 'failed', code: 'INTERRUPTED', count: 0, result: 'the request is gone' },
+      ]),
+    );
+    expect(states).not.toHaveBeenCalled();
+    expect(await kit.states([id])).toEqual(['waiting']);
+  });
+});
