@@ -2,8 +2,8 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
 import { jobView } from '../../lib/cli/views/job-view.js';
 import type { TensorPreview } from '../../lib/deployment/payload-preview.js';
-import { modelJson } from '../../lib/queue/job-record.js';
 import type { PlacedJob } from '../../lib/deployment/read-job.js';
+import { modelJson } from '../../lib/queue/job-record.js';
 import { serverTime } from '../../lib/redis/server-clock.js';
 
 type JobDetailJson = Omit<PlacedJob, 'endedBy' | 'model'> & {

@@ -41,14 +41,6 @@ export function isGpuFull({ usedBytes, totalBytes }: { usedBytes: number; totalB
   return totalBytes > 0 && usedBytes / totalBytes >= THRESHOLDS.gpuMemoryFull.value;
 }
 
-/** Whether Redis is at its limit: whatever needs memory is refused, also of workers. */
-export function refusesWrites({
-  usedMemory,
-  maxMemory,
-}: Pick<RedisFacts, 'usedMemory' | 'maxMemory'>): boolean {
-  return maxMemory > 0 && usedMemory >= maxMemory;
-}
-
 /** Whether a queue has neither a serving worker nor one that is loading its models. */
 export function isUnserved(
   queue: string,

@@ -15,3 +15,9 @@ export function memoryState(facts: Memory): 'unlimited' | 'fine' | 'filling' | '
   if (reaches(facts, THRESHOLDS.memoryFull)) return 'full';
   return reaches(facts, THRESHOLDS.memoryFilling) ? 'filling' : 'fine';
 }
+
+/** Whether a server has reached its limit, so that it refuses every write, also those of workers. */
+export function refusesWrites(facts: Memory): boolean {
+  const headroom = memoryHeadroom(facts);
+  return headroom !== undefined && headroom <= 0;
+}

@@ -124,7 +124,10 @@ export class DesiredWorkers {
       advisor.blind(serverTime());
       // No `desiredWorkers`: a client that ignores the status must not take it for a decision.
       const held = advisor.held ?? null;
-      return { status: error.facts.httpStatus, body: { queue: queues.join(','), held, error: errorJson(error) } };
+      return {
+        status: error.facts.httpStatus,
+        body: { queue: queues.join(','), held, error: errorJson(error) },
+      };
     }
   }
 }

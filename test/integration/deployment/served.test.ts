@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findServing } from '../../../src/lib/bench/open-setup.js';
 import { InferClient } from '../../../src/lib/client/client.js';
 import { MOST_QUEUES, MOST_WORKERS, readSnapshot } from '../../../src/lib/deployment/metrics-snapshot.js';
+import { PlaceReader } from '../../../src/lib/deployment/place/place-reader.js';
 import { findProblems } from '../../../src/lib/deployment/problems.js';
 import { Shown } from '../../../src/lib/deployment/shown.js';
 import { judgeServed } from '../../../src/lib/doctor/checks/queues.js';
@@ -10,9 +11,7 @@ import type { MetricsView, ValueFamily } from '../../../src/lib/metrics/family.j
 import { QUEUE_FAMILIES } from '../../../src/lib/metrics/queue-families.js';
 import { moveJobs } from '../../../src/lib/operations/move-jobs.js';
 import { pauseQueue } from '../../../src/lib/operations/pause-queue.js';
-import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
 import type { ActiveJob } from '../../../src/lib/queue/read/job-active.js';
-import { readJobDetail } from '../../../src/lib/queue/read/job-detail.js';
 import { beat, listWorkers } from '../../../src/lib/queue/registry.js';
 import { announceStart, listStarting } from '../../../src/lib/queue/starting.js';
 import type { WorkerRecord } from '../../../src/lib/queue/types.js';
@@ -62,6 +61,9 @@ async function load(): Promise<void> {
   });
 }
 
+/** Reasons that say that no worker serves a queue. */
+const UNSERVED = new Set(['NO_WORKER', 'MODEL_NOT_SERVED', 'DRAINING']);
+
 const LOST = { id: 'lost', startedAt: 1, lockMs: null } as ActiveJob;
 
 /** Whether the queue with the waiting job `id` is served, according to everything that says so. */
@@ -84,12 +86,12 @@ async function answers(id: string): Promise<Record<string, boolean>> {
   }).map(({ code }) => code);
   const gauge = QUEUE_FAMILIES.find(({ name }) => name === 'infer_queue_workers') as ValueFamily;
   const [sample] = gauge.samples({ reading: { snapshot } } as unknown as MetricsView);
-  const detail = await readJobDetail(reader, PREFIX, queue, id, new BrokerResults(reader, PREFIX));
+  const why = (await new PlaceReader(reader, PREFIX).read(queue, id))?.place.why.code;
   const operator = new Operator(kit);
   const held = judgeLocks([{ ...LOST, queue }], [{ ...LOST, queue }], workers, starting);
   return {
     inspect: !problems.includes('QUEUE_UNSERVED') && !problems.includes('NO_WORKERS'),
-    'inspect job': detail?.place?.served === true && detail.place.modelServed,
+    'inspect job': why !== undefined && !UNSERVED.has(why),
     'doctor queue-served': judgeServed(queues, workers, starting).status === 'ok',
     'doctor queue-locks': held.status === 'warn',
     infer_queue_workers: (sample?.[1] ?? 0) > 0,

@@ -8,9 +8,9 @@ import { openAdmissions } from '../../../src/lib/serve/gateway/admissions.js';
 import { type Admission, admit, type WantedWork } from '../../../src/lib/serve/gateway/admit.js';
 import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gateway.js';
 import { Refusal } from '../../../src/lib/serve/http/refusal.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { until } from '../../support/cli.js';
 import { useRedis } from '../../support/redis.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 const redis = useRedis();
 const prefix = 'infer';

@@ -13,9 +13,9 @@ import { createApp } from '../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { addOipRoutes } from '../../../src/lib/serve/oip/routes.js';
 import { addOpenaiRoutes } from '../../../src/lib/serve/openai/routes.js';
-import { silentLogger } from '../../support/silent-logger.js';
 import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
 import type { TestRedis } from '../../support/redis.js';
+import { silentLogger } from '../../support/silent-logger.js';
 
 /** What `fetch` takes as a body. */
 export type Body = NonNullable<RequestInit['body']>;

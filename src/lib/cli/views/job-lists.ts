@@ -2,6 +2,7 @@ import type { FailureRecord } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { jobJson } from '../../deployment/job-json.js';
+import { modelJson } from '../../queue/job-record.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
 import { ageOf } from '../../queue/read/job-filter.js';
 import type { JobRecord } from '../../queue/types.js';

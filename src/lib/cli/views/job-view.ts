@@ -75,7 +75,7 @@ function aboutJob(job: PlacedJob, now: number): [string, string][] {
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
 
-function modelText({ model, version }: JobDetail): string {
+function modelText({ model, version }: PlacedJob): string {
   return model === undefined ? '-' : printable(routeOf({ model, version }));
 }
 

@@ -1,5 +1,5 @@
 import type { Standing } from '../../queue/read/queue-pulse.js';
-import { refusesWrites } from '../judgements.js';
+import { refusesWrites } from '../../redis/memory-state.js';
 import { etaOf } from './eta.js';
 import type { JobPlace } from './job-place.js';
 import { blockerOf, type Situation, whyOf } from './reasons.js';

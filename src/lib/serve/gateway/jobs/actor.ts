@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { messageOf } from '../../../core/errors.js';
 import { systemUser } from '../../../core/system-user.js';
 import { cancelWork } from '../../../operations/cancel-work.js';
-import type { OperationContext, Operation } from '../../../operations/operation.js';
+import type { Operation, OperationContext } from '../../../operations/operation.js';
 import { perform } from '../../../operations/run.js';
 import type { Caller } from '../../auth/caller.js';
 import type { Gateway } from '../gateway.js';

@@ -8,6 +8,7 @@ import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
 import { decodeEnvelope } from '../../../model/envelope.js';
 import type { Payload } from '../../../model/tensor.js';
+import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App } from '../../http/app.js';
 import { encodeAnswer } from '../../oip/encode.js';
@@ -165,14 +166,20 @@ async function sendTensors(
   gateway: Gateway,
   { signal }: FastifyRequest,
   reply: FastifyReply,
-  { id, model }: JobRecord,
+  job: JobRecord,
   payload: Payload,
 ): Promise<FastifyReply> {
   // Of a model that is not known any more, rows come first.
-  const finding = patiently(gateway, signal, gateway.client.signatures.find(model));
-  const signature = await finding.catch(() => undefined);
+  const finding =
+    job.model === undefined
+      ? undefined
+      : patiently(gateway, signal, gateway.client.signatures.find(job.model));
+  const signature = await finding?.catch(() => undefined);
   const tensors = wireTensors(payload, signature).map((tensor) => ({ ...tensor, binary: true }));
-  const { headerLength, parts, length } = await encodeAnswer({ model_name: model, id }, tensors);
+  const { headerLength, parts, length } = await encodeAnswer(
+    { model_name: modelJson(job), id: job.id },
+    tensors,
+  );
   if (headerLength !== undefined) reply.header('inference-header-content-length', headerLength);
   return reply.send(Buffer.concat(parts, length));
 }
