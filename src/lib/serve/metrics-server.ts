@@ -2,6 +2,7 @@ import type { InferError } from '../core/errors.js';
 import type { Scraper } from '../metrics/scraper.js';
 import { askOneToken } from './auth/one-token.js';
 import type { DesiredWorkers } from './desired-workers.js';
+import { AUTOSCALE_DOC, METRICS_DOC } from './gateway/about-docs.js';
 import { type App, createApp } from './http/app.js';
 import { type Listening, listen } from './http/listen.js';
 
@@ -53,11 +54,11 @@ function addIndex(app: App): void {
 
 /** `/metrics` and `/autoscale/<queue>`, also for a server that has other routes. */
 export function addMetricsRoutes(app: App, scraper: Scraper, desired: DesiredWorkers): void {
-  app.get('/metrics', { config: { access: 'known' } }, async (_request, reply) => {
+  app.get('/metrics', { config: { access: 'known', doc: METRICS_DOC } }, async (_request, reply) => {
     const { contentType, text } = await scraper.text();
     return reply.type(contentType).send(text);
   });
-  app.get('/autoscale/*', { config: { access: 'known' } }, async (request, reply) => {
+  app.get('/autoscale/*', { config: { access: 'known', doc: AUTOSCALE_DOC } }, async (request, reply) => {
     const { '*': queues } = request.params as { '*': string };
     const { searchParams } = new URL(request.url, 'http://host');
     const { status, body } = await desired.handle(queues, searchParams);

@@ -17,6 +17,8 @@ import { Traffic } from './http/traffic.js';
 import { addMetricsRoutes } from './metrics-server.js';
 import { addOipRoutes } from './oip/routes.js';
 import { addOpenaiRoutes } from './openai/routes.js';
+import { noteRoutes } from './openapi/noted-routes.js';
+import { addOpenapiRoutes } from './openapi/openapi-routes.js';
 import { type Exporter, openExporter } from './serve-metrics.js';
 
 export interface GatewayOptions {
@@ -199,10 +201,12 @@ function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   guard(app, { origins, serverNames, tokens: tokens !== undefined });
   askToken(app, tokens);
   const routes = listRoutes(app, basePath);
+  const noted = noteRoutes(app);
   addAboutRoutes(app, gateway, routes);
   addJobRoutes(app, gateway);
   addOipRoutes(app, gateway);
   addOpenaiRoutes(app, gateway);
   addMetricsRoutes(app, exporter.scraper, exporter.desired);
+  addOpenapiRoutes(app, gateway, { routes: noted, tokens: tokens !== undefined });
   return app;
 }

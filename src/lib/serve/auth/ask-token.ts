@@ -19,14 +19,16 @@ export function askToken(app: App, tokens: KnownTokens | undefined): void {
       return;
     }
     const access: RouteAccess = request.routeOptions?.config?.access ?? 'known';
-    request.caller = access === 'open' ? UNKNOWN : known(tokens, request.headers.authorization, access);
+    const { authorization } = request.headers;
+    if (access === 'open' || (access === 'optional' && authorization === undefined)) request.caller = UNKNOWN;
+    else request.caller = known(tokens, authorization, access === 'optional' ? 'known' : access);
   });
 }
 
 function known(
   tokens: KnownTokens,
   header: string | undefined,
-  access: Exclude<RouteAccess, 'open'>,
+  access: Exclude<RouteAccess, 'open' | 'optional'>,
 ): Caller {
   const token = bearerToken(header);
   const caller = token === undefined ? undefined : tokens.find(token);

@@ -6,6 +6,7 @@ import { listWorkers } from '../../queue/registry.js';
 import { isServing } from '../../queue/serving.js';
 import { worded } from '../../redis/worded.js';
 import type { App } from '../http/app.js';
+import { ERROR_DOC, EXAMPLE_DOC, HEALTH_DOC, INDEX_DOC, READY_DOC } from './about-docs.js';
 import { draining } from './admit.js';
 import { exampleInput } from './example-input.js';
 import type { Gateway } from './gateway.js';
@@ -34,16 +35,16 @@ export function listRoutes(app: App, basePath: string): ListedRoute[] {
 /** What a server says of itself: its routes, its errors, whether it lives and is ready. */
 export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly ListedRoute[]): void {
   const { version, client } = gateway;
-  app.get('/', { config: { access: 'open' } }, async () => ({ name: 'infer', version, routes }));
-  app.get('/healthz', { config: { access: 'open' } }, async () => ({ live: true }));
-  app.get('/readyz', { config: { access: 'open' } }, async () => {
+  app.get('/', { config: { access: 'open', doc: INDEX_DOC } }, async () => ({ name: 'infer', version, routes }));
+  app.get('/healthz', { config: { access: 'open', doc: HEALTH_DOC } }, async () => ({ live: true }));
+  app.get('/readyz', { config: { access: 'open', doc: READY_DOC } }, async () => {
     await refuseUnready(gateway);
     return { ready: true };
   });
   app.get(
     '/errors/:code',
     {
-      config: { access: 'open' },
+      config: { access: 'open', doc: ERROR_DOC },
       schema: { params: z.object({ code: z.string().describe('code of an error, such as QUEUE_FULL') }) },
     },
     async ({ params: { code } }) => {
@@ -59,7 +60,7 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
   app.get(
     '/examples/:model',
     {
-      config: { access: 'known' },
+      config: { access: 'known', doc: EXAMPLE_DOC },
       schema: {
         params: z.object({ model: z.string().describe('name of a model, or one version of it: name@2') }),
       },

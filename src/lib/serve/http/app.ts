@@ -9,13 +9,13 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { z } from 'zod';
 import { InferError } from '../../core/errors.js';
 import type { Caller, RouteAccess } from '../auth/caller.js';
 import { limitAnswer } from './answer-limit.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
 import { Refusal } from './refusal.js';
+import type { RouteDoc } from './route-doc.js';
 import type { ServerTls } from './server-tls.js';
 
 /** Fastify with zod schemas. */
@@ -42,8 +42,8 @@ declare module 'fastify' {
     /** What a caller must be allowed to do; `open` asks nothing of anyone, for probes. */
     access?: RouteAccess;
     errorForm?: ErrorForm;
-    /** What the body holds, for the OpenAPI document; the route reads it with `readJson`. */
-    body?: z.ZodType;
+    /** What the OpenAPI document says about it; every route of the gateway has one, or `schema.hide`. */
+    doc?: RouteDoc;
     /** Its answer, or its body, comes in pieces and may take as long as it likes. */
     endless?: boolean;
   }
@@ -194,7 +194,8 @@ function lingerOver({ raw }: FastifyRequest): void {
   setTimeout(hangUp, LINGER_MS).unref();
 }
 
-const problemForm: ErrorForm = (error, path, basePath) => ({
+/** The form of errors where a route has no other: a problem of RFC 9457. */
+export const problemForm: ErrorForm = (error, path, basePath) => ({
   contentType: 'application/problem+json',
   body: problemOf(error, path, basePath),
 });

@@ -16,6 +16,7 @@ import { encodeAnswer } from './encode.js';
 import { oipErrorForm } from './error-form.js';
 import { modelName, ofModel } from './find-model.js';
 import { MODEL_PATHS } from './model-routes.js';
+import { inferDoc } from './oip-docs.js';
 import { answerTensors } from './outputs.js';
 import { type InferRequest, jsonLength, readInferRequest } from './request.js';
 
@@ -26,12 +27,12 @@ const SUBMIT_MS = 15_000;
 
 /** `POST …/infer`: waits for the answer, or (`Prefer: respond-async`) answers with the job. */
 export function addInferRoutes(app: App, gateway: Gateway): void {
-  for (const [path, params] of MODEL_PATHS) {
+  for (const [path, params, address] of MODEL_PATHS) {
     app.post(
       `${path}/infer`,
       {
-        config: { access: 'submit', errorForm: oipErrorForm },
-        schema: { summary: 'run a model', params },
+        config: { access: 'submit', errorForm: oipErrorForm, doc: inferDoc(address) },
+        schema: { params },
       },
       async (request, reply) => {
         const { params, signal } = request;

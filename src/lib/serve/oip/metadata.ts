@@ -20,7 +20,8 @@ export const METADATA = z
     outputs: z.array(TENSOR),
     properties: z.record(z.string(), z.string()).optional(),
   })
-  .describe('a model');
+  .describe('a model')
+  .meta({ id: 'ModelMetadata' });
 
 /** What Triton calls ONNX Runtime; clients compare it. */
 const PLATFORM = 'onnxruntime_onnx';
@@ -47,7 +48,7 @@ export function metadataOf(
 }
 
 /** The axis that rows run along; null for a tensor without one. */
-function rowAxis({ shared, batchAxis, shape }: TensorSignature, batchable: boolean): number | null {
+export function rowAxis({ shared, batchAxis, shape }: TensorSignature, batchable: boolean): number | null {
   if (shared) return null;
   const axis = batchAxis ?? (batchable ? 0 : null);
   return axis === null ? null : Math.min(axis, shape.length);

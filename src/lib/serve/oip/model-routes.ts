@@ -9,6 +9,7 @@ import type { App } from '../http/app.js';
 import { oipErrorForm } from './error-form.js';
 import { type ModelParams, modelName, ofModel, unknownModel } from './find-model.js';
 import { configOf, METADATA, metadataOf } from './metadata.js';
+import { ALL_STATS_DOC, modelDocs } from './oip-docs.js';
 import { statisticsOf } from './statistics.js';
 
 const VERSION = z
@@ -17,22 +18,23 @@ const VERSION = z
   .describe('version of the model');
 const MODEL = z.string().describe('name of the model');
 
-/** Addresses of a model: the one that is served, and one version. */
+/** Addresses of a model, with their parameters: that of the version that is served, and that of one version. */
 export const MODEL_PATHS = [
-  ['/v2/models/:model', z.object({ model: MODEL })],
-  ['/v2/models/:model/versions/:version', z.object({ model: MODEL, version: VERSION })],
+  ['/v2/models/:model', z.object({ model: MODEL }), 'served'],
+  ['/v2/models/:model/versions/:version', z.object({ model: MODEL, version: VERSION }), 'version'],
 ] as const;
 
 const CONFIG = { access: 'known', errorForm: oipErrorForm } as const;
 
 /** Metadata, readiness, configuration and statistics of models. */
 export function addModelRoutes(app: App, gateway: Gateway): void {
-  for (const [path, params] of MODEL_PATHS) {
+  for (const [path, params, address] of MODEL_PATHS) {
+    const docs = modelDocs(address);
     app.get(
       path,
       {
-        config: CONFIG,
-        schema: { summary: 'what a model takes and gives', params, response: { 200: METADATA } },
+        config: { ...CONFIG, doc: docs.metadata },
+        schema: { params, response: { 200: METADATA } },
       },
       async (request) => {
         const { model, signature } = await described(gateway, request);
@@ -41,7 +43,7 @@ export function addModelRoutes(app: App, gateway: Gateway): void {
     );
     app.get(
       `${path}/ready`,
-      { config: CONFIG, schema: { summary: 'whether a worker serves a model', params } },
+      { config: { ...CONFIG, doc: docs.ready }, schema: { params } },
       async (request) => {
         const model = await find(gateway, request);
         const { params } = request;
@@ -51,7 +53,7 @@ export function addModelRoutes(app: App, gateway: Gateway): void {
     );
     app.get(
       `${path}/config`,
-      { config: CONFIG, schema: { summary: "a model as Triton's model configuration", params } },
+      { config: { ...CONFIG, doc: docs.config }, schema: { params } },
       async (request) => {
         const { model, signature } = await described(gateway, request);
         return configOf(signature, model);
@@ -59,14 +61,12 @@ export function addModelRoutes(app: App, gateway: Gateway): void {
     );
     app.get(
       `${path}/stats`,
-      { config: CONFIG, schema: { summary: 'what was done of a model', params } },
+      { config: { ...CONFIG, doc: docs.stats }, schema: { params } },
       async (request) => statistics(gateway, request.signal, [await find(gateway, request)]),
     );
   }
-  app.get(
-    '/v2/models/stats',
-    { config: CONFIG, schema: { summary: 'what was done of all models' } },
-    async ({ signal }) => statistics(gateway, signal, await knownModels(gateway, signal)),
+  app.get('/v2/models/stats', { config: { ...CONFIG, doc: ALL_STATS_DOC } }, async ({ signal }) =>
+    statistics(gateway, signal, await knownModels(gateway, signal)),
   );
 }
 

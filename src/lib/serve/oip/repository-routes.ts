@@ -11,8 +11,10 @@ import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import { oipErrorForm } from './error-form.js';
 import { modelName, unknownModel } from './find-model.js';
+import { indexDoc, repositoryDoc } from './oip-docs.js';
 
 const PARAMS = z.object({ model: z.string().describe('model, or model@version') });
+const REPOSITORY = z.object({ repository: z.string().describe('any name: there is one repository') });
 
 const INDEX_BODY = z
   .looseObject({ ready: z.boolean().optional().describe('those alone that are ready [all]') })
@@ -50,12 +52,15 @@ const SILENT_MS = 10_000;
 /** The repository: its index; load and unload where the server may steer workers. */
 export function addRepositoryRoutes(app: App, gateway: Gateway): void {
   const known = { access: 'known', errorForm: oipErrorForm } as const;
-  for (const path of ['/v2/repository/index', '/v2/repository/:repository/index']) {
+  for (const [path, params] of [
+    ['/v2/repository/index', undefined],
+    ['/v2/repository/:repository/index', REPOSITORY],
+  ] as const) {
     app.post(
       path,
       {
-        config: { ...known, body: INDEX_BODY },
-        schema: { summary: 'all models and their state', response: { 200: z.array(ENTRY) } },
+        config: { ...known, doc: indexDoc(INDEX_BODY, params !== undefined) },
+        schema: { ...(params === undefined ? {} : { params }), response: { 200: z.array(ENTRY) } },
       },
       async (request) => {
         const { ready } = await readJson(request, INDEX_BODY, { maxBytes: BODY_BYTES });
@@ -67,15 +72,15 @@ export function addRepositoryRoutes(app: App, gateway: Gateway): void {
   if (!gateway.control) return;
   const control = { access: 'control', errorForm: oipErrorForm } as const;
   for (const verb of ['load', 'unload'] as const) {
-    for (const path of [
-      `/v2/repository/models/:model/${verb}`,
-      `/v2/repository/:repository/models/:model/${verb}`,
-    ]) {
+    for (const [path, params] of [
+      [`/v2/repository/models/:model/${verb}`, PARAMS],
+      [`/v2/repository/:repository/models/:model/${verb}`, PARAMS.extend(REPOSITORY.shape)],
+    ] as const) {
       app.post(
         path,
         {
-          config: { ...control, body: ORDER_BODY },
-          schema: { summary: `${verb} a model`, params: PARAMS.loose() },
+          config: { ...control, doc: repositoryDoc(verb, ORDER_BODY, params !== PARAMS) },
+          schema: { params },
         },
         async (request) => {
           const body = await readJson(request, ORDER_BODY, { maxBytes: BODY_BYTES });

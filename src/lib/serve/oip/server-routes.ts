@@ -4,6 +4,7 @@ import type { Gateway } from '../gateway/gateway.js';
 import { knownModels } from '../gateway/known-models.js';
 import type { App } from '../http/app.js';
 import { oipErrorForm } from './error-form.js';
+import { LIVE_DOC, READY_DOC, serverDoc } from './oip-docs.js';
 
 /** What of Triton's extensions is there, and ours: requests that are answered with a job. */
 const EXTENSIONS = [
@@ -28,9 +29,8 @@ export function addServerRoutes(app: App, gateway: Gateway): void {
     app.get(
       path,
       {
-        config: { access: 'known', errorForm: oipErrorForm },
+        config: { access: 'known', errorForm: oipErrorForm, doc: serverDoc(path.endsWith('/')) },
         schema: {
-          summary: 'the server and its extensions',
           response: {
             200: z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) }),
           },
@@ -42,19 +42,16 @@ export function addServerRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v2/health/live',
     {
-      config: OPEN,
-      schema: { summary: 'whether the server runs', response: { 200: z.object({ live: z.boolean() }) } },
+      config: { ...OPEN, doc: LIVE_DOC },
+      schema: { response: { 200: z.object({ live: z.boolean() }) } },
     },
     async () => ({ live: true }),
   );
   app.get(
     '/v2/health/ready',
     {
-      config: OPEN,
-      schema: {
-        summary: 'whether Redis answers and some worker serves a model',
-        response: { 200: z.object({ ready: z.boolean() }) },
-      },
+      config: { ...OPEN, doc: READY_DOC },
+      schema: { response: { 200: z.object({ ready: z.boolean() }) } },
     },
     async ({ signal }) => {
       if (gateway.draining.aborted) throw new InferError('DRAINING', 'the server is shutting down');

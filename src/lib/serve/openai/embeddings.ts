@@ -14,6 +14,8 @@ import { patiently } from '../gateway/jobs/patience.js';
 import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
+import type { RouteDoc } from '../http/route-doc.js';
+import { JOB_FAILURES, NO_MODEL, NOT_LET_IN, REDIS_AWAY, WRONG_INPUT } from '../openapi/error-groups.js';
 import { embeddingRows } from './embedding-input.js';
 import { openaiErrorForm } from './error-form.js';
 
@@ -72,6 +74,48 @@ const ANSWER = z.object({
   }),
 });
 
+const DOC: RouteDoc = {
+  id: 'createEmbeddings',
+  topic: 'OpenAI',
+  summary: 'vectors of texts or tokens',
+  description: 'For models of task embedding. Waits for the answer; its jobs are cancelled when the caller leaves.',
+  headers: ['content-encoding'],
+  body: {
+    required: true,
+    content: {
+      'application/json': {
+        schema: REQUEST,
+        examples: {
+          texts: { summary: 'two texts', value: { model: 'minilm', input: ['a text', 'another'] } },
+          tokens: { summary: 'tokens', value: { model: 'minilm', input: [[101, 7592, 102]] } },
+        },
+      },
+    },
+  },
+  answers: {
+    200: {
+      description: 'a vector for each text or list of tokens',
+      headers: ['ratelimit', 'ratelimit-policy'],
+      example: {
+        object: 'list',
+        data: [{ object: 'embedding', index: 0, embedding: [0.12, -0.5, 0.33] }],
+        model: 'minilm',
+        usage: { prompt_tokens: 3, total_tokens: 3 },
+      },
+    },
+  },
+  errors: [
+    ...REDIS_AWAY,
+    ...NO_MODEL,
+    ...WRONG_INPUT,
+    ...NOT_LET_IN,
+    ...JOB_FAILURES,
+    'MODEL_TASK',
+    'NO_WORKERS',
+    'WAIT_TIMEOUT',
+  ],
+};
+
 /** One vector of a row, as elements of a tensor. */
 interface Vector {
   type: DataType;
@@ -83,8 +127,8 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
   app.post(
     '/v1/embeddings',
     {
-      config: { access: 'submit', errorForm: openaiErrorForm, body: REQUEST },
-      schema: { summary: 'vectors of texts or tokens', response: { 200: ANSWER } },
+      config: { access: 'submit', errorForm: openaiErrorForm, doc: DOC },
+      schema: { response: { 200: ANSWER } },
     },
     async (request, reply) => {
       const body = await readJson(request, REQUEST, { maxBytes: gateway.limits.maxBody });

@@ -4,6 +4,8 @@ import { printable } from '../../core/printable.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { type KnownModel, knownModels } from '../gateway/known-models.js';
 import type { App } from '../http/app.js';
+import type { RouteDoc } from '../http/route-doc.js';
+import { REDIS_AWAY } from '../openapi/error-groups.js';
 import { openaiErrorForm } from './error-form.js';
 
 const MODEL = z
@@ -21,20 +23,41 @@ const MODEL = z
     versions: z.array(z.number()),
     ready: z.boolean().describe('some worker serves it'),
   })
-  .describe('a model');
+  .describe('a model')
+  .meta({ id: 'Model' });
 
 const CONFIG = { access: 'known', errorForm: openaiErrorForm } as const;
+const EXAMPLE: z.output<typeof MODEL> = {
+  id: 'minilm',
+  object: 'model',
+  created: 1795881600,
+  owned_by: 'infer',
+  task: 'embedding',
+  versions: [1],
+  ready: true,
+};
+const LIST_DOC: RouteDoc = {
+  id: 'listModels',
+  topic: 'OpenAI',
+  summary: 'all models',
+  answers: { 200: { description: 'the models', example: { object: 'list', data: [EXAMPLE] } } },
+  errors: REDIS_AWAY,
+};
+const MODEL_DOC: RouteDoc = {
+  id: 'getModel',
+  topic: 'OpenAI',
+  summary: 'one model',
+  answers: { 200: { description: 'the model', example: EXAMPLE } },
+  errors: [...REDIS_AWAY, 'MODEL_UNKNOWN'],
+};
 
 /** The models as OpenAI's clients list them, with what ours want to know beside it. */
 export function addModelListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/models',
     {
-      config: CONFIG,
-      schema: {
-        summary: 'all models',
-        response: { 200: z.object({ object: z.literal('list'), data: z.array(MODEL) }) },
-      },
+      config: { ...CONFIG, doc: LIST_DOC },
+      schema: { response: { 200: z.object({ object: z.literal('list'), data: z.array(MODEL) }) } },
     },
     async ({ signal }) => ({
       object: 'list' as const,
@@ -44,9 +67,8 @@ export function addModelListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/models/:model',
     {
-      config: CONFIG,
+      config: { ...CONFIG, doc: MODEL_DOC },
       schema: {
-        summary: 'one model',
         params: z.object({ model: z.string().describe('name of the model') }),
         response: { 200: MODEL },
       },

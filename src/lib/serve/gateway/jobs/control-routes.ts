@@ -14,6 +14,7 @@ import type { App } from '../../http/app.js';
 import { readJson } from '../../http/body.js';
 import type { Gateway } from '../gateway.js';
 import { performFor } from './actor.js';
+import { LOAD_BODY, ORDER_DOCS, PAUSE_DOCS, PURGE_DOC, SET_BODY, UNLOAD_BODY } from './control-docs.js';
 
 /** Milliseconds of silence after which a worker does not answer. */
 const ANSWER_MS = 5000;
@@ -33,15 +34,6 @@ const PURGE_QUERY = z.strictObject({
     .optional()
     .describe('which jobs [waiting, delayed]'),
 });
-const SET_BODY = z.strictObject({
-  what: z.enum(['concurrency', 'autoscale', 'max-batch', 'log-level']),
-  value: z.union([z.string(), z.number()]).describe('its new value, as infer control set takes it'),
-});
-const LOAD_BODY = z.strictObject({ model: z.string().min(1).describe('model, or model@version') });
-const UNLOAD_BODY = z.strictObject({
-  model: z.string().min(1),
-  force: z.boolean().default(false).describe('also the last model of a worker'),
-});
 const OUTCOME = z.record(z.string(), z.unknown());
 const ORDERED = z.object({ workers: z.array(OUTCOME) });
 
@@ -54,7 +46,10 @@ export function addControlRoutes(app: App, gateway: Gateway): void {
   ] as const) {
     app.post(
       `/v1/queues/:queue/${verb}`,
-      { config: { access: 'control' }, schema: { params: QUEUE_PARAMS, response: { 200: OUTCOME } } },
+      {
+        config: { access: 'control', doc: PAUSE_DOCS[verb] },
+        schema: { params: QUEUE_PARAMS, response: { 200: OUTCOME } },
+      },
       async (request) => {
         const queue = checkQueueName(request.params.queue);
         return { ...(await performFor(gateway, request, pauseQueue(queue, paused))) };
@@ -64,7 +59,7 @@ export function addControlRoutes(app: App, gateway: Gateway): void {
   app.post(
     '/v1/queues/:queue/purge',
     {
-      config: { access: 'control' },
+      config: { access: 'control', doc: PURGE_DOC },
       schema: { params: QUEUE_PARAMS, querystring: PURGE_QUERY, response: { 200: OUTCOME } },
     },
     async (request) => {
@@ -82,14 +77,17 @@ function addOrders(app: App, gateway: Gateway): void {
   for (const verb of ['drain', 'stop'] as const) {
     app.post(
       `/v1/workers/:worker/${verb}`,
-      { config: { access: 'control' }, schema: { params: WORKER_PARAMS, response: { 200: ORDERED } } },
+      {
+        config: { access: 'control', doc: ORDER_DOCS[verb] },
+        schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
+      },
       async (request) => order(request, request.params.worker, { verb }),
     );
   }
   app.post(
     '/v1/workers/:worker/set',
     {
-      config: { access: 'control', body: SET_BODY },
+      config: { access: 'control', doc: ORDER_DOCS.set },
       schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
     },
     async (request) => {
@@ -101,7 +99,7 @@ function addOrders(app: App, gateway: Gateway): void {
   app.post(
     '/v1/workers/:worker/load',
     {
-      config: { access: 'control', body: LOAD_BODY },
+      config: { access: 'control', doc: ORDER_DOCS.load },
       schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
     },
     async (request) => {
@@ -112,7 +110,7 @@ function addOrders(app: App, gateway: Gateway): void {
   app.post(
     '/v1/workers/:worker/unload',
     {
-      config: { access: 'control', body: UNLOAD_BODY },
+      config: { access: 'control', doc: ORDER_DOCS.unload },
       schema: { params: WORKER_PARAMS, response: { 200: ORDERED } },
     },
     async (request) => {

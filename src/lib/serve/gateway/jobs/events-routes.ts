@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
 import type { Found } from '../../../client/types.js';
 import type { Sight } from '../../../client/watcher.js';
@@ -7,6 +6,7 @@ import type { App } from '../../http/app.js';
 import type { Gateway } from '../gateway.js';
 import { type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
+import { EVENTS_DOC } from './job-docs.js';
 import { foundJson, placedJson, placeOf } from './job-json.js';
 import { lookAt } from './visible.js';
 
@@ -19,16 +19,9 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/jobs/:id/events',
     {
-      config: { access: 'read', endless: true },
+      config: { access: 'read', doc: EVENTS_DOC, endless: true },
       exposeHeadRoute: false,
-      schema: {
-        params: ID_PARAMS,
-        response: {
-          200: z
-            .unknown()
-            .describe('text/event-stream: state, position, progress, and end, which is the last'),
-        },
-      },
+      schema: { params: ID_PARAMS },
     },
     async (request, reply) => {
       const { caller } = request;

@@ -61,7 +61,8 @@ export const JOB = z
     why: REASON.optional().describe('why it has not started, and the command that helps'),
     urls: URLS,
   })
-  .loose();
+  .loose()
+  .meta({ id: 'Job' });
 
 /** Addresses of a job, below the base path. */
 export function urlsOf({ basePath }: Pick<Gateway, 'basePath'>, id: string) {

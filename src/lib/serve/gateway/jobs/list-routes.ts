@@ -11,6 +11,7 @@ import { worded } from '../../../redis/worded.js';
 import type { App } from '../../http/app.js';
 import type { Gateway } from '../gateway.js';
 import { urlsOf } from './job-json.js';
+import { AUTOSCALER_DOC, JOBS_DOC, QUEUES_DOC, STATS_DOC, WORKERS_DOC } from './list-docs.js';
 import { patiently } from './patience.js';
 import { onlyOwner } from './visible.js';
 
@@ -52,7 +53,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/jobs',
     {
-      config: { access: 'read' },
+      config: { access: 'read', doc: JOBS_DOC },
       schema: {
         querystring: JOBS_QUERY,
         response: { 200: z.object({ items: z.array(ROW), next: z.string().nullable() }) },
@@ -72,7 +73,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/queues',
     {
-      config: { access: 'read' },
+      config: { access: 'read', doc: QUEUES_DOC },
       schema: { querystring: QUEUES_QUERY, response: { 200: z.object({ queues: z.array(ROW) }) } },
     },
     async (request) => {
@@ -83,7 +84,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/workers',
     {
-      config: { access: 'read' },
+      config: { access: 'read', doc: WORKERS_DOC },
       schema: { querystring: WORKERS_QUERY, response: { 200: z.object({ workers: z.array(ROW) }) } },
     },
     async (request) => {
@@ -98,7 +99,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/stats',
     {
-      config: { access: 'read' },
+      config: { access: 'read', doc: STATS_DOC },
       schema: { querystring: STATS_QUERY, response: { 200: z.object({ stats: z.array(ROW) }) } },
     },
     async (request) => {
@@ -111,7 +112,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/autoscaler',
     {
-      config: { access: 'read' },
+      config: { access: 'read', doc: AUTOSCALER_DOC },
       schema: { response: { 200: z.object({ autoscalers: z.array(ROW) }) } },
     },
     async (request) => {

@@ -17,6 +17,7 @@ import type { Gateway } from '../gateway.js';
 import { acceptedForm } from './accept.js';
 import { ID_PARAMS, WAIT_QUERY } from './fields.js';
 import { beginGroup, jsonListOf, ndjsonOf } from './group-form.js';
+import { READ_DOC, RESULT_DOC } from './job-docs.js';
 import { JOB, placedJson } from './job-json.js';
 import { npyParts } from './npy-form.js';
 import { patiently } from './patience.js';
@@ -44,7 +45,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/jobs/:id',
     {
-      config: { access: 'read' },
+      config: { access: 'read', doc: READ_DOC },
       schema: { params: ID_PARAMS, querystring: WAIT_QUERY, response: { 200: JOB } },
     },
     async (request, reply) => {
@@ -63,7 +64,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/jobs/:id/result',
     {
-      config: { access: 'read', endless: true },
+      config: { access: 'read', doc: RESULT_DOC, endless: true },
       exposeHeadRoute: false,
       schema: { params: ID_PARAMS, querystring: RESULT_QUERY, response: { 200: z.unknown(), 202: JOB } },
     },

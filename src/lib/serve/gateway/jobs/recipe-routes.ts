@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { toJobResult } from '../../../client/render.js';
 import { InferError } from '../../../core/errors.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
@@ -8,14 +8,8 @@ import { problemOf } from '../../http/problem.js';
 import type { Gateway } from '../gateway.js';
 import { ID_PARAMS } from './fields.js';
 import { beginGroup, jsonListOf } from './group-form.js';
+import { RECIPE_ANSWER, RECIPE_DOC } from './job-docs.js';
 import { lookAt } from './visible.js';
-
-/** What `GET /result/:id` answers: `completed`, or Celery's word. */
-const ANSWER = z.object({
-  status: z.enum(['completed', 'PENDING', 'STARTED', 'RETRY', 'FAILURE', 'REVOKED', 'UNKNOWN']),
-  result: z.unknown().optional(),
-  error: z.string().optional(),
-});
 
 /** An unknown id has a status, too: Celery says PENDING of it. */
 const recipeForm: ErrorForm = (error, path) => {
@@ -30,9 +24,9 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/result/:id',
     {
-      config: { access: 'read', errorForm: recipeForm, endless: true },
+      config: { access: 'read', errorForm: recipeForm, doc: RECIPE_DOC, endless: true },
       exposeHeadRoute: false,
-      schema: { params: ID_PARAMS, response: { 200: ANSWER, 404: ANSWER } },
+      schema: { params: ID_PARAMS, response: { 200: RECIPE_ANSWER, 404: RECIPE_ANSWER } },
     },
     async (request, reply) => {
       const found = await lookAt(gateway, request.caller, request.params.id, request.signal);
@@ -58,7 +52,7 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
   );
 }
 
-function wordOf({ state, failure, attempts }: JobRecord): z.output<typeof ANSWER>['status'] {
+function wordOf({ state, failure, attempts }: JobRecord): z.output<typeof RECIPE_ANSWER>['status'] {
   if (state === 'completed') return 'completed';
   if (state === 'active') return 'STARTED';
   if (state === 'failed') return 'FAILURE';
@@ -66,7 +60,7 @@ function wordOf({ state, failure, attempts }: JobRecord): z.output<typeof ANSWER
   return state === 'expired' || state === 'cancelled' ? 'REVOKED' : 'PENDING';
 }
 
-function groupWordOf({ state }: GroupRecord): z.output<typeof ANSWER>['status'] {
+function groupWordOf({ state }: GroupRecord): z.output<typeof RECIPE_ANSWER>['status'] {
   if (state === 'completed') return 'completed';
   if (state === 'active') return 'STARTED';
   if (state === 'failed') return 'FAILURE';

@@ -13,6 +13,7 @@ import { problemOf } from '../../http/problem.js';
 import type { Gateway } from '../gateway.js';
 import { performFor } from './actor.js';
 import { ID_PARAMS } from './fields.js';
+import { CANCEL_DOC, DELETE_DOC, RETRY_DOC } from './job-docs.js';
 import { foundJson, JOB, urlsOf } from './job-json.js';
 import { lookAt, lookToSteer } from './visible.js';
 
@@ -25,7 +26,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
   app.route({
     method: ['POST', 'PUT'],
     url: '/v1/jobs/:id/cancel',
-    config: { access: 'submit' },
+    config: { access: 'submit', doc: CANCEL_DOC },
     schema: { params: ID_PARAMS, response: { 200: JOB, 202: JOB } },
     handler: async (request, reply) => {
       const { id } = request.params;
@@ -40,7 +41,10 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
   });
   app.post(
     '/v1/jobs/:id/retry',
-    { config: { access: 'submit' }, schema: { params: ID_PARAMS, response: { 202: JOB } } },
+    {
+      config: { access: 'submit', doc: RETRY_DOC },
+      schema: { params: ID_PARAMS, response: { 202: JOB } },
+    },
     async (request, reply) => {
       const { id } = request.params;
       const found = await lookToSteer(gateway, request.caller, id, request.signal);
@@ -55,7 +59,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
   app.delete(
     '/v1/jobs/:id',
     {
-      config: { access: 'submit' },
+      config: { access: 'submit', doc: DELETE_DOC },
       schema: { params: ID_PARAMS, response: { 204: z.undefined(), 202: JOB } },
     },
     async (request, reply) => {

@@ -7,6 +7,7 @@ import { mediaType, readBody, readJson } from '../../http/body.js';
 import type { Gateway } from '../gateway.js';
 import { ENVELOPE, ID_PARAMS, PREDICT_QUERY, PUT_QUERY, SUBMIT_QUERY, type SubmitFields } from './fields.js';
 import { idempotencyKey, idOfKey } from './idempotency.js';
+import { PREDICT_DOC, PUT_DOC, SUBMIT_DOC } from './job-docs.js';
 import { JOB, urlsOf } from './job-json.js';
 import { applyPreference } from './prefer.js';
 import { type Outcome, type Submitting, submitStream, submitValue } from './submit.js';
@@ -40,7 +41,7 @@ export function addSubmitRoutes(app: App, gateway: Gateway): void {
   app.post(
     '/v1/jobs',
     {
-      config: { access: 'submit', body: ENVELOPE, endless: true },
+      config: { access: 'submit', doc: SUBMIT_DOC, endless: true },
       schema: { querystring: SUBMIT_QUERY, response: { 200: JOB, 202: JOB } },
     },
     async (request, reply) => {
@@ -51,7 +52,7 @@ export function addSubmitRoutes(app: App, gateway: Gateway): void {
   app.put(
     '/v1/jobs/:id',
     {
-      config: { access: 'submit', body: ENVELOPE, endless: true },
+      config: { access: 'submit', doc: PUT_DOC, endless: true },
       schema: { params: ID_PARAMS, querystring: PUT_QUERY, response: { 200: JOB, 201: JOB } },
     },
     async (request, reply) => {
@@ -63,7 +64,7 @@ export function addSubmitRoutes(app: App, gateway: Gateway): void {
   app.post(
     '/predict',
     {
-      config: { access: 'submit', body: z.unknown().describe('one row or a list of rows') },
+      config: { access: 'submit', doc: PREDICT_DOC },
       schema: { querystring: PREDICT_QUERY, response: { 200: z.object({ task_id: z.string() }) } },
     },
     async (request, reply) => {

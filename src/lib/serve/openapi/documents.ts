@@ -1,0 +1,73 @@
+import { messageOf } from '../../core/errors.js';
+import type { ModelSignature } from '../../model/signature.js';
+import { type Caller, UNKNOWN } from '../auth/caller.js';
+import type { Gateway } from '../gateway/gateway.js';
+import { knownModels } from '../gateway/known-models.js';
+import { makeDocument, type OpenapiDocument } from './document.js';
+import { withModels } from './model-paths.js';
+import type { NotedRoute } from './noted-routes.js';
+
+/** Milliseconds for which a document holds; models may come and go meanwhile. */
+const FRESH_MS = 1000;
+/** Documents of callers with other models that are kept so long. */
+const MOST_KEPT = 64;
+
+/** What was read of the models once, and the documents that were made of it, by the models that they show. */
+interface Look {
+  at: number;
+  models: Promise<readonly ModelSignature[]>;
+  texts: Map<string, string>;
+}
+
+/** The OpenAPI documents of a gateway: one for each set of models that a caller may use. */
+export class Documents {
+  private readonly base: OpenapiDocument;
+  private last: Look | undefined;
+
+  /** @param tokens whether callers must have one */
+  constructor(
+    private readonly gateway: Gateway,
+    routes: readonly NotedRoute[],
+    tokens: boolean,
+  ) {
+    const { version, basePath } = gateway;
+    this.base = makeDocument(routes, { version, basePath, tokens });
+  }
+
+  /**
+   * The document for a caller, as JSON: the models that it may use are those that workers serve now, at most a second ago.
+   * Without models for a caller who has not said who it is, and while Redis is away.
+   */
+  async textFor(caller: Caller): Promise<string> {
+    const look = this.look();
+    const served = caller === UNKNOWN ? [] : await look.models;
+    const models = served.filter(({ name }) => caller.models === undefined || caller.models.includes(name));
+    const key = JSON.stringify(models.map(({ name }) => name));
+    const known = look.texts.get(key);
+    if (known !== undefined) return known;
+    const text = JSON.stringify(withModels(this.base, models));
+    if (look.texts.size >= MOST_KEPT) look.texts.clear();
+    look.texts.set(key, text);
+    return text;
+  }
+
+  private look(): Look {
+    const now = performance.now();
+    if (this.last === undefined || now - this.last.at > FRESH_MS)
+      this.last = { at: now, models: this.servedModels(), texts: new Map() };
+    return this.last;
+  }
+
+  /** What workers serve now takes and gives, by name. No one caller's: who leaves ends no one else's. */
+  private async servedModels(): Promise<ModelSignature[]> {
+    try {
+      const models = await knownModels(this.gateway, new AbortController().signal);
+      return models.flatMap(({ signature, served }) =>
+        signature === undefined || served.length === 0 ? [] : [signature],
+      );
+    } catch (error) {
+      this.gateway.log.debug({ err: messageOf(error) }, 'the OpenAPI document has no models');
+      return [];
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import { STATUS_CODES } from 'node:http';
+import type { z } from 'zod';
+import type { ErrorCode } from '../../core/error-table.js';
+import { InferError } from '../../core/errors.js';
+import type { RouteAccess } from '../auth/caller.js';
+import { type ErrorForm, problemForm } from '../http/app.js';
+import type { AnswerHeader, RouteDoc } from '../http/route-doc.js';
+import { OPENAI_ERROR, PROBLEM } from './error-bodies.js';
+
+/** What decides which errors a route can answer besides those that it names. */
+export interface ErrorSources {
+  method: string;
+  access: RouteAccess;
+  errorForm: ErrorForm | undefined;
+  /** Parameters of address or query are checked. */
+  hasParameters: boolean;
+  doc: RouteDoc;
+}
+
+/** The errors of a route with one status. */
+export interface ErrorAnswer {
+  description: string;
+  headers: readonly AnswerHeader[];
+  /** By media type; undefined: the route documents its body itself. */
+  content: Readonly<Record<string, z.ZodType | undefined>>;
+}
+
+/** Any request can be refused with these. */
+const ANY: readonly ErrorCode[] = ['HTTP_REQUEST', 'HTTP_SLOW', 'HTTP_HOST', 'HTTP_LATE', 'INTERNAL'];
+const OF_BODY: readonly ErrorCode[] = [
+  'INPUT_JSON',
+  'INPUT_ENCODING',
+  'INPUT_KEY',
+  'INPUT_TOO_DEEP',
+  'PARAMETER',
+  'INPUT_TOO_LARGE',
+  'INPUT_FORMAT',
+];
+const SAFE = ['GET', 'HEAD', 'OPTIONS'];
+
+/** Answered before there is a route, so always a problem; with this text where the codes do not say it. */
+const BEFORE_ROUTES: Readonly<Record<number, string | undefined>> = {
+  400: undefined,
+  408: undefined,
+  431: 'the headers are larger than 16 KiB (HTTP_REQUEST)',
+};
+
+const HEADERS: Readonly<Record<number, readonly AnswerHeader[]>> = {
+  401: ['www-authenticate'],
+  403: ['www-authenticate'],
+  429: ['retry-after', 'ratelimit', 'ratelimit-policy'],
+  503: ['retry-after'],
+};
+
+/** Codes of all errors that a route can answer. */
+export function errorCodes({ method, access, hasParameters, doc }: ErrorSources): ErrorCode[] {
+  const codes: ErrorCode[] = [...ANY];
+  if (access !== 'open') codes.push('TOKEN');
+  if (access !== 'open' && access !== 'optional' && access !== 'known') codes.push('TOKEN_SCOPE');
+  if (!SAFE.includes(method)) codes.push('HTTP_ORIGIN');
+  if (hasParameters) codes.push('PARAMETER');
+  if (doc.body !== undefined) codes.push(...OF_BODY);
+  codes.push(...(doc.errors ?? []));
+  return [...new Set(codes)];
+}
+
+/** The errors of a route by status, as its own form of errors writes them. */
+export function errorAnswers(route: ErrorSources): Map<number, ErrorAnswer> {
+  const byStatus = new Map<number, { codes: string[]; content: Record<string, z.ZodType | undefined> }>();
+  const at = (status: number) => {
+    const known = byStatus.get(status) ?? { codes: [], content: {} };
+    byStatus.set(status, known);
+    return known;
+  };
+  for (const code of errorCodes(route)) {
+    const { status, contentType, schema } = written(code, route.errorForm);
+    const answer = at(status);
+    answer.codes.push(code);
+    answer.content[contentType] = schema;
+  }
+  for (const status of Object.keys(BEFORE_ROUTES)) {
+    at(Number(status)).content['application/problem+json'] = PROBLEM;
+  }
+  return new Map(
+    [...byStatus].map(([status, { codes, content }]) => {
+      const what = codes.length === 0 ? BEFORE_ROUTES[status] : codes.join(', ');
+      const description = `${STATUS_CODES[status] ?? 'Error'}: ${what}`;
+      return [status, { description, headers: HEADERS[status] ?? [], content }];
+    }),
+  );
+}
+
+/** How a route answers an error with this code. */
+function written(code: ErrorCode, form: ErrorForm = problemForm) {
+  const error = new InferError(code, 'an example');
+  const { contentType, status = error.facts.httpStatus, body } = form(error, '/', '');
+  return { contentType, status, schema: schemaOf(body as Readonly<Record<string, unknown>>) };
+}
+
+/** A form is known by its fields. */
+function schemaOf(body: Readonly<Record<string, unknown>>): z.ZodType | undefined {
+  if ('type' in body) return PROBLEM;
+  return typeof body.error === 'object' ? OPENAI_ERROR : undefined;
+}
