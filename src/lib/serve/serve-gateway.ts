@@ -182,7 +182,7 @@ function refuseOpenDoor({ host, tokenFile }: Pick<GatewayOptions, 'host' | 'toke
 }
 
 /** The server with all its routes, not listening yet. */
-function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
+export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   const { limits, log, basePath, draining } = gateway;
   const { traffic, tokens, exporter, origins, serverNames, tls } = parts;
   const app = createApp({

@@ -13,6 +13,8 @@ import { createApp } from '../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { addOipRoutes } from '../../../src/lib/serve/oip/routes.js';
 import { addOpenaiRoutes } from '../../../src/lib/serve/openai/routes.js';
+import { noteRoutes } from '../../../src/lib/serve/openapi/noted-routes.js';
+import { addOpenapiRoutes } from '../../../src/lib/serve/openapi/openapi-routes.js';
 import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
 import type { TestRedis } from '../../support/redis.js';
 import { silentLogger } from '../../support/silent-logger.js';
@@ -78,12 +80,15 @@ export class GatewayKit {
     app.addHook('onRequest', async (request) => {
       request.caller = callerOf(request.headers.authorization);
       const access = request.routeOptions.config.access ?? 'known';
-      if (access === 'open' || access === 'known' || request.caller.allows(access)) return;
+      if (access === 'open' || access === 'optional' || access === 'known') return;
+      if (request.caller.allows(access)) return;
       throw new InferError('TOKEN_SCOPE', `this needs the scope ${access}`);
     });
+    const routes = noteRoutes(app);
     addJobRoutes(app, gateway);
     addOipRoutes(app, gateway);
     addOpenaiRoutes(app, gateway);
+    addOpenapiRoutes(app, gateway, { routes, tokens: true });
     const kit = new GatewayKit(gateway, await listen(app, { host: '127.0.0.1', port: 0 }), drain);
     kit.failures = failures;
     return kit;

@@ -30,6 +30,7 @@ export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'
     ['tokens', tokensText(banner)],
     ['limits', limitsText(banner)],
     ['control', banner.control ? 'on: queues and workers can be steered' : 'off (--allow-control)'],
+    ['docs', `${banner.url}/docs`],
   ];
   return [
     `${paint('bold', 'infer serve')} ${paint('dim', `v${banner.version}`)}`,

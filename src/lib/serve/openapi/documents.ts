@@ -19,6 +19,12 @@ interface Look {
   texts: Map<string, string>;
 }
 
+/** The models that a caller may be told of: those that its token may use; none before it has said who it is. */
+export function modelsFor<Model extends { name: string }>(caller: Caller, served: readonly Model[]): Model[] {
+  if (caller === UNKNOWN) return [];
+  return served.filter(({ name }) => caller.models === undefined || caller.models.includes(name));
+}
+
 /** The OpenAPI documents of a gateway: one for each set of models that a caller may use. */
 export class Documents {
   private readonly base: OpenapiDocument;
@@ -40,8 +46,7 @@ export class Documents {
    */
   async textFor(caller: Caller): Promise<string> {
     const look = this.look();
-    const served = caller === UNKNOWN ? [] : await look.models;
-    const models = served.filter(({ name }) => caller.models === undefined || caller.models.includes(name));
+    const models = modelsFor(caller, await look.models);
     const key = JSON.stringify(models.map(({ name }) => name));
     const known = look.texts.get(key);
     if (known !== undefined) return known;

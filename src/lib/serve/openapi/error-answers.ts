@@ -36,6 +36,8 @@ const OF_BODY: readonly ErrorCode[] = [
   'INPUT_TOO_LARGE',
   'INPUT_FORMAT',
 ];
+/** A `Content-Type` that is none is refused wherever a body may be, wanted or not. */
+const OF_UNSAFE: readonly ErrorCode[] = ['HTTP_ORIGIN', 'INPUT_FORMAT'];
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 
 /** Answered before there is a route, so always a problem; with this text where the codes do not say it. */
@@ -57,7 +59,7 @@ export function errorCodes({ method, access, hasParameters, doc }: ErrorSources)
   const codes: ErrorCode[] = [...ANY];
   if (access !== 'open') codes.push('TOKEN');
   if (access !== 'open' && access !== 'optional' && access !== 'known') codes.push('TOKEN_SCOPE');
-  if (!SAFE.includes(method)) codes.push('HTTP_ORIGIN');
+  if (!SAFE.includes(method)) codes.push(...OF_UNSAFE);
   if (hasParameters) codes.push('PARAMETER');
   if (doc.body !== undefined) codes.push(...OF_BODY);
   codes.push(...(doc.errors ?? []));
