@@ -33,7 +33,11 @@ const tensor = (
   modelShape: ['n', ...shape.map((size) => size ?? 'open')],
   ...more,
 });
-const model = (name: string, inputs: TensorSignature[], more: Partial<ModelSignature> = {}): ModelSignature => ({
+const model = (
+  name: string,
+  inputs: TensorSignature[],
+  more: Partial<ModelSignature> = {},
+): ModelSignature => ({
   name,
   version: 1,
   task: 'tensor',
@@ -115,7 +119,13 @@ describe('the path of a model', () => {
       return readInferRequest(body, undefined, MODELS[name] as ModelSignature).payload.rows;
     };
     const rows = send('vector', ([x]) => {
-      Object.assign(x as Json, { shape: [2, 4], data: [[1, 'NaN', 3, 4], [5, 6, '-Infinity', 8]] });
+      Object.assign(x as Json, {
+        shape: [2, 4],
+        data: [
+          [1, 'NaN', 3, 4],
+          [5, 6, '-Infinity', 8],
+        ],
+      });
     });
     expect(rows).toBe(2);
     send('named', ([ids]) => {

@@ -124,7 +124,9 @@ export const AUTOSCALE_DOC: RouteDoc = {
   id: 'getDesiredWorkers',
   topic: 'Deployment',
   summary: 'how many workers a queue should have, for KEDA',
-  params: z.object({ queues: z.string().describe('queue, or several with commas that the same workers serve') }),
+  params: z.object({
+    queues: z.string().describe('queue, or several with commas that the same workers serve'),
+  }),
   query: z.object({
     min: count('fewest workers [1]'),
     max: count('most workers [4]', 1),

@@ -35,7 +35,11 @@ export function listRoutes(app: App, basePath: string): ListedRoute[] {
 /** What a server says of itself: its routes, its errors, whether it lives and is ready. */
 export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly ListedRoute[]): void {
   const { version, client } = gateway;
-  app.get('/', { config: { access: 'open', doc: INDEX_DOC } }, async () => ({ name: 'infer', version, routes }));
+  app.get('/', { config: { access: 'open', doc: INDEX_DOC } }, async () => ({
+    name: 'infer',
+    version,
+    routes,
+  }));
   app.get('/healthz', { config: { access: 'open', doc: HEALTH_DOC } }, async () => ({ live: true }));
   app.get('/readyz', { config: { access: 'open', doc: READY_DOC } }, async () => {
     await refuseUnready(gateway);

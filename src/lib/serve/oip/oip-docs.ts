@@ -38,7 +38,8 @@ const INFER_BODY: ContentDoc = {
   [TENSORS]: {
     schema: {
       ...BYTES,
-      description: 'the JSON, then the bytes of its binary tensors; Inference-Header-Content-Length says where',
+      description:
+        'the JSON, then the bytes of its binary tensors; Inference-Header-Content-Length says where',
     },
   },
 };

@@ -78,7 +78,8 @@ const DOC: RouteDoc = {
   id: 'createEmbeddings',
   topic: 'OpenAI',
   summary: 'vectors of texts or tokens',
-  description: 'For models of task embedding. Waits for the answer; its jobs are cancelled when the caller leaves.',
+  description:
+    'For models of task embedding. Waits for the answer; its jobs are cancelled when the caller leaves.',
   headers: ['content-encoding'],
   body: {
     required: true,

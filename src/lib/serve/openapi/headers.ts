@@ -124,7 +124,5 @@ function components<Header extends RequestHeader | AnswerHeader>(
   shown: (header: HeaderDoc) => JsonSchema,
 ): Record<string, JsonSchema> {
   const entries = Object.entries<HeaderDoc>(headers);
-  return Object.fromEntries(
-    entries.map(([header, doc]) => [componentName(header as Header), shown(doc)]),
-  );
+  return Object.fromEntries(entries.map(([header, doc]) => [componentName(header as Header), shown(doc)]));
 }

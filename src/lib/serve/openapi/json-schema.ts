@@ -24,7 +24,12 @@ export class SchemaComponents {
       },
     });
     const text = JSON.stringify(made).replaceAll(IN_SCHEMA, IN_DOCUMENT);
-    const { $schema: _, $defs = {}, id, ...root } = JSON.parse(text) as JsonSchema & {
+    const {
+      $schema: _,
+      $defs = {},
+      id,
+      ...root
+    } = JSON.parse(text) as JsonSchema & {
       $defs?: Record<string, JsonSchema>;
       id?: string;
     };

@@ -39,7 +39,11 @@ export function withModels(document: OpenapiDocument, models: readonly ModelSign
   const responses = Object.entries(infer?.responses ?? {})
     .filter(([status]) => status !== '200')
     .map(([status, answer]) => [shared(status), answer]);
-  return { ...document, paths, components: { ...document.components, responses: Object.fromEntries(responses) } };
+  return {
+    ...document,
+    paths,
+    components: { ...document.components, responses: Object.fromEntries(responses) },
+  };
 }
 
 /** Name of the component that is the answer of every model with a status. */

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { InferError } from '../../core/errors.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { App } from '../http/app.js';
-import { DOCS_DOC, OPENAPI_DOC, SCHEMA_DOC } from './openapi-docs.js';
 import type { Documents } from './documents.js';
 import type { NotedRoute } from './noted-routes.js';
+import { DOCS_DOC, OPENAPI_DOC, SCHEMA_DOC } from './openapi-docs.js';
 
 /** What browsers keep of the page's own files, seconds: a new release has new ones. */
 const KEPT_S = 3600;

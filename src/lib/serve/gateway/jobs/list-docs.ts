@@ -72,7 +72,9 @@ const WORKER = z.looseObject({
   queues: z.array(z.string()),
   models: z.array(z.looseObject({ name: z.string(), version: z.number() })),
   concurrency: z.number().describe('runner processes'),
-  active: z.array(z.looseObject({ id: z.string() })).describe('jobs in a run; none for who sees only its own'),
+  active: z
+    .array(z.looseObject({ id: z.string() }))
+    .describe('jobs in a run; none for who sees only its own'),
   startedAt: z.number(),
   beatAgeMs: z.number().describe('milliseconds since its last heartbeat'),
   lastMinute: FIGURES,
@@ -133,7 +135,13 @@ export const JOBS_DOC: RouteDoc = {
   errors: [...REDIS_AWAY, 'FILTER', 'CURSOR', 'PRIORITY_RANGE', 'DURATION', 'QUEUE_NAME', 'QUEUE_UNKNOWN'],
 };
 
-const DEPLOYMENT_ERRORS = [...REDIS_AWAY, 'QUEUE_NAME', 'QUEUE_UNKNOWN', 'WORKER_UNKNOWN', 'NO_WORKERS'] as const;
+const DEPLOYMENT_ERRORS = [
+  ...REDIS_AWAY,
+  'QUEUE_NAME',
+  'QUEUE_UNKNOWN',
+  'WORKER_UNKNOWN',
+  'NO_WORKERS',
+] as const;
 
 export const QUEUES_DOC: RouteDoc = {
   id: 'listQueues',
