@@ -53,7 +53,7 @@ describe('the OpenAPI document', () => {
     const jobs = document.paths['/v1/jobs/{id}']?.get as unknown as { parameters: Json[] };
     delete jobs.parameters[0]?.description;
     const problems = await openapiProblems(document);
-    expect(problems).toEqual([
+    expect(problems.sort()).toEqual([
       expect.stringMatching(/^no-invalid-media-type-examples .*predict/),
       expect.stringMatching(/^parameter-description /),
     ]);
@@ -276,7 +276,7 @@ describe('/docs', () => {
     expect(policy.match(/https?:|\*|unsafe/g)).toBeNull();
     expect(policy.replace("img-src 'self' data:", '')).not.toContain('data:');
     const html = await page.text();
-    expect(html).not.toMatch(/<script>|<style|https?:|\/\/|style=|on\w+=/);
+    expect(html).not.toMatch(/<script>|<style|https?:|\/\/|style=|\son\w+=/);
     const links = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link as string);
     expect(links).toHaveLength(5);
     for (const link of links) {

@@ -3,8 +3,8 @@ export const SCOPES = ['submit', 'read', 'read:all', 'control'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /**
- * What a route asks of its caller: nothing (`open`, for probes); nothing, but a token that is sent has to be valid and
- * may make the answer say more (`optional`); any known caller; or a scope.
+ * What a route asks of its caller: nothing (`open`, for probes); nothing, but a token that is sent has to be
+ * valid and may make the answer say more (`optional`); any known caller; or a scope.
  */
 export type RouteAccess = 'open' | 'optional' | 'known' | Scope;
 

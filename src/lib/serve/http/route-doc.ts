@@ -63,7 +63,7 @@ export interface RouteDoc {
   /** A few words, as in a list of routes. */
   summary: string;
   description?: string;
-  /** Parameters of the address where the route's schema has none: it ends in `*`, which is the one parameter. */
+  /** Parameters of an address that ends in `*`, which is the one parameter. */
   params?: z.ZodObject;
   /** Parameters of the query, where the route reads them itself. */
   query?: z.ZodObject;

@@ -9,8 +9,8 @@ export interface PageFile {
 }
 
 /**
- * Nothing but this server is asked for anything, whatever the document says. Swagger UI needs data: for the symbols in its style
- * sheet, and sets styles of elements by script, which a policy for styles does not forbid.
+ * Nothing but this server is asked for anything, whatever the document says. Swagger UI needs data: for the
+ * symbols in its style sheet. It sets styles of elements by script, which a policy for styles allows.
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
@@ -42,7 +42,7 @@ export const PAGE = `<!doctype html>
 </html>
 `;
 
-/** A token that is given under Authorize is also sent for the document, which then shows the models that it may use. */
+/** A token that is given under Authorize is also sent for the document, which then shows its models. */
 const START = `let token;
 const again = () => ({
   statePlugins: {
@@ -88,7 +88,7 @@ const OF_SWAGGER_UI: Readonly<Record<string, string>> = {
   'favicon-32x32.png': 'image/png',
 };
 
-/** A file of the page by its name; undefined for one that it does not have. Read from the package each time: it is rarely asked. */
+/** A file of the page by its name; undefined for one that it does not have. Read each time: few ask. */
 export async function pageFile(name: string): Promise<PageFile | undefined> {
   if (name === 'start.js') return { type: 'text/javascript; charset=utf-8', body: START };
   const type = Object.hasOwn(OF_SWAGGER_UI, name) ? OF_SWAGGER_UI[name] : undefined;

@@ -47,8 +47,8 @@ const NO_CONTENT = 204;
 const PARAMETER = /:([A-Za-z]\w*)|\*/g;
 
 /**
- * The document of a server's routes, from the schemas that validate their requests and what each says of itself
- * (`config.doc`). Pure. Routes without a `doc` are left out.
+ * The document of a server's routes, from the schemas that validate their requests and what each says of
+ * itself (`config.doc`). Pure. Routes without a `doc` are left out.
  */
 export function makeDocument(routes: readonly NotedRoute[], facts: DocumentFacts): OpenapiDocument {
   const components = new SchemaComponents();
@@ -134,8 +134,8 @@ function capital(method: string): string {
 }
 
 /**
- * Who may ask. Where no token is asked for, one is still taken: the same client then works with servers that ask. Scopes are
- * the roles that OpenAPI 3.1 allows there.
+ * Who may ask. Where no token is asked for, one is still taken: the same client then works with servers that
+ * ask. Scopes are the roles that OpenAPI 3.1 allows there.
  */
 function securityOf(access: RouteAccess, tokens: boolean): JsonSchema[] {
   if (access === 'open') return [];

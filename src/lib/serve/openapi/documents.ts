@@ -19,7 +19,7 @@ interface Look {
   texts: Map<string, string>;
 }
 
-/** The models that a caller may be told of: those that its token may use; none before it has said who it is. */
+/** The models that a caller may be told of: those that its token may use; none where it sent no token. */
 export function modelsFor<Model extends { name: string }>(caller: Caller, served: readonly Model[]): Model[] {
   if (caller === UNKNOWN) return [];
   return served.filter(({ name }) => caller.models === undefined || caller.models.includes(name));
@@ -41,8 +41,8 @@ export class Documents {
   }
 
   /**
-   * The document for a caller, as JSON: the models that it may use are those that workers serve now, at most a second ago.
-   * Without models for a caller who has not said who it is, and while Redis is away.
+   * The document for a caller, as JSON, with the models that it may use of those that workers serve, as of a
+   * second ago at most. It has no models where a token is needed and none was sent, and while Redis is away.
    */
   async textFor(caller: Caller): Promise<string> {
     const look = this.look();

@@ -10,8 +10,8 @@ export class SchemaComponents {
   readonly schemas: Record<string, JsonSchema> = {};
 
   /**
-   * @param way `input` for what is read: defaults may be left out. `output` for what is written: fields may be added later, so
-   *   objects are open.
+   * @param way `input` for what is read: defaults may be left out. `output` for what is written: fields may be
+   *   added later, so objects are open.
    */
   of(schema: z.ZodType | JsonSchema, way: 'input' | 'output'): JsonSchema {
     if (!(schema instanceof z.ZodType)) return schema;

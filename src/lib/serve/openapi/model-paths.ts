@@ -20,8 +20,8 @@ interface Media {
 }
 
 /**
- * The document with a path for each model that says what this model takes and gives, and an example of a job for each. Pure;
- * the document given is not changed.
+ * The document with a path for each model that says what this model takes and gives, and an example of a job
+ * for each. Pure; the document given is not changed.
  * @param models in the order of their names
  */
 export function withModels(document: OpenapiDocument, models: readonly ModelSignature[]): OpenapiDocument {

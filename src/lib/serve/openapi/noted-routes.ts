@@ -23,7 +23,7 @@ interface RouteSchema {
   hide?: boolean;
 }
 
-/** Notes the routes that are added from now on, for the document. Those that answer HEAD and OPTIONS come by themselves. */
+/** Notes the routes that are added from now on, without those for HEAD, which GET implies. */
 export function noteRoutes(app: App): readonly NotedRoute[] {
   const routes: NotedRoute[] = [];
   app.addHook('onRoute', ({ method, url, config = {}, schema }) => {

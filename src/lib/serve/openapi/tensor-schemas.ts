@@ -9,8 +9,8 @@ const MOST_ELEMENTS = 128;
 const WIDE_TYPES: readonly DataType[] = ['int64', 'uint64'];
 
 /**
- * What `POST /v2/models/<model>/infer` takes as JSON. Undefined where an input is FP16, which JSON cannot hold: the request
- * then has binary tensors.
+ * What `POST /v2/models/<model>/infer` takes as JSON. Undefined where an input is FP16, which JSON cannot
+ * hold: the request then has binary tensors.
  */
 export function inferRequestSchema(signature: ModelSignature): JsonSchema | undefined {
   const { name, inputs, outputs } = signature;
@@ -29,7 +29,9 @@ export function inferRequestSchema(signature: ModelSignature): JsonSchema | unde
         minItems: Math.max(1, required.length),
         maxItems: inputs.length,
         items: oneOf(inputs.map((input, i) => inputSchema(input, shapes[i] as number[], signature))),
-        ...(inputs.length === 1 ? {} : { allOf: required.map((input) => ({ contains: named(input) })) }),
+        ...(inputs.length === 1 || required.length === 0
+          ? {}
+          : { allOf: required.map((input) => ({ contains: named(input) })) }),
       },
       outputs: {
         type: 'array',
@@ -155,7 +157,7 @@ const ANY_TENSOR: JsonSchema = {
   },
 };
 
-/** Components of the document: requests and answers of any model, and what those of single models refer to. */
+/** Components of the document: bodies of any model, and what those of single models refer to. */
 export const TENSOR_COMPONENTS: Readonly<Record<string, JsonSchema>> = {
   InferRequest: {
     type: 'object',
