@@ -124,7 +124,7 @@ function operationOf(
 }
 
 /** `/v1/jobs/:id` as `/v1/jobs/{id}`. The rest of an address (`*`) has the name of its one parameter. */
-export function pathOf(url: string, { params }: Pick<RouteDoc, 'params'>): string {
+function pathOf(url: string, { params }: Pick<RouteDoc, 'params'>): string {
   const [rest = 'rest'] = Object.keys(params?.shape ?? {});
   return url.replace(PARAMETER, (_, name: string | undefined) => `{${name ?? rest}}`);
 }

@@ -11,7 +11,7 @@ interface HeaderDoc {
 const SECONDS: JsonSchema = { type: 'integer', minimum: 1, maximum: 60 };
 
 /** Headers of requests, as parameters of the document. */
-export const REQUEST_HEADERS: Readonly<Record<RequestHeader, HeaderDoc>> = {
+const REQUEST_HEADERS: Readonly<Record<RequestHeader, HeaderDoc>> = {
   prefer: {
     name: 'Prefer',
     description:
