@@ -1,4 +1,5 @@
 import { badInput, type InferError } from '../core/errors.js';
+import { NPY_MAGIC } from '../core/npy-bytes.js';
 import { fromHalf, type NumericArray, type NumericType } from '../model/elements.js';
 import { ARRAYS } from '../model/layout.js';
 import { elementCount } from '../model/tensor.js';
@@ -14,7 +15,6 @@ export interface NpyHeader {
   shape: number[];
 }
 
-export const NPY_MAGIC = Buffer.from('\x93NUMPY', 'latin1');
 /** NumPy itself refuses longer headers (`max_header_size`); a real one has about 80 bytes. */
 const HEADER_MAX = 10_000;
 /** NumPy's own limit since version 2; before, it was 32. */

@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { badInput } from '../core/errors.js';
+import { NPY_MAGIC } from '../core/npy-bytes.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import { foreign, foreignData, foreignTable, MAGIC_BYTES } from './foreign.js';
-import { NPY_MAGIC } from './npy-header.js';
 
 export type InputFormat = 'json' | 'ndjson' | 'npy';
 

@@ -1,5 +1,5 @@
 import { InferError } from '../../../core/errors.js';
-import { NPY_MAGIC } from '../../../input/npy-header.js';
+import { npyHeader } from '../../../core/npy-bytes.js';
 import type { DataType, Payload } from '../../../model/tensor.js';
 
 /** NumPy's names of types, little endian. */
@@ -18,10 +18,6 @@ const DESCR: Readonly<Record<Exclude<DataType, 'string'>, string>> = {
   float64: '<f8',
 };
 
-const ALIGNED = 64;
-/** Magic, version and length of the header. */
-const BEFORE_HEADER = 10;
-
 /**
  * The one dense output of a result as an `.npy` file, rows first.
  * @returns the header and the values, uncopied
@@ -37,16 +33,7 @@ export function npyParts({ tensors, rows }: Payload): Uint8Array[] {
   if (type === 'string') throw noNpy(`output ${name} is text`);
   if (shapes !== undefined) throw noNpy(`rows of output ${name} differ in shape`);
   const dims = shared ? shape : [rows, ...shape];
-  const tuple = dims.length === 1 ? `(${dims[0]},)` : `(${dims.join(', ')})`;
-  const text = `{'descr': '${DESCR[type]}', 'fortran_order': False, 'shape': ${tuple}, }`;
-  const whole = Math.ceil((BEFORE_HEADER + text.length + 1) / ALIGNED) * ALIGNED;
-  const header = Buffer.alloc(whole, ' ');
-  NPY_MAGIC.copy(header);
-  header.set([1, 0], NPY_MAGIC.length);
-  header.writeUInt16LE(whole - BEFORE_HEADER, NPY_MAGIC.length + 2);
-  header.write(text, BEFORE_HEADER, 'latin1');
-  header.write('\n', whole - 1, 'latin1');
-  return [header, data];
+  return [npyHeader(DESCR[type], dims), data];
 }
 
 function noNpy(why: string): InferError {

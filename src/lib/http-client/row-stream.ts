@@ -1,0 +1,114 @@
+import type { RowResult } from '../client/submit-rows.js';
+import { untilAborted } from '../core/bounded.js';
+import type { FailureRecord } from '../core/errors.js';
+import type { HttpCall } from './call.js';
+import { jsonText } from './input-body.js';
+
+/** Rows are sent in pieces of about so many characters, or after so many ms. */
+const PIECE_CHARS = 65_536;
+const PIECE_MS = 1000;
+
+/** Rows on their way to the gateway, a line of JSON each, made as they are sent. */
+export class RowSource {
+  /** What the source of rows threw, or a row that JSON cannot hold. */
+  fault: { error: unknown } | undefined;
+  private begun = false;
+
+  constructor(
+    private readonly rows: Iterable<unknown> | AsyncIterable<unknown>,
+    private readonly call: HttpCall,
+  ) {}
+
+  /** Whether the rows can be sent from the first one on. A list can at any time, anything else until it was read. */
+  get repeatable(): boolean {
+    return this.fault === undefined && (Array.isArray(this.rows) || !this.begun);
+  }
+
+  /** The body of one attempt. */
+  open(): ReadableStream<Uint8Array> {
+    const pieces = this.pieces();
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const step = await pieces.next();
+          if (step.done === true) controller.close();
+          else controller.enqueue(step.value);
+        },
+        cancel: async () => {
+          // The source may be waiting for its next row: then it ends after that.
+          void pieces.return(undefined).catch(() => undefined);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  private async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    const encoder = new TextEncoder();
+    this.begun = true;
+    let [text, row, sentAt] = ['', 0, performance.now()];
+    try {
+      this.call.waitsForRows(true);
+      for await (const value of untilAborted(this.rows, this.call.signal)) {
+        this.call.waitsForRows(false);
+        row += 1;
+        text += `${jsonText(value, `row ${row}`)}\n`;
+        if (text.length >= PIECE_CHARS || performance.now() - sentAt >= PIECE_MS) {
+          yield encoder.encode(text);
+          [text, sentAt] = ['', performance.now()];
+        }
+        this.call.waitsForRows(true);
+      }
+      this.call.waitsForRows(false);
+      if (text !== '') yield encoder.encode(text);
+    } catch (error) {
+      this.fault = { error };
+      throw error;
+    } finally {
+      this.call.waitsForRows(false);
+    }
+  }
+}
+
+/**
+ * The lines of a body as they come; a last line without its end is none.
+ * @param step awaits one read, within the reader's limits
+ */
+export async function* linesOf(
+  body: ReadableStream<Uint8Array>,
+  step: <T>(read: () => Promise<T>) => Promise<T>,
+): AsyncGenerator<string, void, undefined> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = '';
+  try {
+    for (;;) {
+      const { done, value } = await step(() => reader.read());
+      if (done) return;
+      const text = decoder.decode(value, { stream: true });
+      let from = 0;
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+        yield rest + text.slice(from, end);
+        [rest, from] = ['', end + 1];
+      }
+      rest += text.slice(from);
+    }
+  } finally {
+    // Ends the request where its answer was not read to the end.
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** One line of a result. @param mayFail whether some row has failed: only then `{"error": …}` is not a value */
+export function rowResult(line: string, row: number, mayFail: boolean): RowResult {
+  const value = JSON.parse(line) as unknown;
+  const error = mayFail ? failureIn(value) : undefined;
+  return error === undefined ? { row, value } : { row, error };
+}
+
+function failureIn(value: unknown): FailureRecord | undefined {
+  if (typeof value !== 'object' || value === null || Object.keys(value).join() !== 'error') return undefined;
+  const { error } = value as { error: unknown };
+  const { code, message } = (error ?? {}) as Record<string, unknown>;
+  return typeof code === 'string' && typeof message === 'string' ? (error as FailureRecord) : undefined;
+}
