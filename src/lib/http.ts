@@ -1,5 +1,6 @@
 /**
- * infer for programs without access to Redis: a client of `infer serve`. It loads no Redis client and no ONNX Runtime.
+ * infer for programs without access to Redis: a client of `infer serve`, which loads no Redis client and no
+ * ONNX Runtime.
  *
  *   import { InferHttp } from 'infer-queue/http';
  *   const infer = new InferHttp({ url: 'http://127.0.0.1:8000' });

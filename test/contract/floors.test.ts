@@ -87,6 +87,8 @@ describe('the architecture rules', () => {
     ],
     ['worker on the register', 'worker/a.ts', "import { x } from '../queue/registry.js';", /consumer's port/],
     ['the library entry inside', 'worker/a.ts', "import { x } from '../index.js';", /library entry/],
+    ['the client of a gateway inside', 'worker/a.ts', "import { x } from '../http.js';", /library entry/],
+    ['a client of a gateway in a command', 'http.ts', "export * from './cli/a.js';", /ends at floor 6/],
     ['the library showing the terminal', 'index.ts', "export * from './cli/a.js';", /ends at floor 5/],
     ['a folder without a floor', 'stuff/a.ts', '', /no floor/],
     ['a file without a floor', 'a.ts', '', /no floor/],
@@ -187,6 +189,7 @@ describe('code within the architecture rules', () => {
     ['a command', 'src/commands/redis/status.ts', "import { x } from '../../lib/cli/base-command.js';"],
     ['a topic of commands', 'src/commands/redis/index.ts', ''],
     ['the library entry', 'src/lib/index.ts', "export { x } from './client/a.js';"],
+    ['the client of a gateway', 'src/lib/http.ts', "export { x } from './http-client/a.js';"],
     ['the ports of a worker', 'src/lib/worker/a.ts', "import { x } from '../queue/broker/consumer-port.js';"],
     [
       'the implementations of those ports',

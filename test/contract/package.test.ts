@@ -93,6 +93,8 @@ describe('the npm package', () => {
       'dist/cli/THIRD_PARTY_LICENCES.txt',
       'dist/lib/index.js',
       'dist/lib/index.d.ts',
+      'dist/lib/http.js',
+      'dist/lib/http.d.ts',
       'dist/lib/model/runner-main.js',
       'oclif.manifest.json',
     ];

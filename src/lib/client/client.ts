@@ -15,7 +15,7 @@ import { connectLike } from '../redis/connect.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { Answers } from './answers.js';
-import { type ClientConfig, type Connections, configOf, openConnections } from './connections.js';
+import { type ClientConfig, type Connections, configOf, openConnections, openWithin } from './connections.js';
 import { groupChunks } from './group-reader.js';
 import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
@@ -108,8 +108,8 @@ export class InferClient {
    * A client configured by the environment and the configuration file, which `options` override; if no Redis
    * is configured and none runs on the default address, infer's own private server is started.
    */
-  static async connect(options: ConnectOptions = {}): Promise<InferClient> {
-    return InferClient.open(await configOf(options), 'worker');
+  static connect(options: ConnectOptions = {}): Promise<InferClient> {
+    return openWithin(options, async () => InferClient.open(await configOf(options), 'worker'));
   }
 
   /** @throws InferError REDIS_… (69, 77) naming the server and the fix. */
@@ -272,9 +272,13 @@ export class InferClient {
   }
 
   /** Chunks of a group in input order, fetched as they are read; limits apply to each fetch. */
-  groupChunks(group: GroupRecord, limits: WaitOptions = {}): AsyncGenerator<GroupChunk> {
+  async *groupChunks(group: GroupRecord, limits: WaitOptions = {}): AsyncGenerator<GroupChunk> {
     const step = <T>(work: Promise<T>) => this.limited(limits, () => work);
-    return groupChunks(this.redis, this.config.prefix, group, this.connections.results, this.form, step);
+    const { redis, config, connections, form } = this;
+    for await (const chunk of groupChunks(redis, config.prefix, group, connections.results, form, step)) {
+      limits.signal?.throwIfAborted();
+      yield chunk;
+    }
   }
 
   /** Whether an id belongs to a job or a group, and in which queue. @throws InferError JOB_UNKNOWN (66). */

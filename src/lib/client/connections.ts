@@ -1,5 +1,7 @@
 import { loadSettings } from '../config/load.js';
-import { settledWithin } from '../core/bounded.js';
+import { bounded, settledWithin, type WaitLimits } from '../core/bounded.js';
+import { InferError } from '../core/errors.js';
+import { formatDuration } from '../core/units.js';
 import { packageRoot } from '../model/package-root.js';
 import type { ValueForm } from '../model/rows.js';
 import { DataWatch } from '../queue/broker/data-watch.js';
@@ -36,6 +38,27 @@ export async function configOf(options: ConnectOptions): Promise<ClientConfig> {
   const { prefix, modelsDir, resultTtl, operator } = loaded.values;
   const redis = connectionSettings(loaded, true);
   return { ...options, prefix, modelsDir, resultTtl, operator, redis, resultRedis: resultSettings(loaded) };
+}
+
+/**
+ * Opens a client within the caller's limits. One that is open only after that is closed again.
+ * @throws InferError REDIS_TIMEOUT (69); the signal's reason.
+ */
+export function openWithin<T extends { close(): Promise<void> }>(
+  limits: WaitLimits,
+  open: () => Promise<T>,
+): Promise<T> {
+  const work = async (over: AbortSignal): Promise<T> => {
+    const client = await open();
+    if (over.aborted) await client.close();
+    return client;
+  };
+  return bounded(work, limits, () => {
+    const given = `(given up after ${formatDuration(limits.timeoutMs ?? 0)})`;
+    return new InferError('REDIS_TIMEOUT', `the connection to Redis was not ready in time ${given}`, {
+      hint: 'infer doctor tells what Redis answers',
+    });
+  });
 }
 
 /** The connections of a client. */

@@ -77,6 +77,8 @@ async function* resultsOf(client: RowsClient, id: string, wait: WaitOptions = {}
   for await (const piece of client.groupChunks(await client.waitGroup(id, wait), wait)) {
     const failed = new Set(piece.failedRows);
     for (let at = 0; at < piece.rows; at++) {
+      // Chunks that were fetched before need no more of Redis.
+      wait.signal?.throwIfAborted();
       const row = piece.firstRow + at;
       const value = piece.values?.[at];
       if (piece.values === undefined) yield { row, ...(piece.error ? { error: piece.error } : {}) };

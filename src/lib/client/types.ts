@@ -154,4 +154,8 @@ export interface ConnectOptions {
    * (`json`) as text, so that JSON.stringify loses nothing.
    */
   values?: ValueForm | undefined;
+  /** Time out after this many ms: REDIS_TIMEOUT [only the time limit of a connection]. */
+  timeoutMs?: number | undefined;
+  /** Ends the call, which then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }

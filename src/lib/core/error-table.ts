@@ -1,6 +1,7 @@
 import type { ErrorFacts, Trait } from './error-codes/facts.js';
 import { HOST_ERRORS } from './error-codes/host.js';
 import { HTTP_ERRORS, SERVE_ERRORS } from './error-codes/http.js';
+import { HTTP_CLIENT_ERRORS } from './error-codes/http-client.js';
 import { INPUT_ERRORS } from './error-codes/input.js';
 import { JOB_ERRORS } from './error-codes/jobs.js';
 import { MODEL_ERRORS } from './error-codes/models.js';
@@ -21,6 +22,7 @@ export const ERROR_TOPICS = {
   'Workers and the host': HOST_ERRORS,
   'HTTP requests': HTTP_ERRORS,
   'Serving HTTP': SERVE_ERRORS,
+  'Calling a gateway': HTTP_CLIENT_ERRORS,
 } as const;
 
 /** THE table of errors: what every code means for shells, HTTP, retries and people. */
@@ -34,6 +36,7 @@ export const ERRORS = {
   ...HOST_ERRORS,
   ...HTTP_ERRORS,
   ...SERVE_ERRORS,
+  ...HTTP_CLIENT_ERRORS,
 } as const satisfies Readonly<Record<string, ErrorFacts>>;
 
 /** The codes of this release. */

@@ -3,7 +3,7 @@ import { InferError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import { formatDuration } from '../core/units.js';
 
-/** What one call of a method is waiting for, whatever requests it makes. It decides the error of a timeout. */
+/** What one call of a method waits for, whatever requests it makes: that decides the error of a timeout. */
 export class HttpCall {
   /** A job or group that the gateway may have. */
   private sent: string | undefined;
@@ -80,8 +80,8 @@ export class HttpCall {
 /**
  * Runs a call within the caller's limits, whatever hangs.
  * @param graceMs what the call may take beyond its limit, for the last answer of a wait
- * @throws InferError HTTP_TIMEOUT or HTTP_UNREACHABLE; WAIT_TIMEOUT for a job that the gateway has; ROWS_TIMEOUT
- *   where the caller's rows were late; the signal's reason.
+ * @throws InferError HTTP_TIMEOUT or HTTP_UNREACHABLE; WAIT_TIMEOUT for a job that the gateway has;
+ *   ROWS_TIMEOUT where the caller's rows were late; the signal's reason.
  */
 export async function limitedCall<T>(
   { timeoutMs, signal }: WaitLimits,

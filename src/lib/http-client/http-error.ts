@@ -13,7 +13,7 @@ interface Refused {
   retryable: boolean;
 }
 
-/** A request that the gateway refused, or that got no answer. `code`, `message` and `hint` are the gateway's. */
+/** A request that the gateway refused, or did not answer. `code`, `message` and `hint` are the gateway's. */
 export class HttpError extends InferError {
   /** Status of the answer; undefined when there was none. */
   readonly status: number | undefined;
@@ -60,13 +60,13 @@ const NOT_SENT: ReadonlySet<string> = new Set([
 ]);
 const TLS_FAILURE = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO$)/;
 
-/** What became of a request that `fetch` gave no answer to, or whose answer broke off. @param base of the gateway */
+/** The error of a request without an answer, or with half of one. @param base address of the gateway */
 export function noAnswer(thrown: unknown, base: string): HttpError {
   const cause = (thrown as { cause?: { code?: unknown; message?: unknown } }).cause;
   const code = typeof cause?.code === 'string' ? cause.code : undefined;
   if (code !== undefined && TLS_FAILURE.test(code)) {
     const error = new InferError('HTTP_TLS', `no TLS connection to ${base}: ${code}`, {
-      hint: 'NODE_EXTRA_CA_CERTS names the file of an authority that Node does not know; an http address takes no https',
+      hint: 'name the file of your certificate authority in NODE_EXTRA_CA_CERTS; check the scheme and port',
       cause: thrown,
     });
     return new HttpError(error, { mayBeDone: false, retryable: false });
@@ -97,8 +97,8 @@ export function refusal(response: Response, text: string, base: string): HttpErr
   if (problem !== undefined) {
     const error = InferError.of(problem.failure);
     const { retryable, fault } = error.facts;
-    // A job that failed is answered like a request that failed, and its failure stays. Without a worker it would be waited
-    // for long: the caller decides that.
+    // A job that failed is answered like a request that failed, and stays failed. A worker may be missing for
+    // long: the caller decides whether to wait for one.
     const temporary = retryable && (fault === 'caller' || fault === 'broker') && error.code !== 'NO_WORKERS';
     return new HttpError(error, {
       status,

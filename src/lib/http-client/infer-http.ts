@@ -36,10 +36,11 @@ export interface HttpRows extends HttpSubmitted {
 }
 
 /**
- * Submits work to `infer serve` and fetches results: what `InferClient` does, for programs without access to Redis.
+ * Submits work to `infer serve` and fetches results: what `InferClient` does, for programs without access to
+ * Redis.
  *
- * Every method takes `timeoutMs` and `signal`, which apply to the whole call. Requests that failed are sent
- * again, where that cannot do the same thing twice: every submit has an id, so it cannot.
+ * Every method takes `timeoutMs` and `signal`, which apply to the whole call. A request that failed is sent
+ * again unless that could do the same thing twice; every submit has an id, so it cannot.
  */
 export class InferHttp {
   private readonly transport: Transport;
@@ -54,7 +55,8 @@ export class InferHttp {
   /**
    * Submits one job and waits for its end. A job that failed is returned, not thrown.
    * @param input an array of numbers, nested arrays, named inputs, or a typed array, which goes as its bytes
-   * @throws InferError WAIT_TIMEOUT (75) when the time is up: the job continues; NO_WORKERS (69): nothing was queued.
+   * @throws InferError WAIT_TIMEOUT (75) when the time is up: the job continues; NO_WORKERS (69): nothing was
+   *   queued.
    */
   async run(input: unknown, options: HttpSubmitOptions & WaitOptions = {}): Promise<HttpJob> {
     const id = newId(options);
@@ -83,8 +85,8 @@ export class InferHttp {
 
   /**
    * Submits any number of rows, sent as they come, in flat memory: one row is a job, more are a group.
-   * @throws InferError INPUT_… naming the row; ROWS_TIMEOUT when the next row was late; what the source of rows throws. What
-   *   was sent before is cancelled.
+   * @throws InferError INPUT_… naming the row; ROWS_TIMEOUT when the next row was late; what the source of
+   *   rows throws. What was sent before is cancelled.
    */
   async submitRows(
     rows: Iterable<unknown> | AsyncIterable<unknown>,
@@ -104,12 +106,15 @@ export class InferHttp {
     return { ...sent, results: (limits) => this.rows(sent.id, limits) };
   }
 
-  /** A job or group as it stands, with the result of a job that has one. @throws InferError JOB_UNKNOWN (66). */
+  /** A job or group as it stands, and the result of a job that has one. @throws InferError JOB_UNKNOWN (66). */
   result(id: string, limits: WaitLimits = {}): Promise<HttpJob> {
     return this.limited(limits, (call) => this.read(call, id));
   }
 
-  /** Position, ETA and reason of a job that has not started; undefined when it has. @throws InferError JOB_UNKNOWN (66). */
+  /**
+   * Position, ETA and reason of a job that has not started; undefined when it has.
+   * @throws InferError JOB_UNKNOWN (66).
+   */
   async place(id: string, limits: WaitLimits = {}): Promise<JobPlace | undefined> {
     const { position = null, eta = null, noEta = null, why } = await this.result(id, limits);
     return why === undefined ? undefined : { position, eta, noEta, why };
@@ -121,28 +126,31 @@ export class InferHttp {
   }
 
   /**
-   * Waits until a job or group has ended, then yields its rows in input order as they arrive, in flat memory. With
-   * `partial` it does not wait, and rows that are not done have the error NOT_ENDED. `timeoutMs` applies to the wait and
-   * to each read.
-   * @throws InferError of the job when no row has a result; RESULT_EXPIRED (66), WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
+   * Waits until a job or group has ended, then yields its rows in input order as they arrive, in flat memory.
+   * With `partial` it does not wait, and rows that are not done have the error NOT_ENDED. `timeoutMs` applies
+   * to the wait and to each read.
+   * @throws InferError of the job when no row has a result; RESULT_EXPIRED (66), WAIT_TIMEOUT (75),
+   *   JOB_UNKNOWN (66).
    */
-  rows(id: string, options: ResultOptions = {}): AsyncGenerator<RowResult, void, undefined> {
+  async *rows(id: string, options: ResultOptions = {}): AsyncGenerator<RowResult, void, undefined> {
     const limits = this.limitsOf(options);
     const wait = () => this.wait(id, limits);
-    return resultRows(this.transport, `${jobPath(id)}/result?partial=true`, { ...options, ...limits }, wait);
+    const path = `${jobPath(id)}/result?partial=true`;
+    yield* resultRows(this.transport, path, { ...options, ...limits }, wait);
   }
 
   /**
-   * Yields what happens to a job or group, from how it stands now to its end; a lost connection is made again.
+   * Yields what happens to a job or group, from how it stands now to its end. A connection that is lost is
+   * opened again.
    * `timeoutMs` applies to all of it. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
    */
-  events(id: string, limits: WaitLimits = {}): AsyncGenerator<HttpJobEvent, void, undefined> {
-    return jobEvents(this.transport, `${jobPath(id)}/events`, id, this.limitsOf(limits));
+  async *events(id: string, limits: WaitLimits = {}): AsyncGenerator<HttpJobEvent, void, undefined> {
+    yield* jobEvents(this.transport, `${jobPath(id)}/events`, id, this.limitsOf(limits));
   }
 
   /**
-   * Cancels a job or a whole group: a waiting one at once, a running one when its runner has stopped it. What has ended does
-   * not change. Returns the resulting state. @throws InferError JOB_UNKNOWN (66).
+   * Cancels a job or a whole group: a waiting one at once, a running one when its runner has stopped it. What
+   * has ended does not change. Returns the resulting state. @throws InferError JOB_UNKNOWN (66).
    */
   cancel(id: string, limits: WaitLimits = {}): Promise<string> {
     return this.limited(limits, async (call) => {
@@ -167,7 +175,10 @@ export class InferHttp {
     });
   }
 
-  /** Deletes input, result and record of a job or group; what has not ended is cancelled first. @throws InferError JOB_UNKNOWN (66). */
+  /**
+   * Deletes input, result and record of a job or group; what has not ended is cancelled first.
+   * @throws InferError JOB_UNKNOWN (66).
+   */
   delete(id: string, limits: WaitLimits = {}): Promise<void> {
     return this.limited(limits, async (call) => {
       const request = { method: 'DELETE', path: jobPath(id), idempotent: true } as const;
@@ -271,5 +282,7 @@ function newId({ id }: HttpSubmitOptions): string {
 /** @throws InferError JOB_UNKNOWN (66) for what is no part of an address: `..` leads elsewhere. */
 function jobPath(id: string): string {
   if (!/^\.{0,2}$|\p{Cs}/u.test(id)) return `/v1/jobs/${encodeURIComponent(id)}`;
-  throw new InferError('JOB_UNKNOWN', `no job or group '${printable(id)}'`, { hint: 'submit returns the id' });
+  throw new InferError('JOB_UNKNOWN', `no job or group '${printable(id)}'`, {
+    hint: 'submit returns the id',
+  });
 }

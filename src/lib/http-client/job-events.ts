@@ -11,7 +11,7 @@ const RECONNECT_MS = 3000;
 /** A server sends something every 15 s; a connection on which nothing comes for so long is dead. */
 const SILENT_MS = 60_000;
 /** Connections that may break one after another, without an event in between. */
-const MOST_BREAKS = 20;
+const MOST_BREAKS = 4;
 /** Events of which only the newest matters: one that says the same as the last is not told again. */
 const KINDS: ReadonlySet<string> = new Set(['state', 'position', 'progress', 'end']);
 
@@ -28,8 +28,8 @@ class StreamState {
 }
 
 /**
- * The events of a job until its end, over as many connections as that takes. Each begins with how things stand,
- * so none is missed that matters.
+ * The events of a job until its end, over as many connections as that takes. Each connection begins with how
+ * things stand, so no change is missed.
  * @throws InferError WAIT_TIMEOUT when the time is up, JOB_UNKNOWN; the signal's reason.
  */
 export async function* jobEvents(
@@ -38,25 +38,25 @@ export async function* jobEvents(
   id: string,
   { timeoutMs, signal }: WaitLimits,
 ): AsyncGenerator<HttpJobEvent, void, undefined> {
+  const state = new StreamState();
+  const told = new Map<string, string>();
   const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
   const within = <T>(work: (call: HttpCall) => Promise<T>): Promise<T> => {
     const leftMs = deadline - performance.now();
     const begin = (call: HttpCall) => {
-      call.waitsFor(id);
+      if (told.size > 0) call.waitsFor(id);
       return work(call);
     };
     return limitedCall({ timeoutMs: Number.isFinite(leftMs) ? leftMs : undefined, signal }, begin);
   };
-  const state = new StreamState();
-  const told = new Map<string, string>();
   for (let breaks = 0; ; ) {
     try {
       const response = await within((call) => open(transport, path, state, call));
       const step = <T>(read: () => Promise<T>) => within((call) => readStep(transport, read, call));
       for await (const { event, data } of eventsIn(response, state, step)) {
+        breaks = 0;
         if (!KINDS.has(event) || told.get(event) === data) continue;
         told.set(event, data);
-        breaks = 0;
         yield { event, data: JSON.parse(data) } as HttpJobEvent;
         if (event === 'end') return;
       }

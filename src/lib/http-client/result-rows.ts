@@ -15,8 +15,8 @@ export interface ResultOptions extends WaitLimits {
 const MOST_BREAKS = 4;
 
 /**
- * Rows of a result in input order, as they arrive. After a lost connection it goes on with the next row: results do not
- * change.
+ * Rows of a result in input order, as they arrive. After a lost connection it continues with the next row:
+ * results do not change.
  * @param wait waits until the job has ended
  */
 export async function* resultRows(
@@ -27,7 +27,8 @@ export async function* resultRows(
 ): AsyncGenerator<RowResult, void, undefined> {
   const { signal } = options;
   const isPartial = options.partial === true;
-  const request = { method: 'GET', path, headers: { accept: 'application/x-ndjson' }, idempotent: true } as const;
+  const headers = { accept: 'application/x-ndjson' };
+  const request = { method: 'GET', path, headers, idempotent: true } as const;
   const step = <T>(read: () => Promise<T>): Promise<T> =>
     limitedCall(options, async () =>
       read().catch((error: unknown) => {
@@ -36,13 +37,14 @@ export async function* resultRows(
     );
   for (let [done, breaks] = [0, 0]; ; ) {
     if (!isPartial) await wait();
-    const { status, headers, body } = await limitedCall(options, (call) => transport.stream(call, request));
-    if (status === 202 || body === null) {
+    const answer = await limitedCall(options, (call) => transport.stream(call, request));
+    const { body } = answer;
+    if (answer.status === 202 || body === null) {
       await body?.cancel();
       if (isPartial) return;
       continue; // It was retried in between.
     }
-    const mayFail = isPartial || headers.has('infer-failed-rows');
+    const mayFail = isPartial || answer.headers.has('infer-failed-rows');
     try {
       let row = 0;
       for await (const line of linesOf(body as ReadableStream<Uint8Array>, step)) {

@@ -19,7 +19,7 @@ export class RowSource {
     private readonly call: HttpCall,
   ) {}
 
-  /** Whether the rows can be sent from the first one on. A list can at any time, anything else until it was read. */
+  /** Whether the rows can be sent from the first one: a list always, anything else until it is read. */
   get repeatable(): boolean {
     return this.fault === undefined && (Array.isArray(this.rows) || !this.begun);
   }
@@ -99,7 +99,7 @@ export async function* linesOf(
   }
 }
 
-/** One line of a result. @param mayFail whether some row has failed: only then `{"error": …}` is not a value */
+/** One line of a result. @param mayFail some row has failed: otherwise `{"error": …}` is a value */
 export function rowResult(line: string, row: number, mayFail: boolean): RowResult {
   const value = JSON.parse(line) as unknown;
   const error = mayFail ? failureIn(value) : undefined;

@@ -58,7 +58,7 @@ export class Transport {
     this.headers = Object.fromEntries(own.map(([name, value]) => [name.toLowerCase(), value]));
   }
 
-  /** @throws HttpError with the gateway's code, HTTP_… when no gateway answers; the reason of the call's signal. */
+  /** @throws HttpError with the gateway's code, or HTTP_… when no gateway answers; the signal's reason. */
   json(call: HttpCall, request: HttpRequest): Promise<JsonAnswer> {
     return this.attempts(call, request, async (response) => {
       const { status, headers } = response;
@@ -97,7 +97,7 @@ export class Transport {
     }
   }
 
-  /** Retries of a call. One that waits for its job is worth more: a gateway that restarts is away for a while. */
+  /** Retries of a call; more for one that waits for its job, since a gateway takes a while to restart. */
   private most({ waits }: HttpCall): number {
     return waits && this.retries > 0 ? Math.max(this.retries, WAITING_RETRIES) : this.retries;
   }
@@ -165,7 +165,7 @@ function baseOf(given: string | URL): string {
   if (url === undefined || !isHttp || `${url.username}${url.password}${url.search}${url.hash}` !== '') {
     // Not shown: it may hold a password.
     throw new InferError('HTTP_URL', 'the address of the gateway is not an http or https address', {
-      hint: "write url: 'http://127.0.0.1:8000', with the base path, and without query and password; token has the token",
+      hint: "write url: 'http://127.0.0.1:8000', with its base path, without query; token takes the token",
     });
   }
   return url.origin + url.pathname.replace(/\/+$/, '');

@@ -5,7 +5,7 @@ import type { JobPlace } from '../deployment/place/job-place.js';
 
 /** Where the gateway is, and how to call it. */
 export interface HttpOptions {
-  /** Address of `infer serve`, with its base path: `http://127.0.0.1:8000`, `https://ml.example.com/infer`. */
+  /** Address of `infer serve` with its base path, such as `https://ml.example.com/infer`. */
   url: string | URL;
   /** Token, or what gives the one to use now; asked before each request [none]. */
   token?: string | (() => string | Promise<string>) | undefined;
@@ -76,7 +76,7 @@ export type HttpProgress = Pick<HttpJob, 'id' | 'rows'> &
 
 /**
  * What happens to a job or group. `state`: it has changed, or is tried again; `position`: where a job stands
- * that waits; `progress`: rows of a group that are done; `end`: the last event, with the result if it is small.
+ * that waits; `progress`: rows of a group that are done; `end`: the last one, with a result of up to 64 KiB.
  */
 export type HttpJobEvent =
   | { event: 'state'; data: HttpJob }

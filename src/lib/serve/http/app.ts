@@ -121,9 +121,7 @@ export function createApp(options: AppOptions): App {
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
   app.addHook('onRequest', async (request, reply) => {
     limitAnswer(request, reply, options.answerMs);
-    reply.header('x-request-id', request.id);
-    reply.header('x-content-type-options', 'nosniff');
-    reply.header('cache-control', 'no-store');
+    reply.headers(headersOf(request.id));
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -131,6 +129,11 @@ export function createApp(options: AppOptions): App {
   );
   app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   return app;
+}
+
+/** What every answer has, an error and a stream as well. */
+function headersOf(requestId: string): Record<string, string> {
+  return { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 }
 
 /** The caller's own id for its request, where it is one; it is in the answer and the log. */
@@ -173,6 +176,8 @@ function answerError(
     options.onFailure(error.cause ?? error, { id: request.id, route });
   }
   const form = request.routeOptions?.config?.errorForm ?? problemForm;
+  // An address that cannot be read is refused before any hook.
+  if (!reply.hasHeader('x-request-id')) reply.headers(headersOf(request.id));
   const { contentType, status = httpStatus, body } = form(error, pathOf(request), options.basePath);
   if (error instanceof Refusal) reply.headers(error.headers);
   lingerOver(request);
@@ -228,7 +233,12 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   const text = status.startsWith('431') ? 'the headers are too large' : 'what was sent is no HTTP request';
   const problem = problemOf(new InferError(code, text), '/');
   const body = JSON.stringify({ ...problem, status: Number.parseInt(status, 10) });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const headers = {
+    ...headersOf(randomUUID()),
+    'content-type': 'application/problem+json',
+    'content-length': String(Buffer.byteLength(body)),
+    connection: 'close',
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${body}`);
 }

@@ -1,13 +1,15 @@
-/** How long a job took, as its result tells. Milliseconds. */
+import type { FastifyReply } from 'fastify';
+
+/** How long a job took, as its result tells; of a group all is known but its parts. Milliseconds. */
 interface JobTiming {
-  queueMs: number;
-  runMs: number | null;
+  queueMs?: number;
+  runMs?: number | null;
   totalMs: number;
 }
 
 /**
- * Value of the header `Server-Timing` for an answer with a job: `queue` until its run began, `run` in the model, `total`
- * from submit to end, in milliseconds. Undefined for a job that no one has run.
+ * Value of the header `Server-Timing` for an answer with a job: `queue` until its run began, `run` in the model,
+ * `total` from submit to end, in milliseconds. Undefined for a job that no one has run.
  */
 export function serverTiming(timing: JobTiming | null | undefined): string | undefined {
   if (timing === null || timing === undefined) return undefined;
@@ -18,6 +20,12 @@ export function serverTiming(timing: JobTiming | null | undefined): string | und
     ['total', totalMs],
   ] as const;
   return parts
-    .flatMap(([name, ms]) => (ms === null ? [] : [`${name};dur=${Math.round(ms * 1000) / 1000}`]))
+    .flatMap(([name, ms]) => (ms === null || ms === undefined ? [] : [`${name};dur=${Math.round(ms * 1000) / 1000}`]))
     .join(', ');
+}
+
+/** Says in the answer how long its job took, where that is known. */
+export function tellTiming(reply: FastifyReply, timing: JobTiming | null | undefined): void {
+  const text = serverTiming(timing);
+  if (text !== undefined) reply.header('server-timing', text);
 }

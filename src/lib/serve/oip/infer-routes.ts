@@ -11,6 +11,7 @@ import { preferenceOf } from '../gateway/jobs/prefer.js';
 import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readBody } from '../http/body.js';
+import { tellTiming } from '../http/server-timing.js';
 import { acceptedEncoding, compress } from './compress.js';
 import { encodeAnswer } from './encode.js';
 import { oipErrorForm } from './error-form.js';
@@ -87,10 +88,7 @@ async function answer(
   const { contentType, headerLength, parts, length } = await encodeAnswer(head, tensors);
   reply.header('content-type', contentType);
   if (headerLength !== undefined) reply.header(HEADER, headerLength);
-  if (timing !== null) {
-    const { queueMs, runMs } = timing;
-    reply.header('server-timing', `queue;dur=${queueMs}${runMs === null ? '' : `, run;dur=${runMs}`}`);
-  }
+  tellTiming(reply, timing);
   reply.header('vary', 'accept-encoding');
   const encoding = acceptedEncoding(request.headers['accept-encoding']);
   const compressed = await compress(parts, length, encoding);

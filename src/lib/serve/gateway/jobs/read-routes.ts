@@ -11,6 +11,7 @@ import type { Payload } from '../../../model/tensor.js';
 import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App } from '../../http/app.js';
+import { tellTiming } from '../../http/server-timing.js';
 import { encodeAnswer } from '../../oip/encode.js';
 import { wireTensors } from '../../oip/output-tensors.js';
 import type { Gateway } from '../gateway.js';
@@ -21,7 +22,7 @@ import { READ_DOC, RESULT_DOC } from './job-docs.js';
 import { JOB, placedJson } from './job-json.js';
 import { npyParts } from './npy-form.js';
 import { patiently } from './patience.js';
-import { lookAt } from './visible.js';
+import { lookAt, timingOf } from './visible.js';
 
 const ASK_AGAIN_S = '1';
 const JSON_FORM = 'application/json';
@@ -58,6 +59,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
       if (gateway.draining.aborted) reply.header('connection', 'close');
+      tellTiming(reply, timingOf(found));
       return placedJson(gateway, found, { result: true });
     },
   );
@@ -84,6 +86,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
         reply.code(202).header('retry-after', ASK_AGAIN_S);
         return placedJson(gateway, found, { result: false });
       }
+      tellTiming(reply, timingOf(found));
       if (found.kind === 'group') return sendGroup(gateway, request, reply, found.group);
       return sendJob(gateway, request, reply, found, wantsPart);
     },

@@ -5,11 +5,12 @@ import { InferError } from '../../../core/errors.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App, ErrorForm } from '../../http/app.js';
 import { problemOf } from '../../http/problem.js';
+import { tellTiming } from '../../http/server-timing.js';
 import type { Gateway } from '../gateway.js';
 import { ID_PARAMS } from './fields.js';
 import { beginGroup, jsonListOf } from './group-form.js';
 import { RECIPE_ANSWER, RECIPE_DOC } from './job-docs.js';
-import { lookAt } from './visible.js';
+import { lookAt, timingOf } from './visible.js';
 
 /** An unknown id has a status, too: Celery says PENDING of it. */
 const recipeForm: ErrorForm = (error, path) => {
@@ -30,6 +31,7 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const found = await lookAt(gateway, request.caller, request.params.id, request.signal);
+      tellTiming(reply, timingOf(found));
       if (found.kind === 'job') {
         const { record, stored } = found;
         const status = wordOf(record);

@@ -10,6 +10,7 @@ import type { ModelSignature } from '../../../model/signature.js';
 import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
 import { streamBody } from '../../http/body.js';
+import { tellTiming } from '../../http/server-timing.js';
 import { type Admission, admit } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { cancelLeft } from './actor.js';
@@ -19,7 +20,7 @@ import { digestOf } from './idempotency.js';
 import { endedJson, placedJson, submittedGroupJson, submittedJson } from './job-json.js';
 import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
-import { lookAt, ownerOf, patienceMs } from './visible.js';
+import { lookAt, ownerOf, patienceMs, timingOf } from './visible.js';
 
 /** Milliseconds that writing a job to Redis may take; inputs may be large. */
 const SUBMIT_MS = 15_000;
@@ -111,6 +112,7 @@ async function submitOne(
       admission.submitted(job);
     });
     admission.over();
+    tellTiming(submitting.reply, result.timing);
     const job = endedJson(gateway, result, submitted);
     return { job, created: submitted?.duplicate !== true, ended: isEnded(job.state) };
   } catch (error) {
@@ -204,7 +206,8 @@ async function alreadyThere(
   return found(submitting, there);
 }
 
-async function found({ gateway }: Submitting, there: Found): Promise<Outcome> {
+async function found({ gateway, reply }: Submitting, there: Found): Promise<Outcome> {
+  tellTiming(reply, timingOf(there));
   const job = await placedJson(gateway, there, { result: true });
   return { job, created: false, ended: isEnded(job.state) };
 }

@@ -28,6 +28,13 @@ export function ownerOf(found: Found): string | undefined {
   return found.kind === 'job' ? found.record.owner : found.group.owner;
 }
 
+/** How long what has ended took, for `Server-Timing`. */
+export function timingOf(found: Found) {
+  if (found.kind === 'job') return found.record.meta;
+  const { submittedAt, finishedAt } = found.group;
+  return finishedAt === undefined ? undefined : { totalMs: Math.max(0, finishedAt - submittedAt) };
+}
+
 /**
  * What an id names, as it stands, if the caller may know of it: what belongs to someone else is as unknown as what is not there.
  * @throws InferError JOB_UNKNOWN (404); REDIS_… (503) within 5 s.
