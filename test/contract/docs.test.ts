@@ -252,7 +252,7 @@ describe('docs/architecture.md', () => {
   it('has the floors that the code follows', () => {
     const rows = [...text.matchAll(/^\| *(\d) *\| (.*?) *\|$/gm)];
     const told = rows.flatMap(([, floor, folders = '']) =>
-      [...folders.matchAll(/`(?:src\/)?(\w+)`/g)].map(([, folder]) => [folder, Number(floor)]),
+      [...folders.matchAll(/`(?:src\/)?([\w-]+)`/g)].map(([, folder]) => [folder, Number(floor)]),
     );
     expect(Object.fromEntries(told)).toEqual(FLOORS);
   });

@@ -12,8 +12,8 @@ import { type HttpCall, limitedCall } from './call.js';
 import { HttpError } from './http-error.js';
 import { inputBody, submitQuery } from './input-body.js';
 import { jobEvents } from './job-events.js';
-import { RowSource } from './row-stream.js';
 import { type ResultOptions, resultRows } from './result-rows.js';
+import { RowSource } from './row-stream.js';
 import { type HttpRequest, Transport } from './transport.js';
 import type { HttpJob, HttpJobEvent, HttpOptions, HttpSubmitOptions, HttpSubmitted } from './types.js';
 
@@ -159,7 +159,9 @@ export class InferHttp {
         return ((await this.transport.json(call, request)).body as HttpJob).state;
       } catch (error) {
         if (!(error instanceof HttpError) || error.code !== 'JOB_ENDED') throw error;
-        return (error.problem?.job as HttpJob).state;
+        const { state } = (error.problem?.job ?? {}) as Partial<HttpJob>;
+        if (state === undefined) throw error;
+        return state;
       }
     });
   }
@@ -262,11 +264,7 @@ export class InferHttp {
     return { timeoutMs, signal };
   }
 
-  private limited<T>(
-    limits: WaitLimits,
-    work: (call: HttpCall) => Promise<T>,
-    graceMs?: number,
-  ): Promise<T> {
+  private limited<T>(limits: WaitLimits, work: (call: HttpCall) => Promise<T>, graceMs?: number): Promise<T> {
     return limitedCall(this.limitsOf(limits), work, graceMs);
   }
 }

@@ -31,8 +31,7 @@ type TypedArray = ArrayBufferView & ArrayLike<number | bigint>;
 
 /** A typed array goes as its bytes (`.npy`), anything else as JSON. @throws InferError INPUT_JSON (65). */
 export function inputBody(input: unknown, options: HttpSubmitOptions): InputBody {
-  if (isTyped(input))
-    return { type: 'application/x-npy', query: submitQuery(options), body: npyOf(input) };
+  if (isTyped(input)) return { type: 'application/x-npy', query: submitQuery(options), body: npyOf(input) };
   return { type: 'application/json', query: '', body: jsonText({ ...fieldsOf(options), input }) };
 }
 

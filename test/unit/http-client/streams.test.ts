@@ -126,7 +126,10 @@ describe('events', () => {
       { event: 'end', data: DONE },
     ]);
     expect(gateway.seen.map(({ headers }) => headers['last-event-id'])).toEqual([undefined, '17', '17']);
-    expect(gateway.seen[0]).toMatchObject({ url: '/v1/jobs/a/events', headers: { accept: 'text/event-stream' } });
+    expect(gateway.seen[0]).toMatchObject({
+      url: '/v1/jobs/a/events',
+      headers: { accept: 'text/event-stream' },
+    });
   });
 
   it('are asked for again while the gateway restarts', async () => {

@@ -164,7 +164,11 @@ describe('a wait', () => {
   it('of a typed array of many rows fetches the result of its group', async () => {
     const group = { ...DONE, kind: 'group', rows: 2, rowsDone: 2, result: undefined };
     const gateway = await fakeGateway((request, response) =>
-      sendJson(response, request.method === 'PUT' ? 201 : 200, request.method === 'PUT' ? group : [{ y: 1 }, 2]),
+      sendJson(
+        response,
+        request.method === 'PUT' ? 201 : 200,
+        request.method === 'PUT' ? group : [{ y: 1 }, 2],
+      ),
     );
     expect(await gateway.client().run(new Float32Array(2))).toMatchObject({ result: [{ y: 1 }, 2] });
     expect(gateway.seen[1]?.url).toBe('/v1/jobs/a/result?partial=true');
@@ -220,7 +224,9 @@ describe('rows', () => {
     const gateway = await fakeGateway((request, response) => {
       if (request.method === 'PUT') return sendJson(response, 201, { ...JOB, kind: 'group', rows: 3 });
       if (!request.url.includes('/result')) return sendJson(response, 200, DONE);
-      response.writeHead(200, { 'content-type': 'application/x-ndjson' }).end('1\n{"error":{"code":"X","message":"y"}}\n');
+      response
+        .writeHead(200, { 'content-type': 'application/x-ndjson' })
+        .end('1\n{"error":{"code":"X","message":"y"}}\n');
     });
     async function* source() {
       yield [1, Number.NaN];
@@ -230,10 +236,7 @@ describe('rows', () => {
     const sent = await gateway.client().submitRows(source(), { id: 'a', model: 'm', priority: 3 });
     expect(sent).toMatchObject({ id: 'a', kind: 'group', rows: 3 });
     const [{ url, headers, body }] = gateway.seen as [Seen];
-    expect([url, headers['content-type']]).toEqual([
-      '/v1/jobs/a?model=m&priority=3',
-      'application/x-ndjson',
-    ]);
+    expect([url, headers['content-type']]).toEqual(['/v1/jobs/a?model=m&priority=3', 'application/x-ndjson']);
     expect(body.toString()).toBe('[1,"NaN"]\n[0.5]\n{"x":1}\n');
     const results = [];
     for await (const result of sent.results()) results.push(result);
@@ -303,7 +306,9 @@ describe('rows', () => {
       fakeGateway((_, response, nth) => (nth === 0 ? response.destroy() : sendJson(response, 201, JOB)));
     const list = await lost();
     expect(await list.client().submitRows([[1], [2]])).toMatchObject({ id: 'a' });
-    expect(list.seen.map(({ url, body }) => url + body)).toEqual(Array(2).fill(expect.stringMatching(/\[1\]\n\[2\]\n$/)));
+    expect(list.seen.map(({ url, body }) => url + body)).toEqual(
+      Array(2).fill(expect.stringMatching(/\[1\]\n\[2\]\n$/)),
+    );
     const stream = await lost();
     const once = [[1], [2]].values();
     await expect(stream.client().submitRows(once)).rejects.toMatchObject({ code: 'HTTP_UNREACHABLE' });

@@ -20,7 +20,9 @@ export function serverTiming(timing: JobTiming | null | undefined): string | und
     ['total', totalMs],
   ] as const;
   return parts
-    .flatMap(([name, ms]) => (ms === null || ms === undefined ? [] : [`${name};dur=${Math.round(ms * 1000) / 1000}`]))
+    .flatMap(([name, ms]) =>
+      ms === null || ms === undefined ? [] : [`${name};dur=${Math.round(ms * 1000) / 1000}`],
+    )
     .join(', ');
 }
 
