@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { InferHttp } from '../../../src/lib/http-client/infer-http.js';
 import type { HttpJobEvent } from '../../../src/lib/http-client/types.js';
-import { useInfer } from '../../support/cli.js';
+import { until, useInfer } from '../../support/cli.js';
 import { useRedis } from '../../support/redis.js';
 import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
 
@@ -92,8 +92,7 @@ describe('run', () => {
     const options = { model: 'slow', id: 'left-1', signal: leaves.signal, cancelOnAbort: true };
     const run = client().run(LONG, options);
     run.catch(() => undefined);
-    for (let seen = false; !seen; )
-      seen = await client().result('left-1').then(() => true, () => false);
+    await until(async () => client().result('left-1').catch(() => undefined));
     leaves.abort(new Error('left'));
     await expect(run).rejects.toThrow('left');
     expect((await client().wait('left-1', { timeoutMs: 20_000 })).state).toBe('cancelled');

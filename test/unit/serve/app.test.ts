@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -106,6 +107,10 @@ describe('an HTTP server', () => {
   it('gives each answer the id of its request: the caller’s own where it is one', async () => {
     const app = newApp();
     app.get('/', async () => 'ok');
+    app.get('/fails', async () => {
+      throw new TypeError('a bug');
+    });
+    app.get('/stream', async (_request, reply) => reply.send(Readable.from(['a', 'b'])));
     const { url } = await start(app);
     const idOf = async (given?: string) =>
       (await fetch(url, given === undefined ? {} : { headers: { 'X-Request-Id': given } })).headers.get(
@@ -116,6 +121,15 @@ describe('an HTTP server', () => {
     expect(made).toMatch(/^[0-9a-f-]{36}$/);
     for (const odd of ['a b', 'x'.repeat(200), '<script>'])
       expect(await idOf(odd)).toMatch(/^[0-9a-f-]{36}$/);
+    const headers = { 'X-Request-Id': 'trace-2' };
+    for (const address of ['/fails', '/none', '/%', '/stream', `/fails?${'q'.repeat(100)}`]) {
+      const answer = await fetch(url + address, { headers });
+      expect([address, answer.headers.get('x-request-id')]).toEqual([address, 'trace-2']);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      await answer.text();
+    }
+    const wrongMethod = await fetch(url, { method: 'PATCH', headers });
+    expect([wrongMethod.status, wrongMethod.headers.get('x-request-id')]).toEqual([405, 'trace-2']);
   });
 
   it('answers what is no request with a JSON error, and lives on', async () => {
@@ -125,6 +139,8 @@ describe('an HTTP server', () => {
     const garbage = await answerTo(port, 'hello\r\n\r\n');
     expect(garbage).toMatch(/^HTTP\/1\.1 400 /);
     expect(garbage).toContain('"code":"HTTP_REQUEST"');
+    expect(garbage).toMatch(/\r\nx-request-id: [0-9a-f-]{36}\r\n/);
+    expect(garbage).toMatch(/\r\ncontent-type: application\/problem\+json\r\n/);
     const bomb = await answerTo(port, `GET / HTTP/1.1\r\nHost: x\r\nX-Big: ${'a'.repeat(20_000)}\r\n\r\n`);
     expect(bomb).toMatch(/^HTTP\/1\.1 431 /);
     expect((await fetch(url)).status).toBe(200);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
+import { InferError } from '../../../src/lib/core/errors.js';
 import { askToken } from '../../../src/lib/serve/auth/ask-token.js';
 import { createApp } from '../../../src/lib/serve/http/app.js';
 import { readBody } from '../../../src/lib/serve/http/body.js';
@@ -25,6 +26,10 @@ async function watched() {
   app.post('/v1/jobs/:id', async (request) => ({
     size: (await readBody(request, { maxBytes: 1e6 })).length,
   }));
+  app.post('/v1/fails', async (request) => {
+    const body = await readBody(request, { maxBytes: 1e6 });
+    throw new InferError('INPUT_JSON', `what came: ${body} at ${request.url}`);
+  });
   app.get('/v1/never', () => new Promise(() => undefined));
   app.get('/v1/jobs/:id/events', (_request, reply) => {
     reply.hijack();
@@ -48,7 +53,10 @@ it('logs a line a request, with its route and without address, query, body or to
   await fetch(`${server.url}/v1/jobs/private-id?key=hidden`, { method: 'POST', headers, body });
   await fetch(`${server.url}/v1/jobs/private-id`, { method: 'POST', body: 'x' });
   await fetch(`${server.url}/healthz`);
-  const [done, refused, probe] = await until(async () => (lines().length === 3 ? lines() : undefined));
+  await fetch(`${server.url}/v1/fails?key=hidden`, { method: 'POST', headers, body });
+  const [done, refused, probe, failed] = await until(async () =>
+    lines().length === 4 ? lines() : undefined,
+  );
   expect(done).toMatchObject({
     level: 'info',
     msg: 'request',
@@ -64,6 +72,7 @@ it('logs a line a request, with its route and without address, query, body or to
   expect(refused).toMatchObject({ status: 401, code: 'TOKEN' });
   expect(refused).not.toHaveProperty('caller');
   expect(probe).toMatchObject({ level: 'debug', route: '/healthz' });
+  expect(failed).toMatchObject({ route: '/v1/fails', status: 400, code: 'INPUT_JSON', caller: 'web' });
   for (const hidden of ['private-id', 'hidden', 'payload-', 'secret'])
     expect(kept.text).not.toContain(hidden);
 });
@@ -116,6 +125,7 @@ it('waits for the requests under way and for no later one', async () => {
 
 it.each([
   [null, undefined],
+  [{ totalMs: 12 }, 'total;dur=12'],
   [{ queueMs: 4.1, runMs: 0.40009, totalMs: 5 }, 'queue;dur=4.1, run;dur=0.4, total;dur=5'],
   [{ queueMs: 4, runMs: null, totalMs: 5 }, 'queue;dur=4, total;dur=5'],
 ])('tells how long a job took: %j', (timing, text) => {
