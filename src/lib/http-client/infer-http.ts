@@ -60,7 +60,9 @@ export class InferHttp {
    */
   async run(input: unknown, options: HttpSubmitOptions & WaitOptions = {}): Promise<HttpJob> {
     const id = newId(options);
+    let begun = false;
     const work = async (call: HttpCall): Promise<HttpJob> => {
+      begun = true;
       const { type, query, body } = inputBody(input, options);
       const waitS = Math.floor(Math.min(call.leftMs, POLL_MS) / 1000);
       const headers = { 'content-type': type, ...(waitS > 0 ? { prefer: `wait=${waitS}` } : {}) };
@@ -70,7 +72,7 @@ export class InferHttp {
     try {
       return await this.limited(options, work, GRACE_MS);
     } catch (error) {
-      if (options.cancelOnAbort === true && options.signal?.aborted === true) void this.abandon(id);
+      if (begun && options.cancelOnAbort === true && options.signal?.aborted === true) void this.abandon(id);
       throw error;
     }
   }

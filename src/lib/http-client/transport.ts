@@ -122,7 +122,7 @@ export class Transport {
         const response = await fetch(this.base + path, {
           method,
           headers: { accept: 'application/json', ...this.headers, ...authorization, ...headers },
-          ...(body === undefined ? {} : { body: body(), duplex: 'half' }),
+          ...(body === undefined ? {} : { body: body(), duplex: 'half' as const }),
           redirect: 'manual',
           signal: over,
         });

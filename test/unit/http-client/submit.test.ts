@@ -303,7 +303,10 @@ describe('rows', () => {
 
   it('are sent again after a lost connection where that is possible: from a list', async () => {
     const lost = () =>
-      fakeGateway((_, response, nth) => (nth === 0 ? response.destroy() : sendJson(response, 201, JOB)));
+      fakeGateway((_, response, nth) => {
+        if (nth === 0) response.destroy();
+        else sendJson(response, 201, JOB);
+      });
     const list = await lost();
     expect(await list.client().submitRows([[1], [2]])).toMatchObject({ id: 'a' });
     expect(list.seen.map(({ url, body }) => url + body)).toEqual(
