@@ -103,6 +103,8 @@ export class InferHttp {
         return await this.put(call, newId(options), submitQuery(options), request);
       } catch (error) {
         throw source.fault === undefined ? error : source.fault.error;
+      } finally {
+        source.close();
       }
     });
     return { ...sent, results: (limits) => this.rows(sent.id, limits) };

@@ -13,6 +13,7 @@ export class RowSource {
   /** What the source of rows threw, or a row that JSON cannot hold. */
   fault: { error: unknown } | undefined;
   private begun = false;
+  private readonly over = new AbortController();
 
   constructor(
     private readonly rows: Iterable<unknown> | AsyncIterable<unknown>,
@@ -34,13 +35,16 @@ export class RowSource {
           if (step.done === true) controller.close();
           else controller.enqueue(step.value);
         },
-        cancel: async () => {
-          // The source may be waiting for its next row: then it ends after that.
-          void pieces.return(undefined).catch(() => undefined);
-        },
+        // While the source waits for its next row it ends only by `close`.
+        cancel: () => void pieces.return(undefined).catch(() => undefined),
       },
       { highWaterMark: 0 },
     );
+  }
+
+  /** Ends the source, even while it waits for its next row: no more of it is needed. */
+  close(): void {
+    this.over.abort();
   }
 
   private async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
@@ -49,7 +53,7 @@ export class RowSource {
     let [text, row, sentAt] = ['', 0, performance.now()];
     try {
       this.call.waitsForRows(true);
-      for await (const value of untilAborted(this.rows, this.call.signal)) {
+      for await (const value of untilAborted(this.rows, this.over.signal)) {
         this.call.waitsForRows(false);
         row += 1;
         text += `${jsonText(value, `row ${row}`)}\n`;

@@ -249,7 +249,9 @@ describe('rows', () => {
 
   it('that the gateway refuses end the source', async () => {
     const gateway = await bareGateway((request, response) => {
-      request.once('data', () => sendProblem(response, 422, 'INPUT_SHAPE', { connection: 'close' }));
+      // As a gateway does: what is still on its way is read and dropped for a moment.
+      request.once('data', () => sendProblem(response, 422, 'INPUT_SHAPE'));
+      request.resume();
     });
     let closed = (): void => undefined;
     const ended = new Promise<void>((resolve) => {
@@ -264,6 +266,30 @@ describe('rows', () => {
     }
     await expect(gateway.client().submitRows(source())).rejects.toMatchObject({ code: 'INPUT_SHAPE' });
     await ended;
+    let left = (): void => undefined;
+    const returned = new Promise<void>((resolve) => {
+      left = resolve;
+    });
+    // One that waits for its own source hears of it as well.
+    const silent = {
+      [Symbol.asyncIterator]: () => {
+        const rows = [[1], [2]].values();
+        const never = new Promise<IteratorResult<unknown>>(() => undefined);
+        const next = async () => {
+          const step = rows.next();
+          return step.done ? never : step;
+        };
+        const done = async () => {
+          left();
+          return { done: true as const, value: undefined };
+        };
+        return { next, return: done };
+      },
+    };
+    await expect(gateway.client().submitRows(silent, { timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'ROWS_TIMEOUT',
+    });
+    await returned;
   });
 
   it('are made no faster than they are sent', async () => {
