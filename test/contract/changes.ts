@@ -27,6 +27,7 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/queue/': 'the functions themselves',
   'src/lib/client/': 'the submitting side, which keeps entries by itself',
   'src/lib/worker/': 'its retries are of runs',
+  'src/lib/http-client/': 'asks a gateway, which keeps the entries',
   'src/lib/bench/client-target.ts': 'jobs and queues of its own, which it measures',
   'src/lib/tune/': 'the functions themselves',
   'src/lib/operations/change-settings.ts': 'hands them to operations, as changes of the server',
