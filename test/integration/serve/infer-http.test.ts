@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { HttpError } from '../../../src/lib/http-client/http-error.js';
 import { InferHttp } from '../../../src/lib/http-client/infer-http.js';
 import type { HttpJobEvent } from '../../../src/lib/http-client/types.js';
 import { until, useInfer } from '../../support/cli.js';
@@ -211,7 +212,12 @@ describe('rows', () => {
       code: 'INPUT_SHAPE',
       message: expect.stringMatching(/^line 1501: /),
     });
-    await expect(client().result('bad-rows')).rejects.toMatchObject({ status: 404 });
+    await until(async () => {
+      const found = await client()
+        .result('bad-rows')
+        .catch((error: unknown) => error);
+      return found instanceof HttpError && found.status === 404 ? true : undefined;
+    });
   });
 
   it('that are partly done are told without waiting', async () => {

@@ -4,6 +4,7 @@ import { openWithin } from '../../../src/lib/client/connections.js';
 import { submitRows } from '../../../src/lib/client/submit-rows.js';
 import type { GroupChunk } from '../../../src/lib/client/types.js';
 import type { WaitOptions } from '../../../src/lib/client/waiting.js';
+import type { Chunk } from '../../../src/lib/input/chunk.js';
 import type { ModelSignature } from '../../../src/lib/model/signature.js';
 import type { GroupRecord } from '../../../src/lib/queue/types.js';
 
@@ -11,7 +12,9 @@ const NO_SIGNATURE = {} as ModelSignature;
 const PAYLOAD = { rows: 1, tensors: [] };
 const GROUP = { id: 'g', queue: 'batch', jobs: 1, rows: 1 } as GroupRecord;
 
-async function* noChunks() {}
+async function* noChunks(): AsyncGenerator<Chunk> {
+  yield* [];
+}
 
 /** Every method that asks Redis for something, with its limits where it takes them. */
 const CALLS: Readonly<Record<string, (client: InferClient, limits: WaitOptions) => Promise<unknown>>> = {
