@@ -35,9 +35,7 @@ const LISTS_MODULES = `
 describe('infer-queue/http', () => {
   it('loads its own files and the core, and no package', async () => {
     const { files, packages } = await loadedBy('src/lib/http.ts');
-    const others = files.filter(
-      (file) => !/^src\/lib\/(core|http-client)\/|^src\/lib\/http\.ts$/.test(file),
-    );
+    const others = files.filter((file) => !/^src\/lib\/(core|http-client)\/|^src\/lib\/http\.ts$/.test(file));
     expect(others).toEqual(['src/lib/client/ended.ts']);
     expect(packages.filter((name) => !name.startsWith('node:'))).toEqual([]);
     // The same look at the other entry sees what it loads.

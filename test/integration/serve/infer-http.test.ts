@@ -93,7 +93,11 @@ describe('run', () => {
     const options = { model: 'slow', id: 'left-1', signal: leaves.signal, cancelOnAbort: true };
     const run = client().run(LONG, options);
     run.catch(() => undefined);
-    await until(async () => client().result('left-1').catch(() => undefined));
+    await until(async () =>
+      client()
+        .result('left-1')
+        .catch(() => undefined),
+    );
     leaves.abort(new Error('left'));
     await expect(run).rejects.toThrow('left');
     expect((await client().wait('left-1', { timeoutMs: 20_000 })).state).toBe('cancelled');

@@ -85,7 +85,9 @@ describe('opening a client', () => {
   it('ends in time, or with its caller', async () => {
     const never = () => new Promise<never>(() => undefined);
     await expect(openWithin({ timeoutMs: 10 }, never)).rejects.toMatchObject(late);
-    await expect(InferClient.connect({ signal: AbortSignal.abort(new Error('left')) })).rejects.toThrow('left');
+    await expect(InferClient.connect({ signal: AbortSignal.abort(new Error('left')) })).rejects.toThrow(
+      'left',
+    );
   });
 
   it('closes again what is open too late', async () => {
