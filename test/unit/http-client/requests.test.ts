@@ -243,10 +243,17 @@ describe('the limits of a call', () => {
     await expect(called).rejects.toThrow('left');
   });
 
-  it.each(Object.entries(CALLS))('end it where no one answers: %s', async (_, call) => {
+  it.each(Object.entries(CALLS))('are not waited for where no one answers: %s', async (_, call) => {
     const url = `http://127.0.0.1:${await freePort()}`;
-    const infer = new InferHttp({ url, retries: 1000 });
-    await expect(call(infer, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'HTTP_UNREACHABLE' });
+    const limits = { timeoutMs: 600_000 };
+    await expect(call(new InferHttp({ url, retries: 1 }), limits)).rejects.toMatchObject({
+      code: 'HTTP_UNREACHABLE',
+    });
+  });
+
+  it('end the retries, and the error is that of the last attempt', async () => {
+    const infer = new InferHttp({ url: `http://127.0.0.1:${await freePort()}`, retries: 1000 });
+    await expect(infer.result('a', { timeoutMs: 3000 })).rejects.toMatchObject({ code: 'HTTP_UNREACHABLE' });
   });
 
   it('say which id may have been queued', async () => {

@@ -86,7 +86,7 @@ describe('the rows of a result', () => {
       if (!request.url.includes('result')) return sendJson(response, 200, DONE);
       response.writeHead(200, NDJSON).write('0\n');
     });
-    const slow = gateway.client().rows('a', { timeoutMs: 200 });
+    const slow = gateway.client().rows('a', { timeoutMs: 2000 });
     expect(await slow.next()).toEqual({ done: false, value: { row: 0, value: 0 } });
     await expect(slow.next()).rejects.toMatchObject({ code: 'HTTP_TIMEOUT' });
     const leaves = new AbortController();
@@ -157,7 +157,7 @@ describe('events', () => {
       closed.push(new Promise((resolve) => response.once('close', () => resolve())));
     });
     const infer = gateway.client();
-    await expect(all(infer.events('a', { timeoutMs: 200 }))).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' });
+    await expect(all(infer.events('a', { timeoutMs: 2000 }))).rejects.toMatchObject({ code: 'WAIT_TIMEOUT' });
     const leaves = new AbortController();
     const events = infer.events('a', { signal: leaves.signal });
     await events.next();

@@ -124,13 +124,22 @@ describe('a wait', () => {
   });
 
   it('is no longer than the call may take, and leaves the job', async () => {
-    const gateway = await fakeGateway((_, response) => sendJson(response, 201, JOB));
-    const late = { code: 'WAIT_TIMEOUT', exitCode: 75, message: expect.stringContaining('it continues') };
-    await expect(gateway.client().run([1], { id: 'a', timeoutMs: 1900 })).rejects.toMatchObject(late);
-    expect(gateway.seen[0]?.headers.prefer).toBe('wait=1');
-    await expect(gateway.client().wait('a', { timeoutMs: 0 })).rejects.toMatchObject(late);
-    expect(gateway.seen.at(-1)?.url).toBe('/v1/jobs/a');
-    expect(gateway.seen.every(({ method }) => method !== 'POST')).toBe(true);
+    const gateway = await fakeGateway((request, response) => {
+      // Its first poll is never answered.
+      if (request.method === 'PUT') sendJson(response, 201, JOB);
+    });
+    await expect(gateway.client().run([1], { id: 'a', timeoutMs: 4000 })).rejects.toMatchObject({
+      code: 'WAIT_TIMEOUT',
+      exitCode: 75,
+      message: expect.stringContaining('it continues'),
+    });
+    const [put, poll] = gateway.seen as [Seen, Seen];
+    expect(put.headers.prefer).toMatch(/^wait=[1-4]$/);
+    expect(Number(/\?wait=(\d+)ms$/.exec(poll.url)?.[1])).toBeLessThanOrEqual(4000);
+    expect(gateway.seen).toHaveLength(2);
+    const answers = await fakeGateway((_, response) => sendJson(response, 200, JOB));
+    await expect(answers.client().wait('a', { timeoutMs: 0 })).rejects.toMatchObject({ exitCode: 75 });
+    expect(answers.seen.map(({ url }) => url)).toEqual(['/v1/jobs/a']);
   });
 
   it('survives a gateway that breaks more often than a submit is repeated', async () => {
@@ -286,7 +295,7 @@ describe('rows', () => {
         return { next, return: done };
       },
     };
-    await expect(gateway.client().submitRows(silent, { timeoutMs: 200 })).rejects.toMatchObject({
+    await expect(gateway.client().submitRows(silent, { timeoutMs: 1000 })).rejects.toMatchObject({
       code: 'ROWS_TIMEOUT',
     });
     await returned;
@@ -299,7 +308,7 @@ describe('rows', () => {
       for (; ; made++) yield Array(1000).fill(1);
     }
     const code = 'HTTP_TIMEOUT';
-    await expect(client().submitRows(source(), { timeoutMs: 300 })).rejects.toMatchObject({ code });
+    await expect(client().submitRows(source(), { timeoutMs: 2000 })).rejects.toMatchObject({ code });
     // What sockets and pieces hold: a few MB of 2 KB each.
     expect(made).toBeGreaterThan(0);
     expect(made).toBeLessThan(20_000);
@@ -322,7 +331,7 @@ describe('rows', () => {
       yield [1];
       await new Promise(() => undefined);
     }
-    await expect(client().submitRows(silent(), { timeoutMs: 50 })).rejects.toMatchObject({
+    await expect(client().submitRows(silent(), { timeoutMs: 1000 })).rejects.toMatchObject({
       code: 'ROWS_TIMEOUT',
     });
   });
