@@ -191,6 +191,7 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
     connections: MOST_CONNECTIONS,
     basePath,
     tls,
+    onUnreadable: (request, reply) => traffic.begins(request, reply),
     onFailure: (error, { id, route }) =>
       log.error({ requestId: id, route, err: messageOf(error) }, 'a request failed'),
   });

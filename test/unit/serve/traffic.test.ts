@@ -19,7 +19,13 @@ afterEach(async () => {
 async function watched() {
   const kept = keepLog();
   const traffic = new Traffic(kept.log);
-  const app = createApp({ maxBody: 1e6, answerMs: 30_000, connections: 10, onFailure: () => undefined });
+  const app = createApp({
+    maxBody: 1e6,
+    answerMs: 30_000,
+    connections: 10,
+    onUnreadable: (request, reply) => traffic.begins(request, reply),
+    onFailure: () => undefined,
+  });
   traffic.observe(app);
   askToken(app, { find: (token) => (token === 'secret' ? { name: 'web', allows: () => true } : undefined) });
   app.get('/healthz', { config: { access: 'open' } }, async () => 'ok');
@@ -54,8 +60,9 @@ it('logs a line a request, with its route and without address, query, body or to
   await fetch(`${server.url}/v1/jobs/private-id`, { method: 'POST', body: 'x' });
   await fetch(`${server.url}/healthz`);
   await fetch(`${server.url}/v1/fails?key=hidden`, { method: 'POST', headers, body });
-  const [done, refused, probe, failed] = await until(async () =>
-    lines().length === 4 ? lines() : undefined,
+  await fetch(`${server.url}/%?key=hidden`, { headers });
+  const [done, refused, probe, failed, unreadable] = await until(async () =>
+    lines().length === 5 ? lines() : undefined,
   );
   expect(done).toMatchObject({
     level: 'info',
@@ -73,6 +80,13 @@ it('logs a line a request, with its route and without address, query, body or to
   expect(refused).not.toHaveProperty('caller');
   expect(probe).toMatchObject({ level: 'debug', route: '/healthz' });
   expect(failed).toMatchObject({ route: '/v1/fails', status: 400, code: 'INPUT_JSON', caller: 'web' });
+  expect(unreadable).toMatchObject({
+    requestId: 'mine-1',
+    method: 'GET',
+    route: '(none)',
+    status: 400,
+    code: 'HTTP_REQUEST',
+  });
   for (const hidden of ['private-id', 'hidden', 'payload-', 'secret'])
     expect(kept.text).not.toContain(hidden);
 });

@@ -66,6 +66,8 @@ export interface AppOptions {
   tls?: ServerTls | undefined;
   /** Path before that of every route, such as `/infer` [none]. */
   basePath?: string | undefined;
+  /** Told of a request that is refused before any hook: its address cannot be read. */
+  onUnreadable?: ((request: FastifyRequest, reply: FastifyReply) => void) | undefined;
   /** Told of what was not expected; the caller gets a 500 without details. */
   onFailure: (error: unknown, request: { id: string; route: string }) => void;
 }
@@ -107,8 +109,10 @@ export function createApp(options: AppOptions): App {
       ? {}
       : { rewriteUrl: ({ url = '/' }: IncomingMessage) => below(url, basePath) ?? url }),
     clientErrorHandler: refuseMalformed,
-    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) =>
-      void answerError(options, error, request, reply),
+    frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+      options.onUnreadable?.(request, reply);
+      answerError(options, error, request, reply);
+    },
   } as object) as unknown as App;
   app.server.maxConnections = options.connections;
   app.setValidatorCompiler(validatorCompiler);

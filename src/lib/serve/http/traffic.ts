@@ -40,19 +40,22 @@ export class Traffic {
 
   /** Observes every request of a server; add it before other hooks, which may refuse one. */
   observe(app: App): void {
-    app.addHook('onRequest', async (request, reply) => {
-      const began = performance.now();
-      const { raw } = reply;
-      const over = new Promise<void>((resolve) => {
-        raw.once('close', () => {
-          this.open.delete(entry);
-          this.ended(entry, performance.now() - began);
-          resolve();
-        });
+    app.addHook('onRequest', async (request, reply) => this.begins(request, reply));
+  }
+
+  /** A request begins; also one that no hook sees, since its address cannot be read. */
+  begins(request: FastifyRequest, reply: FastifyReply): void {
+    const began = performance.now();
+    const { raw } = reply;
+    const over = new Promise<void>((resolve) => {
+      raw.once('close', () => {
+        this.open.delete(entry);
+        this.ended(entry, performance.now() - began);
+        resolve();
       });
-      const entry: Open = { request, reply, over };
-      this.open.add(entry);
     });
+    const entry: Open = { request, reply, over };
+    this.open.add(entry);
   }
 
   /** Waits until the requests that are under way now have been answered, so many milliseconds at most. */
