@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Folders of test/ by the duration of their files; files of an unknown folder come last. */
-const SLOWEST_FIRST = ['bench', 'soak', 'chaos', 'cli', 'integration', 'contract', 'unit'];
+const SLOWEST_FIRST = ['bench', 'soak', 'chaos', 'fuzz', 'cli', 'integration', 'contract', 'unit'];
 
 /**
  * Starts the files of slow folders first, so that a run does not end with one long file alone. Within a folder Vitest's

@@ -146,6 +146,45 @@ describe('an HTTP server', () => {
     expect((await fetch(url)).status).toBe(200);
   });
 
+  it('answers a request without a Host with a JSON error, and ignores an expectation that it does not know', async () => {
+    const app = newApp();
+    app.get('/', async () => 'ok');
+    const { port } = await start(app);
+    const close = 'Connection: close\r\n\r\n';
+    const nameless = await answerTo(port, `GET / HTTP/1.1\r\n${close}`);
+    expect(nameless).toMatch(/^HTTP\/1\.1 400 [\s\S]*application\/problem\+json[\s\S]*"code":"HTTP_REQUEST"/);
+    expect(await answerTo(port, 'GET / HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 [\s\S]*ok$/);
+    const expecting = await answerTo(port, `GET / HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\n${close}`);
+    expect(expecting).toMatch(/^HTTP\/1\.1 200 [\s\S]*ok$/);
+  });
+
+  it('does not write into an answer that has begun, when what comes behind its request is no HTTP', async () => {
+    const app = newApp();
+    let more: () => void = () => undefined;
+    const pieces = new Readable({ read: () => undefined });
+    const begun = new Promise<void>((resolve) => {
+      more = resolve;
+    });
+    app.get('/', async (_request, reply) => {
+      pieces.push('first\n');
+      more();
+      return reply.send(pieces);
+    });
+    const { port } = await start(app);
+    const socket = connect(port, '127.0.0.1', () => socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'));
+    let text = '';
+    socket.on('data', (data) => {
+      if (text === '') socket.write('no request\r\n\r\n');
+      text += data.toString();
+    });
+    socket.on('error', () => undefined);
+    await begun;
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(text).toContain('first');
+    expect(text).not.toContain('HTTP_REQUEST');
+    pieces.destroy();
+  });
+
   it('ends the signal of a request that takes too long, and answers 503', async () => {
     const app = newApp({ answerMs: 50 });
     let reason: unknown;

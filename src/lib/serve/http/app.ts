@@ -115,6 +115,8 @@ export function createApp(options: AppOptions): App {
     },
   } as object) as unknown as App;
   app.server.maxConnections = options.connections;
+  // Node itself would answer 417, without a body. An expectation that is not known may be ignored (RFC 9110).
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeAllContentTypeParsers();
@@ -126,6 +128,8 @@ export function createApp(options: AppOptions): App {
   app.addHook('onRequest', async (request, reply) => {
     limitAnswer(request, reply, options.answerMs);
     reply.headers(headersOf(request.id));
+    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
+      throw new InferError('HTTP_REQUEST', 'the request has no Host');
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -147,6 +151,8 @@ function requestId({ headers }: { headers: IncomingMessage['headers'] }): string
 }
 
 const HEADER_LIMITS = {
+  // Node would refuse a request without a Host with an empty answer.
+  requireHostHeader: false,
   maxHeaderSize: HEADER_BYTES,
   headersTimeout: HEADERS_MS,
   connectionsCheckingInterval: LATE_LOOK_MS,
@@ -226,6 +232,8 @@ function noSuchAddress(basePath: string): InferError {
 /** Answers on the bare connection: what came is no request. */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  // In the middle of an answer to a request before, another one would only garble it.
+  if ((socket as { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent) return void socket.destroy();
   const status =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? '431 Request Header Fields Too Large'

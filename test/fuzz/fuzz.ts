@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Attack, type AttackReport } from './attack.js';
+import { LOG_MARKS } from './canaries.js';
+import { ApiDocument } from './document.js';
+import { FuzzedServer } from './server.js';
+
+export interface FuzzOptions {
+  /** The repository, built. */
+  root: string;
+  /** Decides requests and their faults. */
+  seed: number;
+  requests: number;
+  /** Only this request of the run, counted from 0. */
+  only?: number | undefined;
+  /** Connections that are used at once [16]. */
+  atOnce?: number | undefined;
+  /** Keeps the logs, and says where. */
+  keep?: boolean | undefined;
+  print: (line: string) => void;
+}
+
+export interface FuzzReport extends AttackReport {
+  /** What is wrong apart from single answers: a process that ended, a secret in a log. */
+  troubles: string[];
+  /** Seconds of the attack alone. */
+  seconds: number;
+  dir: string | undefined;
+}
+
+/** What only a fault of the server writes. */
+const FAILURES = /"level":"(?:error|fatal)"|^\s+at .*\.js:\d+|UnhandledPromise|ERR_UNHANDLED/m;
+
+/** Starts a gateway, attacks it, and looks at what is left. Leaves nothing behind. */
+export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const dir = mkdtempSync(join(tmpdir(), 'infer-fuzz-'));
+  const last: (() => void)[] = [];
+  const endAll = (): void => {
+    for (const end of last.splice(0).reverse()) end();
+    if (!options.keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+  };
+  process.once('exit', endAll);
+  try {
+    return await run(options, dir, last);
+  } finally {
+    endAll();
+    process.off('exit', endAll);
+  }
+}
+
+async function run(options: FuzzOptions, dir: string, last: (() => void)[]): Promise<FuzzReport> {
+  const { root, print, keep } = options;
+  const server = await FuzzedServer.start(root, dir, last);
+  const document = new ApiDocument(await server.document());
+  print(`${document.operations.length} operations at ${server.url}`);
+  const began = performance.now();
+  const { port, token, weakToken, secrets } = server;
+  const onAnswer = (number: number): void => {
+    if (number > 0 && number % 1000 === 0) print(`${number} requests, ${seconds(began).toFixed(0)} s`);
+  };
+  const attack = new Attack({ ...options, document, port, token, weakToken, secrets, onAnswer });
+  const report = await attack.run();
+  const took = seconds(began);
+  const broken = await server.works().catch((error: unknown) => `it does not answer: ${String(error)}`);
+  const log = await server.stop();
+  const troubles = [...(broken === undefined ? [] : [broken]), ...logTroubles(log, secrets)];
+  return { ...report, troubles, seconds: took, dir: keep ? dir : undefined };
+}
+
+/** What the log of a server may not hold. */
+export function logTroubles(log: string, secrets: readonly string[]): string[] {
+  const failure = log.split('\n').find((line) => FAILURES.test(line));
+  return [
+    ...secrets.filter((secret) => log.includes(secret)).map(() => 'a secret in the log'),
+    ...LOG_MARKS.filter((mark) => log.includes(mark)).map((mark) => `'${mark}' in the log`),
+    ...(failure === undefined ? [] : [`the log tells of a failure: ${failure.slice(0, 300)}`]),
+  ];
+}
+
+function seconds(began: number): number {
+  return (performance.now() - began) / 1000;
+}

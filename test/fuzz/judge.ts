@@ -1,0 +1,145 @@
+import { gunzipSync, inflateSync } from 'node:zlib';
+import { PAYLOAD_MARKS } from './canaries.js';
+import { type Answer, headerOf, type Outcome } from './connection.js';
+import { type ApiDocument, answersOf, namesStatus, type Operation } from './document.js';
+import type { Wire } from './draft.js';
+
+/** What was sent, as far as an answer is judged by it. */
+export interface Sent {
+  wire: Wire;
+  early: readonly number[];
+  silent: boolean;
+}
+
+/** What is known of the server. */
+export interface Known {
+  document: ApiDocument;
+  /** Tokens, passwords: in no answer and no log. */
+  secrets: readonly string[];
+}
+
+/** Statuses for what no operation takes. */
+const NO_OPERATION: readonly number[] = [400, 401, 403, 404, 405, 414, 421, 431];
+/** Never right, documented or not: an error of the server, and of what it runs. */
+const NEVER: readonly number[] = [500, 502];
+/** Headers of answers that repeat what the caller named: the address of its job, the id of its request. */
+const REPEATED: readonly string[] = ['location', 'x-request-id'];
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/;
+
+/** Everything that is wrong with an answer; nothing where it is as it has to be. */
+export function judge({ document, secrets }: Known, { wire, early, silent }: Sent, outcome: Outcome): string[] {
+  if ('failure' in outcome) {
+    if (outcome.failure === 'closed' && silent && outcome.text === '') return [];
+    const what = { closed: 'closed without an answer', late: 'no answer in time', malformed: 'no HTTP' };
+    return [`${what[outcome.failure]}: ${JSON.stringify(outcome.text)}`];
+  }
+  const operation = document.find(wire.method, pathOf(wire.target));
+  return [
+    ...statusFaults(operation, wire, early, outcome),
+    ...(outcome.status >= 400 ? errorFaults(wire, outcome) : successFaults(operation, wire, outcome)),
+    ...leaks(secrets, outcome),
+  ];
+}
+
+function statusFaults(
+  operation: Operation | undefined,
+  { method }: Wire,
+  early: readonly number[],
+  { status }: Answer,
+): string[] {
+  if (NEVER.includes(status)) return [`status ${status}`];
+  if (status >= 500 && (operation === undefined || !namesStatus(operation, status)))
+    return [`status ${status}, which is not documented`];
+  if (early.includes(status)) return [];
+  if (operation !== undefined) {
+    return answersOf(operation, status) === undefined
+      ? [`status ${status}, which ${operation.name} does not document`]
+      : [];
+  }
+  // A preflight or a question for methods; the operation is that of another method.
+  if (method === 'OPTIONS' && (status === 200 || status === 204)) return [];
+  return NO_OPERATION.includes(status) ? [] : [`status ${status} where no operation is documented`];
+}
+
+function errorFaults({ method }: Wire, answer: Answer): string[] {
+  const { status, headers, partial } = answer;
+  if (method === 'HEAD') return [];
+  if (partial) return ['the error is cut short'];
+  const type = headerOf(headers, 'content-type') ?? '';
+  if (!JSON_TYPE.test(type)) return [`an error as '${type}'`];
+  const parsed = parseJson(answer);
+  if (parsed === undefined) return [`an error that is no JSON: ${JSON.stringify(answer.body.toString().slice(0, 200))}`];
+  const problem = parsed.value as Record<string, unknown> | null;
+  if (typeof problem !== 'object' || problem === null) return ['an error that is no object'];
+  if (type.startsWith('application/problem+json')) return problemFaults(problem, status);
+  // The protocols of others: `error` is a text, or an object with a message.
+  const { error } = problem;
+  const message = typeof error === 'object' && error !== null ? (error as { message?: unknown }).message : error;
+  const faults = typeof message === 'string' && message !== '' ? [] : ['an error without a message'];
+  return 'status' in problem && typeof problem.status === 'number' && problem.status !== status
+    ? [...faults, `the error says status ${problem.status}`]
+    : faults;
+}
+
+/** RFC 9457, and the members that every problem of this server has. */
+function problemFaults(problem: Record<string, unknown>, status: number): string[] {
+  const texts = ['type', 'title', 'detail', 'code', 'instance', 'error'];
+  return [
+    ...texts.filter((name) => typeof problem[name] !== 'string').map((name) => `a problem without ${name}`),
+    ...(problem.status === status ? [] : [`the problem says status ${problem.status}`]),
+  ];
+}
+
+function successFaults(operation: Operation | undefined, { method }: Wire, answer: Answer): string[] {
+  const { status, headers, body, partial } = answer;
+  const documented = operation === undefined ? undefined : answersOf(operation, status);
+  const type = (headerOf(headers, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const faults: string[] = [];
+  if (documented !== undefined && documented.length > 0 && body.length > 0 && !documented.includes(type))
+    faults.push(`an answer as '${type}', documented as ${documented.join(', ')}`);
+  if (method === 'HEAD' || partial || !JSON_TYPE.test(type) || body.length === 0) return faults;
+  return parseJson(answer) === undefined ? [...faults, 'an answer that is no JSON'] : faults;
+}
+
+function leaks(secrets: readonly string[], answer: Answer): string[] {
+  const { status, headers } = answer;
+  const head = headers.map(([name, value]) => `${name}: ${value}`).join('\n');
+  const unrepeated = headers
+    .filter(([name]) => !REPEATED.includes(name))
+    .map(([, value]) => value)
+    .join('\n');
+  const body = plainBody(answer)?.toString('latin1') ?? '';
+  return [
+    ...secrets.filter((secret) => head.includes(secret) || body.includes(secret)).map(() => 'a secret in an answer'),
+    ...PAYLOAD_MARKS.filter((mark) => unrepeated.includes(mark)).map((mark) => `payload in a header: ${mark}`),
+    ...PAYLOAD_MARKS.filter((mark) => status >= 400 && body.includes(mark)).map((mark) => `payload in an error: ${mark}`),
+  ];
+}
+
+function parseJson(answer: Answer): { value: unknown } | undefined {
+  try {
+    return { value: JSON.parse((plainBody(answer) ?? answer.body).toString()) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The body without its compression; undefined where it cannot be read. */
+function plainBody({ headers, body }: Answer): Buffer | undefined {
+  const encoding = headerOf(headers, 'content-encoding');
+  try {
+    if (encoding === 'gzip') return gunzipSync(body);
+    return encoding === 'deflate' ? inflateSync(body) : body;
+  } catch {
+    return undefined;
+  }
+}
+
+const UNRESERVED = /%(?:2D|2E|5F|7E|3\d|[46][1-9A-F]|[57][0-9A])/gi;
+
+/** The path of a target as a server reads it: without scheme and host, query and fragment; plain characters not escaped. */
+export function pathOf(target: string): string {
+  const [path = ''] = target.split(/[?#]/, 1);
+  const local = path.replace(/^https?:\/\/[^/]*/i, '');
+  return local.replace(UNRESERVED, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)));
+}
