@@ -11,6 +11,7 @@ import * as celery from './scenarios/celery.mjs';
 import * as compute from './scenarios/compute.mjs';
 import * as concurrent from './scenarios/concurrent.mjs';
 import * as drain from './scenarios/drain.mjs';
+import * as gateway from './scenarios/gateway.mjs';
 import * as growth from './scenarios/growth.mjs';
 import * as large from './scenarios/large.mjs';
 import * as latency from './scenarios/latency.mjs';
@@ -34,14 +35,15 @@ const BENCHMARKS = {
   startup,
   memory,
   growth,
+  gateway,
   celery,
 };
-/** Needs Debian packages. */
-const OPTIONAL = ['celery'];
+/** Run only when they are named: all or part of each needs Debian packages. */
+const OPTIONAL = ['gateway', 'celery'];
 
 /**
  * @typedef {import('./lib/sizes.mjs').Amount} Amount
- * @typedef {{lines: import('./lib/stats.mjs').Line[], size: string, skipped?: string}} Report
+ * @typedef {{lines: import('./lib/stats.mjs').Line[], size: string, skipped?: string, missing?: string}} Report
  */
 
 /** @param {string} text @param {string} flag */
@@ -70,7 +72,7 @@ function readArguments() {
   const jobs = values.jobs === undefined ? undefined : Math.ceil(positive(values.jobs, '--jobs'));
   const names = positionals.length > 0 ? positionals : known.filter((name) => !OPTIONAL.includes(name));
   return {
-    names: [...new Set([...names, ...(values.celery ? OPTIONAL : [])])],
+    names: [...new Set([...names, ...(values.celery ? ['celery'] : [])])],
     amount: { seconds, jobs, full: values.full },
     json: values.json,
     profileDir: values.profile === undefined ? undefined : resolve(values.profile),
@@ -141,6 +143,7 @@ async function main() {
     if (json) continue;
     console.log(`\n${title}${report.size === '' ? '' : ` (${report.size})`}`);
     console.log(report.skipped === undefined ? table(report.lines) : `skipped: ${report.skipped}`);
+    if (report.missing !== undefined) console.log(report.missing);
   }
   if (json) console.log(JSON.stringify({ machine: facts, reports }, null, 2));
 }

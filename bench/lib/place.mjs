@@ -78,6 +78,20 @@ export class Place {
   /** A worker of the built command line, ready: one runner, one thread. @param {string} url @param {string[]} args */
   async worker(url, args) {
     const options = ['worker', '--redis', url, '--threads', '1', '--log-level', 'warn', ...args];
+    return (await this.ready('worker', options)).child;
+  }
+
+  /** A gateway of the built command line, ready: no tokens, no lines for requests. @param {string} url of Redis @param {string[]} args */
+  async gateway(url, args = []) {
+    const options = ['serve', '--redis', url, '--port', '0', '--log-level', 'warn', ...args];
+    const { child, said } = await this.ready('gateway', options);
+    const [, at] = /^ready (\S+)/m.exec(said) ?? [];
+    if (at === undefined) throw new Error(`the gateway does not say where it listens: ${said}`);
+    return { child, url: at };
+  }
+
+  /** A command that runs until it is ended, ready, with what it said. @param {string} name @param {string[]} options */
+  async ready(name, options) {
     const profile =
       this.profileDir === undefined
         ? {}
@@ -90,13 +104,13 @@ export class Place {
     const ready = new Promise((resolve, reject) => {
       child.stderr?.on('data', (chunk) => {
         said += chunk;
-        if (/\bready\b/.test(said)) resolve(undefined);
+        if (/^ready\b.*\n/m.test(said)) resolve(undefined);
       });
-      child.once('exit', (code) => reject(new Error(`the worker ended (${code}): ${said}`)));
+      child.once('exit', (code) => reject(new Error(`the ${name} ended (${code}): ${said}`)));
     });
     ready.catch(() => undefined);
-    await inTime(ready, () => `the worker is not ready: ${said}`);
-    return child;
+    await inTime(ready, () => `the ${name} is not ready: ${said}`);
+    return { child, said };
   }
 
   /**

@@ -7,6 +7,7 @@ const RUN = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url));
 interface Report {
   name: string;
   skipped?: string;
+  missing?: string;
   lines: { what: string; ours: number; baseline?: number; ratio?: number }[];
 }
 
@@ -47,6 +48,16 @@ it('the celery benchmark measures, or reports what is missing', async () => {
   if (skipped === undefined) expect(lines[0]?.ratio).toBeGreaterThan(0);
   else expect(skipped).toContain('bench/README.md');
 });
+
+it('the gateway benchmark measures, and names the packages that some of its rows need', async () => {
+  const { lines, missing } = await bench('gateway');
+  for (const { what, ours } of lines) expect([what, Number.isFinite(ours)]).toEqual([what, true]);
+  const rows = lines.map(({ what }) => what).join('\n');
+  for (const row of ['infer, one connection, p50', '5 MB binary tensor, one at a time', '1000 event streams, idle: gateway'])
+    expect(rows).toContain(row);
+  if (missing === undefined) expect(rows).toContain('POST /predict');
+  else expect(missing).toContain('apt-get install');
+}, 180_000);
 
 it('an unknown benchmark name is an error', async () => {
   const { exitCode, stderr } = await execa(process.execPath, [RUN, 'nothing'], { reject: false });

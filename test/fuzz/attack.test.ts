@@ -46,7 +46,10 @@ async function start(spoil: (app: App) => void = () => undefined): Promise<Liste
   spoil(app);
   app.post(
     '/things',
-    { config: { access: 'submit' }, schema: { querystring: z.strictObject({ wait: z.string().optional() }) } },
+    {
+      config: { access: 'submit' },
+      schema: { querystring: z.strictObject({ wait: z.string().optional() }) },
+    },
     async (request, reply) => {
       const thing = await readJson(request, THING, { maxBytes: 1024 ** 2 });
       return reply.code(201).send({ rows: thing.rows.length });
@@ -57,8 +60,10 @@ async function start(spoil: (app: App) => void = () => undefined): Promise<Liste
     { config: { access: 'read' }, schema: { params: ID, querystring: LIMIT } },
     async () => ({ ok: true }),
   );
-  app.delete('/things/:id', { config: { access: 'submit' }, schema: { params: ID } }, async (_request, reply) =>
-    reply.code(204).send(),
+  app.delete(
+    '/things/:id',
+    { config: { access: 'submit' }, schema: { params: ID } },
+    async (_request, reply) => reply.code(204).send(),
   );
   const server = await listen(app, { host: '127.0.0.1', port: 0 });
   open.push(server);
@@ -78,7 +83,8 @@ const attack = ({ port }: Listening, requests: number, more: { seed?: number; on
     ...more,
   }).run();
 
-const told = (report: AttackReport) => report.faults.map(({ mutation, what, request }) => `${mutation}: ${what} ${request}`);
+const told = (report: AttackReport) =>
+  report.faults.map(({ mutation, what, request }) => `${mutation}: ${what} ${request}`);
 
 describe('the server of the gateway', () => {
   it('answers every malformed request with a problem, whatever is wrong with it, and never with 5xx', async () => {
@@ -119,7 +125,9 @@ describe('the fuzzer finds', () => {
 
   it('an error that is no problem', async () => {
     const spoil = (app: App) =>
-      app.setErrorHandler((_error, _request, reply) => reply.code(400).type('text/html').send('<h1>Bad</h1>'));
+      app.setErrorHandler((_error, _request, reply) =>
+        reply.code(400).type('text/html').send('<h1>Bad</h1>'),
+      );
     expect(await found(spoil)).toContain("an error as 'text/html'");
   });
 

@@ -112,9 +112,9 @@ export class Attack {
     mutation: string,
     sent: Sent,
   ): Promise<Outcome> {
-    const outcome = await connection.ask(sent.wire, this.options.answerMs).catch(
-      (error: unknown): Outcome => ({ failure: 'closed', text: `cannot connect: ${String(error)}` }),
-    );
+    const outcome = await connection
+      .ask(sent.wire, this.options.answerMs)
+      .catch((error: unknown): Outcome => ({ failure: 'closed', text: `cannot connect: ${String(error)}` }));
     const { report } = this;
     report.sent += 1;
     const status = 'failure' in outcome ? 'none' : String(outcome.status);

@@ -31,7 +31,8 @@ export class Connection {
     this.socket = undefined;
     const first = await this.exchange(kept ?? (await open(this.port)), wire, answerMs);
     // An idle connection may be closed by the server just as it is used again.
-    if (kept === undefined || !('failure' in first) || first.failure !== 'closed' || first.text !== '') return first;
+    if (kept === undefined || !('failure' in first) || first.failure !== 'closed' || first.text !== '')
+      return first;
     return this.exchange(await open(this.port), wire, answerMs);
   }
 

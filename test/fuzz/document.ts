@@ -134,7 +134,9 @@ export class ApiDocument {
 /** Media types that a status may have; undefined: the operation does not have the status. */
 export function answersOf(operation: Operation, status: number): readonly string[] | undefined {
   const { answers } = operation;
-  return answers.get(String(status)) ?? answers.get(`${Math.floor(status / 100)}XX`) ?? answers.get('default');
+  return (
+    answers.get(String(status)) ?? answers.get(`${Math.floor(status / 100)}XX`) ?? answers.get('default')
+  );
 }
 
 /** Whether a status is named, and not by `default` alone. */

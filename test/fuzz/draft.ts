@@ -85,7 +85,9 @@ export function queryText(query: Draft['query']): string {
 
 /** The path with its values, percent-encoded. */
 export function pathText({ operation, pathValues }: Draft): string {
-  return operation.path.replace(/\{([^}]*)\}/g, (_, name: string) => encodeURIComponent(pathValues[name] ?? 'x'));
+  return operation.path.replace(/\{([^}]*)\}/g, (_, name: string) =>
+    encodeURIComponent(pathValues[name] ?? 'x'),
+  );
 }
 
 /** A draft as a well-formed request. */

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import type { Random } from '../chaos/random.js';
 import type { ApiDocument, Operation, Parameter } from './document.js';
 import type { Draft } from './draft.js';
-import { FIELD_HINTS, inferRequests, jobBodies, pathHint, predictions, STREAM_MODEL, STREAMS } from './hints.js';
+import {
+  FIELD_HINTS,
+  inferRequests,
+  jobBodies,
+  pathHint,
+  predictions,
+  STREAM_MODEL,
+  STREAMS,
+} from './hints.js';
 import { SchemaValues } from './schema-values.js';
 
 /** Of six optional parameters one is there. */
@@ -47,7 +55,10 @@ export class Drafts {
       names.map((name) => {
         const schema = parameters.find((one) => one.in === 'path' && one.name === name)?.schema ?? true;
         const hint = pathHint(method, path, name);
-        const value = sample(hint ?? this.cached(`${operation.name} ${name}`, () => this.values.of(schema)), random);
+        const value = sample(
+          hint ?? this.cached(`${operation.name} ${name}`, () => this.values.of(schema)),
+          random,
+        );
         return [name, textOf(value) || 'x'];
       }),
     );

@@ -17,6 +17,12 @@ it('a gateway answers malformed requests as documented, and none of them ends it
   expect(report.mutations.size, told).toBeGreaterThan(40);
   expect(report.statuses.get('200'), told).toBeGreaterThan(50);
   expect(report.statuses.get('400'), told).toBeGreaterThan(50);
-  for (const name of ['POST /v1/jobs', 'PUT /v1/jobs/{id}', 'POST /predict', 'GET /v1/jobs/{id}', 'POST /v1/embeddings'])
+  for (const name of [
+    'POST /v1/jobs',
+    'PUT /v1/jobs/{id}',
+    'POST /predict',
+    'GET /v1/jobs/{id}',
+    'POST /v1/embeddings',
+  ])
     expect(report.neverWell, told).not.toContain(name);
 }, 300_000);

@@ -49,7 +49,9 @@ const floats = (length: number) =>
     .map(([, ...rest]) => [PAYLOAD_NUMBER, ...rest]);
 const ints = (least: number, most: number) =>
   fc.array(fc.integer({ min: 0, max: 30_000 }), { minLength: least, maxLength: most });
-const texts = fc.string({ maxLength: 20, unit: 'grapheme' }).map((text) => `${PAYLOAD_TEXT} ${text.replaceAll('\0', '')}`);
+const texts = fc
+  .string({ maxLength: 20, unit: 'grapheme' })
+  .map((text) => `${PAYLOAD_TEXT} ${text.replaceAll('\0', '')}`);
 
 /** One row of each model, in the form that `POST /v1/jobs` takes. */
 const ROWS: Readonly<Record<Model, fc.Arbitrary<unknown>>> = {
@@ -63,14 +65,17 @@ const ROWS: Readonly<Record<Model, fc.Arbitrary<unknown>>> = {
 /** A model, and one row or several that it takes. */
 const JOBS = fc.oneof(
   ...MODELS.map((model) =>
-    fc.oneof(ROWS[model], fc.array(ROWS[model], { minLength: 2, maxLength: 4 })).map((input) => ({ model, input })),
+    fc
+      .oneof(ROWS[model], fc.array(ROWS[model], { minLength: 2, maxLength: 4 }))
+      .map((input) => ({ model, input })),
   ),
 );
 
-const tensor = (name: string, datatype: string, width: number, element: fc.Arbitrary<unknown>) => (rows: number) =>
-  fc
-    .array(element, { minLength: rows * width, maxLength: rows * width })
-    .map((data) => ({ name, datatype, shape: [rows, width], data }));
+const tensor =
+  (name: string, datatype: string, width: number, element: fc.Arbitrary<unknown>) => (rows: number) =>
+    fc
+      .array(element, { minLength: rows * width, maxLength: rows * width })
+      .map((data) => ({ name, datatype, shape: [rows, width], data }));
 const real = fc.oneof(fc.constant(PAYLOAD_NUMBER), fc.float({ noNaN: true, noDefaultInfinity: true }));
 
 /** Inputs of the Open Inference Protocol for so many rows. */
@@ -79,11 +84,14 @@ const TENSORS: Readonly<Record<Model, (rows: number) => fc.Arbitrary<unknown[]>>
   adder: (rows) => fc.tuple(tensor('a', 'FP32', 2, real)(rows), tensor('b', 'FP32', 2, real)(rows)),
   ids: (rows) => fc.tuple(tensor('ids', 'INT64', 3, fc.maxSafeInteger())(rows)),
   echo: (rows) => fc.tuple(tensor('text', 'BYTES', 1, texts)(rows)),
-  embed: (rows) => fc.integer({ min: 1, max: 5 }).chain((width) => fc.tuple(tensor('ids', 'INT64', width, fc.nat())(rows))),
+  embed: (rows) =>
+    fc.integer({ min: 1, max: 5 }).chain((width) => fc.tuple(tensor('ids', 'INT64', width, fc.nat())(rows))),
 };
 
 /** A request to `POST /v2/models/{model}/infer`. @param model none: any, with its name */
-export function inferRequests(model?: string): fc.Arbitrary<{ model: string; body: Record<string, unknown> }> {
+export function inferRequests(
+  model?: string,
+): fc.Arbitrary<{ model: string; body: Record<string, unknown> }> {
   const known = MODELS.filter((one) => model === undefined || one === model);
   const models = known.length === 0 ? MODELS : known;
   const requests = models.map((one) =>

@@ -27,7 +27,12 @@ const problem = (status: number, more: object = {}) => ({
   ...more,
 });
 
-const answer = (status: number, body: unknown, type = 'application/problem+json', headers: Answer['headers'] = []): Answer => ({
+const answer = (
+  status: number,
+  body: unknown,
+  type = 'application/problem+json',
+  headers: Answer['headers'] = [],
+): Answer => ({
   status,
   headers: [['content-type', type], ...headers],
   body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
@@ -61,10 +66,22 @@ describe('an answer', () => {
     ['an error without a message', answer(400, {}, 'application/json'), 'an error without a message'],
     ['a problem without its code', answer(400, problem(400, { code: undefined })), 'a problem without code'],
     ['a problem of another status', answer(400, problem(422)), 'the problem says status 422'],
-    ['a secret in its body', answer(400, problem(400, { detail: `Bearer ${SECRET}` })), 'a secret in an answer'],
+    [
+      'a secret in its body',
+      answer(400, problem(400, { detail: `Bearer ${SECRET}` })),
+      'a secret in an answer',
+    ],
     ['a secret in a header', answer(200, {}, 'application/json', [['x-y', SECRET]]), 'a secret in an answer'],
-    ['payload in an error', answer(400, problem(400, { detail: `not ${PAYLOAD_TEXT}` })), 'payload in an error'],
-    ['payload in a header', answer(200, {}, 'application/json', [['x-y', PAYLOAD_TEXT]]), 'payload in a header'],
+    [
+      'payload in an error',
+      answer(400, problem(400, { detail: `not ${PAYLOAD_TEXT}` })),
+      'payload in an error',
+    ],
+    [
+      'payload in a header',
+      answer(200, {}, 'application/json', [['x-y', PAYLOAD_TEXT]]),
+      'payload in a header',
+    ],
     ['no answer', { failure: 'closed', text: '' } as const, 'closed without an answer'],
     ['a late answer', { failure: 'late', text: '' } as const, 'no answer in time'],
     ['no HTTP', { failure: 'malformed', text: 'hello' } as const, 'no HTTP'],
@@ -90,7 +107,9 @@ it.each([
 it('a log holds no secret, no payload and no failure', () => {
   expect(logTroubles('{"level":"info","route":"/things/:id"}\n', [SECRET])).toEqual([]);
   expect(logTroubles(`{"level":"info","token":"${SECRET}"}`, [SECRET])).toEqual(['a secret in the log']);
-  expect(logTroubles(`{"level":"info","body":"${PAYLOAD_TEXT}"}`, [])).toEqual([`'${PAYLOAD_TEXT}' in the log`]);
+  expect(logTroubles(`{"level":"info","body":"${PAYLOAD_TEXT}"}`, [])).toEqual([
+    `'${PAYLOAD_TEXT}' in the log`,
+  ]);
   expect(logTroubles('ready\n{"level":"error","msg":"a request failed"}', [])).toEqual([
     expect.stringContaining('the log tells of a failure'),
   ]);

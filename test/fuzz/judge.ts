@@ -27,7 +27,11 @@ const REPEATED: readonly string[] = ['location', 'x-request-id'];
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/;
 
 /** Everything that is wrong with an answer; nothing where it is as it has to be. */
-export function judge({ document, secrets }: Known, { wire, early, silent }: Sent, outcome: Outcome): string[] {
+export function judge(
+  { document, secrets }: Known,
+  { wire, early, silent }: Sent,
+  outcome: Outcome,
+): string[] {
   if ('failure' in outcome) {
     if (outcome.failure === 'closed' && silent && outcome.text === '') return [];
     const what = { closed: 'closed without an answer', late: 'no answer in time', malformed: 'no HTTP' };
@@ -68,13 +72,15 @@ function errorFaults({ method }: Wire, answer: Answer): string[] {
   const type = headerOf(headers, 'content-type') ?? '';
   if (!JSON_TYPE.test(type)) return [`an error as '${type}'`];
   const parsed = parseJson(answer);
-  if (parsed === undefined) return [`an error that is no JSON: ${JSON.stringify(answer.body.toString().slice(0, 200))}`];
+  if (parsed === undefined)
+    return [`an error that is no JSON: ${JSON.stringify(answer.body.toString().slice(0, 200))}`];
   const problem = parsed.value as Record<string, unknown> | null;
   if (typeof problem !== 'object' || problem === null) return ['an error that is no object'];
   if (type.startsWith('application/problem+json')) return problemFaults(problem, status);
   // The protocols of others: `error` is a text, or an object with a message.
   const { error } = problem;
-  const message = typeof error === 'object' && error !== null ? (error as { message?: unknown }).message : error;
+  const message =
+    typeof error === 'object' && error !== null ? (error as { message?: unknown }).message : error;
   const faults = typeof message === 'string' && message !== '' ? [] : ['an error without a message'];
   return 'status' in problem && typeof problem.status === 'number' && problem.status !== status
     ? [...faults, `the error says status ${problem.status}`]
@@ -110,9 +116,15 @@ function leaks(secrets: readonly string[], answer: Answer): string[] {
     .join('\n');
   const body = plainBody(answer)?.toString('latin1') ?? '';
   return [
-    ...secrets.filter((secret) => head.includes(secret) || body.includes(secret)).map(() => 'a secret in an answer'),
-    ...PAYLOAD_MARKS.filter((mark) => unrepeated.includes(mark)).map((mark) => `payload in a header: ${mark}`),
-    ...PAYLOAD_MARKS.filter((mark) => status >= 400 && body.includes(mark)).map((mark) => `payload in an error: ${mark}`),
+    ...secrets
+      .filter((secret) => head.includes(secret) || body.includes(secret))
+      .map(() => 'a secret in an answer'),
+    ...PAYLOAD_MARKS.filter((mark) => unrepeated.includes(mark)).map(
+      (mark) => `payload in a header: ${mark}`,
+    ),
+    ...PAYLOAD_MARKS.filter((mark) => status >= 400 && body.includes(mark)).map(
+      (mark) => `payload in an error: ${mark}`,
+    ),
   ];
 }
 
@@ -141,5 +153,5 @@ const UNRESERVED = /%(?:2D|2E|5F|7E|3\d|[46][1-9A-F]|[57][0-9A])/gi;
 export function pathOf(target: string): string {
   const [path = ''] = target.split(/[?#]/, 1);
   const local = path.replace(/^https?:\/\/[^/]*/i, '');
-  return local.replace(UNRESERVED, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)));
+  return local.replace(UNRESERVED, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
 }

@@ -31,7 +31,13 @@ export async function main(root: string, argv: string[]): Promise<number> {
 
 function parse(argv: string[]) {
   const text = { type: 'string' as const };
-  const options = { requests: text, seed: text, only: text, 'at-once': text, keep: { type: 'boolean' as const } };
+  const options = {
+    requests: text,
+    seed: text,
+    only: text,
+    'at-once': text,
+    keep: { type: 'boolean' as const },
+  };
   const { values } = parseArgs({ args: argv, options });
   return {
     requests: number('requests', values.requests) ?? 10_000,

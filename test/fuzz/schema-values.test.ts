@@ -52,7 +52,10 @@ describe('values of a schema', () => {
   it.each<[object, (value: unknown) => boolean]>([
     [{ type: 'integer', minimum: 3, maximum: 5 }, (value) => [3, 4, 5].includes(value as number)],
     [{ type: 'integer', exclusiveMinimum: 0, multipleOf: 4 }, (value) => (value as number) % 4 === 0],
-    [{ type: 'number', minimum: 0.5, maximum: 1 }, (value) => (value as number) >= 0.5 && (value as number) <= 1],
+    [
+      { type: 'number', minimum: 0.5, maximum: 1 },
+      (value) => (value as number) >= 0.5 && (value as number) <= 1,
+    ],
     [{ type: ['string', 'null'] }, (value) => value === null || typeof value === 'string'],
     [{ const: 7 }, (value) => value === 7],
     [{ enum: ['a', 'b'] }, (value) => value === 'a' || value === 'b'],
@@ -61,7 +64,12 @@ describe('values of a schema', () => {
     [{ type: 'array', items: { type: 'boolean' }, minItems: 2 }, (value) => (value as unknown[]).length >= 2],
     [{ prefixItems: [{ const: 1 }, { const: 2 }] }, (value) => JSON.stringify(value) === '[1,2]'],
     [
-      { allOf: [{ properties: { a: { const: 1 } }, required: ['a'] }, { properties: { b: { const: 2 } }, required: ['b'] }] },
+      {
+        allOf: [
+          { properties: { a: { const: 1 } }, required: ['a'] },
+          { properties: { b: { const: 2 } }, required: ['b'] },
+        ],
+      },
       (value) => JSON.stringify(value) === '{"a":1,"b":2}',
     ],
     [{ $ref: '#/components/schemas/Thing' }, (value) => Array.isArray((value as { rows: unknown }).rows)],

@@ -81,7 +81,9 @@ export class SchemaValues {
         return [name, fc.oneof(absent, { weight: 1, arbitrary: value })];
       });
     const record = fc.record(Object.fromEntries(fields) as Record<string, fc.Arbitrary<unknown>>);
-    return record.map((made) => Object.fromEntries(Object.entries(made).filter(([, value]) => value !== undefined)));
+    return record.map((made) =>
+      Object.fromEntries(Object.entries(made).filter(([, value]) => value !== undefined)),
+    );
   }
 
   private array(keywords: Keywords, depth: number): fc.Arbitrary<unknown> {

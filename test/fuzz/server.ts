@@ -113,7 +113,12 @@ export class FuzzedServer {
   /** Jobs and a group to ask for. */
   private async seed(): Promise<void> {
     const put = async (id: string, queue: string, headers: Record<string, string> = {}): Promise<void> => {
-      const answer = await this.ask('PUT', `/v1/jobs/${id}`, { model: 'doubler', input: ROW, queue }, headers);
+      const answer = await this.ask(
+        'PUT',
+        `/v1/jobs/${id}`,
+        { model: 'doubler', input: ROW, queue },
+        headers,
+      );
       if (!answer.ok) throw new Error(`PUT /v1/jobs/${id}: ${answer.status} ${await answer.text()}`);
       await answer.arrayBuffer();
     };

@@ -5,12 +5,58 @@ import { oddText } from './odd-values.js';
 
 /** Escapes that decode to no text, or to what looks like another path. */
 const ESCAPES = [
-  ...['%', '%2', '%zz', '%00', '%0d%0a', '%ff', '%c0%af', '%ed%a0%80', '%e2%82', '%u0041', '%25', '%2500', '%2F', '%5c'],
-  ...['\xff', '\xe9', '\x80\xfe', '%F0%9F%98%80', '+', '%2e%2e', '..', '.', '...', '~', ';x=1', ':', '@', '!', '*', '|', '"'],
+  ...[
+    '%',
+    '%2',
+    '%zz',
+    '%00',
+    '%0d%0a',
+    '%ff',
+    '%c0%af',
+    '%ed%a0%80',
+    '%e2%82',
+    '%u0041',
+    '%25',
+    '%2500',
+    '%2F',
+    '%5c',
+  ],
+  ...[
+    '\xff',
+    '\xe9',
+    '\x80\xfe',
+    '%F0%9F%98%80',
+    '+',
+    '%2e%2e',
+    '..',
+    '.',
+    '...',
+    '~',
+    ';x=1',
+    ':',
+    '@',
+    '!',
+    '*',
+    '|',
+    '"',
+  ],
   ...['<>', '{}', '[', '\\', '^', '`', '#f', "'", ',', '=', '&', '$'],
 ];
 const METHODS = [
-  ...['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'SEARCH', 'PURGE', 'LINK'],
+  ...[
+    'GET',
+    'HEAD',
+    'POST',
+    'PUT',
+    'PATCH',
+    'DELETE',
+    'OPTIONS',
+    'TRACE',
+    'PROPFIND',
+    'SEARCH',
+    'PURGE',
+    'LINK',
+  ],
   ...['CONNECT', 'FOO', 'get', 'G', 'A'.repeat(500)],
 ];
 const MALFORMED = [400, 404, 405, 414, 431] as const;
@@ -63,9 +109,9 @@ export const ADDRESS_MUTATIONS: readonly Mutation[] = [
     apply: (draft, random) => {
       const path = pathText(draft);
       const at = random.int(path.lastIndexOf('/') + 1, path.length);
-      const escape = random.pick(ESCAPES.filter((one) => one !== '*'));
+      const code = random.pick(ESCAPES.filter((one) => one !== '*'));
       const query = queryText(draft.query);
-      const target = `${path.slice(0, at)}${escape}${path.slice(at)}${query === '' ? '' : `?${query}`}`;
+      const target = `${path.slice(0, at)}${code}${path.slice(at)}${query === '' ? '' : `?${query}`}`;
       return { wire: { ...assemble(draft), target }, early: MALFORMED };
     },
   },
@@ -109,7 +155,15 @@ export const ADDRESS_MUTATIONS: readonly Mutation[] = [
     apply: (draft, random) => {
       const query = queryText(draft.query);
       const name = encodeURIComponent(someName(draft, random));
-      const odd = random.pick([`${name}=${random.pick(ESCAPES)}`, random.pick(ESCAPES), `${name}`, `=${name}`, '&&', '=', '?']);
+      const odd = random.pick([
+        `${name}=${random.pick(ESCAPES)}`,
+        random.pick(ESCAPES),
+        `${name}`,
+        `=${name}`,
+        '&&',
+        '=',
+        '?',
+      ]);
       return { wire: withQuery(draft, query === '' ? odd : `${query}&${odd}`), early: MALFORMED };
     },
   },
@@ -128,7 +182,14 @@ export const ADDRESS_MUTATIONS: readonly Mutation[] = [
     fits: hasQuery,
     apply: (draft, random) => {
       const name = someName(draft, random);
-      const form = random.pick([`${name}[]`, `${name}[0]`, `${name}[a]`, `${name}.a`, `${name}[__proto__]`, '__proto__']);
+      const form = random.pick([
+        `${name}[]`,
+        `${name}[0]`,
+        `${name}[a]`,
+        `${name}.a`,
+        `${name}[__proto__]`,
+        '__proto__',
+      ]);
       return { wire: assemble({ ...draft, query: [...draft.query, [form, '1']] }) };
     },
   },

@@ -3,9 +3,29 @@ import { assemble, bodyOf, type Draft, hasBody, type Mutation, withBytes, withHe
 
 const TYPES = [
   ...['text/csv', 'application/xml', 'multipart/form-data; boundary=x', 'application/pdf', 'image/png'],
-  ...['application/json; charset=utf-16', 'application/json; charset="', 'application/vnd.api+json', '*/*', '/'],
-  ...['application/octet-stream', 'application/x-ndjson', 'application/x-npy', 'application/jsonl', 'json', ';', ' '],
-  ...['application/json, text/html', 'text/plain', `application/${'x'.repeat(3000)}`, 'APPLICATION/JSON', 'a/b/c'],
+  ...[
+    'application/json; charset=utf-16',
+    'application/json; charset="',
+    'application/vnd.api+json',
+    '*/*',
+    '/',
+  ],
+  ...[
+    'application/octet-stream',
+    'application/x-ndjson',
+    'application/x-npy',
+    'application/jsonl',
+    'json',
+    ';',
+    ' ',
+  ],
+  ...[
+    'application/json, text/html',
+    'text/plain',
+    `application/${'x'.repeat(3000)}`,
+    'APPLICATION/JSON',
+    'a/b/c',
+  ],
 ];
 /** Larger than `--max-body` of the server that is fuzzed, once it is decompressed. */
 const BOMB_BYTES = 8 * 1024 ** 2;

@@ -1,15 +1,62 @@
-import { assemble, type Draft, hasBody, type Mutated, type Mutation, type Wire, withHeader, withoutHeader } from '../draft.js';
+import {
+  assemble,
+  type Draft,
+  hasBody,
+  type Mutated,
+  type Mutation,
+  type Wire,
+  withHeader,
+  withoutHeader,
+} from '../draft.js';
 
 const LENGTH = 'Content-Length';
 const LENGTHS = ['-1', 'abc', '', '1e3', '0x10', '1.5', '99999999999999999999999', '+5', '5, 6', ' 5 5', '٣'];
-const ENCODINGS = ['gzip, chunked', 'chunked, gzip', 'identity', 'x', 'chunked, chunked', ' chunked', 'CHUNKED', ''];
-const VERSIONS = ['HTTP/1.0', 'HTTP/1.2', 'HTTP/2.0', 'HTTP/0.9', 'HTTP/11.1', 'HTTP/', 'HTTPS/1.1', 'http/1.1', '', 'x'];
+const ENCODINGS = [
+  'gzip, chunked',
+  'chunked, gzip',
+  'identity',
+  'x',
+  'chunked, chunked',
+  ' chunked',
+  'CHUNKED',
+  '',
+];
+const VERSIONS = [
+  'HTTP/1.0',
+  'HTTP/1.2',
+  'HTTP/2.0',
+  'HTTP/0.9',
+  'HTTP/11.1',
+  'HTTP/',
+  'HTTPS/1.1',
+  'http/1.1',
+  '',
+  'x',
+];
 /** Starts of a connection that are no request, or hardly. */
 const STARTS = [
-  ...['PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', '\r\n\r\n\r\nGET\r\n\r\n'],
-  ...['*1\r\n$4\r\nPING\r\n', 'EHLO example.com\r\n\r\n', '\x00'.repeat(100), 'GET /\r\n\r\n', 'GET / HTTP/1.1\n\n', '{}\r\n\r\n'],
+  ...[
+    'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03',
+    '\r\n\r\n\r\nGET\r\n\r\n',
+  ],
+  ...[
+    '*1\r\n$4\r\nPING\r\n',
+    'EHLO example.com\r\n\r\n',
+    '\x00'.repeat(100),
+    'GET /\r\n\r\n',
+    'GET / HTTP/1.1\n\n',
+    '{}\r\n\r\n',
+  ],
 ];
-const BAD_CHUNKS = ['zz\r\nabc\r\n0\r\n\r\n', '-1\r\n\r\n', 'ffffffffffffffffff\r\n', '5\r\nabc\r\n0\r\n\r\n', '3abc\r\n', `3;${'x'.repeat(20_000)}\r\nabc\r\n0\r\n\r\n`];
+const BAD_CHUNKS = [
+  'zz\r\nabc\r\n0\r\n\r\n',
+  '-1\r\n\r\n',
+  'ffffffffffffffffff\r\n',
+  '5\r\nabc\r\n0\r\n\r\n',
+  '3abc\r\n',
+  `3;${'x'.repeat(20_000)}\r\nabc\r\n0\r\n\r\n`,
+];
 
 const broken = (wire: Wire, more: Partial<Mutated> = {}): Mutated => ({
   wire: { ...wire, last: true },
@@ -132,7 +179,10 @@ export const FRAMING_MUTATIONS: readonly Mutation[] = [
     fits: () => true,
     apply: (draft) => {
       const wire = assemble(draft);
-      const lines = [`${wire.method} ${wire.target} ${wire.version}`, ...wire.headers.map(([a, b]) => `${a}: ${b}`)];
+      const lines = [
+        `${wire.method} ${wire.target} ${wire.version}`,
+        ...wire.headers.map(([a, b]) => `${a}: ${b}`),
+      ];
       const head = Buffer.from(`${lines.join('\n')}\n\n`, 'latin1');
       return broken({ ...wire, raw: Buffer.concat([head, wire.body]), halfClosed: true }, { silent: true });
     },

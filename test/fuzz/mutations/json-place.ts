@@ -8,7 +8,11 @@ type Node = Record<string | number, unknown>;
 const STOP = 0.25;
 
 /** A place in a document: each level as likely as the next, however many numbers a row has. */
-export function somePlace(value: unknown, random: Random, wanted: (value: unknown) => boolean): Place | undefined {
+export function somePlace(
+  value: unknown,
+  random: Random,
+  wanted: (value: unknown) => boolean,
+): Place | undefined {
   const places = somePlaces(value, random).filter((place) => wanted(valueAt(value, place)));
   return places.length === 0 ? undefined : random.pick(places);
 }

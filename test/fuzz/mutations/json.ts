@@ -1,6 +1,15 @@
 import type { Random } from '../../chaos/random.js';
 import { PAYLOAD_TEXT } from '../canaries.js';
-import { assemble, bodyOf, type Draft, jsonText, type Mutated, type Mutation, RawJson, withBytes } from '../draft.js';
+import {
+  assemble,
+  bodyOf,
+  type Draft,
+  jsonText,
+  type Mutated,
+  type Mutation,
+  RawJson,
+  withBytes,
+} from '../draft.js';
 import { define, isPayload, type Place, replacedAt, somePlace, valueAt } from './json-place.js';
 import { NO_UTF8, oddNumber, oddText } from './odd-values.js';
 
@@ -50,7 +59,17 @@ function replace(
 }
 
 const OTHERS: readonly unknown[] = [null, true, false, 0, -1, 1.5, '', [], {}, [[]], [null], { a: 1 }, '1'];
-const KEYS = ['extra', '', '__proto__', 'constructor', 'toString', 'Model', 'модель', 'a\u0000b', 'k'.repeat(5000)];
+const KEYS = [
+  'extra',
+  '',
+  '__proto__',
+  'constructor',
+  'toString',
+  'Model',
+  'модель',
+  'a\u0000b',
+  'k'.repeat(5000),
+];
 const DEPTHS = [65, 200, 2000, 50_000];
 const NOT_DOCUMENTS = [
   ...['', ' ', '\n', 'null', 'true', '"text"', '42', '[]', '{}', '{', '[', '"', '{}{}', '<a/>', 'a=1&b=2'],
@@ -79,13 +98,28 @@ export const DOCUMENT_MUTATIONS: readonly Mutation[] = [
     }),
   ),
   inDocument('an odd number', (value, random) =>
-    replace(value, random, (one) => typeof one === 'number', () => oddNumber(random)),
+    replace(
+      value,
+      random,
+      (one) => typeof one === 'number',
+      () => oddNumber(random),
+    ),
   ),
   inDocument('an odd text', (value, random) =>
-    replace(value, random, (one) => typeof one === 'string', (_, place) => oddText(random, mark(place))),
+    replace(
+      value,
+      random,
+      (one) => typeof one === 'string',
+      (_, place) => oddText(random, mark(place)),
+    ),
   ),
   inDocument('a number as text', (value, random) =>
-    replace(value, random, (one) => typeof one === 'number', (old) => String(old)),
+    replace(
+      value,
+      random,
+      (one) => typeof one === 'number',
+      (old) => String(old),
+    ),
   ),
   inDocument('a list of another length', (value, random) =>
     replace(value, random, Array.isArray, (old) => {
@@ -123,7 +157,8 @@ export const TEXT_MUTATIONS: readonly Mutation[] = [
   inText('a cut document', (body, random) => body.subarray(0, random.int(0, Math.max(0, body.length - 1)))),
   inText('a character of the document changed', (body, random) => {
     const changed = Buffer.from(body);
-    if (changed.length > 0) changed[random.int(0, changed.length - 1)] = random.pick([...Buffer.from(',:"[]{}\\0- \x00')]);
+    if (changed.length > 0)
+      changed[random.int(0, changed.length - 1)] = random.pick([...Buffer.from(',:"[]{}\\0- \x00')]);
     return changed;
   }),
   inText('bytes that are no UTF-8', (body, random) => {
@@ -134,7 +169,9 @@ export const TEXT_MUTATIONS: readonly Mutation[] = [
     const text = body.toString();
     const quotes = [...text.matchAll(/"/g)].map(({ index }) => index + 1);
     const at = quotes.length === 0 ? 0 : random.pick(quotes);
-    return Buffer.from(`${text.slice(0, at)}${random.pick(['\\ud800', '\\udc00', '\\ud800\\ud800'])}${text.slice(at)}`);
+    return Buffer.from(
+      `${text.slice(0, at)}${random.pick(['\\ud800', '\\udc00', '\\ud800\\ud800'])}${text.slice(at)}`,
+    );
   }),
   inText('another encoding of text', (body, random) => {
     const text = body.toString();

@@ -17,18 +17,57 @@ interface BinaryRequest {
 }
 
 const HEADER = 'Inference-Header-Content-Length';
-const SIZES: readonly unknown[] = [-1, 0, 1, 3, 1e9, 2 ** 31, 2 ** 53, 1.5, '16', null, true, [16], Number.MAX_VALUE];
+const SIZES: readonly unknown[] = [
+  -1,
+  0,
+  1,
+  3,
+  1e9,
+  2 ** 31,
+  2 ** 53,
+  1.5,
+  '16',
+  null,
+  true,
+  [16],
+  Number.MAX_VALUE,
+];
 const SHAPES: readonly (readonly unknown[])[] = [
-  ...[[], [0], [-1, 4], [1], [1, 4, 1], [2 ** 31, 2 ** 31], [2 ** 53, 4], [1.5, 4], ['1', 4], [null], [1e300, 1e300]],
+  ...[
+    [],
+    [0],
+    [-1, 4],
+    [1],
+    [1, 4, 1],
+    [2 ** 31, 2 ** 31],
+    [2 ** 53, 4],
+    [1.5, 4],
+    ['1', 4],
+    [null],
+    [1e300, 1e300],
+  ],
   Array.from({ length: 2000 }, () => 1),
 ];
-const DATATYPES: readonly unknown[] = ['FP64', 'FP16', 'BF16', 'INT8', 'BOOL', 'BYTES', 'fp32', '', 'FP32 ', null, 7, '__proto__'];
+const DATATYPES: readonly unknown[] = [
+  'FP64',
+  'FP16',
+  'BF16',
+  'INT8',
+  'BOOL',
+  'BYTES',
+  'fp32',
+  '',
+  'FP32 ',
+  null,
+  7,
+  '__proto__',
+];
 
 /** A fault of one part of a request whose tensors are bytes. */
 type Fault = (request: BinaryRequest, random: Random) => void;
 
 const FAULTS: Readonly<Record<string, Fault>> = {
-  'nothing': () => undefined,
+  nothing: () => undefined,
   'another size': ({ document }, random) => {
     const tensor = random.pick(document.inputs);
     tensor.parameters = { binary_data_size: random.pick(SIZES) };
@@ -108,6 +147,8 @@ export const TENSOR_MUTATIONS: readonly Mutation[] = Object.entries(FAULTS).map(
     const header = request.header ?? String(head.length);
     const headers = withHeader(draft.headers, HEADER, header);
     const bytes = Buffer.concat([head, request.tensors]);
-    return { wire: assemble({ ...withBytes(draft, bytes), headers, contentType: 'application/octet-stream' }) };
+    return {
+      wire: assemble({ ...withBytes(draft, bytes), headers, contentType: 'application/octet-stream' }),
+    };
   },
 }));

@@ -233,7 +233,8 @@ function noSuchAddress(basePath: string): InferError {
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   // In the middle of an answer to a request before, another one would only garble it.
-  if ((socket as { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent) return void socket.destroy();
+  if ((socket as { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent)
+    return void socket.destroy();
   const status =
     error.code === 'HPE_HEADER_OVERFLOW'
       ? '431 Request Header Fields Too Large'
