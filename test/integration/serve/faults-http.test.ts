@@ -162,6 +162,45 @@ describe('Redis that is away', () => {
   });
 });
 
+describe('Redis that restarts', () => {
+  it('in the middle of an inference: the outputs, or 503 or 504; never an error of the server, and no job goes on', {
+    timeout: 300_000,
+  }, async () => {
+    const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
+    const other = await GatewayKit.open(own, { modelsDir: models.dir });
+    try {
+      const worker = await infer.worker(['--models', models.dir, '-Q', 'realtime'], { redis: own.url });
+      const run = (turns: number) =>
+        other.ask('POST', '/v2/models/slow/infer', {
+          json: {
+            inputs: [
+              { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] },
+              { name: 'turns', datatype: 'INT64', shape: [1], data: [turns] },
+            ],
+          },
+        });
+      await until(async () => (await run(1)).status === 200);
+      const waits = run(400);
+      await until(async () => (await other.ask('GET', '/v1/jobs?state=active')).body.items?.length > 0);
+      await own.kill();
+      await own.restart();
+      const { status, body } = await waits;
+      expect([200, 503, 504]).toContain(status);
+      if (status === 200) expect(body.outputs[0]).toMatchObject({ name: 'y', shape: [1, 2] });
+      else expect(body.error).toEqual(expect.any(String));
+      await until(async () => {
+        const left = await other.ask('GET', '/v1/jobs?state=active,waiting,delayed');
+        return left.status === 200 && left.body.items.length === 0;
+      }, 100_000);
+      expect(other.failures).toEqual([]);
+      await worker.stop();
+    } finally {
+      await other.close();
+      await own.stop();
+    }
+  });
+});
+
 describe('two gateways', () => {
   it('behave as one: what one accepts the other reads, waits for, repeats and cancels', async () => {
     const other = await GatewayKit.open(redis, { modelsDir: models.dir });
@@ -184,14 +223,22 @@ describe('two gateways', () => {
 });
 
 describe('kill -9 of the gateway under load', () => {
-  it('loses no job that was accepted', async () => {
+  /** A gateway of its own process. */
+  const start = async () => {
     const run = infer.start(['serve', '--port', '0', '--models', models.dir]);
     let url = '';
     run.stderr?.on('data', (chunk: Buffer) => {
       url ||= /http:\/\/127\.0\.0\.1:\d+/.exec(chunk.toString())?.[0] ?? '';
     });
     await says(run, 'ready');
-    await until(async () => (url === '' ? undefined : url));
+    await until(async () => url !== '');
+    return { run, url };
+  };
+  const headers = { 'content-type': 'application/json' };
+  const queued = async (queue: string) => (await redis.client()).zcard(`{infer:${queue}}:${queue}:prioritized`);
+
+  it('loses no job that was accepted', async () => {
+    const { run, url } = await start();
     const accepted: string[] = [];
     let sent = 0;
     const submit = async (): Promise<void> => {
@@ -199,7 +246,7 @@ describe('kill -9 of the gateway under load', () => {
         sent += 1;
         const answer = await fetch(`${url}/v1/jobs`, {
           method: 'POST',
-          headers: { 'content-type': 'application/json' },
+          headers,
           body: JSON.stringify({ ...json, queue: 'killed' }),
         });
         const { id } = (await answer.json()) as { id: string };
@@ -215,9 +262,60 @@ describe('kill -9 of the gateway under load', () => {
       accepted.map(async (id) => (await gateway.ask('GET', `/v1/jobs/${id}`)).body.state as string),
     );
     expect(states.filter((one) => one !== 'waiting')).toEqual([]);
-    const client = await redis.client();
-    const kept = await client.zcard('{infer:killed}:killed:prioritized');
+    const kept = await queued('killed');
     expect(kept).toBeGreaterThanOrEqual(accepted.length);
     expect(kept).toBeLessThanOrEqual(sent);
+  });
+
+  it('an id whose answer did not come is one job when another gateway gets it again', async () => {
+    const { run, url } = await start();
+    const body = JSON.stringify({ ...json, queue: 'resent' });
+    const sent: string[] = [];
+    let answered = 0;
+    const submit = async (): Promise<void> => {
+      for (;;) {
+        const id = `resent-${sent.length}`;
+        sent.push(id);
+        const answer = await fetch(`${url}/v1/jobs/${id}`, { method: 'PUT', headers, body });
+        await answer.arrayBuffer();
+        answered += 1;
+        if (answered === 200) run.kill('SIGKILL');
+      }
+    };
+    await Promise.allSettled(Array.from({ length: 16 }, submit));
+    await run;
+    expect(sent.length).toBeGreaterThan(answered);
+    const again = await Promise.all(
+      sent.map(async (id) => (await gateway.ask('PUT', `/v1/jobs/${id}`, { body, headers })).status),
+    );
+    expect(again.filter((status) => status !== 200 && status !== 201)).toEqual([]);
+    expect(await queued('resent')).toBe(sent.length);
+  });
+
+  it('rows that were on their way are a whole group when they are sent again', async () => {
+    const { run, url } = await start();
+    const rows = 20_000;
+    const address = '/v1/jobs/resent-group?model=doubler&queue=regrouped';
+    const lines = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => `[${from + i},0,0,0]\n`).join('');
+    // The second half never comes.
+    const half = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(Buffer.from(lines(0, rows / 2))),
+    });
+    const ndjson = { 'content-type': 'application/x-ndjson' };
+    const first = fetch(`${url}${address}`, { method: 'PUT', headers: ndjson, body: half, duplex: 'half' } as RequestInit);
+    const lost = first.then(
+      () => false,
+      () => true,
+    );
+    await until(async () => (await queued('regrouped')) > 0);
+    run.kill('SIGKILL');
+    await run;
+    expect(await lost).toBe(true);
+    const again = await gateway.ask('PUT', address, { body: lines(0, rows), headers: ndjson });
+    expect(again.status).toBeLessThan(300);
+    const { body } = await gateway.ask('GET', '/v1/jobs/resent-group');
+    expect(body).toMatchObject({ kind: 'group', rows, state: 'waiting', closed: true });
+    expect(await queued('regrouped')).toBe(body.jobs);
   });
 });

@@ -154,6 +154,24 @@ describe('the client of OpenAI', () => {
   });
 });
 
+it('without a worker of its model the answer is 503, with the command that starts one, in the form of OpenAI', async () => {
+  writeModel(models.dir, 'later', embedding(), { task: 'embedding' });
+  const answer = await fetch(`${gateway.url}/v1/embeddings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'later', input: [1, 2] }),
+  });
+  expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '2']);
+  expect(await answer.json()).toEqual({
+    error: {
+      message: expect.stringContaining('infer worker'),
+      type: 'server_error',
+      code: 'NO_WORKERS',
+      param: null,
+    },
+  });
+});
+
 describe('an embedding by other ways', () => {
   it('is the one output of its model', async () => {
     const { body } = await gateway.ask('GET', '/v2/models/embed');

@@ -17,7 +17,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close(0)));
 });
 
-const newApp = (options: { maxBody?: number; answerMs?: number } = {}): App => {
+const newApp = (options: { maxBody?: number; answerMs?: number; silentMs?: number } = {}): App => {
   const app = createApp({
     maxBody: 1000,
     answerMs: 30_000,
@@ -308,6 +308,31 @@ describe('a request body', () => {
     const large = await answerTo(port, `POST /small HTTP/1.1\r\n${head}14\r\n${'a'.repeat(20)}\r\n`);
     expect(large).toMatch(/^HTTP\/1\.1 413 /);
     expect((await fetch(`${url}/short`, { method: 'POST', body: 'x' })).status).toBe(200);
+    expect(failures).toEqual([]);
+  });
+
+  it('that is read as it comes and stalls is given up when nothing has come for the time of silence', async () => {
+    const app = newApp({ silentMs: 200 });
+    let read = 0;
+    let told: (error: unknown) => void = () => undefined;
+    const failed = new Promise<unknown>((resolve) => {
+      told = resolve;
+    });
+    app.post('/pieces', { config: { endless: true } }, async (request) => {
+      try {
+        for await (const piece of streamBody(request, { maxBytes: 1000 })) read += (piece as Buffer).length;
+      } catch (error) {
+        told(error);
+        throw error;
+      }
+      return 'whole';
+    });
+    const { port, url } = await start(app);
+    const answer = await answerTo(port, 'POST /pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    expect(await failed).toMatchObject({ code: 'HTTP_REQUEST', message: 'the body ended early' });
+    expect(read).toBe(3);
+    expect(answer).not.toContain('whole');
+    expect((await fetch(`${url}/pieces`, { method: 'POST', body: 'x' })).status).toBe(200);
     expect(failures).toEqual([]);
   });
 

@@ -60,6 +60,8 @@ export interface AppOptions {
   maxBody: number;
   /** Milliseconds after which an answer is given up, and the request's signal fires. */
   answerMs: number;
+  /** A connection on which nothing moves for so many milliseconds is closed [120000]. */
+  silentMs?: number | undefined;
   /** Open connections at most; more are refused. */
   connections: number;
   /** Certificate and key: HTTPS. */
@@ -74,7 +76,7 @@ export interface AppOptions {
 
 /** Longest time for the headers of a request to come. */
 const HEADERS_MS = 10_000;
-/** A connection on which nothing moves for so long is closed; longer than any wait for an answer. */
+/** Longer than any wait for an answer. */
 const SILENT_MS = 120_000;
 const KEEP_ALIVE_MS = 72_000;
 const HEADER_BYTES = 16_384;
@@ -97,7 +99,7 @@ export function createApp(options: AppOptions): App {
   const app = Fastify({
     logger: false,
     bodyLimit: options.maxBody,
-    connectionTimeout: SILENT_MS,
+    connectionTimeout: options.silentMs ?? SILENT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
