@@ -24,7 +24,7 @@ export class Drafts {
 
   /** @param token sent with every request; undefined sends none */
   constructor(
-    private readonly document: ApiDocument,
+    document: ApiDocument,
     private readonly token: string | undefined,
   ) {
     this.values = new SchemaValues(document, FIELD_HINTS);

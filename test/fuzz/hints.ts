@@ -157,6 +157,7 @@ export const FIELD_HINTS: Hints = new Map<string, fc.Arbitrary<unknown>>([
   ['timeLimit', longDuration],
   ['softTimeLimit', longDuration],
   ['olderThan', duration.map(String)],
+  ['state', fc.constantFrom('waiting', 'delayed')],
   ['cursor', fc.constant('none')],
   ['confirm', fc.constant(HELD)],
   ['input', fc.oneof(fc.string({ maxLength: 10 }), ints(1, 5))],
