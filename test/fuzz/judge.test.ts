@@ -49,6 +49,8 @@ describe('an answer', () => {
     expect(faults(answer(404, problem(404)), sent('DELETE'))).toEqual([]);
     expect(faults(answer(204, '', ''), sent('DELETE'))).toEqual([]);
     expect(faults(answer(404, problem(404)), sent('GET', '/none'))).toEqual([]);
+    expect(faults(answer(200, {}, 'application/json'), sent('GET', '/things/a/'))).toEqual([]);
+    expect(faults(answer(405, ''), sent('HEAD'))).toEqual([]);
     expect(faults(answer(400, { error: 'as other protocols have it' }, 'application/json'))).toEqual([]);
     expect(faults(answer(400, { error: { message: 'as OpenAI has it' } }, 'application/json'))).toEqual([]);
     expect(faults({ failure: 'closed', text: '' }, sent('GET', '/things/a', { silent: true }))).toEqual([]);

@@ -18,8 +18,8 @@ export interface Known {
   secrets: readonly string[];
 }
 
-/** Statuses for what no operation takes. */
-const NO_OPERATION: readonly number[] = [400, 401, 403, 404, 405, 414, 421, 431];
+/** Statuses for what no operation takes: errors of the caller, and a redirect to what is documented. */
+const NO_OPERATION: readonly number[] = [302, 308, 400, 401, 403, 404, 405, 414, 421, 431];
 /** Never right, documented or not: an error of the server, and of what it runs. */
 const NEVER: readonly number[] = [500, 502];
 /** Headers of answers that repeat what the caller named: the address of its job, the id of its request. */
@@ -37,7 +37,9 @@ export function judge(
     const what = { closed: 'closed without an answer', late: 'no answer in time', malformed: 'no HTTP' };
     return [`${what[outcome.failure]}: ${JSON.stringify(outcome.text)}`];
   }
-  const operation = document.find(wire.method, pathOf(wire.target));
+  const path = pathOf(wire.target);
+  // A slash at the end is the same address, where a server takes it.
+  const operation = document.find(wire.method, path) ?? document.find(wire.method, path.replace(/\/$/, ''));
   return [
     ...statusFaults(operation, wire, early, outcome),
     ...(outcome.status >= 400 ? errorFaults(wire, outcome) : successFaults(operation, wire, outcome)),
@@ -55,6 +57,8 @@ function statusFaults(
   if (status >= 500 && (operation === undefined || !namesStatus(operation, status)))
     return [`status ${status}, which is not documented`];
   if (early.includes(status)) return [];
+  // Where a GET does not end there is no HEAD.
+  if (method === 'HEAD' && status === 405) return [];
   if (operation !== undefined) {
     return answersOf(operation, status) === undefined
       ? [`status ${status}, which ${operation.name} does not document`]
