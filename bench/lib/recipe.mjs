@@ -38,14 +38,24 @@ export class Recipe {
       place.spawn(PYTHON, ['-m', ...args], { cwd: FOLDER, env, stdio: ['ignore', 'ignore', 'inherit'] });
     const quick = ['--without-gossip', '--without-mingle', '--without-heartbeat'];
     const worker = ['celery', '-A', 'tasks', 'worker', '--pool', 'solo', '--loglevel', 'ERROR', ...quick];
-    const app = ['uvicorn', 'app:app', '--host', '127.0.0.1', '--port', String(port), '--log-level', 'warning'];
+    const app = [
+      'uvicorn',
+      'app:app',
+      '--host',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--log-level',
+      'warning',
+    ];
     const processes = [python(...worker), python(...app, '--no-access-log')];
     const recipe = new Recipe(`http://127.0.0.1:${port}`, server);
     const calls = new HttpCalls(recipe.url, 1);
     const end = Date.now() + START_MS;
     try {
       for (;;) {
-        if (processes.some(({ exitCode }) => exitCode !== null)) throw new Error('the recipe ended at its start');
+        if (processes.some(({ exitCode }) => exitCode !== null))
+          throw new Error('the recipe ended at its start');
         if (await recipe.answers(calls, body)) return recipe;
         if (Date.now() > end) throw new Error('the recipe is not ready');
         await delay(100);
@@ -57,7 +67,9 @@ export class Recipe {
 
   /** Whether a task is accepted and run. @param {HttpCalls} calls @param {Buffer} body */
   async answers(calls, body) {
-    const sent = await calls.post('/predict', body, { 'content-type': 'application/json' }).catch(() => undefined);
+    const sent = await calls
+      .post('/predict', body, { 'content-type': 'application/json' })
+      .catch(() => undefined);
     if (sent === undefined) return false;
     const { task_id: id } = JSON.parse(sent.toString());
     for (let looks = 0; looks < 50; looks++) {

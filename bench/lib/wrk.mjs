@@ -29,6 +29,7 @@ export async function wrkRate(place, url, body, { connections, seconds }) {
   const code = await new Promise((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`wrk: exit ${code}: ${said}`);
   // A refusal is quick: it would count as speed.
-  if (/Non-2xx|Socket errors/.test(said)) throw new Error(`wrk: not every request of ${url} succeeded: ${said}`);
+  if (/Non-2xx|Socket errors/.test(said))
+    throw new Error(`wrk: not every request of ${url} succeeded: ${said}`);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(said)?.[1] ?? Number.NaN);
 }

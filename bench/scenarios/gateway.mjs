@@ -60,7 +60,8 @@ function inferBody(i) {
 async function oneConnection({ client }, url, calls, amount) {
   const http = new HttpCalls(url, 1);
   const ours = (/** @type {number} */ i) => http.post('/v2/models/digits/infer', inferBody(i), JSON_TYPE);
-  const library = (/** @type {number} */ i) => client.run(digitRow(i), { model: 'digits', queue: 'realtime' });
+  const library = (/** @type {number} */ i) =>
+    client.run(digitRow(i), { model: 'digits', queue: 'realtime' });
   for (const call of [ours, library]) await times(call, Math.min(calls, WARM_UP));
   const rounds = [];
   for (let round = 0; round < roundsOf(amount); round++)
@@ -91,7 +92,12 @@ async function manyConnections(place, { client }, url, amount) {
     rounds.library.push(await library());
   }
   const what = `infer, ${CONNECTIONS} connections`;
-  const words = { what, unit: 'requests/s', against: `${LIBRARY}, ${CONNECTIONS} at once`, target: '>= 0.6x' };
+  const words = {
+    what,
+    unit: 'requests/s',
+    against: `${LIBRARY}, ${CONNECTIONS} at once`,
+    target: '>= 0.6x',
+  };
   return [compare(words, rounds.ours, rounds.library)];
 }
 
@@ -149,7 +155,10 @@ async function largeTensors(place, amount) {
   ];
   const head = Buffer.from(JSON.stringify({ inputs }));
   const body = Buffer.concat([head, Buffer.from(image.buffer)]);
-  const headers = { 'inference-header-content-length': String(head.length), 'content-type': 'application/octet-stream' };
+  const headers = {
+    'inference-header-content-length': String(head.length),
+    'content-type': 'application/octet-stream',
+  };
   const http = new HttpCalls(gateway.url, IMAGES_AT_ONCE);
   const ours = () => http.post(`/v2/models/${IMAGE.name}/infer`, body, headers);
   const library = async () => {
@@ -184,7 +193,8 @@ async function largeTensors(place, amount) {
 /** Each stream follows a job of its own, which waits. @param {Place} place @param {Server} server @param {Amount} amount @returns {Promise<Line[]>} */
 async function eventStreams(place, { url, client }, amount) {
   const gateway = await place.gateway(url);
-  const submit = (/** @type {number} */ i) => client.submit(digitRow(i), { model: 'digits', queue: 'lonely' });
+  const submit = (/** @type {number} */ i) =>
+    client.submit(digitRow(i), { model: 'digits', queue: 'lonely' });
   const [first, ...jobs] = await Promise.all(Array.from({ length: STREAMS + 1 }, (_, i) => submit(i)));
   const events = (/** @type {string | undefined} */ id) => openEvents(`${gateway.url}/v1/jobs/${id}/events`);
   // The first one opens the connection that all share.
@@ -201,7 +211,12 @@ async function eventStreams(place, { url, client }, amount) {
   await place.stop(gateway.child);
   const what = `${STREAMS} event streams`;
   return [
-    { what: `${what}: more connections to Redis than one needs`, unit: '', ours: after - before, target: '0' },
+    {
+      what: `${what}: more connections to Redis than one needs`,
+      unit: '',
+      ours: after - before,
+      target: '0',
+    },
     { what: `${what}, idle: commands of all clients of Redis`, unit: '/s', ours: idle.commands },
     { what: `${what}, idle: gateway`, unit: '% of a core', ours: idle.cpu * 100, target: '<= 10 %' },
     { what: `${what}, idle: memory of the gateway`, unit: 'MB', ours: memory },
@@ -210,7 +225,9 @@ async function eventStreams(place, { url, client }, amount) {
 
 /** Connections to a server. @param {Server['client']['redis']} redis */
 async function readersOf(redis) {
-  return String(await redis.client('LIST')).trim().split('\n').length;
+  return String(await redis.client('LIST'))
+    .trim()
+    .split('\n').length;
 }
 
 /**

@@ -53,7 +53,11 @@ it('the gateway benchmark measures, and names the packages that some of its rows
   const { lines, missing } = await bench('gateway');
   for (const { what, ours } of lines) expect([what, Number.isFinite(ours)]).toEqual([what, true]);
   const rows = lines.map(({ what }) => what).join('\n');
-  for (const row of ['infer, one connection, p50', '5 MB binary tensor, one at a time', '1000 event streams, idle: gateway'])
+  for (const row of [
+    'infer, one connection, p50',
+    '5 MB binary tensor, one at a time',
+    '1000 event streams, idle: gateway',
+  ])
     expect(rows).toContain(row);
   if (missing === undefined) expect(rows).toContain('POST /predict');
   else expect(missing).toContain('apt-get install');

@@ -71,7 +71,11 @@ async function start(spoil: (app: App) => void = () => undefined): Promise<Liste
   return server;
 }
 
-const attack = ({ port }: Pick<Listening, 'port'>, requests: number, more: { seed?: number; only?: number } = {}) =>
+const attack = (
+  { port }: Pick<Listening, 'port'>,
+  requests: number,
+  more: { seed?: number; only?: number } = {},
+) =>
   new Attack({
     document: new ApiDocument(SMALL_API),
     port,

@@ -26,19 +26,7 @@ const NUMBERS = [
 /** Texts that programs have stumbled over. */
 const TEXTS = [
   ...['', ' ', '0', '-1', 'null', 'undefined', 'NaN', 'true', '[object Object]', '__proto__', 'constructor'],
-  ...[
-    '../../etc/passwd',
-    '..\\..\\windows',
-    'C:\\',
-    '/',
-    '//',
-    '~',
-    '*',
-    '?',
-    '%00',
-    '%s%s%n',
-    '{{7*7}}',
-  ],
+  ...['../../etc/passwd', '..\\..\\windows', 'C:\\', '/', '//', '~', '*', '?', '%00', '%s%s%n', '{{7*7}}'],
   ...[
     "' OR 1=1 --",
     '<script>alert(1)</script>',

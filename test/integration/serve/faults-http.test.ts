@@ -235,7 +235,8 @@ describe('kill -9 of the gateway under load', () => {
     return { run, url };
   };
   const headers = { 'content-type': 'application/json' };
-  const queued = async (queue: string) => (await redis.client()).zcard(`{infer:${queue}}:${queue}:prioritized`);
+  const queued = async (queue: string) =>
+    (await redis.client()).zcard(`{infer:${queue}}:${queue}:prioritized`);
 
   it('loses no job that was accepted', async () => {
     const { run, url } = await start();
@@ -303,7 +304,12 @@ describe('kill -9 of the gateway under load', () => {
       start: (controller) => controller.enqueue(Buffer.from(lines(0, rows / 2))),
     });
     const ndjson = { 'content-type': 'application/x-ndjson' };
-    const first = fetch(`${url}${address}`, { method: 'PUT', headers: ndjson, body: half, duplex: 'half' } as RequestInit);
+    const first = fetch(`${url}${address}`, {
+      method: 'PUT',
+      headers: ndjson,
+      body: half,
+      duplex: 'half',
+    } as RequestInit);
     const lost = first.then(
       () => false,
       () => true,

@@ -64,7 +64,9 @@ it('Redis that is away: every route that needs it answers 503 in the form of its
       }),
     );
     const wanted = { status: 503, isError: true, again: true, tells: false };
-    expect(answers).toEqual(NEED_REDIS.map(([method, address]) => ({ request: `${method} ${address}`, ...wanted })));
+    expect(answers).toEqual(
+      NEED_REDIS.map(([method, address]) => ({ request: `${method} ${address}`, ...wanted })),
+    );
     // What needs no Redis is not the worse for it.
     expect((await other.ask('GET', '/v2/health/live')).status).toBe(200);
     await own.restart();

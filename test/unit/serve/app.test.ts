@@ -328,7 +328,10 @@ describe('a request body', () => {
       return 'whole';
     });
     const { port, url } = await start(app);
-    const answer = await answerTo(port, 'POST /pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n');
+    const answer = await answerTo(
+      port,
+      'POST /pieces HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n',
+    );
     expect(await failed).toMatchObject({ code: 'HTTP_REQUEST', message: 'the body ended early' });
     expect(read).toBe(3);
     expect(answer).not.toContain('whole');
