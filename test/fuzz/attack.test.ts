@@ -84,7 +84,7 @@ const attack = (
     token: TOKEN,
     weakToken: WEAK,
     secrets: [TOKEN, WEAK],
-    answerMs: 10_000,
+    answerMs: 100_000,
     ...more,
   }).run();
 

@@ -99,8 +99,8 @@ export class SchemaValues {
   /** A schema with what it refers to and all of `allOf` in one. */
   private merged(schema: Keywords): Keywords {
     const { $ref, allOf, ...own } = schema;
-    const reference = $ref === undefined ? {} : (this.document.resolve(schema) as Schema);
-    const parts = [reference, ...(Array.isArray(allOf) ? (allOf as Schema[]) : [])];
+    const referred = $ref === undefined ? [] : [this.document.resolve(schema) as Schema];
+    const parts = [...referred, ...(Array.isArray(allOf) ? (allOf as Schema[]) : [])];
     return parts.reduce<Keywords>((all, part) => {
       if (typeof part === 'boolean') return all;
       return joined(all, this.merged(part));
