@@ -24,6 +24,7 @@ export const SMALL_API = {
           400: { $ref: '#/components/responses/Problem' },
           401: { $ref: '#/components/responses/Problem' },
           403: { $ref: '#/components/responses/Problem' },
+          408: { $ref: '#/components/responses/Problem' },
           415: { $ref: '#/components/responses/Problem' },
         },
       },
