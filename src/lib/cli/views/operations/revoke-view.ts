@@ -1,4 +1,5 @@
 import { plural } from '../../../core/counts.js';
+import { ExitCode } from '../../../core/exit-codes.js';
 import { revokedText } from '../../../operations/audit-text.js';
 import type { RevokedJobs } from '../../../operations/outcomes.js';
 import type { RevokePlan } from '../../../operations/revoke-jobs.js';
@@ -14,11 +15,21 @@ export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
     ],
     json: { jobs: plan.jobs, byState: plan.byState, ended: plan.ended, newer: plan.newer },
   }),
-  done: (outcome) => ({ lines: [revokedText(outcome)], json: { ...outcome } }),
+  done: (outcome) => ({
+    lines: [revokedText(outcome)],
+    json: { ...outcome },
+    exitCode: exitCodeOf(outcome),
+  }),
 };
 
 /** `3 jobs (2 waiting, 1 active)`. */
 function meant({ jobs, byState }: RevokePlan): string {
   const states = Object.entries(byState).map(([state, many]) => `${many} ${state}`);
   return `${plural(jobs, 'job')} (${states.join(', ')})`;
+}
+
+/** As for jobs that are moved one by one: 3 when some were refused, 1 when all were. */
+function exitCodeOf({ cancelled, active, newer }: RevokedJobs): ExitCode | undefined {
+  if (newer === 0) return undefined;
+  return cancelled + active > 0 ? ExitCode.Partial : ExitCode.Negative;
 }
