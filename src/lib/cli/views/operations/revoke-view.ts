@@ -15,21 +15,16 @@ export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
     ],
     json: { jobs: plan.jobs, byState: plan.byState, ended: plan.ended, newer: plan.newer },
   }),
-  done: (outcome) => ({
-    lines: [revokedText(outcome)],
-    json: { ...outcome },
-    exitCode: exitCodeOf(outcome),
-  }),
+  // As for jobs that are moved one by one: 3 when some were refused, 1 when all were.
+  done: (outcome) => {
+    const refused = outcome.cancelled + outcome.active > 0 ? ExitCode.Partial : ExitCode.Negative;
+    const exitCode = outcome.newer > 0 ? refused : undefined;
+    return { lines: [revokedText(outcome)], json: { ...outcome }, exitCode };
+  },
 };
 
 /** `3 jobs (2 waiting, 1 active)`. */
 function meant({ jobs, byState }: RevokePlan): string {
   const states = Object.entries(byState).map(([state, many]) => `${many} ${state}`);
   return `${plural(jobs, 'job')} (${states.join(', ')})`;
-}
-
-/** As for jobs that are moved one by one: 3 when some were refused, 1 when all were. */
-function exitCodeOf({ cancelled, active, newer }: RevokedJobs): ExitCode | undefined {
-  if (newer === 0) return undefined;
-  return cancelled + active > 0 ? ExitCode.Partial : ExitCode.Negative;
 }
