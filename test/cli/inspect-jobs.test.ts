@@ -123,7 +123,7 @@ it('infer inspect failed shows why jobs failed, which ones, and how to run them 
   const piped = await inspect('failed', '-n', '1');
   expect(piped.stdout.split('\n')[0]).toBe('ID\tERROR\tQUEUE\tMODEL\tROWS\tTRY\tAGE');
   expect(piped.stdout.split('\n')).toHaveLength(3);
-  expect(piped.stderr).toMatch(/^1 job, examined 1 of at most 3\nNext: .* --cursor \S+\n$/);
+  expect(piped.stderr).toMatch(/^1 job; 1 of at most 3 were examined\nNext: .* --cursor \S+\n$/);
   expect(piped.stderr).not.toContain(PASSWORD);
 
   expect(failed.summary[0]?.fix).toBe('infer retry --failed -Q work --error HANDLER_FAILED');

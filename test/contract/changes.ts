@@ -12,6 +12,8 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
   'src/lib/queue/broker/repair.ts': ['repair'],
   'src/lib/queue/broker/set-priority.ts': ['setPriority', 'setGroupPriority'],
   'src/lib/queue/broker/steer-jobs.ts': ['JobSteering'],
+  'src/lib/scale/restart-detached.ts': ['restartDetached'],
+  'src/lib/scale/stop-workers.ts': ['stopWorkers'],
   'src/lib/tune/acl-user.ts': ['createUser', 'saveUsers'],
   'src/lib/tune/apply.ts': ['applyPlans'],
   'src/lib/tune/persist.ts': ['persist'],
@@ -32,6 +34,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/tune/': 'the functions themselves',
   'src/lib/operations/change-settings.ts': 'hands them to operations, as changes of the server',
   'src/lib/operations/create-user.ts': 'the same',
+  'src/commands/workers/stop.ts': 'hands it to `performOnHost`, which writes the entry',
+  'src/commands/workers/restart.ts': 'the same',
 };
 
 /** Every change of a deployment that bypasses `operations/`, as "path: what is wrong". */

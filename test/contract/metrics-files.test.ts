@@ -17,7 +17,8 @@ const SERIES = new Set(
   ),
 );
 const LABELS = new Map(FAMILIES.map(({ name, labels }) => [name, [...labels, 'le', 'instance', 'job']]));
-const FUNCTIONS = /^(sum|max|min|rate|increase|histogram_quantile|by|and|on|or|unless|le|label_values)$/;
+const FUNCTIONS =
+  /^(sum|max|min|rate|increase|histogram_quantile|quantile_over_time|by|and|on|or|unless|le|label_values)$/;
 
 /** Every word of an expression that is not a function, label, text or number must be one of our series. */
 function unknownNames(expression: string): string[] {

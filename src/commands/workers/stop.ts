@@ -1,7 +1,9 @@
 import { Args, Flags } from '@oclif/core';
 import { durationFlag } from '../../lib/cli/flags.js';
 import { OperatorCommand, operatorFlags } from '../../lib/cli/operator-command.js';
+import { interruptible, leaveEvenIfHeld } from '../../lib/cli/signals.js';
 import { nothingToStop, stoppedLine } from '../../lib/cli/views/workers-view.js';
+import { bounded } from '../../lib/core/bounded.js';
 import type { StopOutcome } from '../../lib/scale/stop-workers.js';
 
 /** The worker itself requeues its jobs at the end of its own drain time; this is a little later. */
@@ -41,16 +43,33 @@ NAME is a worker, or the name that several were started under. Without a name: a
       ? 0
       : (this.flags.timeout ?? this.settings.drainTimeout + AFTER_DRAIN_MS);
     if (chosen.length === 0) this.note(nothingToStop(this.words, files.list()));
-    const action = {
-      action: 'workers stop',
-      target: this.words.length === 0 ? 'all' : this.words.join(' '),
-      run: (onWorker: (worker: StopOutcome) => void) =>
-        stopWorkers(files, chosen, timeoutMs, (outcome) => {
-          onWorker(outcome);
-          this.note(stoppedLine(outcome, this.paintError));
-        }),
-    } as const;
-    const workers = await this.performOnHost(action, new AbortController().signal);
+    const stop = (onWorker: (worker: StopOutcome) => void) =>
+      stopWorkers(files, chosen, timeoutMs, (outcome) => {
+        onWorker(outcome);
+        this.note(stoppedLine(outcome, this.paintError));
+      });
+    const target = this.flags.all
+      ? 'all'
+      : this.words.length === 0
+        ? 'all but those of autoscalers'
+        : this.words.join(' ');
+    const workers = await interruptible((signal) => {
+      // The workers have been told to stop and do so; nothing waits for them any longer.
+      signal.addEventListener('abort', leaveEvenIfHeld, { once: true });
+      return this.performOnHost<StopOutcome>(
+        {
+          action: 'workers stop',
+          target,
+          run: (onWorker) =>
+            bounded(
+              () => stop(onWorker),
+              { signal },
+              () => undefined,
+            ),
+        },
+        signal,
+      );
+    });
     // On a terminal, the outcome lines have already said it.
     if (!this.layout.tty || this.flags.quiet) await this.print(workers.map(({ name }) => name));
     return { workers };

@@ -305,7 +305,10 @@ export class InferClient {
     return this.limited(options, (call) => retryQueue(this.steering, queue, options, call));
   }
 
-  /** True when a live worker serves the queue and, if given, the model (`name` or `name@version`). */
+  /**
+   * True when a worker serves the queue and, if given, the model (`name` or `name@version`), or is loading its
+   * models for it.
+   */
   async hasWorker(queue: string, options: WaitOptions & { model?: string } = {}): Promise<boolean> {
     const { redis, config } = this;
     return this.limited(options, () => this.guard(isServed(redis, config.prefix, queue, options.model)));

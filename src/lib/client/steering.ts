@@ -6,7 +6,6 @@ import {
   type AuditSummary,
   cancelSummary,
   failureSummary,
-  isOpen,
   openJobs,
   retrySummary,
 } from '../queue/audit-summary.js';
@@ -85,8 +84,8 @@ export function cancelById(
     course.begin();
     const state = await worded(redis, producer.cancel(location.queue, id));
     if (state === undefined) throw await answers.missing(id, location.queue);
-    const changed =
-      (state === 'cancelled' || state === 'active') && (before === undefined || isOpen(before.state));
+    // A damaged job, which counts as failed, is removed by this.
+    const changed = (state === 'cancelled' || state === 'active') && before?.state !== 'cancelled';
     return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs: changed ? 1 : 0 }) };
   });
 }

@@ -10,6 +10,11 @@ export { printable };
 export type TerminalState = 'completed' | 'failed' | 'expired' | 'cancelled';
 export type JobState = 'waiting' | 'delayed' | 'active' | TerminalState;
 
+/** Whether a job in this state has not ended, so that it can still be cancelled. */
+export function isOpen(state: JobState): boolean {
+  return state === 'waiting' || state === 'delayed' || state === 'active';
+}
+
 /** 0..9, 9 is most urgent; as typed by users. BullMQ's own numbers are reversed, see `toBullPriority`. */
 export type Priority = number;
 

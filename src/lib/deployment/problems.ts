@@ -73,8 +73,8 @@ function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Cre
     ];
   }
   const unserved = unservedJobs(queue, workers, starting);
-  // Other jobs may have just arrived, and their age is unknown.
-  if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, workers));
+  // Other jobs may have just arrived, and their age is unknown. A silent worker would not answer the fix.
+  if (unserved.length > 0) return unserved.map((jobs) => unservedModel(queue, jobs, talking));
   if (!standsStill(queue, { queues: [queue], workers: talking })) return [];
   const serving = servingWorkers(talking, queue.name);
   const names = serving.map((worker) => worker.name).join(', ');

@@ -17,7 +17,7 @@ import {
 
 /*
  * The outcome of each operation in one line: the result kept in the audit log. Produced when the entry is
- * written, from the outcome alone. Views show the same lines.
+ * written, from the outcome alone. Views show the same lines. Cancels and retries: `queue/audit-summary.ts`.
  */
 
 /** `batch paused: 3 jobs waiting`. @param verb replaces the verb for a change that has not been made yet */
@@ -67,7 +67,11 @@ export function revokedText({ cancelled, active, ended, newer }: RevokedJobs): s
   return [
     `${plural(cancelled, 'job')} cancelled`,
     ...(active > 0
-      ? [`${active} running ${active === 1 ? 'is' : 'are'} being stopped by their workers`]
+      ? [
+          active === 1
+            ? '1 running job is being stopped by its worker'
+            : `${active} running jobs are being stopped by their workers`,
+        ]
       : []),
     ...(ended > 0 ? [`${ended} had ended meanwhile`] : []),
     ...(newer > 0 ? [`${plural(newer, 'job')} of a newer infer left alone`] : []),

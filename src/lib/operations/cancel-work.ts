@@ -1,4 +1,4 @@
-import { type CancelledWork, cancelSummary, isOpen, openJobs } from '../queue/audit-summary.js';
+import { type CancelledWork, cancelSummary, openJobs } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { missingId } from '../queue/broker/unknown-id.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
@@ -7,7 +7,7 @@ import { serverClock } from '../redis/server-clock.js';
 import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 
-/** What to cancel, and how many of its jobs have not ended. */
+/** What to cancel, and how many of its jobs that may change: a damaged job, which counts as failed, is removed. */
 export type CancelPlan = { open: number } & (
   | { kind: 'job'; job: JobPlace }
   | { kind: 'group'; group: GroupRecord }
@@ -45,7 +45,7 @@ async function planOf(id: string, { client, prefix }: OperationContext): Promise
   const [first] = found.named;
   if (first?.kind !== 'job') throw await missingId(client, prefix, id);
   const record = await readJob(client, prefix, first.job.queue, id);
-  return { kind: 'job', job: first.job, open: record === undefined || isOpen(record.state) ? 1 : 0 };
+  return { kind: 'job', job: first.job, open: record?.state === 'cancelled' ? 0 : 1 };
 }
 
 async function cancelJob(

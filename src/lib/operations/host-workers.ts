@@ -10,7 +10,7 @@ export interface HostWorker {
   outcome: 'stopped' | 'killed' | 'not running' | 'started' | 'running' | 'failed';
 }
 
-/** Ending or restarting background workers of a host. Done through their processes, so it needs no Redis. */
+/** Ending or restarting background workers of a host. Done through their processes: ending them needs no Redis. */
 export interface HostAction<Worker extends HostWorker> {
   action: 'workers stop' | 'workers restart';
   /** The names as typed. */
@@ -30,7 +30,8 @@ export interface HostCaller {
 }
 
 /**
- * Does it, and then writes its entry to the audit log, whatever the outcome; none if no worker was running.
+ * Performs the action, then writes its entry to the audit log, whatever the outcome; none if no worker was
+ * running.
  * @throws the error of the action.
  */
 export async function performOnHost<Worker extends HostWorker>(
@@ -52,11 +53,15 @@ export async function performOnHost<Worker extends HostWorker>(
   } catch (error) {
     const said = failureSummary(error, signal, summaryOf(done)?.count ?? 0);
     if (said !== undefined) await note(said);
-    else if (done.length > 0) onUnaudited(error);
+    else onUnaudited(error);
     throw error;
   }
   const summary = summaryOf(workers);
-  if (summary !== undefined) await note({ ...summary, code: null });
+  if (signal.aborted) {
+    // A restart returns after the worker that it was at.
+    const said = failureSummary(signal.reason, signal, summary?.count ?? 0);
+    if (said !== undefined) await note(said);
+  } else if (summary !== undefined) await note({ ...summary, code: null });
   return workers;
 }
 

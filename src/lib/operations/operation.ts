@@ -51,6 +51,6 @@ export interface Operation<Plan, Outcome, Preview = Plan> {
   preview(plan: Plan, context: OperationContext, report: Report): Promise<Preview>;
   /** Makes the change. Memory is bounded unless the outcome lists single jobs. */
   act(plan: Plan, context: OperationContext, report: Report): Promise<Outcome>;
-  /** For the audit log; the text is from `audit-text.ts`. */
+  /** For the audit log; the text is from `audit-text.ts` or `queue/audit-summary.ts`. */
   summary(outcome: Outcome): AuditSummary;
 }

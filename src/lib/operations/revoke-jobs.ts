@@ -1,7 +1,6 @@
 import { InferError } from '../core/errors.js';
-import { type JobState, printable } from '../core/job.js';
+import { isOpen, type JobState, printable } from '../core/job.js';
 import { refuseUnknownNames } from '../deployment/known-names.js';
-import { isOpen } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { layoutNewer } from '../queue/layout.js';
 import type { JobFilter } from '../queue/read/job-filter.js';

@@ -1,7 +1,6 @@
 import { plural } from '../core/counts.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
-import type { JobState } from '../core/job.js';
 import type { AuditOutcome, NewAuditEntry } from './audit.js';
 import type { GroupRecord } from './types.js';
 
@@ -33,11 +32,6 @@ export interface CancelledWork {
 /** Whether all of it has ended as cancelled; a group then counts as failed. */
 export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state'>): boolean {
   return state === 'cancelled' || (kind === 'group' && state === 'failed');
-}
-
-/** Whether a job in this state can still be cancelled. */
-export function isOpen(state: JobState): boolean {
-  return state === 'waiting' || state === 'delayed' || state === 'active';
 }
 
 /** Jobs of a group that have not ended. */
@@ -82,7 +76,9 @@ export function failureSummary(
   signal: AbortSignal,
   count: number,
 ): (AuditSummary & Pick<NewAuditEntry, 'code'>) | undefined {
-  const code = signal.aborted ? 'INTERRUPTED' : error instanceof InferError ? error.code : 'INTERNAL';
+  // A call that took too long is aborted with its own error, a command with the signal that stopped it.
+  const cause: unknown = signal.aborted ? signal.reason : error;
+  const code = cause instanceof InferError ? cause.code : signal.aborted ? 'INTERRUPTED' : 'INTERNAL';
   if (hasTrait(code, 'no-answer')) return undefined;
-  return { count, outcome: 'failed', code, result: messageOf(signal.aborted ? signal.reason : error) };
+  return { count, outcome: 'failed', code, result: messageOf(cause) };
 }

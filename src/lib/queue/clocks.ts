@@ -8,5 +8,5 @@ export const CLOCK_FIX = 'set the clock by the network: sudo timedatectl set-ntp
  */
 export function clockText(whose: string, aheadMs: number): string {
   const off = formatDuration(Math.abs(aheadMs));
-  return `the clock of ${whose} is ${off} ${aheadMs > 0 ? 'ahead of' : 'behind'} that of Redis: times in its logs are wrong and TLS may fail; jobs go by Redis's clock`;
+  return `the clock of ${whose} is ${off} ${aheadMs > 0 ? 'ahead of' : 'behind'} Redis's clock: times in its logs are wrong and TLS may fail; jobs are not affected`;
 }

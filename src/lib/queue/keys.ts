@@ -2,9 +2,10 @@ import { INSTALLATION_KEY, INSTALLATION_KEY_OF } from '../core/key-parts.js';
 import { KEY } from './wire.js';
 
 /**
- * Every Redis key that TypeScript uses: one function each, with its type; scripts build theirs from `KEY`. `prefix` is the deployment's
- * name (`infer` by default). Keys of one queue share the hash tag `{prefix:queue}`, so a queue is in one
- * Cluster slot and queues are spread over the shards; keys of the whole deployment share `{prefix}`.
+ * Every Redis key that TypeScript uses: one function each, with its type; scripts build theirs from `KEY`.
+ * `prefix` is the deployment's name (`infer` by default). Keys of one queue share the hash tag
+ * `{prefix:queue}`, so a queue is in one Cluster slot and queues are spread over the shards; keys of the whole
+ * deployment share `{prefix}`.
  */
 
 export function queueTag(prefix: string, queue: string): string {

@@ -176,7 +176,7 @@ export interface JobRecord {
   id: string;
   queue: string;
   state: JobState;
-  /** Undefined when neither its data nor its name says it: added by other BullMQ code, or damaged. */
+  /** Undefined when neither its data nor its name says it, such as for a damaged job. */
   model: string | undefined;
   rows: number;
   priority: Priority;

@@ -220,7 +220,7 @@ function choose(
   if (trip !== null) {
     const starting = fleet.startingSince.length > 0;
     return stay(
-      `${trip}; ${starting ? 'the workers that are starting are enough' : 'will be over before a new worker is ready'}`,
+      `${trip}; ${starting ? 'the workers that are starting are enough' : 'it will be over before a new worker is ready'}`,
     );
   }
   if (need >= committed || committed <= config.min) return stay('enough');

@@ -162,7 +162,7 @@ function checkMaxmemory(bytes: number, { info, memory, label }: NodeFacts, asked
   const warnings: string[] = [];
   if (memoryState({ usedMemory: info.usedMemory, maxMemory: bytes }) === 'full' && !evicts) {
     const limit = percent(THRESHOLDS.memoryFull.value);
-    warnings.push(`new jobs will be refused at once: ${used} in use is ${limit} of ${size} or more`);
+    warnings.push(`new jobs will be refused at once: ${used} in use is at least ${limit} of ${size}`);
   }
   if (memory !== undefined && bytes > memory.bytes * MEMORY_SHARE_MAX) {
     warnings.push(

@@ -214,7 +214,7 @@ function maxmemory(now: number, { memory, info }: ServerState): Verdict {
   }
   const of = memory === undefined ? '' : `; the ${place} has ${formatBytes(memory.bytes)}`;
   return {
-    ...ok('a limit', `new work is refused above ${percent(THRESHOLDS.memoryFull.value)} of this${of}`),
+    ...ok('a limit', `new work is refused from ${percent(THRESHOLDS.memoryFull.value)} of this on${of}`),
     now: shown,
   };
 }

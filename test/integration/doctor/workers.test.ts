@@ -205,7 +205,7 @@ describe('the doctor on workers', () => {
     expect((await look('workers')).of('worker-clocks')).toMatchObject({
       status: 'fail',
       found: expect.stringMatching(
-        /^the clock of worker future \(.*\) is (29|30)\S* s ahead of that of Redis/,
+        /^the clock of worker future \(.*\) is (29|30)\S* s ahead of Redis's clock/,
       ),
     });
   });

@@ -38,6 +38,26 @@ it('the entry of a restart tells how many workers run again, also when it fails 
     throw new InferError('REDIS_UNREACHABLE', 'no Redis');
   });
   await expect(away).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
-  expect(unaudited).toHaveLength(1);
+  // Also when it ended a worker and could not start it again.
+  const ended = restart(() => Promise.reject(new InferError('REDIS_UNREACHABLE', 'no Redis')));
+  await expect(ended).rejects.toMatchObject({ code: 'REDIS_UNREACHABLE' });
+  expect(unaudited).toHaveLength(2);
   expect(await readAudit(client, 'host', 10)).toHaveLength(2);
+});
+
+it('an interrupted restart leaves an entry with how many workers run again', async () => {
+  const client = await redis.client();
+  const caller = {
+    prefix: 'half',
+    actor: ADA,
+    signal: AbortSignal.abort(new Error('stopped by SIGINT')),
+    withAuditLog: (write: (on: typeof client) => Promise<void>) => write(client),
+    onUnaudited: (error: unknown) => {
+      throw error;
+    },
+  };
+  const run = async () => [worker('a', 'started')];
+  await performOnHost({ action: 'workers restart', target: 'a b', run }, caller);
+  const entry = { outcome: 'failed', code: 'INTERRUPTED', count: 1, result: 'stopped by SIGINT' };
+  expect(await readAudit(client, 'half', 10)).toMatchObject([{ ...ADA, ...entry }]);
 });

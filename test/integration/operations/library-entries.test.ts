@@ -5,6 +5,7 @@ import { cancelWork } from '../../../src/lib/operations/cancel-work.js';
 import { retryJobs } from '../../../src/lib/operations/retry-jobs.js';
 import type { AuditEntry } from '../../../src/lib/queue/audit.js';
 import { JobSteering } from '../../../src/lib/queue/broker/steer-jobs.js';
+import { bullBase } from '../../../src/lib/queue/keys.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, failed, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
 import { Operator } from './operations-kit.js';
@@ -52,6 +53,13 @@ async function cancelled(): Promise<string> {
   return id;
 }
 
+/** Its data is no JSON, so that it can only be removed. */
+async function damaged(): Promise<string> {
+  const id = await waiting();
+  await kit.client.hset(bullBase(PREFIX, kit.queue) + id, 'data', '{');
+  return id;
+}
+
 const as = 'grace';
 const cancelHere = (id: string) => operator.perform(cancelWork(id));
 const cancelThere = (id: string) => client.cancel(id, { as });
@@ -75,6 +83,13 @@ const CASES: [what: string, make: () => Promise<string>, here: Act, there: Act, 
     cancelHere,
     cancelThere,
     { outcome: 'ok', count: 0, result: 'was cancelled already' },
+  ],
+  [
+    'a damaged job is cancelled',
+    damaged,
+    cancelHere,
+    cancelThere,
+    { outcome: 'ok', count: 1, result: 'cancelled' },
   ],
   ['a failed job is retried', () => ended(failed), retryHere, retryThere, { outcome: 'ok', count: 1 }],
   ['a waiting job is retried', waiting, retryHere, retryThere, { outcome: 'failed', count: 0 }],

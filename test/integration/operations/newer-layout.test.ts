@@ -69,7 +69,7 @@ describe('revoking jobs, some of which are of a newer layout', () => {
       count: 4,
       outcome: 'partial',
       result:
-        '3 jobs cancelled, 1 running is being stopped by their workers, 3 jobs of a newer infer left alone',
+        '3 jobs cancelled, 1 running job is being stopped by its worker, 3 jobs of a newer infer left alone',
     });
   });
 

@@ -222,8 +222,8 @@ describe('taking jobs', () => {
     await queue.add('theirs', 'text', { priority: 3 });
     const jobs = await consumer.take(10);
     expect(jobs.map((job) => [job.spec.model, job.input.length])).toEqual([
-      ['', 0],
-      ['', 0],
+      [undefined, 0],
+      [undefined, 0],
     ]);
     expect(await consumer.settle(jobs.map(failed))).toEqual([true, true]);
     expect(await kit.states(idsOf(jobs))).toEqual(['failed', 'failed']);

@@ -26,9 +26,10 @@ describe('an error', () => {
   });
 
   it('of a wrong address, password or right is told from one that may pass', () => {
+    const TUNING = ['TUNE_PERMISSION', 'TUNE_SNAPSHOT_WRITE', 'ACL_ABSENT'];
     for (const code of ['REDIS_AUTH', 'REDIS_PERMISSION', 'REDIS_URL', 'REDIS_CA_FILE', 'REDIS_UNSUPPORTED'])
       expect(hasTrait(code, 'settings-wrong'), code).toBe(true);
-    for (const code of ['REDIS_UNREACHABLE', 'REDIS_PROTOCOL', 'REDIS_LOADING', 'QUEUE_DAMAGED'])
+    for (const code of ['REDIS_UNREACHABLE', 'REDIS_PROTOCOL', 'REDIS_LOADING', 'QUEUE_DAMAGED', ...TUNING])
       expect(hasTrait(code, 'settings-wrong'), code).toBe(false);
   });
 

@@ -15,6 +15,7 @@ import {
   printable,
   toBullPriority,
 } from '../../../src/lib/core/job.js';
+import { QUEUE_KEY_OF } from '../../../src/lib/core/key-parts.js';
 import { badName, isName, nameLike } from '../../../src/lib/core/names.js';
 import * as keys from '../../../src/lib/queue/keys.js';
 
@@ -117,11 +118,18 @@ describe('ids', () => {
     expect(mayBeJob('order-1')).toBe(true);
   });
 
-  const PARTS = Object.values(keys)
-    .filter((key) => typeof key === 'function')
-    .flatMap(
-      (key) => /^\{t\}:([a-z]+):/.exec((key as (tag: string, id: string) => string)('{t}', 'x'))?.[1] ?? [],
-    )
+  // Those of the key functions, and those that only scripts use.
+  const PARTS = [
+    ...new Set([
+      ...Object.values(keys)
+        .filter((key) => typeof key === 'function')
+        .flatMap(
+          (key) =>
+            /^\{t\}:([a-z]+):/.exec((key as (tag: string, id: string) => string)('{t}', 'x'))?.[1] ?? [],
+        ),
+      ...Object.values(QUEUE_KEY_OF),
+    ]),
+  ]
     // These are followed only by the number of a bucket.
     .filter((part) => part !== 'stats' && part !== 'work');
 

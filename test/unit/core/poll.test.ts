@@ -32,12 +32,6 @@ it('a poll makes its last check when the time is over, however long its pauses',
   ).toBe(2);
 });
 
-it('the pauses of a poll grow to their maximum', async () => {
-  let looks = 0;
-  const limits = { everyMs: 1, mostMs: 2, timeoutMs: 60_000 };
-  expect(await pollUntil(() => (++looks < 6 ? undefined : looks), limits, late)).toBe(6);
-});
-
 it('a poll fails at once when what it waits for has failed', async () => {
   const failed = Promise.reject(new Error('it died'));
   const slow = { everyMs: 600_000, timeoutMs: 600_000, failed };

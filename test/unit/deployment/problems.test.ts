@@ -55,8 +55,8 @@ describe('problems of a deployment', () => {
     });
     const clocks = off.filter(({ code }) => code === 'CLOCK_OFF').map(({ message }) => message);
     expect(clocks).toEqual([
-      expect.stringMatching(/^the clock of host a is 1h 0m ahead of that of Redis/),
-      expect.stringMatching(/^the clock of this machine is 2 s behind that of Redis/),
+      expect.stringMatching(/^the clock of host a is 1h 0m ahead of Redis's clock/),
+      expect.stringMatching(/^the clock of this machine is 2 s behind Redis's clock/),
     ]);
   });
 

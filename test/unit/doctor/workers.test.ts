@@ -47,10 +47,10 @@ describe('the worker clock check', () => {
     [0, 'ok', ''],
     [-900, 'ok', ''],
     [900, 'ok', ''],
-    [1000, 'warn', ' is 1 s ahead of that of Redis'],
-    [-5000, 'warn', ' is 5 s behind that of Redis'],
-    [3_600_000, 'fail', ' is 1h 0m ahead of that of Redis'],
-    [-30_000, 'fail', ' is 30 s behind that of Redis'],
+    [1000, 'warn', " is 1 s ahead of Redis's clock"],
+    [-5000, 'warn', " is 5 s behind Redis's clock"],
+    [3_600_000, 'fail', " is 1h 0m ahead of Redis's clock"],
+    [-30_000, 'fail', " is 30 s behind Redis's clock"],
   ])('judges a host %d ms ahead of Redis: %s', (clockAheadMs, status, found) => {
     // Heartbeats have Redis's time, whatever the host's clock.
     const before = worker({ beatAt: NOW - 1000, clockAheadMs });

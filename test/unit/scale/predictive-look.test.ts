@@ -177,7 +177,7 @@ describe('the number of workers to start', () => {
       'is zero where the wait is over before a new worker is ready',
       { queue: { waiting: 12 } },
       1,
-      `predicted wait 12s > 10s; will be over before a new worker is ready ${facts(12, '0.0', '1.0')}`,
+      `predicted wait 12s > 10s; it will be over before a new worker is ready ${facts(12, '0.0', '1.0')}`,
     ],
     [
       'is what a steady rate needs, at nine tenths of the load: 5 / 0.9 of 4 a worker',

@@ -69,7 +69,7 @@ describe('the predictive policy', () => {
       { waiting: 24 },
       fleetOf(1),
       1,
-      /will be over before a new worker is ready/,
+      /it will be over before a new worker is ready/,
     ],
     [
       'a long wait: as many as serve it in time',

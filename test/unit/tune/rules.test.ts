@@ -134,7 +134,7 @@ describe('a tuning rule', () => {
     expect(setting('maxmemory', node)).toMatchObject({
       level: 'ok',
       now: '1 GB',
-      why: 'new work is refused above 80 % of this',
+      why: 'new work is refused from 80 % of this on',
     });
   });
 });

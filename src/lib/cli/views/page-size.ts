@@ -13,6 +13,6 @@ export function pageSize({
   if (next === undefined && total <= jobs.length && !partial) return undefined;
   const shown = plural(jobs.length, 'job');
   if (exact && !partial) return `${shown} of ${count(total)}`;
-  const seen = `${shown}, examined ${count(looked)} of at most ${count(total)}`;
+  const seen = `${shown}; ${count(looked)} of at most ${count(total)} were examined`;
   return partial ? `${seen}: others may belong here, narrow it with --queue, --state or --priority` : seen;
 }

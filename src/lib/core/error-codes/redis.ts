@@ -162,7 +162,7 @@ export const TUNE_ERRORS = {
     },
   ),
   ...errors(
-    { ...DENIED, doc: 'redis-tune.md#managed-redis' },
+    { ...DENIED, traits: [], doc: 'redis-tune.md#managed-redis' },
     { TUNE_PERMISSION: 'The server refuses `CONFIG`, as managed ones do.' },
   ),
   ...errors(
@@ -197,7 +197,7 @@ export const TUNE_ERRORS = {
     },
   ),
   ...errors(
-    { ...DENIED, httpStatus: 500, fault: 'device', doc: 'redis-tune.md#undoing-changes' },
+    { ...DENIED, traits: [], httpStatus: 500, fault: 'device', doc: 'redis-tune.md#undoing-changes' },
     { TUNE_SNAPSHOT_WRITE: 'The old settings cannot be saved, so nothing was changed.' },
   ),
   ...errors(
@@ -212,7 +212,7 @@ export const TUNE_ERRORS = {
     { ACL_USER_EXISTS: 'The server already has a user of this name.' },
   ),
   ...errors(
-    { ...DENIED, doc: 'redis-tune.md#users-with-few-rights' },
+    { ...DENIED, traits: [], doc: 'redis-tune.md#users-with-few-rights' },
     { ACL_ABSENT: 'The server has no `ACL` command.' },
   ),
 } as const;

@@ -48,7 +48,7 @@ export class Admission {
     const used = `${formatBytes(facts.usedMemory)} of ${formatBytes(facts.maxMemory)}`;
     return new InferError(
       'REDIS_FULL',
-      `Redis is full: ${used} used (${percent(facts.usedMemory / facts.maxMemory)}), and new work is taken up to ${percent(THRESHOLDS.memoryFull.value)}`,
+      `Redis is full: ${used} used (${percent(Math.min(1, facts.usedMemory / facts.maxMemory))}), and new work is taken up to ${percent(THRESHOLDS.memoryFull.value)}`,
       {
         hint: 'try again when workers have caught up (infer inspect), keep results shorter with --result-ttl, or raise maxmemory',
       },

@@ -1,6 +1,13 @@
 import { closestWord } from '../../config/suggest.js';
 import { InferError } from '../../core/errors.js';
-import { checkQueueName, type JobState, MAX_PRIORITY, type Priority, printable } from '../../core/job.js';
+import {
+  checkQueueName,
+  isOpen,
+  type JobState,
+  MAX_PRIORITY,
+  type Priority,
+  printable,
+} from '../../core/job.js';
 import { parseDuration } from '../../core/units.js';
 import type { JobRecord } from '../types.js';
 
@@ -15,7 +22,7 @@ export const JOB_STATES = [
   'completed',
 ] as const satisfies readonly JobState[];
 
-const UNFINISHED: readonly JobState[] = ['active', 'waiting', 'delayed'];
+const UNFINISHED: readonly JobState[] = JOB_STATES.filter(isOpen);
 
 /** A filter as typed. Each list entry may contain several values separated by commas. */
 export interface JobFilterInput {
