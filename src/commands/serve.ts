@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { outliveRejections } from '../lib/cli/outlive-rejections.js';
 import { checkBasePath, checkHostName, checkOrigin } from '../lib/cli/serve-flags.js';
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { serveBanner } from '../lib/cli/views/serve-banner.js';
@@ -85,6 +86,8 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
     const { createLogger } = await import('../lib/telemetry/logger.js');
     const { host, port = 8000 } = this.flags;
     const { drainTimeout, tokenFile } = this.settings;
+    const log = createLogger({ level: this.settings.logLevel, color: !this.settings.noColor });
+    outliveRejections(log);
     const limits = {
       maxBody: this.flags['max-body'] ?? MAX_BODY,
       maxWaitMs: this.flags['max-wait'] ?? MAX_WAIT_MS,
@@ -103,7 +106,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
       tls: this.tls,
       requiredModels: this.flags['require-model'] ?? [],
       version: this.config.version,
-      log: createLogger({ level: this.settings.logLevel, color: !this.settings.noColor }),
+      log,
     });
     const ended = untilDrained(running, drainTimeout, (line) => this.note(line));
     const { target } = running.gateway.client;

@@ -197,7 +197,8 @@ export class InferClient {
     return this.runJob({ payload, signature, options, render: toJobTensors, onSubmitted });
   }
 
-  private runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
+  /** The same with the result in the form that `render` gives it. */
+  async runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
     const deadline = deadlineOf(job.options.timeoutMs);
     return this.limited(withLastLook(job.options), (call) => this.submitAndWait({ ...job, deadline }, call));
   }
@@ -248,10 +249,13 @@ export class InferClient {
    * no end is missed. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
    */
   wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
+    return this.waitAs(id, options, this.asValues);
+  }
+
+  /** The same with the result in the form that `render` gives it. */
+  async waitAs<T>(id: string, options: WaitOptions, render: Render<T>): Promise<T> {
     const deadline = deadlineOf(options.timeoutMs);
-    return this.limited(withLastLook(options), (call) =>
-      this.answers.wait(id, call, deadline, this.asValues),
-    );
+    return this.limited(withLastLook(options), (call) => this.answers.wait(id, call, deadline, render));
   }
 
   /** Waits until a whole group has ended; `onProgress` is called about twice a second. */
@@ -273,7 +277,7 @@ export class InferClient {
 
   /** Chunks of a group in input order, fetched as they are read; limits apply to each fetch. */
   async *groupChunks(group: GroupRecord, limits: WaitOptions = {}): AsyncGenerator<GroupChunk> {
-    const step = <T>(work: Promise<T>) => this.limited(limits, () => work);
+    const step = <T>(fetch: () => Promise<T>) => this.limited(limits, fetch);
     const { redis, config, connections, form } = this;
     for await (const chunk of groupChunks(redis, config.prefix, group, connections.results, form, step)) {
       limits.signal?.throwIfAborted();

@@ -24,8 +24,8 @@ export async function* groupChunks(
   group: GroupRecord,
   results: ResultSource,
   form: ValueForm,
-  /** Awaits one fetch, within the reader's limits. */
-  step: <T>(work: Promise<T>) => Promise<T>,
+  /** Awaits one fetch, within the reader's limits; it is not begun for a reader that has left. */
+  step: <T>(fetch: () => Promise<T>) => Promise<T>,
 ): AsyncGenerator<GroupChunk> {
   const merge = new RowMerge(group.closed && group.state !== 'cancelled' ? EXPIRED : NOT_SENT);
   const ahead: Promise<ReadChunk>[] = [];
@@ -37,7 +37,8 @@ export async function* groupChunks(
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
-    yield* merge.add(await step(worded(client, ahead.shift() as Promise<ReadChunk>)));
+    const chunk = ahead.shift() as Promise<ReadChunk>;
+    yield* merge.add(await step(() => worded(client, chunk)));
   }
   yield* merge.end(group.rows);
 }

@@ -2,6 +2,7 @@ import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
+import type { Payload } from '../model/tensor.js';
 import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult, JobTensors } from './types.js';
@@ -31,7 +32,11 @@ export function toJobResult(ending: Ending, stored: Buffer | undefined, form: Va
 export function toJobTensors(ending: Ending, stored: Buffer | undefined): JobTensors {
   const outputs = stored === undefined ? undefined : decodeEnvelope(stored).payload;
   const rowsDone = ending.state === 'failed' ? (outputs?.rows ?? 0) : 0;
-  return jobFields(ending, rowsDone, outputs === undefined ? {} : { outputs });
+  const version = ending.meta?.version;
+  return jobFields(ending, rowsDone, {
+    ...(outputs === undefined ? {} : { outputs }),
+    ...(version === undefined ? {} : { version }),
+  });
 }
 
 function jobFields<Outcome extends object>(ending: Ending, rowsDone: number, outcome: Outcome) {
@@ -77,20 +82,16 @@ export function resultValues(
   failure: FailureRecord | undefined,
   form: ValueForm,
 ): ResultValues {
-  const { payload, meta } = decodeEnvelope(stored);
-  const roles = payload.tensors.map((tensor) => tensor.role);
-  const task = roles.includes('json') ? 'handler' : roles.includes('class') ? 'classification' : 'tensor';
+  const { payload, task, partial } = openResult(stored);
   const values = rowValues(payload, form);
   if (task === 'classification' && device !== undefined) {
     for (const value of values) (value as Record<string, unknown>).device = device;
   }
-  if (meta.done === undefined) return { values, task, failedRows: [] };
-  const { of, done, errors, causes = [] } = meta as unknown as PartialMeta;
-  const why = (row: number) => {
-    const error = errors[row];
-    return (typeof error === 'number' ? causes[error] : error) ?? failure;
-  };
-  const all: unknown[] = Array.from({ length: of }, (_, row) => ({ error: why(row) }));
+  if (partial === undefined) return { values, task, failedRows: [] };
+  const { of, done } = partial;
+  const all: unknown[] = Array.from({ length: of }, (_, row) => ({
+    error: failureOfRow(partial, row) ?? failure,
+  }));
   let next = 0;
   const failed = new Set(all.keys());
   for (const [from, to] of done) {
@@ -100,4 +101,26 @@ export function resultValues(
     }
   }
   return { values: all, task, failedRows: [...failed] };
+}
+
+/** A stored result, and what is known of it without its values. */
+export interface OpenResult {
+  payload: Payload;
+  task: Task;
+  /** Which rows it has, where it does not have all. */
+  partial: PartialMeta | undefined;
+}
+
+/** @throws InferError ENVELOPE when it is damaged. */
+export function openResult(stored: Buffer): OpenResult {
+  const { payload, meta } = decodeEnvelope(stored);
+  const roles = payload.tensors.map((tensor) => tensor.role);
+  const task = roles.includes('json') ? 'handler' : roles.includes('class') ? 'classification' : 'tensor';
+  return { payload, task, partial: meta.done === undefined ? undefined : (meta as unknown as PartialMeta) };
+}
+
+/** Why a row of a partial result has no output; undefined where that was not kept. */
+export function failureOfRow({ errors, causes = [] }: PartialMeta, row: number): FailureRecord | undefined {
+  const error = errors[row];
+  return typeof error === 'number' ? causes[error] : error;
 }

@@ -120,6 +120,8 @@ export type Found =
 export interface JobTensors extends Omit<JobResult, 'result' | 'task' | 'failedRows'> {
   /** Of a job that failed: the outputs of the rows that have some. */
   outputs?: Payload;
+  /** Version of the model that ran it; absent where its worker did not say. */
+  version?: number;
 }
 
 /** Consecutive rows of a group, in input order: their values, or why they have none. */

@@ -144,3 +144,12 @@ function wrongTexts(what: string, input: TensorSignature, model: string, where: 
     },
   );
 }
+
+/** The refusal of float16 as JSON, which the protocol does not have. */
+export function halfAsJson(name: string, where: string): InferError {
+  return badInput(
+    'INPUT_OIP',
+    `receiving FP16 data via JSON is not supported. Please use the binary data format for input '${name}'`,
+    { where, hint: 'send its elements behind the JSON, with "parameters": {"binary_data_size": ...}' },
+  );
+}

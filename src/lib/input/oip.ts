@@ -14,9 +14,9 @@ import {
 } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import { elementError } from './element-error.js';
-import { type BinaryTensors, rowBytes } from './oip-binary.js';
+import { type BinaryTensors, halfAsJson, rowBytes } from './oip-binary.js';
 import { inputNames, inputOf, isFields, nearest, shownName, shownShape } from './wanted.js';
-import { unquoteWideIntegers } from './wide-integers.js';
+import { unmarked } from './wide-integers.js';
 
 /** The fields that are used. */
 export interface OipRequest {
@@ -199,8 +199,9 @@ function readTensor(
     const given = { input, model: signature.name, shape, axis, rows: rows ?? 1, where };
     return { tensor: { ...base, data: rowBytes(raw, given) }, rows };
   }
+  if (binary !== undefined && type === 'float16') throw halfAsJson(input.name, where);
   const listed = readData(entry.data, shape, input, signature.name, where);
-  const elements = wide && type !== 'string' && !isWide(type) ? unquoteWideIntegers(listed) : listed;
+  const elements = wide ? unmarked(listed, isWide(type)) : listed;
   if (type === 'string') {
     const refused = firstBadText(elements);
     if (refused >= 0) throw elementError(elements[refused], refused, input, signature.name, where);

@@ -1,10 +1,13 @@
-/** Digits from which on an integer may be beyond what a number holds exactly. */
-const WIDE = /(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g;
-const WIDE_TEXT = /^-?\d{16,}$/;
+/** Integers of 16 digits and more: a number may not hold them exactly. */
+const WIDE = /(?<![\d.eE+-])-?[1-9]\d{15,}(?![\d.eE])/g;
+/** Half of a surrogate pair: accepted text never has one, so no other string is mistaken for an integer. */
+const MARK = '\ud800';
+const MARK_UNIT = 0xd800;
+const QUOTED = `"\\u${MARK_UNIT.toString(16)}$&"`;
 
 /**
- * A JSON text with its integers of 16 digits and more in quotes, so that `JSON.parse` keeps all of them: where an element is
- * a 64-bit integer, its text is taken as well. Strings are left alone; the text need not be well formed.
+ * A JSON text whose integers of 16 digits and more are marked strings, so that `JSON.parse` keeps all digits;
+ * see `unmarked`. Other strings are left alone; the text need not be well formed.
  */
 export function quoteWideIntegers(text: string): string {
   if (text.search(WIDE) < 0) return text;
@@ -12,18 +15,35 @@ export function quoteWideIntegers(text: string): string {
   for (let from = 0; from < text.length; ) {
     const quote = text.indexOf('"', from);
     const end = quote < 0 ? text.length : quote;
-    pieces.push(text.slice(from, end).replace(WIDE, '"$&"'));
+    pieces.push(text.slice(from, end).replace(WIDE, QUOTED));
     from = quote < 0 ? end : stringEnd(text, quote);
     pieces.push(text.slice(end, from));
   }
   return pieces.join('');
 }
 
-/** The elements as they were before `quoteWideIntegers`, for a type that is no 64-bit integer. */
-export function unquoteWideIntegers(elements: ArrayLike<unknown>): ArrayLike<unknown> {
-  return Array.from(elements, (element) =>
-    typeof element === 'string' && WIDE_TEXT.test(element) ? Number(element) : element,
-  );
+/** Elements without the marks of `quoteWideIntegers`. @param exact marked ones are text in all digits, else numbers */
+export function unmarked(elements: ArrayLike<unknown>, exact: boolean): ArrayLike<unknown> {
+  let some = false;
+  for (let at = 0; at < elements.length && !some; at++) some = isMarked(elements[at]);
+  if (!some) return elements;
+  return Array.from(elements, (element) => {
+    if (!isMarked(element)) return element;
+    const digits = element.slice(MARK.length);
+    return exact ? digits : Number(digits);
+  });
+}
+
+/** A value in which all marked strings, at any depth, are numbers. */
+export function unmarkedValue(value: unknown): unknown {
+  if (isMarked(value)) return Number(value.slice(MARK.length));
+  if (Array.isArray(value)) return value.map(unmarkedValue);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, unmarkedValue(one)]));
+}
+
+function isMarked(value: unknown): value is string {
+  return typeof value === 'string' && value.charCodeAt(0) === MARK_UNIT;
 }
 
 function stringEnd(text: string, start: number): number {

@@ -1,7 +1,6 @@
-import type { Sketch } from '../core/sketch.js';
-import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
+import { ETA_ERROR_BOUNDS, type EtaErrorFigures } from '../deployment/place/eta-errors.js';
 import type { Family, Labels, Sample } from './family.js';
-import { type Counted, WAIT_BOUNDS } from './work-sums.js';
+import type { Counted } from './work-sums.js';
 
 const MOMENTS = ['start', 'end'] as const;
 const SIDES = ['late', 'early'] as const;
@@ -14,7 +13,7 @@ export const ETA_FAMILIES: readonly Family[] = [
     help: 'By how much a job started or ended later (late) or earlier (early) than the p50 of the first ETA that was told of it',
     type: 'histogram',
     labels: ['queue', 'moment', 'side'],
-    bounds: WAIT_BOUNDS,
+    bounds: ETA_ERROR_BOUNDS,
     series: ({ exporter }) => exporter.etaErrors.flatMap(errorsOf),
   },
   {
@@ -31,11 +30,6 @@ export const ETA_FAMILIES: readonly Family[] = [
 
 function errorsOf({ queue, seconds }: EtaErrorFigures): (readonly [Labels, Counted])[] {
   return MOMENTS.flatMap((moment) =>
-    SIDES.map((side) => [{ queue, moment, side }, counted(seconds[moment][side])] as const),
+    SIDES.map((side) => [{ queue, moment, side }, seconds[moment][side]] as const),
   );
-}
-
-function counted(sketch: Sketch): Counted {
-  const upTo = WAIT_BOUNDS.map((bound) => sketch.countUpTo(bound));
-  return { upTo, count: sketch.count, sum: sketch.sum };
 }

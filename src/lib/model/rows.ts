@@ -45,7 +45,8 @@ export function rowValues(payload: Payload, form: ValueForm): RowValue[] {
   });
 }
 
-function nested(read: Reader, shape: readonly number[], from: number): unknown {
+/** Elements from `from` on as nested arrays of a shape; a scalar bare. */
+export function nested(read: Reader, shape: readonly number[], from: number): unknown {
   const dim = shape[0];
   if (dim === undefined) return read(from);
   const inner = shape.slice(1);
@@ -59,7 +60,8 @@ function setField(target: Record<string, unknown>, name: string, value: unknown)
   else Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
-function readerOf(tensor: RowTensor, form: ValueForm): Reader {
+/** Reads the elements of a tensor as values of a form. */
+export function readerOf(tensor: RowTensor, form: ValueForm): Reader {
   if (tensor.type === 'string') {
     const values = decodeStrings(tensor.data);
     return (i) => values[i];

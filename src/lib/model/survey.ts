@@ -1,4 +1,5 @@
 import { type Dirent, lstatSync, readdirSync, statSync } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
@@ -54,6 +55,31 @@ export function surveyModels(dir: string): Survey {
 /** Models of a directory that can be served, by name. @throws InferError MODELS_DIR as `surveyModels`. */
 export function listModels(dir: string): ModelListing[] {
   return surveyModels(dir).models;
+}
+
+/**
+ * The same for a server, which must not wait for a disk.
+ * @throws Error of the file system when the directory cannot be read.
+ */
+export async function listModelsAsync(dir: string): Promise<ModelListing[]> {
+  const names = (await readdir(dir)).filter((name) => isName('model', name) && !name.startsWith('.')).sort();
+  const listings = await Promise.all(
+    names.map(async (name): Promise<ModelListing | undefined> => {
+      const entries = await readdir(path.join(dir, name)).catch(() => []);
+      const found = entries.filter((entry) => VERSION_DIR.test(entry));
+      const there = await Promise.all(found.map((entry) => isModelAt(path.join(dir, name, entry))));
+      const versions = found.filter((_, at) => there[at]).map(Number);
+      versions.sort((a, b) => a - b);
+      const version = versions.at(-1);
+      return version === undefined ? undefined : { name, version, versions };
+    }),
+  );
+  return listings.filter((one) => one !== undefined);
+}
+
+/** As `hasModel`. */
+function isModelAt(versionDir: string): Promise<boolean> {
+  return lstat(path.join(versionDir, MODEL_FILE)).then(() => true, isDenied);
 }
 
 /** Names of all models of a directory, including unreadable ones. @throws InferError MODELS_DIR. */

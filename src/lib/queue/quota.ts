@@ -30,7 +30,7 @@ export interface CountedWork {
 }
 
 /** A gateway that lets work in and dies before it says what it submitted has its place freed after so long. */
-const TICKET_MS = 60_000;
+export const TICKET_MS = 60_000;
 /** Counted work is looked at again after so long, and only by who finds the bound reached. */
 const LOOK_AGAIN_MS = 1000;
 /** Most that one look reads. */
@@ -116,6 +116,13 @@ export class Quotas {
   async named(quotas: readonly Quota[], ticket: string, work: CountedWork): Promise<void> {
     const batch = this.client.pipeline();
     for (const key of this.setsOf(quotas)) batch.zrem(key, ticket).zadd(key, serverTime(), memberOf(work));
+    await batch.exec();
+  }
+
+  /** Gives a ticket its whole life again, if its place was not freed. */
+  async keep(quotas: readonly Quota[], ticket: string): Promise<void> {
+    const batch = this.client.pipeline();
+    for (const key of this.setsOf(quotas)) batch.zadd(key, 'XX', serverTime() + TICKET_MS, ticket);
     await batch.exec();
   }
 

@@ -151,6 +151,8 @@ export interface ResultMeta {
   runMs: number | null;
   /** Milliseconds from submit to end. */
   totalMs: number;
+  /** Version of the model that ran it; not written by workers of older versions. */
+  version?: number;
 }
 
 /**
@@ -237,23 +239,6 @@ export interface GroupRecord {
   content?: string;
 }
 
-export interface QueueCounts {
-  /** Includes jobs that a worker holds but has not started, according to its last heartbeat. */
-  waiting: number;
-  delayed: number;
-  /** Jobs in a run, or between two of their runs. */
-  active: number;
-  completed: number;
-  failed: number;
-  expired: number;
-  cancelled: number;
-  paused: boolean;
-  /** Waiting jobs by priority, index = priority 0..9. */
-  byPriority: number[];
-  /** Age of the longest-waiting job in ms; undefined when none is waiting. */
-  oldestMs: number | undefined;
-}
-
 /** Why rows of a model run one at a time on a worker. */
 export interface Unbatched {
   /** As found by the trial at load; `ROWS_MIXED` if found by a check while serving. */
@@ -322,6 +307,8 @@ export interface WorkerRecord {
   maxBatch: number | null;
   batchWindowMs: number;
   active: { id: string; queue: string; model: string; rows: number; sinceMs: number; attempt: number }[];
+  /** Runs in progress, at most one a runner; not written by workers of older versions. */
+  runs?: { model: string; sinceMs: number }[];
   /**
    * Jobs that it holds but has not started: by queue, one number for each priority 0..9; not written by
    * workers of older versions.

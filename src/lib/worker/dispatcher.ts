@@ -223,7 +223,7 @@ export class Dispatcher {
     const softMs = leastLeft(batch, 'softMs');
     let reply: RunReply;
     this.inRun.set(slot, batch);
-    this.clocked.begin(slot);
+    this.clocked.begin(slot, name);
     try {
       const parts = batch.parts.map(({ unit, from, rows }) => unit.rowsAt(from, rows));
       reply = await slot.run({ model, parts, softMs }, limitMs);

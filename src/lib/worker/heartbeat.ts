@@ -19,6 +19,7 @@ export interface BeatFacts {
   sizes: BatchSizes;
   concurrency: number;
   running: Iterable<HeldJob>;
+  runs: NonNullable<WorkerRecord['runs']>;
   held: Iterable<HeldJob>;
   counts: { done: number; rows: number; failed: number };
   batches: number;
@@ -62,6 +63,7 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
       sinceMs: now - (job.startedAt ?? now),
       attempt: job.job.attempt,
     })),
+    runs: facts.runs,
     notStarted: notStarted(facts.held),
     jobsDone: facts.counts.done,
     rowsDone: facts.counts.rows,

@@ -38,6 +38,8 @@ export class HeldJob implements MutableUnit {
   /** It was in a run that ended, or has one of its own: until then its deadline can still end it. */
   ran = false;
   device = '';
+  /** Version of the model that it runs on. */
+  version: number | undefined;
   private readonly errors = new Map<number, OwnFailure>();
   /** Rows that failed in runs of their own. */
   private isolated = 0;

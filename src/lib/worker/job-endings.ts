@@ -228,7 +228,8 @@ export class JobEndings {
   private end(job: HeldJob, settlement: (meta: ResultMeta) => Settlement): void {
     const startedAt = job.startedAt ?? this.parts.clock.now();
     this.letGo(job);
-    this.send(settlement(this.metaOf(job.job, job.device, startedAt, job.runMs)));
+    const meta = this.metaOf(job.job, job.device, startedAt, job.runMs);
+    this.send(settlement(job.version === undefined ? meta : { ...meta, version: job.version }));
   }
 
   private letGo(job: HeldJob): void {

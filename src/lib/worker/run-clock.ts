@@ -8,23 +8,24 @@ const NEWEST = 0.2;
 export class RunClock {
   /** Includes runners between two runs of a backlog. */
   private readonly atWork = new Set<RunnerSlot>();
-  private readonly since = new Map<RunnerSlot, number>();
+  private readonly current = new Map<RunnerSlot, { model: string; begun: number }>();
   private meanMs = 0;
   private peak = 0;
 
   constructor(private readonly clock: Clock) {}
 
-  begin(slot: RunnerSlot): void {
-    this.since.set(slot, this.clock.now());
+  /** @param model what the run's jobs named */
+  begin(slot: RunnerSlot, model: string): void {
+    this.current.set(slot, { model, begun: this.clock.now() });
     this.atWork.add(slot);
     this.peak = Math.max(this.peak, this.atWork.size);
   }
 
   end(slot: RunnerSlot): void {
-    const begun = this.since.get(slot);
-    if (begun === undefined) return;
-    this.since.delete(slot);
-    const ms = this.clock.now() - begun;
+    const run = this.current.get(slot);
+    if (run === undefined) return;
+    this.current.delete(slot);
+    const ms = this.clock.now() - run.begun;
     this.meanMs = this.meanMs === 0 ? ms : this.meanMs + NEWEST * (ms - this.meanMs);
   }
 
@@ -46,7 +47,12 @@ export class RunClock {
 
   /** Recent mean run time in ms; an overlong current run counts in full. */
   get runMs(): number {
+    return Math.max(this.meanMs, ...this.runs.map(({ sinceMs }) => sinceMs));
+  }
+
+  /** Runs in progress: their model, and for how long. */
+  get runs(): { model: string; sinceMs: number }[] {
     const now = this.clock.now();
-    return Math.max(this.meanMs, ...[...this.since.values()].map((begun) => now - begun));
+    return [...this.current.values()].map(({ model, begun }) => ({ model, sinceMs: now - begun }));
   }
 }

@@ -13,7 +13,7 @@ import { limitsOf } from './limits.js';
 import { LiveChanges } from './live-changes.js';
 import { Room } from './room.js';
 import { RunnerLoad } from './runner-load.js';
-import { ServedModels } from './served-models.js';
+import { type ServedModel, ServedModels } from './served-models.js';
 import { ServedRoutes } from './served-routes.js';
 import { stopBatching } from './stop-batching.js';
 import type { WorkerOptions, WorkerParts } from './worker-parts.js';
@@ -200,6 +200,7 @@ export class Worker {
       sizes: this.sizes,
       concurrency: this.parts.pool.slots.length,
       running: this.dispatcher.runningJobs,
+      runs: this.dispatcher.clocked.runs,
       held: this.held.values(),
       counts: this.endings.counts,
       batches: this.dispatcher.batches,
@@ -236,13 +237,14 @@ export class Worker {
       this.accepted += 1;
       try {
         const { job: ours, payload } = admit(job, this.models.signatures, this.parts.resultLimit);
-        const { session } = this.models.get(ours.spec.model) as { session: string };
+        const { session, loaded } = this.models.get(ours.spec.model) as ServedModel;
         // A job that failed before runs alone: it may be what made the run fail.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
         const key = `${session};${shapeKey(payload)}${alone}`;
         const cap = this.sizes.capFor(session, payload);
         const limits = limitsOf(job.spec, this.options);
         const held = new HeldJob(ours, payload, lane, this.order++, key, session, cap, limits);
+        held.version = loaded.signature.version;
         this.endings.hold(held);
         if (job.stalls > 0) this.quarantine(held);
         this.dispatcher.add(held);

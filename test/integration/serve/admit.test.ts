@@ -156,6 +156,25 @@ describe('unfinished and waiting jobs', () => {
     expect(await client.pttl(key)).toBeGreaterThan(0);
   });
 
+  it('of a request with several jobs stay counted until it is over, however long it takes', async () => {
+    const caller = tokenWith({ jobs: 1 });
+    const at = gateway(0);
+    const admission = await admit(at, caller, wanted());
+    admission.lasting();
+    const client = await redis.client();
+    const key = `{infer}:quota:jobs:${caller.name}`;
+    const [ticket = ''] = await client.zrange(key, '0', '-1');
+    await client.zadd(key, String(Date.now() + 1000), ticket);
+    await at.admissions.quotas.keep([{ kind: 'jobs', owner: caller.name as string, most: 1 }], ticket);
+    expect(Number(await client.zscore(key, ticket))).toBeGreaterThan(Date.now() + 50_000);
+    expect(await refused(admit(gateway(1), caller, wanted()))).toMatchObject({ code: 'JOBS_LIMIT' });
+    admission.over();
+    await until(async () => admit(gateway(1), caller, wanted()).catch(() => undefined), 5000);
+    // What is over is not counted again.
+    await at.admissions.quotas.keep([{ kind: 'jobs', owner: caller.name as string, most: 1 }], ticket);
+    expect(await client.zscore(key, ticket)).toBeNull();
+  });
+
   it('count a group once, until it has ended', async () => {
     const queue = newQueue();
     const caller = tokenWith({ jobs: 1, waiting: 1 });
@@ -195,6 +214,17 @@ describe('a queue', () => {
     expect(Number(later.headers['retry-after'])).toBeLessThanOrEqual(4);
     await admit(gateway(1), anyone, wanted({ queue }));
     await admit(at, anyone, wanted({ queue: newQueue() }));
+  });
+
+  it('lets no more in than fit, however many ask at the same time', async () => {
+    const queue = newQueue();
+    const at = gateway(0, { maxWaiting: 5 });
+    const anyone: Caller = { name: undefined, allows: () => true };
+    const asked = Array.from({ length: 50 }, () => admit(at, anyone, wanted({ queue })));
+    const outcomes = await Promise.allSettled(asked);
+    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(5);
+    for (const one of outcomes)
+      if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'QUEUE_FULL' });
   });
 
   it('with a longer wait than a job may expire after refuses it, by priority', async () => {

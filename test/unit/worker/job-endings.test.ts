@@ -66,6 +66,16 @@ it('a job that ends releases everything held for it before its outcome is sent',
   expect([ends.held.size, job.over]).toEqual([0, true]);
 });
 
+it('the outcome of a job has the version of the model that ran it', async () => {
+  const { ends, settled } = endings();
+  const job = held('a');
+  job.version = 3;
+  ends.hold(job);
+  ends.afterRun(done(job));
+  await ends.flushed();
+  expect(settled).toMatchObject([{ kind: 'completed', meta: { worker: 'w', version: 3 } }]);
+});
+
 it('a job ends only once', async () => {
   const { ends, settled } = endings();
   const job = held('a');

@@ -202,7 +202,7 @@ describe('the run clock', () => {
     const { time, clock } = clockAt();
     expect(clock.runMs).toBe(0);
     const ran = (ms: number) => {
-      clock.begin(one);
+      clock.begin(one, 'm');
       time.now += ms;
       clock.end(one);
     };
@@ -210,7 +210,7 @@ describe('the run clock', () => {
     expect(clock.runMs).toBe(100);
     ran(50);
     expect(clock.runMs).toBe(90);
-    clock.begin(one);
+    clock.begin(one, 'm');
     time.now += 80;
     expect(clock.runMs).toBe(90);
     time.now += 20;
@@ -224,8 +224,8 @@ describe('the run clock', () => {
   it('knows which runners are busy, and the peak since it was last read', () => {
     const { clock } = clockAt();
     expect(clock.takePeak()).toBe(0);
-    clock.begin(one);
-    clock.begin(two);
+    clock.begin(one, 'm');
+    clock.begin(two, 'm');
     clock.end(two);
     // Between two runs of a backlog it counts as busy.
     expect([clock.isAtWork(one), clock.isAtWork(two)]).toEqual([true, true]);

@@ -1,4 +1,3 @@
-import { Sketch } from '../../core/sketch.js';
 import type { Eta } from './job-place.js';
 
 /** ETAs that are remembered until their job ends; of more, the oldest are never compared. */
@@ -6,6 +5,21 @@ const MOST_OPEN = 10_000;
 /** Queues that are told apart; of more, the rest counts as one. */
 const MOST_QUEUES = 200;
 const OTHER_QUEUES = '(other)';
+
+/** Upper bounds in seconds, as of the waits of jobs. */
+export const ETA_ERROR_BOUNDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600,
+] as const;
+
+/**
+ * Values by `ETA_ERROR_BOUNDS`: how many are at most each bound, all of them, their sum. Counted directly: counts
+ * from a sketch are true to 1 % and can fall when a larger value arrives, which a histogram must not.
+ */
+export interface ErrorCounts {
+  readonly upTo: number[];
+  count: number;
+  sum: number;
+}
 
 /** An ETA as it was told. Times in ms since the epoch, by Redis's clock. */
 export interface ToldEta {
@@ -27,7 +41,7 @@ export interface EndedJob {
 export interface EtaErrorFigures {
   queue: string;
   /** By what was predicted, and whether it came later or earlier than that; a hit counts as later by 0. */
-  seconds: Readonly<Record<'start' | 'end', Readonly<Record<'late' | 'early', Sketch>>>>;
+  seconds: Readonly<Record<'start' | 'end', Readonly<Record<'late' | 'early', ErrorCounts>>>>;
   /** Jobs by how their start came: within the first figure, within the second, or after it. */
   within: Readonly<Record<'p50' | 'p90' | 'later', number>>;
 }
@@ -72,7 +86,8 @@ export class EtaErrors {
     const name = this.queues.has(queue) || this.queues.size < MOST_QUEUES ? queue : OTHER_QUEUES;
     let figures = this.queues.get(name);
     if (figures === undefined) {
-      const sides = () => ({ late: new Sketch(), early: new Sketch() });
+      const none = (): ErrorCounts => ({ upTo: ETA_ERROR_BOUNDS.map(() => 0), count: 0, sum: 0 });
+      const sides = () => ({ late: none(), early: none() });
       figures = {
         queue: name,
         seconds: { start: sides(), end: sides() },
@@ -84,6 +99,11 @@ export class EtaErrors {
   }
 }
 
-function note(sides: Record<'late' | 'early', Sketch>, lateMs: number): void {
-  sides[lateMs >= 0 ? 'late' : 'early'].add(Math.abs(lateMs) / 1000);
+function note(sides: Readonly<Record<'late' | 'early', ErrorCounts>>, lateMs: number): void {
+  const counts = sides[lateMs >= 0 ? 'late' : 'early'];
+  const seconds = Math.abs(lateMs) / 1000;
+  counts.count += 1;
+  counts.sum += seconds;
+  for (const [at, bound] of ETA_ERROR_BOUNDS.entries())
+    if (seconds <= bound) counts.upTo[at] = (counts.upTo[at] as number) + 1;
 }

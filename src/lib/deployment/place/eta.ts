@@ -53,7 +53,7 @@ export function etaOf(facts: EtaFacts): { eta: Eta; noEta: null } | { eta: null;
   const likely = startOf(facts, {
     rate: service.rate * share,
     rest: rest.p50,
-    together: service.jobsPerRun,
+    together: service.aheadPerRun,
     urgent: urgent.usual,
     lanes: lanesMs(lanes, 'rate'),
   });
@@ -121,34 +121,62 @@ function urgentArrivals(
   return { usual: Math.min(mean, median), most: Math.max(mean, median) };
 }
 
-/** Until the first runner of some workers is free: 0 where one is. @param run how long runs take */
+/**
+ * Until the first runner of some workers is free: 0 where one is.
+ * @param runsOf how long runs of a model take
+ */
 export function restOfRuns(
   able: readonly WorkerRecord[],
   now: number,
-  run: Sketch | undefined,
+  runsOf: (model: string) => Sketch | undefined,
 ): { p50: number; p90: number } {
   let [p50, p90] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (const worker of able) {
-    const rest = longestRun(worker, now);
-    if (rest === undefined) return { p50: 0, p90: 0 };
-    p50 = Math.min(p50, restOf(run, rest, 0.5));
-    p90 = Math.min(p90, restOf(run, rest, 0.9));
+    const runs = runsInTheWay(worker);
+    if (runs.length === 0) return { p50: 0, p90: 0 };
+    const staleMs = Math.max(0, now - worker.beatAt);
+    for (const { model, sinceMs } of runs) {
+      const known = runsOf(model);
+      p50 = Math.min(p50, restOf(known, sinceMs, staleMs, 0.5));
+      p90 = Math.min(p90, restOf(known, sinceMs, staleMs, 0.9));
+    }
   }
   return { p50, p90 };
 }
 
-/** For how long a worker's run that began first has been on; undefined when it has a runner that is free. */
-export function longestRun({ active, concurrency, beatAt }: WorkerRecord, now: number): number | undefined {
-  if (active.length === 0 || active.length < concurrency) return undefined;
-  return Math.max(...active.map(({ sinceMs }) => sinceMs)) + Math.max(0, now - beatAt);
+/** A worker's run that began first; undefined when it has a runner that is free. */
+export function longestRun(
+  worker: WorkerRecord,
+  now: number,
+): { model: string; sinceMs: number } | undefined {
+  const [longest] = [...runsInTheWay(worker)].sort((a, b) => b.sinceMs - a.sinceMs);
+  if (longest === undefined) return undefined;
+  return { model: longest.model, sinceMs: longest.sinceMs + Math.max(0, now - worker.beatAt) };
 }
 
-/** What is left of a run that has taken `ms`, of those that took as long: at a share `q` of them. */
-function restOf(run: Sketch | undefined, ms: number, q: number): number {
-  const over = run === undefined || run.count === 0 ? 1 : run.countUpTo(ms) / run.count;
-  // Longer than any: it may take as long again.
-  if (run === undefined || over >= 1) return ms * q;
-  return Math.max(0, (run.quantile(over + q * (1 - over)) ?? ms) - ms);
+/** The runs of a worker whose runners are all in one; none where one is free. */
+function runsInTheWay({
+  runs,
+  active,
+  concurrency,
+}: WorkerRecord): readonly { model: string; sinceMs: number }[] {
+  // A worker of an older version tells of its jobs alone, which is the same only where each run has one.
+  const known = runs ?? active;
+  return known.length < concurrency ? [] : known;
+}
+
+/**
+ * What is left of a run at a share `q` of those that took as long.
+ * @param sinceMs its age at the heartbeat, which is `staleMs` old
+ */
+function restOf(runs: Sketch | undefined, sinceMs: number, staleMs: number, q: number): number {
+  const ms = sinceMs + staleMs;
+  // Of a model whose runs are not known, and of a run that is longer than any: it may take as long again.
+  if (runs === undefined || runs.count === 0 || sinceMs >= (runs.max ?? 0)) return ms * q;
+  const over = runs.countUpTo(ms) / runs.count;
+  // It has ended since the heartbeat: another is on, and anywhere in its time.
+  if (over >= 1) return (runs.quantile(q) ?? 0) * q;
+  return Math.max(0, (runs.quantile(over + q * (1 - over)) ?? ms) - ms);
 }
 
 function basisOf(service: Service, workers: number, urgent: number, lanes: EtaFacts['lanes']): string {

@@ -71,11 +71,12 @@ function jobsAhead(
   { queue, held }: Scene,
 ): { moreUrgent: number; same: number } {
   const above = sumAbove(queue.byPriority, job.priority);
-  const inRedis =
+  const before =
     job.rank === undefined
       ? // It would go behind all of its priority.
         above + (queue.byPriority[job.priority] ?? 0)
-      : Math.max(0, queue.unprioritized + job.rank - passed.all);
+      : queue.unprioritized + job.rank;
+  const inRedis = Math.max(0, before - passed.all);
   // The counts by priority are up to a second older than the rank.
   const urgent = Math.min(inRedis, Math.max(0, above - passed.moreUrgent));
   return {

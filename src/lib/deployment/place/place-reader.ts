@@ -84,8 +84,9 @@ export class PlaceReader {
 
   /** Jobs before it that no worker takes: one more round trip, in queues that hold such jobs. */
   private async passedBy(job: Standing, { unserved }: Scene): Promise<Waiting['passed']> {
-    const { score } = job;
-    if (unserved.length === 0 || score === undefined) return { all: 0, moreUrgent: 0 };
+    if (unserved.length === 0) return { all: 0, moreUrgent: 0 };
+    // One that is delayed would go behind all of its priority.
+    const score = job.score ?? (toBullPriority(job.priority) + 1) * PRIORITY_STEP;
     const below = (most: number) => filedBelow(this.client, this.prefix, job.queue, unserved, most);
     const ownPriority = toBullPriority(job.priority) * PRIORITY_STEP;
     const [all, moreUrgent] = await Promise.all([below(score), below(Math.min(score, ownPriority))]);

@@ -1,4 +1,5 @@
 import { MAX_PRIORITY } from '../../core/job.js';
+import type { Sketch } from '../../core/sketch.js';
 import { heldAhead } from '../../queue/read/inspector.js';
 import type { QueuePulse } from '../../queue/read/queue-pulse.js';
 import { servedRoutes, unservedJobs } from '../../queue/routes.js';
@@ -87,6 +88,7 @@ export function sceneOf(
     if (!services.has(buckets)) services.set(buckets, serviceOf(queue, talking, model, buckets, at));
     return services.get(buckets);
   };
+  const runsOf = runsByModel([queue, ...lanes], model, service(0));
   return {
     ...{ queue, around, able, silent, talking, held, service },
     serving: servingWorkers(workers, name),
@@ -101,8 +103,23 @@ export function sceneOf(
       jobs: waitingIn(lane, workers),
       service: serviceOf(lane, talking, model, 0, at),
     })),
-    busy: busiest(talking, queue, at, service(0)),
-    rest: restOfRuns(talking, at, service(0)?.run.sketch),
+    busy: busiest(talking, at, runsOf),
+    rest: restOfRuns(talking, at, runsOf),
+  };
+}
+
+/** How long runs of each model took in the last minute of some queues; for `model` its service is the fallback. */
+function runsByModel(
+  queues: readonly QueuePulse[],
+  model: string,
+  service: Service | undefined,
+): (model: string) => Sketch | undefined {
+  const { models } = sumOf(queues.flatMap(({ minute }) => minute.flatMap(({ work }) => [...work.values()])));
+  return (of) => {
+    const own = models.get(of)?.run;
+    if (own !== undefined && own.count > 0) return own;
+    // Workers of older versions do not tell models apart.
+    return of === model || models.size === 0 ? service?.run.sketch : undefined;
   };
 }
 
@@ -128,18 +145,15 @@ function drainingWorkers(workers: readonly WorkerRecord[], queue: string, route:
 /** The worker whose run has been on for longest, where none has a runner that is free. */
 function busiest(
   able: readonly WorkerRecord[],
-  { minute }: QueuePulse,
   at: number,
-  service: Service | undefined,
+  runsOf: (model: string) => Sketch | undefined,
 ): Situation['busy'] {
-  const runs = able.map((worker) => ({ worker, sinceMs: longestRun(worker, at) }));
-  if (runs.some(({ sinceMs }) => sinceMs === undefined)) return undefined;
-  const [longest] = runs.sort((a, b) => (b.sinceMs as number) - (a.sinceMs as number));
-  if (longest?.sinceMs === undefined) return undefined;
-  const { worker, sinceMs } = longest;
-  const [run] = [...worker.active].sort((a, b) => b.sinceMs - a.sinceMs);
-  const model = run?.model ?? '';
-  const figures = sumOf(minute.flatMap(({ work }) => [...work.values()]));
-  const usualMs = figures.models.get(model)?.run.quantile(0.5) ?? service?.run.p50;
-  return { worker: worker.name, model, sinceMs, usualMs };
+  let busy: Situation['busy'];
+  for (const worker of able) {
+    const run = longestRun(worker, at);
+    if (run === undefined) return undefined;
+    if (busy === undefined || run.sinceMs > busy.sinceMs)
+      busy = { worker: worker.name, ...run, usualMs: runsOf(run.model)?.quantile(0.5) };
+  }
+  return busy;
 }

@@ -30,8 +30,10 @@ export interface Service {
   slowRate: number;
   /** Of jobs of the model in question. */
   run: RunTimes;
-  /** Jobs that go into one run when enough wait. */
+  /** Jobs of the model that go into one run when enough wait. */
   jobsPerRun: number;
+  /** The same of the jobs ahead: those of other models do not go into one run with it. */
+  aheadPerRun: number;
   /** Rows of a job, on average; undefined where none has completed. */
   rowsPerJob: number | undefined;
   /** Share of the workers' time in runs of this queue, 0..1, over the last minute. */
@@ -81,8 +83,9 @@ export function serviceOf(
   const times = own !== undefined && own.run.count > 0 ? own : figures;
   const rowsPerJob = times.jobs.completed === 0 ? undefined : times.rows / times.jobs.completed;
   const rows = Math.max(1, rowsPerJob ?? 1);
-  const fullRun = Math.max(togetherOf(times), batchOf(able, model) / rows);
-  const common = { run: runTimes(times.run), rowsPerJob, load, jobsPerRun: Math.max(1, fullRun) };
+  const fullRun = Math.max(1, togetherOf(times), batchOf(able, model) / rows);
+  const aheadPerRun = figures.models.size > 1 ? jobsTogether : fullRun;
+  const common = { run: runTimes(times.run), rowsPerJob, load, jobsPerRun: fullRun, aheadPerRun };
   const late = buckets > 0 ? doneBy(queue.minute.slice(0, buckets), able, now) : all;
   const measured = late.figures.run.count > 0 ? late : all;
   if (load >= SATURATED || (late === measured && late !== all)) {
@@ -93,7 +96,7 @@ export function serviceOf(
     return { ...common, rate: measured.rate, slowRate, measured: true, basis };
   }
   // More jobs a run cost less each; by how much shows only when they wait.
-  const gain = Math.sqrt(Math.max(1, fullRun / jobsTogether));
+  const gain = Math.sqrt(Math.max(1, aheadPerRun / jobsTogether));
   const few = Math.max(0.3, 1 - Z90 / Math.sqrt(figures.run.count + 1));
   return {
     ...common,
@@ -123,6 +126,7 @@ function fromLifetime(able: readonly WorkerRecord[]): Service | undefined {
     slowRate: rate / 3,
     run: { p50: run, p90: 3 * run, sketch: undefined },
     jobsPerRun: 1,
+    aheadPerRun: 1,
     rowsPerJob: rows > 0 ? rows / jobs : undefined,
     load: 0,
     measured: true,

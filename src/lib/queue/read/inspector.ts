@@ -12,7 +12,7 @@ import {
 } from '../keys.js';
 import { listWorkers } from '../registry.js';
 import { countFiled } from '../routes.js';
-import type { QueueCounts, WorkerRecord } from '../types.js';
+import type { WorkerRecord } from '../types.js';
 import { PRIORITY_STEP, STATS } from '../wire.js';
 import { bucketAt } from '../work-stats.js';
 import { listQueues } from './reader.js';
@@ -37,6 +37,23 @@ export interface QueueFlow {
  * serve all models.
  */
 export type Unmatched = Readonly<Record<string, number>>;
+
+interface QueueCounts {
+  /** Includes jobs that a worker holds but has not started, according to its last heartbeat. */
+  waiting: number;
+  delayed: number;
+  /** Jobs in a run, or between two of their runs. */
+  active: number;
+  completed: number;
+  failed: number;
+  expired: number;
+  cancelled: number;
+  paused: boolean;
+  /** Waiting jobs by priority, index = priority 0..9. */
+  byPriority: number[];
+  /** Age of the longest-waiting job in ms; undefined when none is waiting. */
+  oldestMs: number | undefined;
+}
 
 export interface QueueSnapshot extends QueueCounts, QueueFlow {
   name: string;

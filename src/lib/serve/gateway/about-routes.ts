@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { answerWithin } from '../../core/bounded.js';
 import { errorFacts, isErrorCode } from '../../core/error-table.js';
 import { InferError } from '../../core/errors.js';
-import { listWorkers } from '../../queue/registry.js';
-import { isServing } from '../../queue/serving.js';
+import type { WorkerRecord } from '../../queue/types.js';
 import { worded } from '../../redis/worded.js';
 import type { App } from '../http/app.js';
 import { ERROR_DOC, EXAMPLE_DOC, HEALTH_DOC, INDEX_DOC, READY_DOC } from './about-docs.js';
 import { draining } from './admit.js';
 import { exampleInput } from './example-input.js';
 import type { Gateway } from './gateway.js';
+import { liveWorkers } from './live-workers.js';
 
 /** Probes ask often and wait briefly. */
 const PROBE_MS = 1000;
@@ -74,7 +74,7 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
       if (input !== undefined) return { model, input };
       throw new InferError(
         'MODEL_UNKNOWN',
-        'no example can be made: only the handler of this model knows its input',
+        'no example can be made: its input is too large, or only its handler knows it',
         {
           hint: 'see the README of the model',
         },
@@ -84,18 +84,23 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
 }
 
 /** @throws InferError DRAINING, NOT_READY, REDIS_… (503). */
-async function refuseUnready({ draining: drains, client, prefix, requiredModels }: Gateway): Promise<void> {
+async function refuseUnready(gateway: Gateway): Promise<void> {
+  const { draining: drains, requiredModels } = gateway;
   if (drains.aborted) throw draining();
-  const look = requiredModels.length === 0 ? client.redis.ping() : listWorkers(client.redis, prefix);
-  const found = await answerWithin(PROBE_MS, worded<unknown>(client.redis, look), () => {
+  const look = requiredModels.length === 0 ? noWorkers(gateway) : liveWorkers(gateway);
+  const workers = await answerWithin(PROBE_MS, look, () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${PROBE_MS} ms`);
   });
-  if (requiredModels.length === 0) return;
-  const workers = found as Awaited<ReturnType<typeof listWorkers>>;
-  const served = new Set(workers.filter(isServing).flatMap(({ models }) => models.map(({ name }) => name)));
+  const served = new Set(workers.flatMap(({ models }) => models.map(({ name }) => name)));
   const missing = requiredModels.filter((name) => !served.has(name));
   if (missing.length === 0) return;
   throw new InferError('NOT_READY', `no worker serves ${missing.join(', ')}`, {
     hint: `infer worker --model ${missing[0]}`,
   });
+}
+
+/** Where no model is required, an answer of Redis is enough. */
+async function noWorkers({ client }: Gateway): Promise<WorkerRecord[]> {
+  await worded(client.redis, client.redis.ping());
+  return [];
 }

@@ -2,7 +2,7 @@ import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { newId, type Priority } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import type { CountedWork, Quota, QuotaState } from '../../queue/quota.js';
+import { type CountedWork, type Quota, type QuotaState, TICKET_MS } from '../../queue/quota.js';
 import { worded } from '../../redis/worded.js';
 import type { Caller, Limits } from '../auth/caller.js';
 import { Refusal, retryAfter } from '../http/refusal.js';
@@ -27,13 +27,20 @@ export interface Admission {
   readonly headers: Readonly<Record<string, string>>;
   /** Says what was submitted; a minute after `admit` work that was not named no longer counts. */
   submitted(work: { id: string; queue: string; kind?: 'job' | 'group' }): void;
+  /** Says that no one job or group stands for it: it counts until `over`, or until this process dies. */
+  lasting(): void;
   /** Says that it has ended, or that nothing was submitted. Left out, the next caller that meets the limit finds out. */
   over(): void;
 }
 
 type NamedQuota = Quota & { readonly name: string; readonly what: string };
 
-const NOTHING: Admission = { headers: {}, submitted: () => undefined, over: () => undefined };
+const NOTHING: Admission = {
+  headers: {},
+  submitted: () => undefined,
+  lasting: () => undefined,
+  over: () => undefined,
+};
 const DRAINING_S = 5;
 /** The gateway's connection waits for a Redis that is away; a caller does not. */
 const REDIS_MS = 5000;
@@ -45,21 +52,53 @@ const REDIS_MS = 5000;
  *   WAIT_TOO_LONG (503), with `Retry-After` in the answer; REDIS_… (503).
  */
 export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
-  if (gateway.draining.aborted) throw draining();
-  refuseModel(caller, wanted.model);
-  return answerWithin(REDIS_MS, admitWithin(gateway, caller, wanted), () => {
+  refuseAtOnce(gateway, caller, wanted.model);
+  const quotas = quotasOf(caller, wanted.model);
+  const isLimited = gateway.limits.maxWaiting !== undefined || wanted.expiresMs !== undefined;
+  if (!isLimited && quotas.length === 0) return NOTHING;
+  return answerWithin(REDIS_MS, admitWithin(gateway, quotas, wanted), () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${REDIS_MS} ms`);
   });
 }
 
-async function admitWithin(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
-  await refuseFull(gateway, wanted);
-  const quotas = quotasOf(caller, wanted.model);
-  if (quotas.length === 0) {
-    gateway.admissions.loads.added(wanted.queue);
-    return NOTHING;
+/**
+ * What is refused whatever the body says, before it is read.
+ * @throws InferError DRAINING (503), TOKEN_MODEL (403).
+ */
+export function refuseAtOnce({ draining: drains }: Gateway, caller: Caller, model: string): void {
+  if (drains.aborted) throw draining();
+  refuseModel(caller, model);
+}
+
+async function admitWithin(
+  gateway: Gateway,
+  quotas: readonly NamedQuota[],
+  wanted: WantedWork,
+): Promise<Admission> {
+  const placed = await takePlace(gateway, wanted);
+  try {
+    await refuseLate(gateway, wanted);
+    const admission = quotas.length === 0 ? NOTHING : await withinQuotas(gateway, quotas, wanted);
+    return placed === undefined ? admission : withPlace(admission, placed);
+  } catch (error) {
+    placed?.();
+    throw error;
   }
-  return withinQuotas(gateway, quotas, wanted);
+}
+
+/** An admission that also holds a place of its queue until its job is in Redis. */
+function withPlace(admission: Admission, placed: () => void): Admission {
+  return {
+    ...admission,
+    submitted: (work) => {
+      placed();
+      admission.submitted(work);
+    },
+    over: () => {
+      placed();
+      admission.over();
+    },
+  };
 }
 
 /** The refusal of a server that shuts down. */
@@ -77,19 +116,25 @@ function refuseModel({ models, name }: Caller, model: string): void {
   });
 }
 
-async function refuseFull(gateway: Gateway, { queue, priority, expiresMs }: WantedWork): Promise<void> {
+/** @returns releases the place in the queue; undefined where queues have no limit. @throws InferError QUEUE_FULL. */
+async function takePlace(gateway: Gateway, { queue }: WantedWork): Promise<(() => void) | undefined> {
   const { maxWaiting } = gateway.limits;
+  if (maxWaiting === undefined) return undefined;
   const { loads } = gateway.admissions;
-  if (maxWaiting !== undefined && (await loads.waiting(queue)) >= maxWaiting) {
-    const drain = drainTime(await loads.load(queue));
-    throw new Refusal('QUEUE_FULL', `${maxWaiting} jobs or more wait in queue ${queue}`, {
-      hint: 'send it again after the time in Retry-After, or use another queue',
-      headers: { 'retry-after': retryAfter(drain) },
-      members: { 'violated-policies': ['waiting'] },
-    });
-  }
+  const placed = await loads.takePlace(queue, maxWaiting);
+  if (placed !== undefined) return placed;
+  const drain = drainTime(await loads.load(queue));
+  throw new Refusal('QUEUE_FULL', `${maxWaiting} jobs or more wait in queue ${queue}`, {
+    hint: 'send it again after the time in Retry-After, or use another queue',
+    headers: { 'retry-after': retryAfter(drain) },
+    members: { 'violated-policies': ['waiting'] },
+  });
+}
+
+/** @throws InferError WAIT_TOO_LONG for work that would expire before its turn. */
+async function refuseLate(gateway: Gateway, { queue, priority, expiresMs }: WantedWork): Promise<void> {
   if (expiresMs === undefined) return;
-  const wait = predictedWait(await loads.load(queue), priority);
+  const wait = predictedWait(await gateway.admissions.loads.load(queue), priority);
   if (wait === undefined || wait <= expiresMs) return;
   throw new Refusal(
     'WAIT_TOO_LONG',
@@ -111,20 +156,26 @@ async function withinQuotas(
   const { refusedBy, states } = await worded(client.redis, admissions.quotas.take(quotas, ticket));
   const headers = rateHeaders(quotas, states);
   if (refusedBy !== undefined) throw await refusal(gateway, queue, quotas, states, refusedBy, headers);
-  admissions.loads.added(queue);
   const counted = quotas.some(({ kind }) => kind !== 'rate');
   if (!counted) return { ...NOTHING, headers };
   // A count that is not noted is found out by the look at the limit.
   const note = (work: Promise<void>) =>
     void work.catch((error: Error) => log.debug({ err: error }, 'a count of jobs was not noted'));
   let held: string | CountedWork = ticket;
+  let keeping: NodeJS.Timeout | undefined;
   return {
     headers,
     submitted: ({ id, queue: place, kind = 'job' }) => {
       held = { id, queue: place, kind };
       note(admissions.quotas.named(quotas, ticket, held));
     },
-    over: () => note(admissions.quotas.free(quotas, held)),
+    lasting: () => {
+      keeping ??= setInterval(() => note(admissions.quotas.keep(quotas, ticket)), TICKET_MS / 3).unref();
+    },
+    over: () => {
+      clearInterval(keeping);
+      note(admissions.quotas.free(quotas, held));
+    },
   };
 }
 

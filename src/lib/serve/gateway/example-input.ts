@@ -1,7 +1,7 @@
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
 
 /** Elements of an input that an example is made for; more is no example. */
-const MOST_ELEMENTS = 4_000_000;
+const MOST_ELEMENTS = 262_144;
 
 /**
  * An input of one row that a model takes, of zeros and short texts; undefined where only its handler knows. Pure.

@@ -1,6 +1,6 @@
-import { InferError } from '../../core/errors.js';
+import { Shared } from '../../deployment/place/shared.js';
 import type { ModelSignature } from '../../model/signature.js';
-import { listModels, type ModelListing } from '../../model/survey.js';
+import { listModelsAsync, type ModelListing } from '../../model/survey.js';
 import { listWorkers, publishedModels } from '../../queue/registry.js';
 import { isServing } from '../../queue/serving.js';
 import { listStarting, type StartingWorker } from '../../queue/starting.js';
@@ -33,30 +33,52 @@ interface ModelSources {
   local: readonly ModelListing[];
 }
 
-/** All models by name. @throws InferError REDIS_… (503) within 5 s. */
+/** Maximum age of shared readings of Redis, and of the models directory (its disk may be slow), ms. */
+const FRESH_MS = 100;
+const LOCAL_MS = 1000;
+
+const readings = new WeakMap<Gateway, Shared<KnownModel[]>>();
+
+/**
+ * All models by name, at most a moment old: one reading for all who ask at the same time.
+ * @throws InferError REDIS_… (503) within 5 s.
+ */
 export async function knownModels(gateway: Gateway, signal: AbortSignal): Promise<KnownModel[]> {
-  const { client, prefix } = gateway;
+  let shared = readings.get(gateway);
+  if (shared === undefined) {
+    const { modelsDir } = gateway.loaded.values;
+    const local = new Shared(LOCAL_MS, () => localModels(modelsDir), monotonic);
+    shared = new Shared(FRESH_MS, () => readModels(gateway, local), monotonic);
+    readings.set(gateway, shared);
+  }
+  return patiently(gateway, signal, shared.get(''));
+}
+
+/** Makes the next caller read anew: this gateway has just changed something. */
+export function forgetModels(gateway: Gateway): void {
+  readings.delete(gateway);
+}
+
+const monotonic = (): number => performance.now();
+
+async function readModels({ client, prefix }: Gateway, local: Shared<ModelListing[]>): Promise<KnownModel[]> {
   const { redis } = client;
   const read = async (): Promise<ModelSources> => {
     const now = await serverNow(redis);
-    const [workers, starting, published] = await Promise.all([
+    const [workers, starting, published, here] = await Promise.all([
       listWorkers(redis, prefix),
       listStarting(redis, prefix, now),
       publishedModels(redis, prefix),
+      local.get(''),
     ]);
-    return { workers, starting, published, local: localModels(gateway) };
+    return { workers, starting, published, local: here };
   };
-  return modelsOf(await patiently(gateway, signal, worded(redis, read())));
+  return modelsOf(await worded(redis, read()));
 }
 
 /** The models directory may be on the workers' hosts alone. */
-function localModels({ loaded }: Gateway): ModelListing[] {
-  try {
-    return listModels(loaded.values.modelsDir);
-  } catch (error) {
-    if (error instanceof InferError) return [];
-    throw error;
-  }
+function localModels(modelsDir: string): Promise<ModelListing[]> {
+  return listModelsAsync(modelsDir).catch(() => []);
 }
 
 /** Pure. */

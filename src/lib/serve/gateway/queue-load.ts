@@ -22,6 +22,10 @@ export interface QueueLoad {
 
 /** A count of waiting jobs is used for so long, and what this process lets in meanwhile is added. */
 const COUNT_MS = 100;
+/** A limit reached only by jobs admitted since the count is checked again after this time: some have started. */
+const AGAIN_MS = 10;
+/** A place whose job is neither reported as submitted nor as given up counts for this long only. */
+const PENDING_MS = 15_000;
 /** Rates change more slowly. */
 const LOAD_MS = 1000;
 /** Below this age of the oldest job the queue keeps up, whatever its rate was when little came. */
@@ -31,6 +35,15 @@ const MOST_QUEUES = 256;
 const PRIORITIES = 10;
 const BUCKET_S = 10;
 
+/** Waiting jobs of a queue. */
+interface Count {
+  /** When they were counted. */
+  readonly at: number;
+  readonly counted: number;
+  /** With those that were let in since. */
+  waiting: number;
+}
+
 interface Look<T> {
   at: number;
   found: Promise<T>;
@@ -38,27 +51,36 @@ interface Look<T> {
 
 /** Looks at queues for a gateway that asks often: one look at a time for each queue, used for a moment. */
 export class QueueLoads {
-  private readonly counts = new Map<string, Look<{ waiting: number }>>();
+  private readonly counts = new Map<string, Look<Count>>();
   private readonly loads = new Map<string, Look<QueueLoad>>();
+  /** Places whose jobs may not be in Redis yet, by queue. */
+  private readonly pending = new Map<string, Set<{ at: number }>>();
 
   constructor(
     private readonly client: RedisClient,
     private readonly prefix: string,
   ) {}
 
-  /** Jobs that wait in a queue, those included that `added` was told of since the look. */
-  async waiting(queue: string): Promise<number> {
-    return (await this.countOf(queue)).waiting;
-  }
-
-  /** Says that a job was let in. */
-  added(queue: string): void {
-    void this.counts.get(queue)?.found.then(
-      (count) => {
-        count.waiting += 1;
-      },
-      () => undefined,
-    );
+  /**
+   * Takes one of `most` places for waiting jobs of a queue, if one is free. Nothing is awaited between the check
+   * and the increment, since other callers wait for the same count.
+   * @returns reports that its job is in Redis, or that there will be none; undefined: no place is free
+   * @throws InferError REDIS_…
+   */
+  async takePlace(queue: string, most: number): Promise<(() => void) | undefined> {
+    let count = await this.countOf(queue, COUNT_MS);
+    const byAdded = count.waiting >= most && count.counted < most;
+    if (byAdded && performance.now() - count.at >= AGAIN_MS) count = await this.countOf(queue, AGAIN_MS);
+    if (count.waiting >= most) return undefined;
+    count.waiting += 1;
+    const places = this.pending.get(queue) ?? new Set();
+    this.pending.set(queue, places);
+    const place = { at: performance.now() };
+    places.add(place);
+    return () => {
+      places.delete(place);
+      if (places.size === 0 && this.pending.get(queue) === places) this.pending.delete(queue);
+    };
   }
 
   /** @throws InferError REDIS_… */
@@ -66,17 +88,27 @@ export class QueueLoads {
     return looked(this.loads, queue, LOAD_MS, () => worded(this.client, this.readLoad(queue)));
   }
 
-  private countOf(queue: string): Promise<{ waiting: number }> {
-    return looked(this.counts, queue, COUNT_MS, () => worded(this.client, this.readCount(queue)));
+  private countOf(queue: string, freshMs: number): Promise<Count> {
+    return looked(this.counts, queue, freshMs, () => worded(this.client, this.readCount(queue)));
   }
 
-  private async readCount(queue: string): Promise<{ waiting: number }> {
+  private async readCount(queue: string): Promise<Count> {
     const base = bullBase(this.prefix, queue);
     const [wait, prioritized] = await Promise.all([
       ifReadable(this.client.llen(`${base}wait`), 0),
       ifReadable(this.client.zcard(`${base}prioritized`), 0),
     ]);
-    return { waiting: wait + prioritized };
+    const counted = wait + prioritized;
+    return { at: performance.now(), counted, waiting: counted + this.pendingIn(queue) };
+  }
+
+  /** Places whose jobs the count may have missed. */
+  private pendingIn(queue: string): number {
+    const places = this.pending.get(queue);
+    if (places === undefined) return 0;
+    const oldest = performance.now() - PENDING_MS;
+    for (const place of places) if (place.at < oldest) places.delete(place);
+    return places.size;
   }
 
   private async readLoad(queue: string): Promise<QueueLoad> {

@@ -18,6 +18,9 @@ const RESULT_TTL_S = 60;
 const CANCEL_MS = 5000;
 const ASYNC = 'with Prefer: respond-async on /v2, or POST /v1/jobs, the job is queued and waits for one';
 
+/** Who asks, and until when. */
+export type Asking = Pick<FastifyRequest, 'signal' | 'caller'>;
+
 /** Work that one caller waits for. */
 interface CallersWork {
   payload: Payload;
@@ -51,7 +54,7 @@ export async function letWaiterIn(
  */
 export async function runForCaller(
   gateway: Gateway,
-  { signal, caller }: FastifyRequest,
+  { signal, caller }: Asking,
   { payload, signature, options = {} }: CallersWork,
   onSubmitted: (job: SubmittedJob) => void,
 ): Promise<JobTensors> {

@@ -16,6 +16,8 @@ export interface BodyLimits {
 const WITHIN_MS = 60_000;
 /** Milliseconds between the answer to a body that is late and the end of its connection. */
 const CLOSE_MS = 1000;
+/** A longer body gets memory of its whole length. */
+const LARGE_BYTES = 65_536;
 /** As deep as the files of `infer submit` may be. */
 const MOST_DEEP = 64;
 
@@ -53,7 +55,8 @@ export async function readBody(request: FastifyRequest, limits: BodyLimits): Pro
   const { headers, raw } = request;
   const plain = (headers['content-encoding'] ?? 'identity') === 'identity';
   // Most bodies. What came cannot be longer than it says: Node sees to that.
-  if (plain && Number(headers['content-length']) <= limits.maxBytes) return collect(raw, limits);
+  const length = Number(headers['content-length']);
+  if (plain && length <= limits.maxBytes) return collect(raw, length, limits);
   const stream = streamBody(request, limits);
   const pieces: Buffer[] = [];
   const reading = (async () => {
@@ -66,25 +69,42 @@ export async function readBody(request: FastifyRequest, limits: BodyLimits): Pro
   return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
 }
 
-/** A body of a length that is known and small enough, from the request itself: no stream in between. */
-function collect(raw: Readable, { withinMs = WITHIN_MS }: BodyLimits): Promise<Buffer> {
+/**
+ * A body whose length is known and small enough, read directly from the request. A large one is written into
+ * one buffer as it arrives; joining its pieces would need twice the memory.
+ */
+function collect(raw: Readable, length: number, { withinMs = WITHIN_MS }: BodyLimits): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const pieces: Buffer[] = [];
+    let whole: Buffer | undefined;
+    let at = 0;
+    let isOver = false;
     const fail = (error: InferError) => {
+      isOver = true;
       clearTimeout(late);
       reject(error);
     };
-    const early = () => fail(new InferError('HTTP_REQUEST', 'the body ended early'));
+    // A request closes in any case, after its end.
+    const early = () => {
+      if (!isOver) fail(new InferError('HTTP_REQUEST', 'the body ended early'));
+    };
     const late = setTimeout(() => {
       fail(new InferError('HTTP_SLOW', 'the body did not arrive in time'));
       // Time for the answer to go out; no more is read then.
       setTimeout(() => raw.destroy(), CLOSE_MS).unref();
     }, withinMs);
     if (raw.destroyed) return early();
-    raw.on('data', (piece: Buffer) => pieces.push(piece));
+    raw.on('data', (piece: Buffer) => {
+      if (length > LARGE_BYTES) {
+        whole ??= Buffer.allocUnsafeSlow(length);
+        at += piece.copy(whole, at);
+      } else pieces.push(piece);
+    });
     raw.once('end', () => {
+      isOver = true;
       clearTimeout(late);
-      resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
+      if (whole !== undefined) resolve(whole.subarray(0, at));
+      else resolve(pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces));
     });
     raw.once('error', early);
     raw.once('close', early);

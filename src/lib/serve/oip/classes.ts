@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InferError } from '../../core/errors.js';
 import { toNumbers } from '../../model/elements.js';
 import { shortFloat } from '../../model/rows.js';
@@ -10,17 +11,24 @@ import {
   type RowTensor,
 } from '../../model/tensor.js';
 
+type Scores = ArrayLike<number | bigint>;
+
+/** Scores that are looked at before others get their turn. */
+const SCORES_A_TURN = 262_144;
+/** Best scores that are kept at least before the worse ones are dropped. */
+const LEAST_KEPT = 64;
+
 /**
  * The classification extension: for each row its `count` highest scores, the highest first, as `value:index` or, with
  * labels in model.json, `value:index:label`. Fewer where a row has fewer scores.
  * @throws InferError OUTPUT_FORM when rows differ in shape, or one has several classes.
  */
-export function topClasses(
+export async function topClasses(
   tensor: RowTensor,
   count: number,
   result: Payload,
   { labels }: ModelSignature,
-): RowTensor {
+): Promise<RowTensor> {
   const { name, shape, shapes } = tensor;
   if (shapes !== undefined) throw noClasses(name, 'rows differ in shape');
   const { rows } = result;
@@ -29,32 +37,72 @@ export function topClasses(
     return textsOf(name, 1, decided(result, labels));
   }
   const size = elementCount(shape);
-  const scores = toNumbers(tensor.type, tensor.data) as ArrayLike<number | bigint>;
+  const scores = toNumbers(tensor.type, tensor.data) as Scores;
   const kept = Math.min(count, size);
   const named = labels?.length === size ? labels : undefined;
   const sharedRows = tensor.shared ? 1 : rows;
   const texts: string[] = [];
+  let looked = 0;
   for (let row = 0; row < sharedRows; row++) {
-    for (const index of best(scores, row * size, size, kept)) {
+    const best = new BestScores(scores, row * size, kept);
+    for (let from = 0; from < size; from += SCORES_A_TURN) {
+      const to = Math.min(size, from + SCORES_A_TURN);
+      best.look(from, to);
+      looked += to - from;
+      if (looked < SCORES_A_TURN) continue;
+      looked = 0;
+      await nextTurn();
+    }
+    for (const index of best.indices) {
       texts.push(classText(scores[row * size + index] as number, tensor.type === 'float32', index, named));
     }
   }
   return { ...textsOf(name, kept, texts), ...(tensor.shared ? { shared: true } : {}) };
 }
 
-/** Indices of the highest of `size` scores, the highest first; of equal ones the first. NaN is no score. */
-function best(scores: ArrayLike<number | bigint>, at: number, size: number, count: number): number[] {
-  const order = Array.from({ length: size }, (_, index) => index);
-  const rank = (index: number): number | bigint => {
-    const score = scores[at + index] as number | bigint;
+/** The `count` highest scores of a row that begins at `at`, found in one pass. */
+class BestScores {
+  private kept: number[] = [];
+  /** What a score has to exceed to be among the best; equal ones come later. */
+  private bar: number | bigint | undefined;
+
+  constructor(
+    private readonly scores: Scores,
+    private readonly at: number,
+    private readonly count: number,
+  ) {}
+
+  /** Looks at the scores `from..to` (end excluded), which follow those that it has looked at. */
+  look(from: number, to: number): void {
+    const most = Math.max(LEAST_KEPT, 2 * this.count);
+    for (let index = from; index < to; index++) {
+      if (this.bar !== undefined && !(this.rank(index) > this.bar)) continue;
+      this.kept.push(index);
+      if (this.kept.length >= most) this.trim();
+    }
+  }
+
+  /** The highest first; of equal ones the first. */
+  get indices(): readonly number[] {
+    this.trim();
+    return this.kept;
+  }
+
+  private trim(): void {
+    this.kept.sort((a, b) => {
+      const [left, right] = [this.rank(a), this.rank(b)];
+      return left < right ? 1 : left > right ? -1 : a - b;
+    });
+    this.kept = this.kept.slice(0, this.count);
+    const worst = this.kept.at(-1);
+    if (worst !== undefined && this.kept.length === this.count) this.bar = this.rank(worst);
+  }
+
+  /** NaN is no score: it comes last. */
+  private rank(index: number): number | bigint {
+    const score = this.scores[this.at + index] as number | bigint;
     return typeof score === 'number' && Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
-  };
-  order.sort((a, b) => {
-    const left = rank(a);
-    const right = rank(b);
-    return left < right ? 1 : left > right ? -1 : a - b;
-  });
-  return order.slice(0, count);
+  }
 }
 
 /** What a classification of ours has decided, one class a row. */

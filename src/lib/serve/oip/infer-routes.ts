@@ -3,14 +3,15 @@ import { queueFor } from '../../client/spec.js';
 import type { JobTensors } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
 import type { ModelSignature } from '../../model/signature.js';
-import { admit } from '../gateway/admit.js';
+import { admit, refuseAtOnce } from '../gateway/admit.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { submittedJson } from '../gateway/jobs/job-json.js';
 import { patiently } from '../gateway/jobs/patience.js';
-import { preferenceOf } from '../gateway/jobs/prefer.js';
+import { prefersAsync } from '../gateway/jobs/prefer.js';
 import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readBody } from '../http/body.js';
+import { sendParts } from '../http/send-parts.js';
 import { tellTiming } from '../http/server-timing.js';
 import { acceptedEncoding, compress } from './compress.js';
 import { encodeAnswer } from './encode.js';
@@ -37,14 +38,15 @@ export function addInferRoutes(app: App, gateway: Gateway): void {
       },
       async (request, reply) => {
         const { params, signal } = request;
+        refuseAtOnce(gateway, request.caller, params.model);
+        const isAsync = prefersAsync(request.headers.prefer);
         const body = await readBody(request, { maxBytes: gateway.limits.maxBody });
         const length = jsonLength(request.headers[HEADER], body.length);
-        const read = (known: ModelSignature) => readInferRequest(body, length, known);
+        const read = (known: ModelSignature) => readInferRequest(body, length, known, isAsync);
         const [infer, signature] = await ofModel(params, () =>
           patiently(gateway, signal, gateway.client.signatures.fitBy(read, modelName(params))),
         );
-        const { applied } = preferenceOf(request.headers.prefer, gateway.limits.maxWaitMs);
-        if (applied === 'respond-async') return submitAsync(gateway, request, reply, infer, signature);
+        if (isAsync) return submitAsync(gateway, request, reply, infer, signature);
         const job = await run(gateway, request, reply, infer, signature);
         return answer(request, reply, infer, signature, job);
       },
@@ -83,8 +85,8 @@ async function answer(
 ): Promise<FastifyReply> {
   const { outputs, timing } = job;
   if (outputs === undefined) throw new InferError('RESULT_EXPIRED', 'the result was not kept');
-  const tensors = answerTensors(outputs, wishes, signature);
-  const head = { model_name: signature.name, model_version: String(signature.version), id };
+  const tensors = await answerTensors(outputs, wishes, signature);
+  const head = { model_name: signature.name, model_version: versionOf(job, signature), id };
   const { contentType, headerLength, parts, length } = await encodeAnswer(head, tensors);
   reply.header('content-type', contentType);
   if (headerLength !== undefined) reply.header(HEADER, headerLength);
@@ -93,7 +95,13 @@ async function answer(
   const encoding = acceptedEncoding(request.headers['accept-encoding']);
   const compressed = await compress(parts, length, encoding);
   if (compressed !== undefined) return reply.header('content-encoding', encoding).send(compressed);
-  return reply.send(parts.length === 1 ? parts[0] : Buffer.concat(parts, length));
+  return sendParts(reply, parts, length);
+}
+
+/** The version that ran, as far as it is known: the one of the signature may have been replaced meanwhile. */
+function versionOf({ version }: JobTensors, signature: ModelSignature): string | undefined {
+  const known = version ?? (signature.pinned === true ? signature.version : undefined);
+  return known === undefined ? undefined : String(known);
 }
 
 async function submitAsync(

@@ -23,6 +23,7 @@ export const METADATA = z
   .describe('a model')
   .meta({ id: 'ModelMetadata' });
 
+const GPU_INDEX = /^\d{1,4}$/;
 /** What Triton calls ONNX Runtime; clients compare it. */
 const PLATFORM = 'onnxruntime_onnx';
 
@@ -95,7 +96,8 @@ export function configOf(signature: ModelSignature, { served, versions }: KnownM
       name: worker.name,
       kind: worker.gpu === null ? 'KIND_CPU' : 'KIND_GPU',
       count: worker.concurrency,
-      ...(worker.gpu === null ? {} : { gpus: [worker.gpu] }),
+      // Triton's are numbers: one of an UUID is left out, which would keep clients from reading the rest.
+      ...(worker.gpu !== null && GPU_INDEX.test(worker.gpu) ? { gpus: [Number(worker.gpu)] } : {}),
     })),
     default_model_filename: 'model.onnx',
     ...(whole ? {} : { dynamic_batching: { max_queue_delay_microseconds: windowOf(served) } }),

@@ -62,11 +62,14 @@ export function addModelRoutes(app: App, gateway: Gateway): void {
     app.get(
       `${path}/stats`,
       { config: { ...CONFIG, doc: docs.stats }, schema: { params } },
-      async (request) => statistics(gateway, request.signal, [await find(gateway, request)]),
+      async (request) => {
+        const model = await find(gateway, request);
+        return statistics(gateway, request.signal, eachVersion(model));
+      },
     );
   }
   app.get('/v2/models/stats', { config: { ...CONFIG, doc: ALL_STATS_DOC } }, async ({ signal }) =>
-    statistics(gateway, signal, await knownModels(gateway, signal)),
+    statistics(gateway, signal, (await knownModels(gateway, signal)).flatMap(eachVersion)),
   );
 }
 
@@ -82,19 +85,32 @@ async function find(gateway: Gateway, { params, signal }: Asked): Promise<KnownM
   modelName(params);
   const found = (await knownModels(gateway, signal)).find(({ name }) => name === model);
   if (found === undefined) throw unknownModel(params);
-  if (version !== undefined && !found.versions.includes(Number(version))) throw unknownModel(params);
-  return found;
+  if (version === undefined) return found;
+  if (!found.versions.includes(Number(version))) throw unknownModel(params);
+  return onlyVersion(found, Number(version));
 }
 
-/** A model with what it takes, which may have to be read from the models directory. */
+/** A model as if it had one version alone. */
+function onlyVersion(model: KnownModel, version: number): KnownModel {
+  const served = model.served.filter(({ model: one }) => one.version === version);
+  return { ...model, versions: [version], served };
+}
+
+/** Clients look for figures by name and version. */
+function eachVersion(model: KnownModel): KnownModel[] {
+  return model.versions.map((version) => onlyVersion(model, version));
+}
+
+/** A model, or one version of it, with what it takes, which may have to be read from the models directory. */
 async function described(gateway: Gateway, { params, signal }: Asked) {
   const { signatures } = gateway.client;
   const [signature, known] = await Promise.all([
     ofModel(params, () => patiently(gateway, signal, signatures.find(modelName(params)))),
     knownModels(gateway, signal),
   ]);
-  const model = known.find(({ name }) => name === signature.name);
-  return { signature, model: model ?? lonely(signature.name, signature.version) };
+  const { name, version } = signature;
+  const model = known.find((one) => one.name === name) ?? lonely(name, version);
+  return { signature, model: params.version === undefined ? model : onlyVersion(model, version) };
 }
 
 /** One that has gone in the same moment. */

@@ -1,12 +1,12 @@
 import { badInput, InferError } from '../../core/errors.js';
 import { outputNamed } from '../../input/oip.js';
 import type { ModelSignature, TensorSignature } from '../../model/signature.js';
-import { OIP_NAMES, type Payload } from '../../model/tensor.js';
+import { elementCount, OIP_NAMES, type Payload } from '../../model/tensor.js';
 import { describe } from '../../model/value-words.js';
 import { topClasses } from './classes.js';
 import type { AnswerTensor } from './encode.js';
 import { wireTensors } from './output-tensors.js';
-import { flag, parametersOf } from './parameters.js';
+import { flag, parametersOf, refuseSharedMemory } from './parameters.js';
 
 /** An output that the answer shall have, and in which form. */
 export interface OutputWish {
@@ -18,14 +18,31 @@ export interface OutputWish {
 
 /** Outputs of one request at most; a model has a handful. */
 const MOST = 1024;
+/** Classes of a row at most, where it may have more scores than that. */
+const MOST_CLASSES = 1024;
 
 /**
  * The outputs that a request asks for; all of the model where it names none.
  * @param binary how those come that do not say it
+ * @param isAsync the answer is a job: its result is read elsewhere, in any form
  * @throws InferError INPUT_OIP, INPUT_NAMES, PARAMETER; OUTPUT_FORM for float16 as JSON, before anything runs.
  */
-export function readWishes(given: unknown, binary: boolean, signature: ModelSignature): OutputWish[] {
+export function readWishes(
+  given: unknown,
+  binary: boolean,
+  signature: ModelSignature,
+  isAsync = false,
+): OutputWish[] {
   const wishes = named(given, binary, signature);
+  if (isAsync) {
+    const chosen = wishes.find(({ classes }) => classes !== undefined);
+    if (chosen === undefined) return wishes;
+    throw new InferError(
+      'PARAMETER',
+      `outputs: classification of output '${chosen.name}' is not done with Prefer: respond-async`,
+      { hint: 'wait for the answer, or read the scores at /v1/jobs/ID/result' },
+    );
+  }
   const refused = wishes.find(
     (wish) =>
       !wish.binary && wish.classes === undefined && outputOf(signature, wish.name)?.type === 'float16',
@@ -61,6 +78,7 @@ function named(given: unknown, binary: boolean, signature: ModelSignature): Outp
     }
     seen.add(output.name);
     const parameters = parametersOf((entry as Record<string, unknown>).parameters, `${where}.parameters`);
+    refuseSharedMemory(parameters, `${where}.parameters`);
     const classes = readClasses(parameters.classification, output, signature, `${where}.parameters`);
     const own = flag(parameters, 'binary_data', `${where}.parameters`);
     return { name: output.name, binary: own ?? binary, classes };
@@ -73,7 +91,7 @@ function outputOf({ outputs }: ModelSignature, name: string): TensorSignature | 
 
 function readClasses(
   given: unknown,
-  { name, type, role }: TensorSignature,
+  { name, type, role, shape }: TensorSignature,
   { name: model }: ModelSignature,
   where: string,
 ): number | undefined {
@@ -93,6 +111,14 @@ function readClasses(
         hint:
           role === 'class' ? 'ask for 1 class of output confidence' : 'ask for it of an output of numbers',
       },
+    );
+  }
+  const scores = shape.includes(null) ? Number.POSITIVE_INFINITY : elementCount(shape as number[]);
+  if (Math.min(given as number, scores) > MOST_CLASSES) {
+    throw new InferError(
+      'PARAMETER',
+      `${where}.classification: ${given} classes asked for, more than ${MOST_CLASSES}`,
+      { hint: 'ask for fewer classes, or for the output itself' },
     );
   }
   return given as number;
@@ -116,22 +142,24 @@ export function storedOutputs(
  * The tensors of an answer, in the order in which they were asked for.
  * @throws InferError OUTPUT_FORM when rows differ in shape; OUTPUT_MIXED when one is not there: the model was changed meanwhile.
  */
-export function answerTensors(
+export async function answerTensors(
   result: Payload,
   wishes: readonly OutputWish[],
   signature: ModelSignature,
-): AnswerTensor[] {
-  return wishes.map(({ name, binary, classes }) => {
+): Promise<AnswerTensor[]> {
+  const answered: AnswerTensor[] = [];
+  for (const { name, binary, classes } of wishes) {
     const tensor = result.tensors.find((one) => one.name === name);
     if (tensor === undefined) {
       throw new InferError('OUTPUT_MIXED', `the result has no output '${name}': the model was changed`, {
         hint: 'send the request again',
       });
     }
-    const shown = classes === undefined ? tensor : topClasses(tensor, classes, result, signature);
-    // Classes have their rows first, wherever the model has those of its scores.
-    const layout = classes !== undefined && signature.batchable ? undefined : signature;
-    const [wire] = wireTensors({ rows: result.rows, tensors: [shown] }, layout);
-    return { ...(wire as NonNullable<typeof wire>), binary };
-  });
+    const shown = classes === undefined ? tensor : await topClasses(tensor, classes, result, signature);
+    // Classes have their rows first, wherever the scores have them. Without a batch axis, one row has none here.
+    const rowsFirst = classes !== undefined && (signature.batchable || result.rows > 1);
+    const [wire] = wireTensors({ rows: result.rows, tensors: [shown] }, rowsFirst ? undefined : signature);
+    answered.push({ ...(wire as NonNullable<typeof wire>), binary });
+  }
+  return answered;
 }

@@ -64,6 +64,14 @@ export function parametersOf(given: unknown, where: string): Fields {
   throw new InferError('PARAMETER', `${where}: ${describe(given)} found where an object is expected`);
 }
 
+/** @throws InferError PARAMETER for a tensor in shared memory, which is not supported. */
+export function refuseSharedMemory(fields: Fields, where: string): void {
+  if (fields.shared_memory_region === undefined) return;
+  throw new InferError('PARAMETER', `${where}.shared_memory_region: shared memory is not supported`, {
+    hint: 'send and receive the tensor in the body, as binary data',
+  });
+}
+
 /** A parameter that is true or false. @throws InferError PARAMETER. */
 export function flag(fields: Fields, name: string, where: string): boolean | undefined {
   const value = fields[name];

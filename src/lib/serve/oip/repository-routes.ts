@@ -6,7 +6,7 @@ import type { OrderedWorkers, WorkerOutcome } from '../../operations/outcomes.js
 import type { Order } from '../../queue/broker/control.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { performFor } from '../gateway/jobs/actor.js';
-import { type KnownModel, knownModels } from '../gateway/known-models.js';
+import { forgetModels, type KnownModel, knownModels } from '../gateway/known-models.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import { oipErrorForm } from './error-form.js';
@@ -48,6 +48,8 @@ const ORDER_BODY = z
 const BODY_BYTES = 1024 * 1024;
 /** Milliseconds that a worker may be silent; while it loads it says so now and then. */
 const SILENT_MS = 10_000;
+/** Milliseconds that all of it may take: a large model loads for minutes. */
+const LOAD_MS = 600_000;
 
 /** The repository: its index; load and unload where the server may steer workers. */
 export function addRepositoryRoutes(app: App, gateway: Gateway): void {
@@ -70,7 +72,7 @@ export function addRepositoryRoutes(app: App, gateway: Gateway): void {
     );
   }
   if (!gateway.control) return;
-  const control = { access: 'control', errorForm: oipErrorForm } as const;
+  const control = { access: 'control', errorForm: oipErrorForm, endless: true } as const;
   for (const verb of ['load', 'unload'] as const) {
     for (const [path, params] of [
       [`/v2/repository/models/:model/${verb}`, PARAMS],
@@ -149,11 +151,14 @@ async function steer(
   const operation = orderWorkers(order, workers, { timeoutMs: SILENT_MS, detail: name });
   let done: OrderedWorkers;
   try {
-    done = await performFor(gateway, request, operation);
+    // Nothing is sent meanwhile, so the connection would be closed. Its next request has the usual limit again.
+    request.raw.socket.setTimeout(LOAD_MS + SILENT_MS);
+    done = await performFor(gateway, request, operation, LOAD_MS);
   } catch (error) {
     if (!(error instanceof InferError)) throw error;
     throw error.reworded(`${failed(order.verb, name)}: ${error.message}`);
   }
+  forgetModels(gateway);
   const refused = done.workers.find(({ state }) => state !== 'ok');
   if (refused !== undefined) throw refusal(order.verb, name, refused);
 }

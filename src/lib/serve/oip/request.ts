@@ -4,11 +4,12 @@ import { isWide, type OipRequest, payloadFromOip } from '../../input/oip.js';
 import { BinaryTensors } from '../../input/oip-binary.js';
 import { DEFAULT_MAX_DEPTH } from '../../input/value.js';
 import { inputNames, isFields } from '../../input/wanted.js';
+import { unmarkedValue } from '../../input/wide-integers.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
 import { decodeStrings, ELEMENT_BYTES, elementCount, OIP_NAMES, type Payload } from '../../model/tensor.js';
 import { describe } from '../../model/value-words.js';
 import { type OutputWish, readWishes, storedOutputs } from './outputs.js';
-import { type RequestParameters, readParameters } from './parameters.js';
+import { type RequestParameters, readParameters, refuseSharedMemory } from './parameters.js';
 
 /** A request to infer, checked against a model. */
 export interface InferRequest extends RequestParameters {
@@ -41,18 +42,21 @@ export function jsonLength(
 /**
  * A request from the bytes of its body, decompressed. Binary tensors share memory with it.
  * @param length of its JSON, as `jsonLength` has it; 0: the body is the one input of the model.
+ * @param isAsync it is answered with a job
  * @throws InferError INPUT_… and PARAMETER.
  */
 export function readInferRequest(
   body: Buffer,
   length: number | undefined,
   signature: ModelSignature,
+  isAsync = false,
 ): InferRequest {
   if (length === 0) return rawRequest(body, signature);
   const end = length ?? body.length;
   if (end === 0) throw badInput('INPUT_OIP', 'the request has no body', { hint: EXAMPLE });
   const wide = signature.inputs.some(({ type }) => isWide(type));
-  const document = parseDocument(body.subarray(0, end), DEFAULT_MAX_DEPTH, wide);
+  const parsed = parseDocument(body.subarray(0, end), DEFAULT_MAX_DEPTH, wide);
+  const document = wide ? withNumbers(parsed) : parsed;
   if (!isFields(document) || !Array.isArray(document.inputs)) {
     const found = isFields(document) ? 'an object without a list of inputs' : describe(document);
     throw badInput('INPUT_OIP', `${found} found; a request has the inputs ${inputNames(signature)}`, {
@@ -63,7 +67,11 @@ export function readInferRequest(
   if (id !== undefined && typeof id !== 'string')
     throw new InferError('PARAMETER', `id: ${describe(id)} found, not text`);
   const parameters = readParameters(document.parameters);
-  const wishes = readWishes(document.outputs, parameters.binaryOutput, signature);
+  const wishes = readWishes(document.outputs, parameters.binaryOutput, signature, isAsync);
+  for (const [index, entry] of document.inputs.entries()) {
+    if (!isFields(entry) || !isFields(entry.parameters)) continue;
+    refuseSharedMemory(entry.parameters, `inputs[${index}].parameters`);
+  }
   const binary = new BinaryTensors(body.subarray(end), signature.name);
   const options = { binary, wide };
   // Outputs are read here; what of them is to be stored is another list.
@@ -78,6 +86,18 @@ export function readInferRequest(
     wishes,
     payload: { ...payload, ...(wanted === undefined ? {} : { wanted }), ...spare },
   };
+}
+
+/** A request whose long integers are marked strings, with numbers instead except in the data of its inputs. */
+function withNumbers(document: unknown): unknown {
+  if (!isFields(document) || !Array.isArray(document.inputs)) return unmarkedValue(document);
+  const { inputs, ...others } = document;
+  const read = (inputs as unknown[]).map((entry) => {
+    if (!isFields(entry) || !Object.hasOwn(entry, 'data')) return unmarkedValue(entry);
+    const { data, ...rest } = entry;
+    return { ...(unmarkedValue(rest) as object), data };
+  });
+  return { ...(unmarkedValue(others) as object), inputs: read };
 }
 
 const EXAMPLE = 'send {"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}';

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { InferError } from '../../core/errors.js';
 import type { Gateway } from '../gateway/gateway.js';
-import { knownModels } from '../gateway/known-models.js';
+import { patiently } from '../gateway/jobs/patience.js';
+import { liveWorkers } from '../gateway/live-workers.js';
 import type { App } from '../http/app.js';
 import { oipErrorForm } from './error-form.js';
 import { LIVE_DOC, READY_DOC, serverDoc } from './oip-docs.js';
@@ -55,8 +56,8 @@ export function addServerRoutes(app: App, gateway: Gateway): void {
     },
     async ({ signal }) => {
       if (gateway.draining.aborted) throw new InferError('DRAINING', 'the server is shutting down');
-      if ((await knownModels(gateway, signal)).some(({ served }) => served.length > 0))
-        return { ready: true };
+      const workers = await patiently(gateway, signal, liveWorkers(gateway));
+      if (workers.some(({ models }) => models.length > 0)) return { ready: true };
       throw new InferError('NO_WORKERS', 'no worker serves a model', { hint: 'start one: infer worker' });
     },
   );

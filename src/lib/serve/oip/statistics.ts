@@ -15,10 +15,10 @@ const NONE: Duration = { count: 0, ns: 0 };
 const durationOf = ({ count, sum }: Sketch): Duration => ({ count, ns: Math.round(sum * NS_PER_MS) });
 
 /**
- * A model's figures as Triton's statistics have them, since its workers started: jobs for requests, rows for inferences and
- * micro-batches for executions. Times of input and output are part of `compute_infer`; nothing is cached, and when it ran
- * last is not kept.
- * @param figures of the model in all queues and live workers
+ * The figures of one version of a model as Triton's statistics have them, since its workers started: jobs for
+ * requests, rows for inferences and micro-batches for executions. Times of input and output are part of
+ * `compute_infer`; nothing is cached, and when it ran last is not kept.
+ * @param figures of the model in all queues, of the live workers that serve the version
  */
 export function statisticsOf({ name, versions }: KnownModel, figures: WorkFigures) {
   const { jobs, rows, batchRows, wait, run, total } = figures;

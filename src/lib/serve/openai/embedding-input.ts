@@ -5,7 +5,12 @@ import { type ModelSignature, type TensorSignature, takesJson } from '../../mode
 import type { DataType } from '../../model/tensor.js';
 
 /** What `input` may be: a text, texts, a list of tokens, or lists of them. */
-type EmbeddingInput = string | string[] | number[] | number[][];
+export type EmbeddingInput = string | string[] | number[] | number[][];
+
+/** Texts or lists of tokens of one request; as many as OpenAI takes. */
+export const MOST_ROWS = 2048;
+/** Tokens of all rows of one request. */
+const MOST_TOKENS = 1_000_000;
 
 /** What is to be embedded, for a model. */
 interface EmbeddingRows {
@@ -24,6 +29,31 @@ const IMPLIED: ReadonlyMap<string, number> = new Map([
 ]);
 
 const INTEGERS: readonly DataType[] = ['int32', 'int64', 'uint32', 'uint64'];
+
+/**
+ * Whether a JSON value is one. Checked by hand: a body can hold tens of millions of elements, and a schema calls
+ * a function for each and collects an issue for each bad one. This stops at the first.
+ */
+export function isEmbeddingInput(value: unknown): value is EmbeddingInput {
+  if (typeof value === 'string') return true;
+  if (!Array.isArray(value) || value.length === 0) return false;
+  const list: readonly unknown[] = value;
+  if (typeof list[0] === 'number') return areTokens(list);
+  if (list.length > MOST_ROWS) return false;
+  if (typeof list[0] === 'string') return list.every((one) => typeof one === 'string');
+  let tokens = 0;
+  for (const one of list) {
+    if (!Array.isArray(one)) return false;
+    tokens += one.length;
+    if (tokens > MOST_TOKENS || !areTokens(one)) return false;
+  }
+  return true;
+}
+
+function areTokens(list: readonly unknown[]): boolean {
+  if (list.length === 0 || list.length > MOST_TOKENS) return false;
+  return list.every((one) => Number.isSafeInteger(one) && (one as number) >= 0);
+}
 
 /**
  * The rows of an embedding request as the model takes them.
@@ -53,7 +83,8 @@ export function embeddingRows(input: EmbeddingInput, signature: ModelSignature):
 
 function listOf(input: EmbeddingInput): (string | number[])[] {
   if (typeof input === 'string') return [input];
-  if (input.every((one) => typeof one === 'number')) return [input as number[]];
+  // `isEmbeddingInput` has made sure that all are of one type.
+  if (typeof input[0] === 'number') return [input as number[]];
   return input as string[] | number[][];
 }
 

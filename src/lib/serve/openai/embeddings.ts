@@ -1,5 +1,6 @@
+import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { SubmittedJob } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
@@ -11,39 +12,37 @@ import type { ModelSignature } from '../../model/signature.js';
 import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
-import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
+import { type Asking, letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import type { RouteDoc } from '../http/route-doc.js';
 import { JOB_FAILURES, NO_MODEL, NOT_LET_IN, REDIS_AWAY, WRONG_INPUT } from '../openapi/error-groups.js';
-import { embeddingRows } from './embedding-input.js';
+import { type EmbeddingInput, embeddingRows, isEmbeddingInput, MOST_ROWS } from './embedding-input.js';
 import { openaiErrorForm } from './error-form.js';
 
-/** As many as OpenAI takes. */
-const MOST_ROWS = 2048;
 /** Rows of one length are one job; of lists of tokens that differ, so many jobs are under way at once. */
 const MOST_JOBS = 32;
 /** Numbers that are written as text before others get their turn. */
 const NUMBERS_A_TURN = 65_536;
 
-const TOKENS = z.array(z.number().int().nonnegative()).min(1).max(1_000_000);
+const TOKENS = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 } as const;
+const ROWS = { type: 'array', minItems: 1, maxItems: MOST_ROWS } as const;
+
+const INPUT = z
+  .unknown()
+  .refine(isEmbeddingInput, {
+    error: `it is a text, a list of tokens, or a list of 1 to ${MOST_ROWS} of one of these; 1,000,000 tokens at most`,
+  })
+  .meta({
+    description: 'a text, texts, a list of tokens or lists of tokens: what of them the model takes',
+    // For the document: the check itself is no schema.
+    anyOf: [{ type: 'string' }, { ...ROWS, items: { type: 'string' } }, TOKENS, { ...ROWS, items: TOKENS }],
+  }) as unknown as z.ZodType<EmbeddingInput>;
 
 const REQUEST = z
   .looseObject({
     model: z.string().min(1).describe('model whose task is embedding, or model@version'),
-    input: z
-      .union(
-        [
-          z.string(),
-          z.array(z.string()).min(1).max(MOST_ROWS),
-          TOKENS,
-          z.array(TOKENS).min(1).max(MOST_ROWS),
-        ],
-        {
-          error: `it is a text, a list of tokens, or a list of 1 to ${MOST_ROWS} of one of these`,
-        },
-      )
-      .describe('a text, texts, a list of tokens or lists of tokens: what of them the model takes'),
+    input: INPUT,
     encoding_format: z
       .enum(['float', 'base64'], { error: 'it is float or base64' })
       .default('float')
@@ -144,9 +143,13 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
       const { chunks, rows } = wanted;
       const admission = await letWaiterIn(gateway, request, reply, { rows, signature });
       // Of several jobs none stands for the request; its place is free when all have ended.
-      const told = (job: SubmittedJob) => (chunks.length === 1 ? admission.submitted(job) : undefined);
-      const run = (chunk: Chunk) => runChunk(gateway, request, chunk, signature, told);
-      const vectors = await inOrder(chunks, rows, run).finally(() => admission.over());
+      const isOne = chunks.length === 1;
+      if (!isOne) admission.lasting();
+      const told = (job: SubmittedJob) => (isOne ? admission.submitted(job) : undefined);
+      const { caller } = request;
+      const run = (chunk: Chunk, signal: AbortSignal) =>
+        runChunk(gateway, { caller, signal }, chunk, signature, told);
+      const vectors = await inOrder(chunks, rows, request.signal, run).finally(() => admission.over());
       const data = await rowTexts(vectors, format);
       return answer(reply, data, signature.name, wanted.tokens ?? 0);
     },
@@ -174,34 +177,55 @@ function checkLength(dimensions: number | undefined, { name, outputs }: ModelSig
 
 async function runChunk(
   gateway: Gateway,
-  request: FastifyRequest,
+  asking: Asking,
   { place: _, ...payload }: Chunk,
   signature: ModelSignature,
   told: (job: SubmittedJob) => void,
 ): Promise<Vector[]> {
-  const { outputs } = await runForCaller(gateway, request, { payload, signature }, told);
+  const { outputs } = await runForCaller(gateway, asking, { payload, signature }, told);
   if (outputs === undefined) throw new InferError('RESULT_EXPIRED', 'the result was not kept');
   return vectorsOf(outputs);
 }
 
-/** Runs chunks some at a time, and puts what comes of their rows in the order of the input. */
-async function inOrder(
-  chunks: readonly Chunk[],
+/**
+ * Runs chunks, at most `MOST_JOBS` at a time, and returns the results of their rows in input order. When one
+ * fails, the others are cancelled. Settles when none is running any longer.
+ * @throws the first failure
+ */
+export async function inOrder<T, Part extends Pick<Chunk, 'rows' | 'place'>>(
+  chunks: readonly Part[],
   rows: number,
-  run: (chunk: Chunk) => Promise<Vector[]>,
-): Promise<Vector[]> {
-  const vectors = new Array<Vector>(rows);
+  signal: AbortSignal,
+  run: (chunk: Part, signal: AbortSignal) => Promise<readonly T[]>,
+): Promise<T[]> {
+  const found = new Array<T>(rows);
+  const stop = new AbortController();
+  const until = chunks.length === 1 ? signal : AbortSignal.any([signal, stop.signal]);
+  // Each chunk listens to it several times, which is no leak.
+  if (until !== signal) setMaxListeners(0, until);
+  const waiting = chunks[Symbol.iterator]();
   let next = 0;
-  for (let from = 0; from < chunks.length; from += MOST_JOBS) {
-    const some = chunks.slice(from, from + MOST_JOBS);
-    const found = await Promise.all(some.map(run));
-    for (const [at, chunk] of some.entries()) {
+  const runner = async () => {
+    // Of all runners together, each chunk once.
+    for (const chunk of waiting) {
+      if (until.aborted) return;
       const numbers = rowNumbers(chunk.place ?? { firstRow: next }, chunk.rows);
       next += chunk.rows;
-      for (const [row, number] of numbers.entries()) vectors[number] = found[at]?.[row] as Vector;
+      const values = await run(chunk, until);
+      for (const [row, number] of numbers.entries()) found[number] = values[row] as T;
     }
-  }
-  return vectors;
+  };
+  const failures: unknown[] = [];
+  const runners = Array.from({ length: Math.min(MOST_JOBS, chunks.length) }, () =>
+    runner().catch((error: unknown) => {
+      failures.push(error);
+      stop.abort(error);
+    }),
+  );
+  await Promise.all(runners);
+  if (failures.length > 0) throw failures[0];
+  signal.throwIfAborted();
+  return found;
 }
 
 /** The rows of a result that is one output of floats. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { EtaErrors } from '../../../../src/lib/deployment/place/eta-errors.js';
+import { ETA_ERROR_BOUNDS, EtaErrors } from '../../../../src/lib/deployment/place/eta-errors.js';
 
 const ETA = { startMs: { p50: 1000, p90: 3000 }, endMs: { p50: 1500, p90: 4000 }, basis: '' };
 /** Told 500 ms after its submit: the start is expected 1,500 ms after that. */
@@ -56,4 +56,24 @@ it('remembers 10,000 jobs and 200 queues, however many there are', () => {
   const total = errors.figures.reduce((sum, { within }) => sum + within.p50, 0);
   expect(total).toBe(10_000);
   expect(errors.figures.at(-1)?.queue).toBe('(other)');
+});
+
+it('counts by bounds never fall, whatever comes later', () => {
+  const errors = new EtaErrors();
+  const before: number[] = [];
+  // Each later than the one before; several lie close to a bound.
+  for (const lateMs of [480, 495, 499, 500, 501, 505, 5000, 5001, 10_000, 10_001, 4_000_000]) {
+    errors.told('j', TOLD);
+    errors.ended(ended('j', 1500 + lateMs));
+    const { upTo, count } = errors.figures[0]?.seconds.start.late ?? { upTo: [], count: 0 };
+    for (const [at, counted] of upTo.entries()) expect(counted).toBeGreaterThanOrEqual(before[at] ?? 0);
+    for (const [at, counted] of upTo.entries()) expect(counted).toBeGreaterThanOrEqual(upTo[at - 1] ?? 0);
+    before.splice(0, before.length, ...upTo);
+    expect(count).toBeGreaterThanOrEqual(before.at(-1) as number);
+  }
+  const late = errors.figures[0]?.seconds.start.late;
+  const upTo = (seconds: number) => late?.upTo[ETA_ERROR_BOUNDS.indexOf(seconds as 5)];
+  expect([upTo(0.25), upTo(0.5), upTo(1), upTo(5), upTo(10), upTo(3600), late?.count]).toEqual([
+    0, 4, 6, 7, 9, 10, 11,
+  ]);
 });

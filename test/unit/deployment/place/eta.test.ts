@@ -6,6 +6,8 @@ import type { QueuePulse } from '../../../../src/lib/queue/read/queue-pulse.js';
 import type { WorkerRecord } from '../../../../src/lib/queue/types.js';
 import { busyFor, NOW, pulse, work, worker } from './place-kit.js';
 
+const ACTIVE = { id: 'r', queue: 'scans', model: 'ocr', rows: 1, sinceMs: 60, attempt: 1 };
+
 type Given = Partial<EtaFacts> & { queue?: QueuePulse; waitedMs?: number; able?: WorkerRecord[] };
 
 /** A queue whose worker was busy all the time, with jobs of 100 ms one by one, unless a test says otherwise. */
@@ -13,7 +15,7 @@ function eta({ queue = pulse({}, () => work(98, 100)), waitedMs = 0, ...more }: 
   const { able = [busyFor(50)], ...given } = more;
   const buckets = tellingBuckets(queue.minute, waitedMs);
   const service = 'service' in more ? more.service : serviceOf(queue, able, 'ocr', buckets, NOW);
-  const rest = restOfRuns(able, NOW, service?.run.sketch);
+  const rest = restOfRuns(able, NOW, () => service?.run.sketch);
   const facts = { ahead: 0, priority: 5, rows: 1, delayMs: 0, lanes: [], workers: able.length, rest };
   return etaOf({ ...facts, ...given, service, queue });
 }
@@ -56,6 +58,20 @@ describe('of a busy worker', () => {
 
   it('a worker that has a runner free begins at once', () => {
     expect(start({ able: [busyFor(60, { concurrency: 2 })] })).toEqual({ p50: 0, p90: 0 });
+    // Eight jobs in one run leave the other runner free.
+    const active = Array.from({ length: 8 }, (_, i) => ({ ...ACTIVE, id: `r${i}` }));
+    const able = [worker({ concurrency: 2, active, runs: [{ model: 'ocr', sinceMs: 60 }] })];
+    expect(start({ able })).toEqual({ p50: 0, p90: 0 });
+  });
+
+  it('one job whose rows are in all runners leaves none free; its runs began after it', () => {
+    const runs = [30, 60].map((sinceMs) => ({ model: 'ocr', sinceMs }));
+    const able = [worker({ concurrency: 2, active: [{ ...ACTIVE, sinceMs: 5000 }], runs })];
+    expect(start({ able })).toEqual({ p50: 40, p90: 40 });
+  });
+
+  it('a run that must have ended since the heartbeat counts as another, anywhere in its time', () => {
+    expect(start({ able: [busyFor(50, { beatAt: NOW - 900 })] })).toEqual({ p50: 50, p90: 90 });
   });
 });
 
@@ -165,6 +181,35 @@ it('a worker that has just started is measured since then', () => {
   const { eta: told } = eta({ queue, able: [young], ahead: 98 });
   expect(told?.basis).toBe('9.8 jobs/s over 10 s, 1 worker');
   expect(told?.startMs.p50).toBeLessThan(10_500);
+});
+
+describe('of a queue with several models', () => {
+  /** Each run of `ocr` is one job, and each of `digits` up to 32. */
+  const queue = pulse({}, () => {
+    const figures = work(9, 1000);
+    for (const one of [figures, figures.ofModel('digits')]) {
+      one.addBatch(1, 'idle');
+      one.run.add(5);
+      one.jobs.completed += 1;
+      one.rows += 1;
+    }
+    return figures;
+  });
+  const models = [
+    { name: 'ocr', version: 1, batch: 1 },
+    { name: 'digits', version: 1, batch: 32 },
+  ];
+  const able = [worker({ models })];
+  const service = serviceOf(queue, able, 'digits', 0, NOW);
+
+  it('jobs of other models that are ahead do not go into the same run', () => {
+    expect(start({ queue, able, service, ahead: 10 }).p50).toBeGreaterThan(9000);
+  });
+
+  it('its own rows do', () => {
+    const { startMs, endMs } = eta({ queue, able, service, rows: 32 }).eta ?? {};
+    expect(endMs?.p50).toBe((startMs?.p50 ?? 0) + 5);
+  });
 });
 
 it('a job of many rows takes as many more runs', () => {

@@ -3,6 +3,7 @@ import { judgePlace } from '../../../../src/lib/deployment/place/judge-place.js'
 import { NO_ETA, WHY_CODES, type WhyCode } from '../../../../src/lib/deployment/place/reasons.js';
 import { type Surroundings, sceneOf } from '../../../../src/lib/deployment/place/scene.js';
 import type { QueuePulse, Standing } from '../../../../src/lib/queue/read/queue-pulse.js';
+import type { WorkerRecord } from '../../../../src/lib/queue/types.js';
 import { busyFor, counts, NOW, pulse, standing, work, worker } from './place-kit.js';
 
 const NONE = { all: 0, moreUrgent: 0 };
@@ -140,6 +141,42 @@ describe('the reason', () => {
   });
 });
 
+describe('the run that is on', () => {
+  /** `ocr` takes 10 s, `digits` 5 ms. */
+  const mixed = () => {
+    const figures = work(1, 10_000);
+    for (const one of [figures, figures.ofModel('digits')]) {
+      one.addBatch(1, 'idle');
+      one.run.add(5);
+      one.jobs.completed += 1;
+    }
+    return figures;
+  };
+  const busy = (model: string, sinceMs: number) =>
+    worker({
+      models: ['ocr', 'digits'].map((name) => ({ name, version: 1, batch: 1 })),
+      runs: [{ model, sinceMs }],
+    });
+  const judgeDigits = (workers: WorkerRecord[]) => {
+    const job = standing({ route: 'digits' });
+    const scene = sceneOf('digits', pulse({}, mixed), around({ workers }), []);
+    return judgePlace({ job, passed: NONE }, scene, NOW);
+  };
+
+  it('takes as long as runs of its own model', () => {
+    const { eta, why } = judgeDigits([busy('ocr', 1000)]);
+    expect(eta?.startMs.p50).toBeCloseTo(9000, -2);
+    expect(why.text).toBe('it is next: gpu-a has been running ocr for 1 s, which usually takes 10 s');
+    expect(judgeDigits([busy('digits', 1)]).eta?.startMs).toEqual({ p50: 4, p90: 4 });
+  });
+
+  it('of a model that has not ended a run yet may take as long again', () => {
+    const { eta, why } = judgeDigits([busy('scan', 1000)]);
+    expect(eta?.startMs).toEqual({ p50: 500, p90: 900 });
+    expect(why.text).toBe('it is next: gpu-a has been running scan for 1 s');
+  });
+});
+
 describe('the position', () => {
   it('is the rank without jobs whose model no worker serves, and with what workers hold and have not begun', () => {
     const holding = worker({ notStarted: { scans: counts({ 9: 2, 5: 3, 1: 4 }), other: counts({ 9: 9 }) } });
@@ -169,6 +206,14 @@ describe('the position', () => {
     expect(position).toBeNull();
     expect(eta?.startMs.p50).toBe(5000);
   });
+});
+
+it('of a delayed job does not count jobs whose model no worker serves', () => {
+  const job = { state: 'delayed', runAt: NOW + 5000, rank: undefined } as const;
+  const queue = { byPriority: counts({ 5: 50_000 }) };
+  const passed = { all: 50_000, moreUrgent: 0 };
+  expect(judge({ job, queue, passed }).eta?.startMs.p50).toBe(5000);
+  expect(judge({ job, queue }).eta?.startMs.p50).toBeGreaterThan(3_600_000);
 });
 
 describe('no ETA', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { preferenceOf } from '../../../../src/lib/serve/gateway/jobs/prefer.js';
+import { preferenceOf, prefersAsync } from '../../../../src/lib/serve/gateway/jobs/prefer.js';
 
 describe('Prefer', () => {
   it.each([
@@ -19,6 +19,20 @@ describe('Prefer', () => {
     ['return=minimal', undefined, undefined],
   ])('%j', (header, waitMs, applied) => {
     expect(preferenceOf(header, 60_000)).toEqual({ waitMs, applied });
+  });
+
+  it.each([
+    ['respond-async', true],
+    ['Respond-Async, wait=10', true],
+    ['wait=10, respond-async', true],
+    ['respond-async; foo=bar', true],
+    [['wait=1', 'respond-async'], true],
+    ['wait=10', false],
+    ['foo=respond-async', false],
+    ['not-respond-async', false],
+    [undefined, false],
+  ])('%j asks for the job as the answer: %s', (header, wanted) => {
+    expect(prefersAsync(header)).toBe(wanted);
   });
 
   it('comes in several lines, too', () => {

@@ -85,11 +85,21 @@ describe('a configuration', () => {
       output: [{ dims: [] }],
       version_policy: { specific: { versions: [1, 2] } },
       instance_group: [
-        { name: 'gpu', kind: 'KIND_GPU', count: 2, gpus: ['GPU-1'] },
+        { name: 'gpu', kind: 'KIND_GPU', count: 2 },
         { name: 'cpu', kind: 'KIND_CPU', count: 2 },
       ],
       dynamic_batching: { max_queue_delay_microseconds: 1500 },
     });
+  });
+
+  it('has GPUs by their numbers alone, as its readers want them', () => {
+    const on = (gpu: string) =>
+      configOf(
+        signature({}),
+        known({ served: [{ worker: worker('gpu', { gpu }), model: { name: 'm', version: 2, batch: 8 } }] }),
+      ).instance_group;
+    expect(on('1')).toMatchObject([{ kind: 'KIND_GPU', gpus: [1] }]);
+    expect(on('GPU-1a2b3c4d')[0]).not.toHaveProperty('gpus');
   });
 
   it('has whole shapes and no batching where one has them elsewhere, or rows run alone', () => {

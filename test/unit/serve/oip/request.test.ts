@@ -4,6 +4,7 @@ import { InferError } from '../../../../src/lib/core/errors.js';
 import { decodeEnvelope, encodeEnvelope } from '../../../../src/lib/model/envelope.js';
 import type { ModelSignature, TensorSignature } from '../../../../src/lib/model/signature.js';
 import { encodeStrings, type Payload } from '../../../../src/lib/model/tensor.js';
+import { readWishes } from '../../../../src/lib/serve/oip/outputs.js';
 import { jsonLength, readInferRequest } from '../../../../src/lib/serve/oip/request.js';
 
 const input = (
@@ -123,6 +124,39 @@ describe('a request in JSON', () => {
     const over =
       '{"inputs":[{"name":"x","datatype":"INT64","shape":[1,3],"data":[1,2,9223372036854775808]},{"name":"f","datatype":"FP64","shape":[1,1],"data":[1]}]}';
     expect(refusal(() => read(wide, over)).code).toBe('INPUT_VALUE');
+  });
+
+  it('takes no long number for text, and no long text for a number', () => {
+    const both = model([input('x', 'int64', [1]), input('t', 'string', [1]), input('f', 'float32', [1])]);
+    const one = (t: string, f: string, more = '') =>
+      `{"inputs":[{"name":"x","datatype":"INT64","shape":[1,1],"data":[1]},{"name":"t","datatype":"BYTES","shape":[1,1],"data":[${t}]},{"name":"f","datatype":"FP32","shape":[1,1],"data":[${f}]}]${more}}`;
+    expect(refusal(() => read(both, one('1234567890123456789', '1'))).code).toMatch(/^INPUT_/);
+    expect(refusal(() => read(both, one('"a"', '"1234567890123456"'))).code).toMatch(/^INPUT_/);
+    expect(refusal(() => read(both, one('"\\ud8001234567890123456"', '1'))).code).toMatch(/^INPUT_/);
+    expect(refusal(() => read(both, one('"a"', '00001234567890123456'))).code).toBe('INPUT_JSON');
+    expect(read(both, one('"1234567890123456789"', '1234567890123456789')).payload.rows).toBe(1);
+    const timed = read(both, one('"a"', '1', ',"parameters":{"timeout":1000000000000000}'));
+    expect(timed.expiresMs).toBe(1_000_000_000_000);
+  });
+
+  it('refuses float16 as JSON, and tensors in shared memory', () => {
+    const half = model([input('h', 'float16', [1])]);
+    const json = { inputs: [{ name: 'h', datatype: 'FP16', shape: [1, 1], data: [0.1] }] };
+    expect(refusal(() => read(half, json))).toMatchObject({
+      code: 'INPUT_OIP',
+      message: expect.stringContaining(
+        "receiving FP16 data via JSON is not supported. Please use the binary data format for input 'h'",
+      ),
+    });
+    const parameters = { shared_memory_region: 'r', shared_memory_byte_size: 8 };
+    const shared = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], parameters }] };
+    expect(refusal(() => read(FLOATS, shared))).toMatchObject({
+      code: 'PARAMETER',
+      message: expect.stringContaining('inputs[0].parameters.shared_memory_region'),
+    });
+    const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
+    const output = { inputs: [x], outputs: [{ name: 'y', parameters }] };
+    expect(refusal(() => read(FLOATS, output)).message).toContain('shared memory is not supported');
   });
 
   it('leaves long digits within text alone', () => {
@@ -435,6 +469,18 @@ describe('outputs that are asked for', () => {
   });
   const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
   const wishes = (outputs: unknown, parameters?: unknown) => read(two, { inputs: [x], outputs, parameters });
+
+  it('of a request that is answered with a job may have any type, and are no classes', () => {
+    const isAsync = true;
+    expect(readWishes([{ name: 'h' }], false, two, isAsync)).toEqual([
+      { name: 'h', binary: false, classes: undefined },
+    ]);
+    const classes = [{ name: 'y', parameters: { classification: 1 } }];
+    expect(refusal(() => readWishes(classes, false, two, isAsync))).toMatchObject({
+      code: 'PARAMETER',
+      message: expect.stringContaining('respond-async'),
+    });
+  });
 
   it('come in their order, in the form that each or the request says, and they alone are stored', () => {
     const asked = wishes([{ name: 's' }, { name: 'y', parameters: { binary_data: false } }], {

@@ -20,9 +20,10 @@ export async function performFor<Plan, Outcome, Preview>(
   gateway: Gateway,
   request: FastifyRequest,
   operation: Operation<Plan, Outcome, Preview>,
+  mostMs = OPERATION_MS,
 ): Promise<Outcome> {
   const { caller, signal } = request;
-  return patiently(gateway, signal, performAs(gateway, caller, signal, operation), OPERATION_MS);
+  return patiently(gateway, signal, performAs(gateway, caller, signal, operation), mostMs);
 }
 
 /** Cancels what only one caller waited for, who has left. */

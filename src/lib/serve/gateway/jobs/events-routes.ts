@@ -8,6 +8,7 @@ import { type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
 import { EVENTS_DOC } from './job-docs.js';
 import { foundJson, placedJson, placeOf } from './job-json.js';
+import { PlaceTeller } from './place-teller.js';
 import { lookAt } from './visible.js';
 
 /** A larger result is not in the last event; its address is. */
@@ -60,7 +61,13 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
     attempts: found.kind === 'job' ? found.record.attempts : 0,
     rows: '',
   };
-  const tellPlace = placeTeller(gateway, stream, id);
+  const places = new PlaceTeller({
+    read: () => placeOf(gateway, id),
+    tell: (place) => stream.tell('position', { id, ...place }),
+    get destroyed() {
+      return stream.destroyed;
+    },
+  });
   /** What was seen is told in its order, although the whole job has to be read first. */
   let turn: Promise<void> = Promise.resolve();
   const read = (state: string) => {
@@ -71,7 +78,11 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
         else stream.tell('state', await placedJson(gateway, now, { result: false }));
       } catch {
         // Of what was deleted, or what Redis cannot tell now, only the state is known.
-        if (!isEnded(state) && state !== 'gone') return;
+        if (!isEnded(state) && state !== 'gone') {
+          // Again with the next look.
+          told.state = '';
+          return;
+        }
         stream.tell('end', { id, state });
         stream.finish();
       }
@@ -83,34 +94,13 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
     if (state !== told.state || attempts !== told.attempts) read(state);
     told.state = state;
     told.attempts = attempts;
-    if (sight.kind === 'job' && sight.ahead !== undefined) tellPlace(sight.ahead);
+    if (sight.kind === 'job' && sight.ahead !== undefined) places.see(sight.ahead);
     if (sight.kind === 'group') tellProgress(stream, told, sight);
   });
 }
 
 function stateIn(sight: Sight): string {
   return sight.kind === 'job' ? sight.state : sight.kind === 'group' ? sight.group.state : 'gone';
-}
-
-/**
- * Tells where a job stands when that has changed, with ETA and reason, which take a round trip: one at a time, and for the
- * last change.
- */
-function placeTeller(gateway: Gateway, stream: EventStream, id: string): (ahead: number) => void {
-  let [seen, told, asking] = [-1, -1, false];
-  const ask = async (): Promise<void> => {
-    asking = true;
-    while (told !== seen && !stream.destroyed) {
-      told = seen;
-      const place = await placeOf(gateway, id);
-      if (place !== undefined) stream.tell('position', { id, ...place });
-    }
-    asking = false;
-  };
-  return (ahead) => {
-    seen = ahead;
-    if (!asking) void ask();
-  };
 }
 
 function tellProgress(

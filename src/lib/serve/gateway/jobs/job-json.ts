@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
-import { toJobResult } from '../../../client/render.js';
 import type { Found, JobResult, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
 import type { JobPlace } from '../../../deployment/place/job-place.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { Gateway } from '../gateway.js';
+import { shownResult } from './large-result.js';
 import { patienceMs } from './visible.js';
 
 const FAILURE = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
@@ -71,13 +71,13 @@ export function urlsOf({ basePath }: Pick<Gateway, 'basePath'>, id: string) {
 }
 
 /**
- * What an id names, as `JOB`.
+ * What an id names, as `JOB`. A large result is a `LargeResult`: send what `bodyOf` makes of it.
  * @param options.result leaves out the result of an ended job unless it is true
  */
 export function foundJson(gateway: Gateway, found: Found, { result }: { result: boolean }) {
   if (found.kind === 'group') return groupJson(gateway, found.group);
   const { record, stored } = found;
-  const shown = toJobResult(record, result ? stored : undefined, gateway.client.form);
+  const shown = shownResult(record, result ? stored : undefined);
   return { ...resultJson(shown), ...recordJson(record), urls: urlsOf(gateway, record.id) };
 }
 

@@ -6,6 +6,8 @@ import { patienceMs } from './visible.js';
 
 /** What may take long although Redis is there: a worker that starts may still load the model. */
 const LONG_MS = 35_000;
+/** The first limit is over. One for all: a stack costs as much as the rest of a short wait. */
+const STILL = new Error('it takes longer');
 
 /**
  * Waits for work with Redis: 5 s while Redis is away, longer while it answers.
@@ -17,17 +19,18 @@ export async function patiently<T>(
   work: Promise<T>,
   mostMs = LONG_MS,
 ): Promise<T> {
+  // The work has begun. If the caller has left, nothing awaits it, and its failure would be unhandled.
+  work.catch(() => undefined);
   const { redis } = gateway.client;
   const firstMs = patienceMs(gateway);
-  const still = new Error('it takes longer');
   try {
     return await bounded(
       () => work,
       { timeoutMs: firstMs, signal },
-      () => still,
+      () => STILL,
     );
   } catch (error) {
-    if (error !== still) throw error;
+    if (error !== STILL) throw error;
   }
   const away = () => explain(redis, new Error('Connection is closed.'));
   if (redis.status !== 'ready') throw away();

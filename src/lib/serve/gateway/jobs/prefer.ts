@@ -30,3 +30,8 @@ export function applyPreference(request: FastifyRequest, reply: FastifyReply, mo
   if (preference.applied !== undefined) reply.header('preference-applied', preference.applied);
   return preference;
 }
+
+/** Whether a caller wants the job itself as the answer, also where it would wait for a while. */
+export function prefersAsync(header: string | readonly string[] | undefined): boolean {
+  return /(?:^|,)\s*respond-async\s*(?:[,;]|$)/i.test([header ?? []].flat().join(','));
+}

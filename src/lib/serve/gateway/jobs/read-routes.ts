@@ -2,7 +2,6 @@ import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
-import { toJobResult } from '../../../client/render.js';
 import type { Found } from '../../../client/types.js';
 import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
@@ -11,6 +10,7 @@ import type { Payload } from '../../../model/tensor.js';
 import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App } from '../../http/app.js';
+import { sendParts } from '../../http/send-parts.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { encodeAnswer } from '../../oip/encode.js';
 import { wireTensors } from '../../oip/output-tensors.js';
@@ -20,6 +20,7 @@ import { ID_PARAMS, WAIT_QUERY } from './fields.js';
 import { beginGroup, jsonListOf, ndjsonOf } from './group-form.js';
 import { READ_DOC, RESULT_DOC } from './job-docs.js';
 import { JOB, placedJson } from './job-json.js';
+import { bodyOf, LargeResult, shownResult } from './large-result.js';
 import { npyParts } from './npy-form.js';
 import { patiently } from './patience.js';
 import { lookAt, timingOf } from './visible.js';
@@ -60,7 +61,8 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
       if (gateway.draining.aborted) reply.header('connection', 'close');
       tellTiming(reply, timingOf(found));
-      return placedJson(gateway, found, { result: true });
+      const body = bodyOf(await placedJson(gateway, found, { result: true }));
+      return reply.type('application/json').send(body as never);
     },
   );
   app.get(
@@ -74,6 +76,9 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       const { id } = request.params;
       const { wait = 0, partial = 'false' } = request.query;
       let found = await lookAt(gateway, request.caller, id, request.signal);
+      const forms = found.kind === 'job' ? JOB_FORMS : GROUP_FORMS;
+      // Before the wait: a caller who takes none of them need not wait for that.
+      acceptedForm(request.headers.accept, forms);
       for (const until = performance.now() + wait; !isEnded(stateOf(found)); ) {
         const left = until - performance.now();
         if (left <= 0 || gateway.draining.aborted) break;
@@ -155,11 +160,12 @@ async function sendJob(
     // Neither has a place for rows without an output.
     if (!whole) throw causeOf(record);
     const { payload } = decodeEnvelope(stored);
-    if (form === NPY) return reply.send(Buffer.concat(npyParts(payload)));
+    if (form === NPY) return sendParts(reply, npyParts(payload));
     return sendTensors(gateway, request, reply, record, payload);
   }
-  const { result, rows, failedRows = [] } = toJobResult(record, stored, gateway.client.form);
+  const { result, rows, failedRows = [] } = shownResult(record, stored);
   if (failedRows.length > 0) reply.header('infer-failed-rows', String(failedRows.length));
+  if (result instanceof LargeResult) return reply.send(form === JSON_FORM ? result.json() : result.ndjson());
   if (form === JSON_FORM) return reply.send(JSON.stringify(result));
   const values = rows === 1 ? [result] : (result as unknown[]);
   return reply.send(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);
@@ -185,7 +191,7 @@ async function sendTensors(
     tensors,
   );
   if (headerLength !== undefined) reply.header('inference-header-content-length', headerLength);
-  return reply.send(Buffer.concat(parts, length));
+  return sendParts(reply, parts, length);
 }
 
 async function sendGroup(

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream';
 import type { z } from 'zod';
-import { toJobResult } from '../../../client/render.js';
 import { InferError } from '../../../core/errors.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App, ErrorForm } from '../../http/app.js';
@@ -10,6 +9,7 @@ import type { Gateway } from '../gateway.js';
 import { ID_PARAMS } from './fields.js';
 import { beginGroup, jsonListOf } from './group-form.js';
 import { RECIPE_ANSWER, RECIPE_DOC } from './job-docs.js';
+import { bodyOf, shownResult } from './large-result.js';
 import { lookAt, timingOf } from './visible.js';
 
 /** An unknown id has a status, too: Celery says PENDING of it. */
@@ -38,7 +38,8 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
         if (status === 'FAILURE') return { status, error: record.failure?.message ?? 'it failed' };
         if (status !== 'completed') return { status };
         if (stored === undefined && record.resultTtl !== 0) throw expired();
-        return { status, result: toJobResult(record, stored, gateway.client.form).result ?? null };
+        const { result = null } = shownResult(record, stored);
+        return reply.type('application/json').send(bodyOf({ status, result }) as never);
       }
       const { group } = found;
       const status = groupWordOf(group);

@@ -6,10 +6,18 @@ import { patienceMs } from './visible.js';
 
 /** How long an answer holds, ms: one look a second, however many requests. */
 const FRESH_MS = 1000;
+/** From this age on an answer is renewed in the background, so that a busy gateway never waits for it. */
+const RENEW_MS = 500;
 /** Queues and models that are remembered. */
 const MOST = 1000;
 
-const looks = new WeakMap<Gateway, Map<string, { at: number; served: Promise<boolean> }>>();
+interface Look {
+  at: number;
+  served: Promise<boolean>;
+  renewing?: boolean;
+}
+
+const looks = new WeakMap<Gateway, Map<string, Look>>();
 
 /**
  * Refuses to wait for a job that no one runs: a caller who waits would only be kept waiting.
@@ -31,16 +39,30 @@ export async function requireWorker(
 }
 
 function isServedNow(gateway: Gateway, queue: string, model: string): Promise<boolean> {
-  const known = looks.get(gateway) ?? new Map();
+  const known = looks.get(gateway) ?? new Map<string, Look>();
   looks.set(gateway, known);
   const key = `${queue} ${model}`;
-  const now = performance.now();
+  const look = (): Look => ({
+    at: performance.now(),
+    served: gateway.client.hasWorker(queue, { model, timeoutMs: patienceMs(gateway) }),
+  });
   const last = known.get(key);
-  if (last !== undefined && now - last.at < FRESH_MS) return last.served;
-  const served = gateway.client.hasWorker(queue, { model, timeoutMs: patienceMs(gateway) });
-  served.catch(() => known.delete(key));
+  const age = last === undefined ? FRESH_MS : performance.now() - last.at;
+  if (last !== undefined && age < FRESH_MS) {
+    if (age < RENEW_MS || last.renewing === true) return last.served;
+    last.renewing = true;
+    const next = look();
+    // If it fails, the last answer holds until its time is over.
+    next.served.then(
+      () => known.set(key, next),
+      () => undefined,
+    );
+    return last.served;
+  }
+  const first = look();
+  first.served.catch(() => known.delete(key));
   known.delete(key);
-  known.set(key, { at: now, served });
+  known.set(key, first);
   if (known.size > MOST) known.delete(known.keys().next().value as string);
-  return served;
+  return first.served;
 }

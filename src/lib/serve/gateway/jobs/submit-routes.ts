@@ -9,6 +9,7 @@ import { ENVELOPE, ID_PARAMS, PREDICT_QUERY, PUT_QUERY, SUBMIT_QUERY, type Submi
 import { idempotencyKey, idOfKey } from './idempotency.js';
 import { PREDICT_DOC, PUT_DOC, SUBMIT_DOC } from './job-docs.js';
 import { JOB, urlsOf } from './job-json.js';
+import { bodyOf } from './large-result.js';
 import { applyPreference } from './prefer.js';
 import { type Outcome, type Submitting, submitStream, submitValue } from './submit.js';
 
@@ -144,8 +145,13 @@ function requireJson(request: FastifyRequest): void {
   });
 }
 
-function answer(gateway: Gateway, reply: FastifyReply, { job, ended }: Outcome, status: number) {
+function answer(
+  gateway: Gateway,
+  reply: FastifyReply,
+  { job, ended }: Outcome,
+  status: number,
+): FastifyReply {
   reply.code(status).header('location', urlsOf(gateway, job.id).self);
   if (!ended) reply.header('retry-after', ASK_AGAIN_S);
-  return reply.send(job);
+  return reply.type('application/json').send(bodyOf(job));
 }

@@ -18,6 +18,7 @@ import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
 import { endedJson, placedJson, submittedGroupJson, submittedJson } from './job-json.js';
+import { shownResult } from './large-result.js';
 import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
 import { lookAt, ownerOf, patienceMs, timingOf } from './visible.js';
@@ -69,14 +70,16 @@ export async function submitStream(submitting: Submitting, format: 'ndjson' | 'n
   const { id: _id, ...asked } = fields;
   const { id } = submitting;
   const digest = id === undefined ? undefined : digestOf({ ...asked, format });
-  const rows = new HashedBody(streamBody(request, { maxBytes: Number.POSITIVE_INFINITY }));
+  const body = streamBody(request, { maxBytes: Number.POSITIVE_INFINITY });
+  // Only a request that can come again has to be told from others.
+  const rows = id === undefined ? undefined : new HashedBody(body);
   const there = await alreadyThere(submitting, digest, rows);
   if (there !== undefined) return there;
   const signature = await patiently(gateway, request.signal, gateway.client.signatures.find(fields.model));
   const limits = { format, maxBytes: gateway.limits.maxBody, signal: request.signal };
-  const input = await readInput({ stdin: rows.stream, label: 'the body' }, signature, limits);
+  const input = await readInput({ stdin: rows?.stream ?? body, label: 'the body' }, signature, limits);
   if (input.kind === 'many') return submitMany(submitting, input, signature, { digest, rows });
-  return submitOne(submitting, input.payload, signature, digest && digestOf({ digest, rows: rows.digest }));
+  return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
 }
 
 async function submitOne(
@@ -107,9 +110,15 @@ async function submitOne(
   let submitted: SubmittedJob | undefined;
   const limits = { timeoutMs: waitMs, signal: request.signal, cancelOnAbort: id === undefined };
   try {
-    const result = await client.runPayload(payload, signature, { ...options, ...limits }, (job) => {
-      submitted = job;
-      admission.submitted(job);
+    const result = await client.runJob({
+      payload,
+      signature,
+      options: { ...options, ...limits },
+      render: shownResult,
+      onSubmitted: (job) => {
+        submitted = job;
+        admission.submitted(job);
+      },
     });
     admission.over();
     tellTiming(submitting.reply, result.timing);
@@ -128,7 +137,7 @@ async function submitMany(
   submitting: Submitting,
   input: Input & { kind: 'many' },
   signature: ModelSignature,
-  { digest, rows }: { digest: string | undefined; rows: HashedBody },
+  { digest, rows }: { digest: string | undefined; rows: HashedBody | undefined },
 ): Promise<Outcome> {
   const { gateway, request, waitMs } = submitting;
   const { client } = gateway;
@@ -140,7 +149,7 @@ async function submitMany(
   try {
     if (waitMs !== undefined) await requireWorker(gateway, queue, signature);
     const admission = await letIn(submitting, options, signature, input.rows ?? 1);
-    const content = digest === undefined ? undefined : () => rows.digest;
+    const content = rows && (() => rows.digest);
     const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
     const sending = { submit: options, signal, content, ...ignored };
     try {
@@ -197,7 +206,8 @@ async function alreadyThere(
   const stands = there.kind === 'job' ? there.record.state : there.group.state;
   if (waitMs !== undefined && !isEnded(stands)) {
     const waiting = { timeoutMs: waitMs, signal: request.signal };
-    const wait = there.kind === 'job' ? client.wait(id, waiting) : client.waitGroup(id, waiting);
+    const wait: Promise<unknown> =
+      there.kind === 'job' ? client.waitAs(id, waiting, shownResult) : client.waitGroup(id, waiting);
     await wait.catch((error: unknown) => {
       if (!isLate(error)) throw error;
     });
