@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gunzip, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { InferError } from '../../../src/lib/core/errors.js';
@@ -8,6 +9,8 @@ import { askOneToken } from '../../../src/lib/serve/auth/one-token.js';
 import { type App, createApp } from '../../../src/lib/serve/http/app.js';
 import { fitting, mediaType, readBody, readJson, streamBody } from '../../../src/lib/serve/http/body.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
+import { until } from '../../support/cli.js';
+import { thrown } from '../../support/thrown.js';
 
 const failures: unknown[] = [];
 const open: Listening[] = [];
@@ -337,6 +340,63 @@ describe('a request body', () => {
     expect(answer).not.toContain('whole');
     expect((await fetch(`${url}/pieces`, { method: 'POST', body: 'x' })).status).toBe(200);
     expect(failures).toEqual([]);
+  });
+
+  it.each([
+    ['a body that is not what its encoding says', Buffer.from('abc')],
+    ['a body that is cut off', gzipSync(Buffer.alloc(500, 'a')).subarray(0, 20)],
+  ])('of a route that reads late, or never, ends nothing: %s', async (_, body) => {
+    const app = newApp();
+    /** Whatever decompresses the body before it is read has failed by then. */
+    const decompressed = async (request: { raw: { complete: boolean } }) => {
+      await until(async () => request.raw.complete);
+      for (let i = 0; i < 3; i++) await promisify(gunzip)(body).catch(() => undefined);
+    };
+    app.post('/never', async (request) => {
+      streamBody(request, { maxBytes: 1000 });
+      await decompressed(request);
+      throw new InferError('MODEL_UNKNOWN', 'no such model');
+    });
+    app.post('/late', async (request) => {
+      const stream = streamBody(request, { maxBytes: 1000 });
+      await decompressed(request);
+      for await (const _ of stream);
+      return 'read';
+    });
+    const { url } = await start(app);
+    const post = (path: string) =>
+      fetch(url + path, { method: 'POST', body, headers: { 'Content-Encoding': 'gzip' } });
+    expect(await json(await post('/never'))).toMatchObject({ status: 404, body: { code: 'MODEL_UNKNOWN' } });
+    expect(await json(await post('/late'))).toMatchObject({ status: 400, body: { code: 'HTTP_REQUEST' } });
+    expect(failures).toEqual([]);
+  });
+
+  it('whose caller leaves before it is read ended early', async () => {
+    const app = newApp();
+    const read = new Promise((resolve) => {
+      app.post('/late', async (request) => {
+        const stream = streamBody(request, { maxBytes: 1000 });
+        await new Promise<void>((left) => request.signal.addEventListener('abort', () => left()));
+        const reading = (async () => {
+          for await (const _ of stream);
+        })();
+        resolve(await reading.catch((error: unknown) => error));
+        return 'read';
+      });
+    });
+    const { port } = await start(app);
+    const socket = connect(port, '127.0.0.1');
+    const head = 'POST /late HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 100\r\n\r\n';
+    socket.write(`${head}abc`, () => socket.destroy());
+    expect(await read).toMatchObject({ code: 'HTTP_REQUEST', message: 'the body ended early' });
+    expect(failures).toEqual([]);
+  });
+
+  it('that does not fit is told without the caller’s own text, which may be as long as the body', () => {
+    const name = 'x'.repeat(10_000);
+    const refused = thrown(() => fitting(z.strictObject({}), { [name]: 1 }));
+    expect(refused.code).toBe('PARAMETER');
+    expect(refused.message.length).toBeLessThan(500);
   });
 
   it('whose headers do not come is given up after ten seconds', { timeout: 30_000 }, async () => {

@@ -18,6 +18,8 @@ const WITHIN_MS = 60_000;
 const CLOSE_MS = 1000;
 /** A longer body gets memory of its whole length. */
 const LARGE_BYTES = 65_536;
+/** Characters of a caller's own field that an error repeats. */
+const LONGEST_NAME = 200;
 /** As deep as the files of `infer submit` may be. */
 const MOST_DEEP = 64;
 
@@ -86,7 +88,7 @@ function collect(raw: Readable, length: number, { withinMs = WITHIN_MS }: BodyLi
     };
     // A request closes in any case, after its end.
     const early = () => {
-      if (!isOver) fail(new InferError('HTTP_REQUEST', 'the body ended early'));
+      if (!isOver) fail(endedEarly());
     };
     const late = setTimeout(() => {
       fail(new InferError('HTTP_SLOW', 'the body did not arrive in time'));
@@ -129,9 +131,14 @@ export function fitting<Schema extends z.ZodType>(schema: Schema, value: unknown
   const { success, data, error } = schema.safeParse(value);
   if (success) return data as z.output<Schema>;
   const [issue] = error.issues;
-  const where = issue?.path.join('.') ?? '';
-  const text = issue?.message ?? 'it does not fit';
+  const where = shortened(issue?.path.join('.') ?? '');
+  const text = shortened(issue?.message ?? 'it does not fit');
   throw new InferError('PARAMETER', where === '' ? text : `${where}: ${text}`);
+}
+
+/** A field of the request may be as long as the body is. */
+function shortened(text: string): string {
+  return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
 }
 
 async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
@@ -145,15 +152,34 @@ async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncG
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code?.startsWith('Z_')) throw new InferError('HTTP_REQUEST', 'the body cannot be decompressed');
-    if (code === 'ECONNRESET') throw new InferError('HTTP_REQUEST', 'the body ended early');
+    if (code === 'ECONNRESET' || code === 'ERR_STREAM_PREMATURE_CLOSE') throw endedEarly();
     throw error;
   }
 }
 
-function inflated(raw: Readable, encoding: 'gzip' | 'deflate'): AsyncIterable<Buffer> {
+/** Decompressing begins with the first read: before that, no one would hear of an error, which would end the process. */
+async function* inflated(raw: Readable, encoding: 'gzip' | 'deflate'): AsyncGenerator<Buffer> {
+  if (raw.destroyed) throw endedEarly();
   const inflate = encoding === 'gzip' ? createGunzip() : createInflate();
-  raw.once('error', (error) => inflate.destroy(error));
-  return raw.pipe(inflate);
+  const early = () => {
+    if (!raw.readableEnded) inflate.destroy(endedEarly());
+  };
+  // Also after the reader has left.
+  inflate.on('error', () => undefined);
+  raw.once('error', early);
+  raw.once('close', early);
+  try {
+    yield* raw.pipe(inflate) as AsyncIterable<Buffer>;
+  } finally {
+    raw.off('error', early);
+    raw.off('close', early);
+    raw.unpipe(inflate);
+    inflate.destroy();
+  }
+}
+
+function endedEarly(): InferError {
+  return new InferError('HTTP_REQUEST', 'the body ended early');
 }
 
 function tooLarge(maxBytes: number): InferError {
