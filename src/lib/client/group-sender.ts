@@ -7,7 +7,7 @@ import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import type { Answers } from './answers.js';
 import { GroupWriter } from './group-writer.js';
-import { refuseTaken } from './id-taken.js';
+import { refuseForeignChunks, refuseTaken } from './id-taken.js';
 import type { JobLocations } from './job-locations.js';
 import type { Call } from './limited.js';
 import { nextId, specOf } from './spec.js';
@@ -91,7 +91,9 @@ export class GroupSender {
     if (options.id !== undefined) await this.guard(refuseTaken(redis, prefix, id, wanted));
     call.sends(id);
     locations.set(id, template.queue, 'group');
-    const opening = GroupWriter.open(producer, template);
+    // No one can have given an id of ours to anything else.
+    const check = (chunks: readonly JobSpec[]) => refuseForeignChunks(redis, prefix, template, chunks);
+    const opening = GroupWriter.open(producer, template, options.id === undefined ? undefined : check);
     try {
       const [writer] = await this.guard(Promise.all([opening, producer.registerQueue(template.queue)]));
       return writer;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { InferError } from '../core/errors.js';
 import { chunkId, newId, printable } from '../core/job.js';
 import type { Chunk } from '../input/chunk.js';
@@ -14,6 +15,9 @@ import type { SubmittedGroup } from './types.js';
  */
 const CHUNKS_PER_ADD = 16;
 const ADDS_UNDER_WAY = 4;
+
+/** @throws InferError ID_TAKEN (2) when the id of a chunk names something else. */
+type ChunkCheck = (chunks: readonly JobSpec[]) => Promise<void>;
 
 /** Why an existing group cannot be continued. */
 const REFUSALS: Partial<Record<GroupOpening, string>> = {
@@ -40,6 +44,7 @@ export class GroupWriter {
     readonly isDuplicate: boolean,
     /** Some chunks may exist already, from another sender that is active or died. */
     private readonly resumes: boolean,
+    private readonly check: ChunkCheck | undefined,
   ) {
     if (!isDuplicate) this.sayOften();
   }
@@ -47,8 +52,9 @@ export class GroupWriter {
   /**
    * @throws InferError ID_TAKEN (2) when a group of this id was cancelled or undone, so that its chunks
    *   cannot run again; or was begun by a version of infer that cuts rows into different chunks, by someone else, or by another request.
+   * @param check of chunks that were queued, for a group whose id a caller chose [none]
    */
-  static async open(producer: Producer, template: JobSpec): Promise<GroupWriter> {
+  static async open(producer: Producer, template: JobSpec, check?: ChunkCheck): Promise<GroupWriter> {
     const sender = newId('j');
     const found = await producer.groups.open(template, sender);
     if (found === 'theirs') throw takenByOther(template.id);
@@ -63,7 +69,12 @@ export class GroupWriter {
             : 'send the rows under another --id',
       });
     }
-    return new GroupWriter(producer, template, sender, found === 'closed', found === 'open');
+    return new GroupWriter(producer, template, sender, found === 'closed', found === 'open', check);
+  }
+
+  /** The id of the group. */
+  get group(): string {
+    return this.template.id;
   }
 
   get rowsWritten(): number {
@@ -72,16 +83,19 @@ export class GroupWriter {
 
   /** Queues a chunk; waits when enough are in progress. */
   async write(payload: Chunk): Promise<void> {
-    const { id } = this.template;
+    const { id, digest } = this.template;
     const { index } = this;
+    const input = encodeEnvelope(payload);
     this.pending.push({
       spec: {
         ...this.template,
         id: chunkId(id, index),
         rows: payload.rows,
         group: { id, index, ...(payload.place ?? { firstRow: this.rows }) },
+        // Tells it from the chunk of another request that is sent under this id at the same time.
+        ...(digest === undefined ? {} : { digest: digestOf(digest, input) }),
       },
-      input: encodeEnvelope(payload),
+      input,
     });
     this.index += 1;
     this.rows += payload.rows;
@@ -115,7 +129,8 @@ export class GroupWriter {
     const jobs = Math.max(this.index, added);
     let missing = 0;
     for (let index = 0; index < jobs; index++) {
-      if ((await this.producer.cancel(queue, chunkId(id, index))) === undefined) missing += 1;
+      const state = await this.producer.cancel(queue, chunkId(id, index), this.template);
+      if (state === undefined) missing += 1;
     }
     if (await groups.forget(queue, id, this.sender, jobs)) return true;
     await groups.end(queue, id, this.sender, { rows: this.rows, jobs, missing });
@@ -145,7 +160,7 @@ export class GroupWriter {
         this.producer.submit(queue, jobs, this.resumes),
         this.producer.groups.note(queue, id, this.sender, this.sent),
       ])
-        .then(() => undefined)
+        .then(() => this.check?.(jobs.map(({ spec }) => spec)))
         .catch((error: unknown) => {
           this.failure ??= error;
         })
@@ -159,4 +174,9 @@ export class GroupWriter {
   private throwFailure(): void {
     if (this.failure !== undefined) throw this.failure;
   }
+}
+
+/** 128 bits. */
+function digestOf(request: string, input: Uint8Array): string {
+  return createHash('sha256').update(request).update(input).digest('base64url').slice(0, 22);
 }

@@ -4,6 +4,7 @@ import { fromJobData } from '../queue/job-data.js';
 import { bullBase, groupKey, queueTag } from '../queue/keys.js';
 import { listQueues, locate } from '../queue/read/reader.js';
 import type { JobSpec } from '../queue/types.js';
+import { GROUP } from '../queue/wire.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
 
@@ -45,6 +46,51 @@ export async function refuseOthers(
   if (there === undefined) return;
   if (there.owner !== owner) throw takenByOther(id);
   if (digest !== undefined && there.digest !== digest) throw takenByAnother(id);
+}
+
+/**
+ * Whether chunks that were just queued are those of their group. Their ids are the group's with a number, and a caller may have
+ * given one to a job or group of its own; then no chunk was queued under it, and the group would never end.
+ * @param group whose id a caller chose
+ * @throws InferError ID_TAKEN (2)
+ */
+export async function refuseForeignChunks(
+  client: RedisClient,
+  prefix: string,
+  group: JobSpec,
+  chunks: readonly JobSpec[],
+): Promise<void> {
+  const { queue: home } = group;
+  const others = (await listQueues(client, prefix)).filter((queue) => queue !== home);
+  const key = groupKey(queueTag(prefix, home), group.id);
+  const [begun, early] = await ifReadable(client.hmget(key, GROUP.timestamp, GROUP.early), []);
+  const isGroup = (queue: string, id: string) =>
+    ifReadable(client.hexists(groupKey(queueTag(prefix, queue), id), GROUP.model), 0);
+  await Promise.all(
+    chunks.map(async ({ id, digest }) => {
+      const [fields, ...elsewhere] = await Promise.all([
+        ifReadable(client.hmget(bullBase(prefix, home) + id, 'data', 'finishedOn'), []),
+        isGroup(home, id),
+        ...others.flatMap((queue) => [client.exists(bullBase(prefix, queue) + id), isGroup(queue, id)]),
+      ]);
+      if (elsewhere.some((found) => found === 1)) throw chunkTaken(group.id, id);
+      const [data, finishedOn] = fields;
+      // It has ended already, and was not to be kept.
+      if (data === null || data === undefined) return;
+      const there = fromJobData(data, id, home)?.spec;
+      const isOurs = there?.group?.id === group.id && there.owner === group.owner;
+      // Of a group of this id whose record has expired; where Redis lost the record, chunks may end before it is there again.
+      const isOlder = finishedOn != null && !early && Number(finishedOn) < Number(begun ?? 0);
+      if (!isOurs || isOlder) throw chunkTaken(group.id, id);
+      if (digest !== undefined && there.digest !== digest) throw takenByAnother(group.id);
+    }),
+  );
+}
+
+function chunkTaken(group: string, id: string): InferError {
+  return new InferError('ID_TAKEN', `a job of group ${printable(group)} would be ${printable(id)}, which is taken`, {
+    hint: 'send the rows under another id',
+  });
 }
 
 /** ID_TAKEN: someone else has it, and what it is is theirs to know. */

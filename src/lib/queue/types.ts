@@ -12,6 +12,13 @@ export interface ChunkOf extends RowPlace {
   home?: string | undefined;
 }
 
+/** What tells a group's own chunks from other jobs: a caller may have given the id of a chunk to a job of its own. */
+export interface OwnedGroup {
+  id: string;
+  /** Name of the token that submitted it. */
+  owner?: string | undefined;
+}
+
 /** What a job needs to know about itself; JSON in BullMQ's `data` field, so keep it small. */
 export interface JobSpec {
   id: string;
@@ -229,6 +236,8 @@ export interface GroupRecord {
    */
   submitterGoneMs?: number;
   finishedAt?: number;
+  /** It was cancelled; absent for one that failed by itself. */
+  cancelled?: true;
   /** Queues of the chunks that were moved to another queue, by chunk number. */
   moved?: Readonly<Record<number, string>>;
   /** Name of the token that submitted it. */

@@ -1,12 +1,15 @@
 import type { RedisClient } from '../../redis/types.js';
 import { bullBase } from '../keys.js';
 import { QueueScripts } from '../lua/script-client.js';
+import type { OwnedGroup } from '../types.js';
 import { JOB } from '../wire.js';
 import type { ResultSource } from './result-store.js';
+import { groupArgs } from './steer-jobs.js';
 
 /**
  * Deletes ended jobs of a queue: record, input and result. Jobs that have not ended stay.
  * @param ids 200 at most
+ * @param group of which they must be chunks; other jobs of these ids stay
  * @returns how many were there and are gone
  */
 export async function forgetJobs(
@@ -15,11 +18,12 @@ export async function forgetJobs(
   queue: string,
   ids: readonly string[],
   results: ResultSource,
+  group?: OwnedGroup,
 ): Promise<number> {
   const base = bullBase(prefix, queue);
   const tokens = await Promise.all(ids.map((id) => client.hget(base + id, JOB.endedBy).catch(() => null)));
   const scripts = new QueueScripts(client, prefix, queue);
-  const done = (await scripts.run('inferForget', ...ids)) as number[];
+  const done = (await scripts.run('inferForget', ...groupArgs(group), ...ids)) as number[];
   await Promise.all(
     ids.map((id, i) => (done[i] === 1 ? results.remove(queue, id, tokens[i] ?? '') : undefined)),
   );

@@ -9,7 +9,7 @@ import type { QueueScripts } from '../lua/script-client.js';
 import { failedPages } from '../read/failed-pages.js';
 import { parseJobFilter } from '../read/job-filter.js';
 import { queueOfChunk } from '../read/reader.js';
-import type { GroupRecord } from '../types.js';
+import type { GroupRecord, OwnedGroup } from '../types.js';
 import { UNHELD_TTL } from '../wire.js';
 import type { Arrivals } from './arrivals.js';
 import type { GroupLife } from './group-life.js';
@@ -36,9 +36,12 @@ export class JobSteering {
     private readonly arrivals: Arrivals,
   ) {}
 
-  /** @throws InferError LAYOUT_NEWER (69) for a job that only a newer release can cancel. */
-  async cancel(queue: string, id: string): Promise<string | undefined> {
-    const state = await this.end(queue, id);
+  /**
+   * @param group of which it must be a chunk; another job of this id is left alone, and unknown
+   * @throws InferError LAYOUT_NEWER (69) for a job that only a newer release can cancel.
+   */
+  async cancel(queue: string, id: string, group?: OwnedGroup): Promise<string | undefined> {
+    const state = await this.end(queue, id, group);
     if (state === 'newer') throw await this.tooNew(queue, id);
     return state;
   }
@@ -51,12 +54,13 @@ export class JobSteering {
   async cancelAll(
     jobs: Iterable<{ queue: string; id: string }>,
     { signal, onPage }: Paging,
+    group?: OwnedGroup,
   ): Promise<Record<string, number>> {
     const states: Record<string, number> = {};
     let done = 0;
     for (const batch of batchesOf(jobs, CANCEL_BATCH)) {
       signal?.throwIfAborted();
-      const ends = await Promise.allSettled(batch.map(({ queue, id }) => this.end(queue, id)));
+      const ends = await Promise.allSettled(batch.map(({ queue, id }) => this.end(queue, id, group)));
       for (const end of ends) {
         if (end.status === 'rejected') continue;
         const state = end.value ?? 'unknown';
@@ -70,20 +74,20 @@ export class JobSteering {
     return states;
   }
 
-  private async end(queue: string, id: string): Promise<string | undefined> {
+  private async end(queue: string, id: string, group?: OwnedGroup): Promise<string | undefined> {
     const message = 'cancelled on request';
     const failure: OwnFailure = { code: 'CANCELLED', message };
     const scripts = this.scriptsOf(queue);
     const state = await worded(
       this.client,
-      scripts.run('inferCancel', id, JSON.stringify(failure), message, UNHELD_TTL),
+      scripts.run('inferCancel', id, JSON.stringify(failure), message, UNHELD_TTL, ...groupArgs(group)),
     );
     return typeof state === 'string' ? state : undefined;
   }
 
   async cancelGroup(group: GroupRecord, groups: GroupLife, paging: Paging): Promise<Record<string, number>> {
     const orphan = await groups.cancel(group.queue, group.id);
-    const states = await this.cancelAll(chunksOf(group), paging);
+    const states = await this.cancelAll(chunksOf(group), paging, group);
     if (orphan) {
       const { queue, id, rows, jobs } = group;
       await groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
@@ -91,8 +95,13 @@ export class JobSteering {
     return states;
   }
 
-  async retry(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
-    const { retried, damaged, newer } = await this.retryAll(queue, ids, timeLimitMs);
+  async retry(
+    queue: string,
+    ids: readonly string[],
+    timeLimitMs?: number,
+    group?: OwnedGroup,
+  ): Promise<number> {
+    const { retried, damaged, newer } = await this.retryAll(queue, ids, timeLimitMs, group);
     const [id] = damaged;
     if (id !== undefined && ids.length === 1) throw await this.beyondRepair(queue, id);
     if (newer[0] !== undefined && ids.length === 1) throw await this.tooNew(queue, newer[0]);
@@ -100,7 +109,8 @@ export class JobSteering {
   }
 
   async retryGroup(group: GroupRecord, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
-    if (group.jobs === 1) return this.retry(queueOfChunk(group, 0), [chunkId(group.id, 0)], timeLimitMs);
+    if (group.jobs === 1)
+      return this.retry(queueOfChunk(group, 0), [chunkId(group.id, 0)], timeLimitMs, group);
     let retried = 0;
     for (let from = 0; from < group.jobs; from += RETRY_BATCH) {
       paging.signal?.throwIfAborted();
@@ -111,7 +121,7 @@ export class JobSteering {
         byQueue.set(queue, [...(byQueue.get(queue) ?? []), chunkId(group.id, index)]);
       }
       for (const [queue, ids] of byQueue) {
-        retried += (await this.retryAll(queue, ids, timeLimitMs)).retried;
+        retried += (await this.retryAll(queue, ids, timeLimitMs, group)).retried;
       }
       paging.onPage?.(to, retried);
     }
@@ -140,11 +150,13 @@ export class JobSteering {
   /**
    * Requeues the failed ones among these, and returns those that are damaged beyond repair and those of a
    * newer layout.
+   * @param group of which they must be chunks; other jobs of these ids are left alone
    */
   async retryAll(
     queue: string,
     ids: readonly string[],
     timeLimitMs?: number,
+    group?: OwnedGroup,
   ): Promise<{ retried: number; damaged: string[]; newer: string[] }> {
     const limit = timeLimitMs === undefined ? '' : checkTimeLimit(timeLimitMs);
     const damaged: string[] = [];
@@ -152,7 +164,12 @@ export class JobSteering {
     let retried = 0;
     for (let from = 0; from < ids.length; from += RETRY_BATCH) {
       const batch = ids.slice(from, from + RETRY_BATCH);
-      const reply = (await this.scriptsOf(queue).run('inferRetry', limit, ...batch)) as number[];
+      const reply = (await this.scriptsOf(queue).run(
+        'inferRetry',
+        limit,
+        ...groupArgs(group),
+        ...batch,
+      )) as number[];
       retried += reply.filter((one) => one === 1).length;
       damaged.push(...batch.filter((_, i) => reply[i] === -2));
       newer.push(...batch.filter((_, i) => reply[i] === -3));
@@ -171,6 +188,11 @@ export class JobSteering {
     const known = await damageOfJob(this.client, this.prefix, queue, id);
     return notRepairable(id, known?.what ?? 'its record cannot be read');
   }
+}
+
+/** The arguments of a script that say of which group jobs must be chunks. */
+export function groupArgs(group: OwnedGroup | undefined): [id: string, owner: string] {
+  return [group?.id ?? '', group?.owner ?? ''];
 }
 
 function* chunksOf(group: GroupRecord): Generator<{ queue: string; id: string }> {

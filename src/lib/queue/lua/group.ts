@@ -84,12 +84,14 @@ return 'open'
 export const CLOSE_GROUP = `${OF_GROUP}
 -- Counts the ended chunks from the chunks themselves. A chunk whose record has since expired was counted when
 -- it ended.
-local function recount(jobs)
+local function recount(jobs, owner)
   local g = call('HMGET', key, '${GROUP.completed}', '${GROUP.failed}', '${GROUP.rowsDone}')
   local completed, failed, rowsDone = 0, 0, 0
   for n = 0, jobs - 1 do
     local job = try('HMGET', base .. ARGV[3] .. '-' .. n, '${JOB.state}', 'data', '${JOB.rowsDone}') or {}
-    if job[1] == 'completed' then
+    if job[2] and not isChunkOf(ARGV[3], owner, job[2]) then
+      job = {}
+    elseif job[1] == 'completed' then
       completed = completed + 1
       rowsDone = rowsDone + within(specOf(job[2]).rows, 0, ${BOUNDS.rows.max}, 0)
     elseif job[1] then
@@ -102,10 +104,11 @@ local function recount(jobs)
 end
 
 local sender, rows, jobs, part = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local g = call('HMGET', key, '${GROUP.timestamp}', '${GROUP.closed}', '${GROUP.rows}', '${GROUP.jobs}', '${GROUP.finishedOn}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.abandoned}', '${GROUP.early}')
+local g = call('HMGET', key, '${GROUP.timestamp}', '${GROUP.closed}', '${GROUP.rows}', '${GROUP.jobs}', '${GROUP.finishedOn}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.abandoned}', '${GROUP.early}', 'owner', 'content')
 if not g[1] then return 'gone' end
 if g[2] == '1' then
-  if g[8] ~= '1' and (g[3] ~= rows or g[4] ~= jobs) then return 'other' end
+  local differs = (ARGV[9] or '') ~= '' and g[11] and g[11] ~= ARGV[9]
+  if g[8] ~= '1' and (g[3] ~= rows or g[4] ~= jobs or differs) then return 'other' end
   if g[8] == '1' and part ~= '1' then return g[6] and 'cancelled' or 'gone' end
   return g[5] and 1 or 0
 end
@@ -119,7 +122,7 @@ end
 call('HDEL', key, '${GROUP.sender}' .. sender)
 call('HSET', key, '${GROUP.rows}', rows, '${GROUP.jobs}', jobs, '${GROUP.closed}', '1', '${GROUP.abandoned}', part)
 if ARGV[9] and ARGV[9] ~= '' then call('HSET', key, 'content', ARGV[9]) end
-if g[9] then recount(tonumber(jobs)) end
+if g[9] then recount(tonumber(jobs), g[10]) end
 if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, '${GROUP.failed}', ARGV[8]) end
 -- It is kept until its last chunk has ended, however late the chunks may start.
 call('PERSIST', key)
@@ -155,17 +158,23 @@ return {'ours', added}
  */
 export const FORGET_GROUP = `${OF_GROUP}
 local group, count = ARGV[3], tonumber(ARGV[5])
-local g = call('HMGET', key, '${GROUP.leaving}', '${GROUP.moved}', '${GROUP.cancel}')
+local g = call('HMGET', key, '${GROUP.leaving}', '${GROUP.moved}', '${GROUP.cancel}', 'owner')
 -- Already deleted; a sender that has sent it since has created a new one.
 if g[1] ~= ARGV[4] then return 1 end
 -- Chunks that were moved may run elsewhere.
 if g[2] or g[3] then return 0 end
-for n = 0, count - 1 do
-  local chunk = base .. group .. '-' .. n
-  if call('EXISTS', chunk) == 1 and call('HGET', chunk, '${JOB.state}') ~= 'cancelled' then return 0 end
-end
+local chunks = {}
 for n = 0, count - 1 do
   local id = group .. '-' .. n
+  if call('EXISTS', base .. id) == 1 then
+    local chunk = call('HMGET', base .. id, '${JOB.state}', 'data')
+    if isChunkOf(group, g[4], chunk[2]) then
+      if chunk[1] ~= 'cancelled' then return 0 end
+      chunks[#chunks + 1] = id
+    end
+  end
+end
+for _, id in ipairs(chunks) do
   call('ZREM', tag .. ':${KEY.cancelled}', id)
   call('DEL', base .. id, tag .. ':${KEY.input}:' .. id)
 end

@@ -33,7 +33,8 @@ return redis.call('SET', input, ARGV[4], 'NX') and 1 or 0
 `;
 
 /**
- * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s.
+ * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s, 7 the group of which it must be a chunk ('': of none), 8 the
+ * group's owner.
  * Output: its state now: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil; 'newer'
  * for a job of a newer layout, which is left alone. A damaged job is deleted and counts as cancelled.
  */
@@ -43,6 +44,7 @@ local key = base .. id
 local job = try('HMGET', key, '${JOB.state}', 'data', 'name') or {}
 if isNewer(job[3]) then return 'newer' end
 if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
+if ARGV[7] ~= '' and not isChunkOf(ARGV[7], ARGV[8], job[2]) then return nil end
 -- A damaged job is deleted, even if it was set aside before.
 if not job[2] or try('ZSCORE', damagedKey, id) then
   removeDamaged(id, damageOf(id) or 'it was cancelled')
@@ -137,7 +139,7 @@ return out
 
 /**
  * Requeues ended jobs at their own priority, with all their attempts available again. ARGV 3 their new time
- * limit in ms, empty to keep the current one; 4.. ids. Only failed ones still have their input; others are
+ * limit in ms, empty to keep the current one; 4 the group of which they must be chunks ('': of none), 5 its owner; 6.. ids. Only failed ones still have their input; others are
  * left alone. Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 of a
  * newer layout.
  */
@@ -149,8 +151,8 @@ local out, kept = {}, {}
 local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
-  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}')
-  keepChunks(group, gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
+  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}', 'owner')
+  keepChunks(group, g[3], gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
 end
 
 local limit = within(ARGV[3], ${BOUNDS.timeLimitMs.min}, ${BOUNDS.timeLimitMs.max})
@@ -192,6 +194,7 @@ local function retry(id)
   local job = call('HMGET', key, '${JOB.state}', 'data', '${JOB.rowsDone}', 'finishedOn', '${JOB.failure}', 'name')
   if isNewer(job[6]) then return -3 end
   if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
+  if ARGV[4] ~= '' and not isChunkOf(ARGV[4], ARGV[5], job[2]) then return -1 end
   if job[1] ~= 'failed' then return 0 end
   if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
   local priority = priorityOf(id)
@@ -213,7 +216,7 @@ local function retry(id)
   return 1
 end
 
-for i = 4, #ARGV do
+for i = 6, #ARGV do
   local ok, answer = pcall(retry, ARGV[i])
   if not ok and (not isDamage(answer) or queueIsDamaged()) then error(answer, 0) end
   out[#out + 1] = ok and answer or -2
