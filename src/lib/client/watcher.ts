@@ -28,6 +28,8 @@ interface Watched {
   queue: string;
   listeners: Set<(sight: Sight) => void>;
   last: Sight | undefined;
+  /** A look for listeners that joined: under way, and whether another is to follow. */
+  joining: { again: boolean } | undefined;
 }
 
 /** How often all that is watched is looked at, together. */
@@ -51,8 +53,8 @@ export class Watcher {
   }
 
   /**
-   * Tells `listener` how it stands with every look, until it is stopped; after the end of what is watched nothing more
-   * is told. @returns stops it
+   * Tells `listener` how it stands with every look, the first of them now, until it is stopped; after the end of what is
+   * watched nothing more is told. @returns stops it
    */
   watch(
     { id, kind, queue }: { id: string; kind: 'job' | 'group'; queue: string },
@@ -60,10 +62,13 @@ export class Watcher {
   ): () => void {
     let one = this.watched.get(id);
     if (one === undefined) {
-      one = { id, kind, queue, listeners: new Set(), last: undefined };
+      one = { id, kind, queue, listeners: new Set(), last: undefined, joining: undefined };
       this.watched.set(id, one);
       void this.hear(one);
-    } else if (one.last !== undefined) listener(one.last);
+    } else if (one.last !== undefined) {
+      // What was seen up to a second ago may be older than what this listener knows.
+      this.lookFor(one);
+    }
     one.listeners.add(listener);
     this.timer ??= this.later();
     const entry = one;
@@ -92,6 +97,8 @@ export class Watcher {
   private later(): NodeJS.Timeout {
     const timer = setTimeout(() => {
       void this.lookAtAll().finally(() => {
+        // All were dropped during the look, and another has been watched since: its timer goes on alone.
+        if (this.timer !== timer) return;
         this.timer = this.closed || this.watched.size === 0 ? undefined : this.later();
       });
     }, LOOK_MS);
@@ -117,7 +124,7 @@ export class Watcher {
           named = true;
         }
       } catch {
-        // Redis is away: with the next try, in about two seconds.
+        // Redis is away: with the next attempt, in about two seconds.
       }
       if (this.isOver(one)) return;
       if ((await heard) !== undefined && !this.isOver(one)) {
@@ -127,9 +134,30 @@ export class Watcher {
     }
   }
 
+  /** Looks for listeners that have just joined: those that come during a look share the next one. */
+  private lookFor(one: Watched): void {
+    if (one.joining !== undefined) {
+      one.joining.again = true;
+      return;
+    }
+    const joining = { again: false };
+    one.joining = joining;
+    void this.lookAt(one.queue, [one])
+      // Redis is away, and the next look is a second away.
+      .catch(() => undefined)
+      .finally(() => {
+        one.joining = undefined;
+        if (joining.again && !this.isOver(one)) this.lookFor(one);
+      });
+  }
+
   private async lookAtAll(): Promise<void> {
     const byQueue = new Map<string, Watched[]>();
-    for (const one of this.watched.values()) byQueue.set(one.queue, [...(byQueue.get(one.queue) ?? []), one]);
+    for (const one of this.watched.values()) {
+      const some = byQueue.get(one.queue);
+      if (some === undefined) byQueue.set(one.queue, [one]);
+      else some.push(one);
+    }
     for (const [queue, some] of byQueue) {
       try {
         // With no worker about, no one else ends jobs at their deadlines.

@@ -14,7 +14,7 @@ export class DataWatch {
   /** By queue; the installation's under undefined. */
   private readonly marks = new Map<string | undefined, { mark: DataMark; lookedAt: number }>();
 
-  private readonly listeners: ((loss: DataLoss) => void)[] = [];
+  private readonly listeners = new Set<(loss: DataLoss) => void>();
 
   constructor(
     private readonly client: RedisClient,
@@ -23,9 +23,15 @@ export class DataWatch {
     watches.set(client, this);
   }
 
-  /** Calls `listener` once for each loss that is recorded after the first look. */
-  onLoss(listener: (loss: DataLoss) => void): void {
-    this.listeners.push(listener);
+  /** Calls `listener` once for each loss that is recorded after the first look. @returns stops it */
+  onLoss(listener: (loss: DataLoss) => void): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** Listeners that have not been stopped. */
+  get heardBy(): number {
+    return this.listeners.size;
   }
 
   /** Called when a queue is used: looks, at most once a second. No caller waits for it. */
@@ -65,9 +71,9 @@ export function noteUse(client: RedisClient, queue: string): void {
   watches.get(client)?.note(queue);
 }
 
-/** Registers `listener` for losses seen by the watch of a client. */
-export function onLoss(client: RedisClient, listener: (loss: DataLoss) => void): void {
-  watches.get(client)?.onLoss(listener);
+/** Registers `listener` for losses seen by the watch of a client. @returns stops it */
+export function onLoss(client: RedisClient, listener: (loss: DataLoss) => void): () => void {
+  return watches.get(client)?.onLoss(listener) ?? (() => undefined);
 }
 
 /**

@@ -13,7 +13,7 @@ import { type DataLayout, LAYOUTS, markOf, newestOf } from '../layout.js';
 import { QueueScripts } from '../lua/script-client.js';
 import { registerQueues } from '../registry.js';
 import { reroute } from '../routes.js';
-import type { GroupRecord, JobSpec, NewJob, SubmittedJob } from '../types.js';
+import type { GroupRecord, JobSpec, NewJob, OwnedGroup, SubmittedJob } from '../types.js';
 import { Admission } from './admission.js';
 import { Arrivals } from './arrivals.js';
 import { noteUse, onLoss } from './data-watch.js';
@@ -42,6 +42,8 @@ export class Producer {
   private readonly arrivals: Arrivals;
   private readonly bulk: BulkWrites;
   private readonly steering: JobSteering;
+  /** Its client may live for months, and outlive it. */
+  private readonly stopWatching: () => void;
 
   constructor(
     private readonly client: RedisClient,
@@ -53,7 +55,7 @@ export class Producer {
     this.bulk = new BulkWrites(client);
     this.arrivals = new Arrivals(client, prefix, clock);
     this.steering = new JobSteering(client, prefix, (queue) => this.scriptsOf(queue), this.arrivals);
-    onLoss(client, () => void this.registerAgain().catch(() => undefined));
+    this.stopWatching = onLoss(client, () => void this.registerAgain().catch(() => undefined));
   }
 
   /**
@@ -181,9 +183,10 @@ export class Producer {
   /**
    * Cancels a job; `active` means that its worker was asked and has not answered yet. @throws InferError
    * LAYOUT_NEWER.
+   * @param group of which it must be a chunk
    */
-  cancel(queue: string, id: string): Promise<string | undefined> {
-    return this.steering.cancel(queue, id);
+  cancel(queue: string, id: string, group?: OwnedGroup): Promise<string | undefined> {
+    return this.steering.cancel(queue, id, group);
   }
 
   /** The same for many jobs; leaves those of a newer layout alone. Returns how many by resulting state. */
@@ -238,6 +241,7 @@ export class Producer {
 
   /** @param patienceMs how long requests in progress may take [1000] */
   async close(patienceMs?: number): Promise<void> {
+    this.stopWatching();
     await Promise.all([this.arrivals.close(patienceMs), this.bulk.close()]);
     const close = async (queue: Promise<Queue>) => (await queue).close();
     await Promise.all([...this.queues.values()].map((queue) => close(queue).catch(() => undefined)));

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { answerWithin } from '../../core/bounded.js';
 import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { queueTag, replyKey } from '../keys.js';
@@ -10,6 +11,8 @@ import { decodeNotice, type Notice } from './notice.js';
  */
 const BLOCK_SECONDS = 2;
 const RETRY_MS = 200;
+/** A queue in which nothing is waited for keeps its connection so long: callers of a gateway may name any number of queues. */
+const IDLE_MS = 60_000;
 /** Notices read in one go; each may carry a result of up to 64 KB. */
 const GATHERED = 128;
 
@@ -19,14 +22,16 @@ export interface Heard {
 }
 
 /**
- * Receives notices of ended jobs on one reply list per queue: one blocking connection serves any number of
- * waits. (In a Cluster, one connection per queue, because one BLPOP reads one slot.)
+ * Receives notices of ended jobs on one reply list per queue: one blocking connection for each queue serves any number of
+ * waits, and is closed when there have been none for a minute.
  */
 export class Waiter {
   private readonly waiting = new Map<string, Set<(heard: Heard | undefined) => void>>();
   private readonly loops = new Map<string, Promise<void>>();
   private readonly connections: RedisClient[] = [];
-  private wakeIdle: (() => void)[] = [];
+  /** How many waits there are, by queue; and how to wake a loop that has none. */
+  private readonly waits = new Map<string, number>();
+  private readonly idle = new Map<string, () => void>();
   private readonly closing = new AbortController();
 
   constructor(
@@ -35,7 +40,13 @@ export class Waiter {
     private readonly openBlocking: (signal: AbortSignal) => Promise<RedisClient>,
     /** A job now waits in another queue; its waiter looks it up again. */
     private readonly onMoved: (id: string, queue: string) => void,
+    private readonly idleMs = IDLE_MS,
   ) {}
+
+  /** Queues that are listened to. */
+  get listening(): number {
+    return this.loops.size;
+  }
 
   /** The reply list for jobs of `queue`, to receive their notices here. */
   listFor(queue: string): string {
@@ -49,11 +60,15 @@ export class Waiter {
   next(queue: string, id: string): Promise<Heard | undefined> {
     const promise = new Promise<Heard | undefined>((resolve) => {
       const set = this.waiting.get(id) ?? new Set();
-      set.add(resolve);
+      this.count(queue, 1);
+      set.add((heard) => {
+        this.count(queue, -1);
+        resolve(heard);
+      });
       this.waiting.set(id, set);
     });
     if (!this.loops.has(queue)) this.loops.set(queue, this.listen(queue));
-    for (const wake of this.wakeIdle.splice(0)) wake();
+    this.idle.get(queue)?.();
     return promise;
   }
 
@@ -61,6 +76,12 @@ export class Waiter {
   forget(id: string): void {
     for (const resolve of this.waiting.get(id) ?? []) resolve(undefined);
     this.waiting.delete(id);
+  }
+
+  private count(queue: string, by: 1 | -1): void {
+    const waits = (this.waits.get(queue) ?? 0) + by;
+    if (waits === 0) this.waits.delete(queue);
+    else this.waits.set(queue, waits);
   }
 
   private async listen(queue: string): Promise<void> {
@@ -90,15 +111,23 @@ export class Waiter {
         this.wakeAll();
         await delay(RETRY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);
       }
-      if (this.waiting.size === 0 && !this.closing.signal.aborted) await this.idle();
+      if (this.closing.signal.aborted || this.waits.has(queue) || (await this.isWanted(queue))) continue;
+      // From here on the next wait begins another loop.
+      this.loops.delete(queue);
+      if (connection === undefined) return;
+      this.connections.splice(this.connections.indexOf(connection), 1);
+      return closeClient(connection);
     }
   }
 
-  /** There are no waits: no blocking read is sent until there is one. */
-  private idle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.wakeIdle.push(resolve);
+  /** There are no waits: no blocking read is sent until there is one. False: none has come for a minute. */
+  private async isWanted(queue: string): Promise<boolean> {
+    const woken = new Promise<void>((resolve) => {
+      this.idle.set(queue, resolve);
     });
+    await answerWithin(this.idleMs, woken, () => undefined);
+    this.idle.delete(queue);
+    return this.closing.signal.aborted || this.waits.has(queue);
   }
 
   private deliver(heard: Heard): void {
@@ -118,7 +147,7 @@ export class Waiter {
   async close(): Promise<void> {
     this.closing.abort();
     await Promise.all(this.connections.map((connection) => closeClient(connection)));
-    for (const wake of this.wakeIdle.splice(0)) wake();
+    for (const wake of this.idle.values()) wake();
     this.wakeAll();
     await Promise.all(this.loops.values());
   }
