@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
+  chownSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -11,14 +13,26 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { InferError } from '../../../src/lib/core/errors.js';
 import { askToken } from '../../../src/lib/serve/auth/ask-token.js';
 import { SCOPES } from '../../../src/lib/serve/auth/caller.js';
-import { addToken, removeToken, rotateToken, tokensIn } from '../../../src/lib/serve/auth/token-file.js';
+import {
+  addToken,
+  readTokenFile,
+  removeToken,
+  rotateToken,
+  tokensIn,
+} from '../../../src/lib/serve/auth/token-file.js';
 import { TokenStore } from '../../../src/lib/serve/auth/token-store.js';
 import { createApp } from '../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { until } from '../../support/cli.js';
 import { keepLog } from '../../support/log-lines.js';
+
+vi.mock('../../../src/lib/serve/auth/token-file.js', async (load) => {
+  const real = await load<typeof import('../../../src/lib/serve/auth/token-file.js')>();
+  return { ...real, readTokenFile: vi.fn(real.readTokenFile) };
+});
 
 let dir = '';
 beforeAll(() => {
@@ -73,6 +87,55 @@ it('changes the file that a link leads to, one change at a time', async () => {
   await expect(addToken(file, web)).rejects.toMatchObject({ code: 'TOKEN_EXISTS' });
   await expect(removeToken(file, 'none')).rejects.toMatchObject({ code: 'TOKEN_UNKNOWN' });
   await expect(addToken(file, { ...web, name: 'a b' })).rejects.toMatchObject({ code: 'TOKEN_NAME' });
+});
+
+it.each(['digits@2', 'a b', '', '-x', 'x'.repeat(129)])('never writes what it cannot read: the model %j', async (model) => {
+  const file = newFile();
+  const { token } = await addToken(file, web);
+  const before = readFileSync(file, 'utf8');
+  const adding = addToken(file, { ...web, name: 'other', models: ['digits', model] });
+  const hint = model === 'digits@2' ? expect.stringContaining('--model digits') : expect.anything();
+  await expect(adding).rejects.toMatchObject({ code: 'TOKEN_MODEL_NAME', hint });
+  expect(readFileSync(file, 'utf8')).toBe(before);
+  expect(storeOf(file).find(token)?.name).toBe('web');
+});
+
+it('never writes limits that it cannot read', async () => {
+  const file = newFile();
+  const limits = { models: { 'digits@2': { rate: 1 } } };
+  await expect(addToken(file, { ...web, limits })).rejects.toThrow(/no model name/);
+  expect(tokensIn(file)).toEqual([]);
+});
+
+it('keeps who may read the file when it changes', async () => {
+  const file = newFile();
+  await addToken(file, web);
+  chmodSync(file, 0o640);
+  await addToken(file, { ...web, name: 'other' });
+  expect(statSync(file).mode & 0o777).toBe(0o640);
+});
+
+it.runIf(process.getuid?.() === 0)('keeps the owner of the file when another user changes it', async () => {
+  const file = newFile();
+  await addToken(file, web);
+  chownSync(file, 1234, 4321);
+  await removeToken(file, 'web');
+  expect([statSync(file).uid, statSync(file).gid]).toEqual([1234, 4321]);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+});
+
+it('reads the file again when it could not be read for a moment, without another change of it', async () => {
+  const file = newFile();
+  const { token } = await addToken(file, web);
+  const kept = keepLog();
+  const store = storeOf(file, kept);
+  vi.mocked(readTokenFile).mockImplementationOnce(() => {
+    throw new InferError('TOKEN_FILE', 'it cannot be read (EMFILE)');
+  });
+  await removeToken(file, 'web');
+  await until(async () => kept.troubles.length === 1);
+  await until(async () => store.find(token) === undefined);
+  expect(kept.troubles).toHaveLength(1);
 });
 
 it('takes a new secret while the old one still works for a time, under the same name', async () => {

@@ -77,6 +77,10 @@ export const HTTP_ERRORS = {
     { TOKEN_MODEL: 'The token does not allow this model.' },
   ),
   ...errors(
+    { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 403, doc: 'serve.md#limits' },
+    { QUEUES_FULL: 'There are too many queues for callers to make another by naming it.' },
+  ),
+  ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 429, doc: 'serve.md#limits' },
     {
       RATE_LIMIT: 'The token has sent more requests than its rate allows.',
@@ -103,6 +107,7 @@ export const SERVE_ERRORS = {
       TOKENS_NEEDED: 'The address can be reached from other machines, and there is no token file.',
       TOKEN_NAME: 'The text cannot be the name of a token.',
       TOKEN_LIMIT: 'A limit of the token is not a number that it can be.',
+      TOKEN_MODEL_NAME: 'A model that the token may use is given by a text that cannot be its name.',
     },
   ),
   ...errors(

@@ -1,12 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   closeSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -14,12 +19,20 @@ import { InferError, messageOf } from '../../core/errors.js';
 import { takeLock } from '../../core/file-lock.js';
 import { tokenDigest } from './bearer.js';
 import type { Scope, TokenLimits } from './caller.js';
-import { checkTokenName, parseTokenFile, type TokenFile, type TokenRecord } from './token-record.js';
+import {
+  checkTokenModel,
+  checkTokenName,
+  parseTokenFile,
+  type TokenFile,
+  type TokenRecord,
+} from './token-record.js';
 
 const PREFIX = 'inf_';
 /** 192 bits, 32 characters of base64url. */
 const SECRET_BYTES = 24;
 const FILE_MODE = 0o600;
+/** Whom else an existing file lets read it stays. */
+const READERS = 0o044;
 const LOCK_MS = 5000;
 const EMPTY: TokenFile = { version: 1, tokens: [] };
 
@@ -59,7 +72,7 @@ export interface NewToken {
 
 /**
  * Adds a token; its text is in no file.
- * @throws InferError TOKEN_NAME (2), TOKEN_EXISTS (1), TOKEN_FILE (78).
+ * @throws InferError TOKEN_NAME, TOKEN_MODEL_NAME (2), TOKEN_EXISTS (1), TOKEN_FILE (78).
  */
 export async function addToken(
   file: string,
@@ -71,7 +84,7 @@ export async function addToken(
     name: checkTokenName(wanted.name),
     scopes: [...wanted.scopes],
     secrets: [secret],
-    ...(models === undefined ? {} : { models: [...models] }),
+    ...(models === undefined ? {} : { models: models.map(checkTokenModel) }),
     ...(limits === undefined ? {} : { limits }),
   };
   await change(file, ({ tokens }) => {
@@ -152,7 +165,10 @@ async function change(file: string, changed: (now: TokenFile) => TokenFile): Pro
   try {
     const tokens = tokensIn(target);
     const next = changed(tokens.length === 0 ? EMPTY : { version: 1, tokens });
-    replace(target, `${JSON.stringify(next, null, 2)}\n`);
+    const text = `${JSON.stringify(next, null, 2)}\n`;
+    // A file that gateways could not read would keep every later change from them.
+    parseTokenFile(text);
+    replace(target, text);
     return next;
   } finally {
     lock.release();
@@ -170,9 +186,11 @@ function realPath(file: string): string {
 
 function replace(file: string, text: string): void {
   const aside = join(dirname(file), `.${basename(file)}.${randomUUID()}`);
+  const before = statSync(file, { throwIfNoEntry: false });
   try {
     const handle = openSync(aside, 'wx', FILE_MODE);
     try {
+      if (before !== undefined) keepOwner(handle, file, before);
       writeSync(handle, text);
       fsyncSync(handle);
     } finally {
@@ -181,12 +199,31 @@ function replace(file: string, text: string): void {
     renameSync(aside, file);
   } catch (error) {
     rmSync(aside, { force: true });
+    if (error instanceof InferError) throw error;
     throw unusable(file, `cannot be written (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 
-function unusable(file: string, reason: string): InferError {
-  return new InferError('TOKEN_FILE', `the token file ${file} ${reason}`, {
-    hint: 'infer token create NAME --token-file FILE writes one',
-  });
+/**
+ * Owner and readers of a file stay when it is replaced: the user of a gateway could not read the change otherwise, and revoked
+ * tokens would still hold. @throws InferError TOKEN_FILE (78) for a file of someone else.
+ */
+function keepOwner(handle: number, file: string, { uid, gid, mode }: Stats): void {
+  const now = fstatSync(handle);
+  try {
+    if (now.uid !== uid || now.gid !== gid) fchownSync(handle, uid, gid);
+  } catch {
+    throw unusable(file, `belongs to user ${uid} and group ${gid}, who would not be able to read the change`, {
+      hint: 'run the command as that user, or as root: nothing was changed',
+    });
+  }
+  fchmodSync(handle, FILE_MODE | (mode & READERS));
+}
+
+function unusable(
+  file: string,
+  reason: string,
+  { hint } = { hint: 'infer token create NAME --token-file FILE writes one' },
+): InferError {
+  return new InferError('TOKEN_FILE', `the token file ${file} ${reason}`, { hint });
 }

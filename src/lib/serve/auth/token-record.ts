@@ -1,4 +1,5 @@
 import { InferError } from '../../core/errors.js';
+import { parseModel } from '../../core/names.js';
 import { printable } from '../../core/printable.js';
 import { type Limits, SCOPES, type Scope, type TokenLimits } from './caller.js';
 
@@ -37,6 +38,18 @@ export function checkTokenName(name: string): string {
   if (NAME.test(name)) return name;
   throw new InferError('TOKEN_NAME', `'${printable(name)}' cannot be the name of a token`, {
     hint: 'use 1 to 64 letters, digits, dots, dashes and underscores, such as web-frontend',
+  });
+}
+
+/** @throws InferError TOKEN_MODEL_NAME (2). */
+export function checkTokenModel(name: string): string {
+  if (MODEL.test(name)) return name;
+  const { model, version } = parseModel(name);
+  throw new InferError('TOKEN_MODEL_NAME', `'${printable(name.slice(0, 140))}' is not the name of a model`, {
+    hint:
+      version !== undefined && MODEL.test(model)
+        ? `a token is for all versions of a model: --model ${model}`
+        : 'infer models lists the models',
   });
 }
 

@@ -20,7 +20,9 @@ interface KnownSecret {
 /** The tokens of a file, read again when it changes. A file that cannot be used leaves the tokens as they are. */
 export class TokenStore {
   private secrets: ReadonlyMap<string, KnownSecret>;
+  /** The file that was read last, and the one that was reported because it could not be used. */
   private mark: string;
+  private refused: string | undefined;
   private readonly timer: NodeJS.Timeout;
 
   /** @throws InferError TOKEN_FILE (78). */
@@ -55,11 +57,15 @@ export class TokenStore {
   private look(): void {
     const mark = markOf(this.file);
     if (mark === this.mark) return;
-    this.mark = mark;
     try {
       this.secrets = secretsOf(readTokenFile(this.file).tokens);
+      this.mark = mark;
+      this.refused = undefined;
       this.log.info({ tokens: this.names.length }, 'the token file was read again');
     } catch (error) {
+      // It may be no fault of the file, such as too many open files, and pass without a change of it: read again, told once.
+      if (this.refused === mark) return;
+      this.refused = mark;
       const { message, hint } = error as InferError;
       this.log.error(
         { reason: message, hint },
