@@ -8,7 +8,7 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import { askOneToken } from '../../../src/lib/serve/auth/one-token.js';
 import { type App, createApp } from '../../../src/lib/serve/http/app.js';
 import { fitting, mediaType, readBody, readJson, streamBody } from '../../../src/lib/serve/http/body.js';
-import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
+import { isLoopback, type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { until } from '../../support/cli.js';
 import { thrown } from '../../support/thrown.js';
 
@@ -188,6 +188,14 @@ describe('an HTTP server', () => {
     pieces.destroy();
   });
 
+  it('does not wait for the end of a body that no one reads', async () => {
+    const app = newApp();
+    app.post('/', async () => 'done');
+    const { port } = await start(app);
+    const head = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n';
+    expect(await answerTo(port, head)).toMatch(/^HTTP\/1\.1 200 [^]*done/);
+  });
+
   it('ends the signal of a request that takes too long, and answers 503', async () => {
     const app = newApp({ answerMs: 50 });
     let reason: unknown;
@@ -199,6 +207,22 @@ describe('an HTTP server', () => {
     const { url } = await start(app);
     expect(await json(await fetch(url))).toMatchObject({ status: 503, body: { code: 'HTTP_LATE' } });
     expect(reason).toBeDefined();
+  });
+
+  it('closes a silent connection later than any answer may take', () => {
+    expect(newApp({ answerMs: 90_000 }).server.timeout).toBe(120_000);
+    expect(newApp({ answerMs: 330_000 }).server.timeout).toBe(360_000);
+  });
+
+  it('listens on localhost as one server, and takes only addresses of this machine for its own', async () => {
+    const app = newApp();
+    app.get('/', async () => 'ok');
+    const server = await listen(app, { host: 'localhost', port: 0 });
+    open.push(server);
+    expect(app.addresses().map(({ address }) => address)).toEqual(['127.0.0.1']);
+    expect((await fetch(`http://127.0.0.1:${server.port}`)).status).toBe(200);
+    expect(['127.0.0.1', '127.8.9.1', '::1', 'localhost'].map(isLoopback)).toEqual([true, true, true, true]);
+    expect(['127.0.0.1.example.com', '0.0.0.0', '10.0.0.1'].map(isLoopback)).toEqual([false, false, false]);
   });
 
   it('lets a request end that is under way when it closes', async () => {

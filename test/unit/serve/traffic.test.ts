@@ -16,17 +16,17 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close(0)));
 });
 
-async function watched() {
+async function watched(basePath = '') {
   const kept = keepLog();
   const traffic = new Traffic(kept.log);
   const app = createApp({
     maxBody: 1e6,
     answerMs: 30_000,
     connections: 10,
-    onUnreadable: (request, reply) => traffic.begins(request, reply),
+    basePath,
+    observer: traffic,
     onFailure: () => undefined,
   });
-  traffic.observe(app);
   askToken(app, { find: (token) => (token === 'secret' ? { name: 'web', allows: () => true } : undefined) });
   app.get('/healthz', { config: { access: 'open' } }, async () => 'ok');
   app.post('/v1/jobs/:id', async (request) => ({
@@ -144,4 +144,28 @@ it.each([
   [{ queueMs: 4, runMs: null, totalMs: 5 }, 'queue;dur=4, total;dur=5'],
 ])('tells how long a job took: %j', (timing, text) => {
   expect(serverTiming(timing)).toBe(text);
+});
+
+it('logs and counts what no route gets, too: an address that is malformed, too long, or outside the base path', async () => {
+  const { server, lines, traffic } = await watched('/infer');
+  const token = { authorization: 'Bearer secret' };
+  for (const [path, status] of [
+    ['/infer/v1/jobs/%', 400],
+    [`/infer/v1/jobs/${'i'.repeat(1700)}`, 400],
+    ['/v1/jobs/a', 404],
+  ] as const) {
+    const answer = await fetch(server.url + path, { headers: { ...token, 'x-request-id': 'mine' } });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('x-request-id')).toBe('mine');
+    expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+  }
+  await until(async () => lines().length === 3);
+  expect(lines().map(({ status }) => status)).toEqual([400, 400, 404]);
+  expect(traffic.figures().errors).toEqual(
+    new Map([
+      ['HTTP_REQUEST', 2],
+      ['HTTP_ROUTE', 1],
+    ]),
+  );
 });

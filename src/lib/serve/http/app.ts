@@ -50,6 +50,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; set before any handler of a route that is not `open`. */
     caller: Caller;
+    /** Whether its token still allows it; undefined where none was asked for. */
+    holds: (() => boolean) | undefined;
     /** Code of the error that it was answered with. */
     errorCode: string | undefined;
   }
@@ -68,16 +70,17 @@ export interface AppOptions {
   tls?: ServerTls | undefined;
   /** Path before that of every route, such as `/infer` [none]. */
   basePath?: string | undefined;
-  /** Told of a request that is refused before any hook: its address cannot be read. */
-  onUnreadable?: ((request: FastifyRequest, reply: FastifyReply) => void) | undefined;
+  /** Told of every request before anything else, also of those that no route or hook gets. */
+  observer?: { begin(request: FastifyRequest, reply: FastifyReply): void } | undefined;
   /** Told of what was not expected; the caller gets a 500 without details. */
   onFailure: (error: unknown, request: { id: string; route: string }) => void;
 }
 
 /** Longest time for the headers of a request to come. */
 const HEADERS_MS = 10_000;
-/** Longer than any wait for an answer. */
+/** A connection on which nothing moves for so long is closed, or for longer than any answer may take. */
 const SILENT_MS = 120_000;
+const BESIDE_ANSWER_MS = 30_000;
 const KEEP_ALIVE_MS = 72_000;
 const HEADER_BYTES = 16_384;
 /** How often Node looks for requests whose headers are late. */
@@ -99,7 +102,7 @@ export function createApp(options: AppOptions): App {
   const app = Fastify({
     logger: false,
     bodyLimit: options.maxBody,
-    connectionTimeout: options.silentMs ?? SILENT_MS,
+    connectionTimeout: options.silentMs ?? Math.max(SILENT_MS, options.answerMs + BESIDE_ANSWER_MS),
     keepAliveTimeout: KEEP_ALIVE_MS,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
@@ -110,10 +113,12 @@ export function createApp(options: AppOptions): App {
     ...(basePath === ''
       ? {}
       : { rewriteUrl: ({ url = '/' }: IncomingMessage) => below(url, basePath) ?? url }),
-    clientErrorHandler: refuseMalformed,
+    clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
+      refuseMalformed(error, socket, basePath),
+    // Addresses that are not well encoded, or too long: no hook runs for them.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-      options.onUnreadable?.(request, reply);
-      answerError(options, error, request, reply);
+      begin(options, request, reply);
+      void answerError(options, error, request, reply);
     },
   } as object) as unknown as App;
   app.server.maxConnections = options.connections;
@@ -124,12 +129,15 @@ export function createApp(options: AppOptions): App {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.decorateRequest('caller');
+  app.decorateRequest('holds');
   app.decorateRequest('errorCode');
   const known = new KnownRoutes();
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
+  // An answer may be complete before a body that no one reads, and the body may never end.
+  app.addHook('onResponse', async (request) => lingerOver(request));
   app.addHook('onRequest', async (request, reply) => {
+    begin(options, request, reply);
     limitAnswer(request, reply, options.answerMs);
-    reply.headers(headersOf(request.id));
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
@@ -139,6 +147,12 @@ export function createApp(options: AppOptions): App {
   );
   app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   return app;
+}
+
+/** What every request has, and every answer. */
+function begin({ observer }: AppOptions, request: FastifyRequest, reply: FastifyReply): void {
+  observer?.begin(request, reply);
+  reply.headers(headersOf(request.id));
 }
 
 /** What every answer has, an error and a stream as well. */
@@ -188,8 +202,6 @@ function answerError(
     options.onFailure(error.cause ?? error, { id: request.id, route });
   }
   const form = request.routeOptions?.config?.errorForm ?? problemForm;
-  // An address that cannot be read is refused before any hook.
-  if (!reply.hasHeader('x-request-id')) reply.headers(headersOf(request.id));
   const { contentType, status = httpStatus, body } = form(error, pathOf(request), options.basePath);
   if (error instanceof Refusal) reply.headers(error.headers);
   lingerOver(request);
@@ -232,7 +244,7 @@ function noSuchAddress(basePath: string): InferError {
 }
 
 /** Answers on the bare connection: what came is no request. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, basePath: string): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   // In the middle of an answer to a request before, another one would only garble it.
   if ((socket as { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent)
@@ -246,7 +258,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
   const code = status.startsWith('408') ? 'HTTP_SLOW' : 'HTTP_REQUEST';
   const text = status.startsWith('431') ? 'the headers are too large' : 'what was sent is no HTTP request';
-  const problem = problemOf(new InferError(code, text), '/');
+  const problem = problemOf(new InferError(code, text), '/', basePath);
   const body = JSON.stringify({ ...problem, status: Number.parseInt(status, 10) });
   const headers = {
     ...headersOf(randomUUID()),

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { parseDocument } from '../../input/json-document.js';
+import { Refusal } from './refusal.js';
 
 export interface BodyLimits {
   /** Bytes at most, after decompression. */
@@ -42,8 +43,9 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
     return Readable.from(counted(raw.iterator({ destroyOnReturn: false }), maxBytes), { objectMode: false });
   }
   if (encoding !== 'gzip' && encoding !== 'deflate') {
-    throw new InferError('INPUT_FORMAT', 'a body of this Content-Encoding is not read', {
+    throw new Refusal('INPUT_FORMAT', 'a body of this Content-Encoding is not read', {
       hint: 'send it as it is, or with Content-Encoding: gzip or deflate',
+      headers: { 'accept-encoding': 'gzip, deflate' },
     });
   }
   return Readable.from(counted(inflated(raw, encoding), maxBytes), { objectMode: false });

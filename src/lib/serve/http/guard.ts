@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { InferError } from '../../core/errors.js';
 import { printable } from '../../core/printable.js';
 import type { App } from './app.js';
+import { vary } from './vary.js';
 
 export interface GuardOptions {
   /** Names of this server, without ports; `*.example.com` stands for all below. */
@@ -25,6 +26,8 @@ const EXPOSED = [
   'x-request-id',
   'www-authenticate',
   'inference-header-content-length',
+  'infer-failed-rows',
+  'allow',
 ].join(', ');
 const METHODS = 'GET, HEAD, POST, PUT, DELETE';
 const HEADER_NAMES = /^[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+)*$/;
@@ -40,7 +43,7 @@ export function guard(app: App, options: GuardOptions): void {
     checkHost(request, options);
     const { origin } = request.headers;
     const allowed = origin !== undefined && isAllowed(origin, options.origins);
-    if (options.origins.length > 0) reply.header('vary', 'origin');
+    if (options.origins.length > 0) vary(reply, 'origin');
     if (allowed) {
       reply.header('access-control-allow-origin', origin);
       reply.header('access-control-expose-headers', EXPOSED);

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { settledWithin } from '../../core/bounded.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import type { App } from './app.js';
@@ -17,7 +17,8 @@ export interface Listening {
 const GRACE_MS = 500;
 
 /**
- * Begins to listen; port 0 takes any free one.
+ * Begins to listen; port 0 takes any free one. `localhost` is 127.0.0.1: for that name Fastify would make a second server for
+ * ::1, without the limits and the errors of the first, and a resolver could say that it is another address.
  * @throws InferError PORT_IN_USE (69), PORT_PERMISSION (77), PORT (2), naming the flag that fixes it.
  */
 export async function listen(
@@ -25,7 +26,7 @@ export async function listen(
   { host, port, secure = false }: { host: string; port: number; secure?: boolean },
 ): Promise<Listening> {
   try {
-    await app.listen({ host, port });
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
   } catch (error) {
     await app.close().catch(() => undefined);
     throw explainListen(error, host, port);
@@ -59,7 +60,8 @@ function urlHost(host: string): string {
 
 /** Whether only this machine can reach an address. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  // A name such as 127.0.0.1.example.com leads wherever a resolver says.
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function explainListen(error: unknown, host: string, port: number): InferError {

@@ -6,7 +6,6 @@ import type { HttpFigures } from '../../metrics/family.js';
 import { HTTP_BOUNDS } from '../../metrics/http-families.js';
 import type { Counted } from '../../metrics/work-sums.js';
 import type { Logger } from '../../telemetry/logger.js';
-import type { App } from './app.js';
 
 /** What a client that left before its answer was complete is logged with, as nginx does. */
 const CLIENT_LEFT = 499;
@@ -38,13 +37,8 @@ export class Traffic {
 
   constructor(private readonly log: Logger) {}
 
-  /** Observes every request of a server; add it before other hooks, which may refuse one. */
-  observe(app: App): void {
-    app.addHook('onRequest', async (request, reply) => this.begins(request, reply));
-  }
-
   /** A request begins; also one that no hook sees, since its address cannot be read. */
-  begins(request: FastifyRequest, reply: FastifyReply): void {
+  begin(request: FastifyRequest, reply: FastifyReply): void {
     const began = performance.now();
     const { raw } = reply;
     const over = new Promise<void>((resolve) => {

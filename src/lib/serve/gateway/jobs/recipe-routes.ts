@@ -13,9 +13,9 @@ import { bodyOf, shownResult } from './large-result.js';
 import { lookAt, timingOf } from './visible.js';
 
 /** An unknown id has a status, too: Celery says PENDING of it. */
-const recipeForm: ErrorForm = (error, path) => {
+const recipeForm: ErrorForm = (error, path, basePath) => {
   if (error.facts.httpStatus !== 404)
-    return { contentType: 'application/problem+json', body: problemOf(error, path) };
+    return { contentType: 'application/problem+json', body: problemOf(error, path, basePath) };
   const { message, code } = error;
   return { contentType: 'application/json', body: { status: 'UNKNOWN', error: message, code } };
 };
