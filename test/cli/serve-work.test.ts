@@ -63,13 +63,10 @@ describe('infer serve', () => {
     expect(await server.exited).toBe(0);
   });
 
-  it('leaves at the second signal, whoever waits', async () => {
+  it('leaves at the second signal, and tells whoever waits where the job is', async () => {
     await infer.ask(['control', 'pause', 'held']);
     const server = await startServer(infer);
-    const waiting = post(server, { queue: 'held' }, { prefer: 'wait=60' }).then(
-      ({ status }) => status,
-      () => 'hung up',
-    );
+    const waiting = post(server, { queue: 'held' }, { prefer: 'wait=60' });
     await underWay(server, 1);
     server.signal('SIGINT');
     await server.said(/stopping: finishing 1 request/);
@@ -77,8 +74,11 @@ describe('infer serve', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     server.signal('SIGINT');
     expect(await server.exited).toBe(143);
-    expect(await waiting).toBe('hung up');
+    const answer = await waiting;
+    const { id } = (await answer.json()) as { id: string };
+    expect([answer.status, answer.headers.get('location')]).toEqual([202, `/v1/jobs/${id}`]);
     await infer.ask(['control', 'resume', 'held']);
+    await infer.ask(['result', id, '--wait']);
   });
 
   it('holds the limits of a token at all gateways together', async () => {

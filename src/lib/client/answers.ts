@@ -70,11 +70,19 @@ export class Answers {
     }
   }
 
-  /** What an id names, as it stands. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
-  async look(id: string): Promise<Found> {
+  /**
+   * What an id names, as it stands.
+   * @param see told who submitted it, before its result is read; what it throws is thrown
+   * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   */
+  async look(id: string, see: (owner: string | undefined) => void = () => undefined): Promise<Found> {
     const { locations } = this.parts;
-    const look = async (kind: 'job' | 'group'): Promise<Found> =>
-      kind === 'job' ? { kind, ...(await this.job(id)) } : { kind, group: await this.group(id) };
+    const look = async (kind: 'job' | 'group'): Promise<Found> => {
+      if (kind === 'job') return { kind, ...(await this.job(id, see)) };
+      const group = await this.group(id);
+      see(group.owner);
+      return { kind, group };
+    };
     const remembered = locations.knows(id);
     try {
       return await look((await locations.named(id)).kind);
@@ -86,8 +94,12 @@ export class Answers {
   }
 
   /** A job's record, and what is stored of its result if it has ended. */
-  private async job(id: string): Promise<{ record: JobRecord; stored: Buffer | undefined }> {
+  private async job(
+    id: string,
+    see: (owner: string | undefined) => void = () => undefined,
+  ): Promise<{ record: JobRecord; stored: Buffer | undefined }> {
     const record = this.parts.signatures.heed(await this.record(id));
+    see(record.owner);
     const stored = isEnded(record.state)
       ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
       : undefined;

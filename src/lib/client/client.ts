@@ -199,8 +199,15 @@ export class InferClient {
 
   /** The same with the result in the form that `render` gives it. */
   async runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
-    const deadline = deadlineOf(job.options.timeoutMs);
-    return this.limited(withLastLook(job.options), (call) => this.submitAndWait({ ...job, deadline }, call));
+    const { options } = job;
+    // The whole call, where the submit has time of its own.
+    const whole = withLastLook(options);
+    if (options.submitMs === undefined) {
+      const deadline = deadlineOf(options.timeoutMs);
+      return this.limited(whole, (call) => this.submitAndWait({ ...job, deadline }, call));
+    }
+    const timeoutMs = whole.timeoutMs === undefined ? undefined : whole.timeoutMs + options.submitMs;
+    return this.limited({ ...whole, timeoutMs }, (call) => this.submitAndWait(job, call));
   }
 
   private submitAndWait<T>(job: Awaited<T>, call: Call): Promise<T> {
@@ -266,9 +273,13 @@ export class InferClient {
     );
   }
 
-  /** What an id names, as it stands, with what is stored of its result. @throws InferError JOB_UNKNOWN (66). */
-  look(id: string, limits: WaitOptions = {}): Promise<Found> {
-    return this.limited(limits, () => this.answers.look(id));
+  /**
+   * What an id names, as it stands, with what is stored of its result.
+   * @param limits.see told who submitted it before its result is read; may throw
+   * @throws InferError JOB_UNKNOWN (66).
+   */
+  look(id: string, limits: WaitOptions & { see?: (owner: string | undefined) => void } = {}): Promise<Found> {
+    return this.limited(limits, () => this.answers.look(id, limits.see));
   }
 
   group(id: string, limits: WaitOptions = {}): Promise<GroupRecord> {

@@ -8,6 +8,8 @@ import type { SubmitOptions, SubmittedGroup } from './types.js';
 export interface SendOptions {
   submit: SubmitOptions;
   signal: AbortSignal;
+  /** Called with the id of the group when it exists, before its first row. */
+  onOpened?: ((group: string) => void) | undefined;
   /** Called with the number of additional rows in the queue. */
   onRows(rows: number): void;
   /** Called when rows sent before a failure without a message of its own were cancelled. */
@@ -37,6 +39,7 @@ export async function sendInput(
     await input.close();
     return client.duplicateGroup(options.submit.id ?? '');
   }
+  options.onOpened?.(writer.group);
   try {
     for await (const chunk of input.chunks) {
       options.signal.throwIfAborted();

@@ -7,15 +7,15 @@ import type { Call } from './limited.js';
 import type { Render } from './render.js';
 import { nextId, queueFor } from './spec.js';
 import type { SubmitOptions, SubmittedJob } from './types.js';
-import { tickOf, type WaitOptions, waitFor } from './waiting.js';
+import { deadlineOf, tickOf, type WaitOptions, waitFor } from './waiting.js';
 
 /** A job that its submitter waits for. */
 export interface Awaited<T> {
   payload: Payload;
   signature: ModelSignature;
   options: SubmitOptions & WaitOptions;
-  /** When to give up, ms since the epoch. */
-  deadline: number | undefined;
+  /** When to give up, ms since the epoch [as `timeoutMs` says, from when it was submitted]. */
+  deadline?: number | undefined;
   render: Render<T>;
   onSubmitted?: ((job: SubmittedJob) => void) | undefined;
 }
@@ -32,19 +32,25 @@ interface Parts {
 /** Submits one job and waits for its end, which its worker tells: the quickest way to an answer. */
 export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call): Promise<T> {
   const { waiter, answers } = parts;
-  const { payload, options, deadline, render } = job;
+  const { payload, options, render } = job;
   const queue = queueFor(payload.rows, options);
   const id = options.id ?? nextId('j');
   // Listening starts before the job exists, so that its notice cannot come too early.
   const heard = waiter.next(queue, id);
   try {
     const submitted = await parts.add(job, call, { id, reply: waiter.listFor(queue) });
+    if (call.signal.aborted && options.cancelOnAbort === true) {
+      // The caller has left, or was told that it took too long; whether it was queued it cannot know.
+      leave(parts, queue, id);
+      call.signal.throwIfAborted();
+    }
     job.onSubmitted?.(submitted);
   } catch (error) {
     waiter.forget(id);
     throw error;
   }
   call.waitsFor(id);
+  const deadline = job.deadline ?? deadlineOf(options.timeoutMs);
   try {
     // At its own deadline the job's state is looked at: it may have expired with no worker about.
     const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };

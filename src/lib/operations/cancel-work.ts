@@ -4,7 +4,7 @@ import { missingId } from '../queue/broker/unknown-id.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
-import { findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
+import { type FoundPlace, findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 
 /** What to cancel, and how many of its jobs that may change: a damaged job, which counts as failed, is removed. */
@@ -13,14 +13,17 @@ export type CancelPlan = { open: number } & (
   | { kind: 'group'; group: GroupRecord }
 );
 
-/** Cancelling a job or a whole group, by its id. */
-export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
+/**
+ * Cancelling a job or a whole group, by its id.
+ * @param place where it was found [it is looked up]
+ */
+export function cancelWork(id: string, place?: FoundPlace): Operation<CancelPlan, CancelledWork> {
   return {
     action: 'cancel',
     target: id,
     log: 'jobs',
     needsConsent: () => false,
-    plan: (context) => planOf(id, context),
+    plan: (context) => planOf(id, place, context),
     preview: async (plan) => plan,
     act: async (plan, context, report) => {
       const producer = new Producer(context.client, context.prefix, serverClock(context.client));
@@ -36,8 +39,12 @@ export function cancelWork(id: string): Operation<CancelPlan, CancelledWork> {
   };
 }
 
-async function planOf(id: string, { client, prefix }: OperationContext): Promise<CancelPlan> {
-  const found = await findNamedJobs(client, prefix, [id]);
+async function planOf(
+  id: string,
+  place: FoundPlace | undefined,
+  { client, prefix }: OperationContext,
+): Promise<CancelPlan> {
+  const found = await findNamedJobs(client, prefix, [id], place);
   const [group] = groupsOf(found);
   if (group !== undefined) {
     return { kind: 'group', group, open: openJobs(group) };

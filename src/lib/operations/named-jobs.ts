@@ -10,6 +10,12 @@ export interface JobPlace {
   queue: string;
 }
 
+/** Where an id was found, and as what. */
+export interface FoundPlace {
+  queue: string;
+  kind: 'job' | 'group';
+}
+
 type Named = { kind: 'job'; job: JobPlace } | { kind: 'group'; group: GroupRecord };
 
 /** The jobs identified by ids: single jobs, and groups with all of their chunks. */
@@ -23,17 +29,20 @@ export interface NamedJobs {
 const PAGE = 200;
 
 /**
- * Looks up ids; reads one record per group, however many chunks it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+ * Looks up ids; reads one record per group, however many chunks it has.
+ * @param known where the only id is: what a caller was allowed to change is changed, and nothing else of this id
+ * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
  */
 export async function findNamedJobs(
   client: RedisClient,
   prefix: string,
   ids: readonly string[],
+  known?: FoundPlace,
 ): Promise<NamedJobs> {
-  const queues = await listQueues(client, prefix);
+  const queues = known === undefined ? await listQueues(client, prefix) : [];
   const found: Named[] = [];
   for (const id of new Set(ids)) {
-    const place = await locate(client, prefix, id, queues);
+    const place = known ?? (await locate(client, prefix, id, queues));
     if (place === undefined) throw await missingId(client, prefix, id);
     if (place.kind === 'job') {
       found.push({ kind: 'job', job: { id, queue: place.queue } });

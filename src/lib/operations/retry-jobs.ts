@@ -7,12 +7,12 @@ import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { sumOf } from './audit-text.js';
-import { byQueue, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
+import { byQueue, type FoundPlace, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
-/** The selected failed jobs: all that match a filter, or those of an id. */
-export type RetryWish = { filter: JobFilter; detail: string } | { id: string };
+/** The selected failed jobs: all that match a filter, or those of an id, with where it was found [it is looked up]. */
+export type RetryWish = { filter: JobFilter; detail: string } | { id: string; place?: FoundPlace };
 
 export interface RetryPlan {
   meant: { named: NamedJobs } | { filter: JobFilter };
@@ -50,7 +50,8 @@ export function retryJobs(
     plan: async ({ client, prefix }) => {
       // Includes jobs that failed in this millisecond.
       const until = (await serverNow(client)) + 1;
-      if ('id' in wish) return { meant: { named: await findNamedJobs(client, prefix, [wish.id]) }, until };
+      if ('id' in wish)
+        return { meant: { named: await findNamedJobs(client, prefix, [wish.id], wish.place) }, until };
       return { meant: { filter: wish.filter }, until };
     },
     preview: async (plan, context) => {

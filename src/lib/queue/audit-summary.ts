@@ -29,9 +29,15 @@ export interface CancelledWork {
   jobs: number;
 }
 
-/** Whether all of it has ended as cancelled; a group then counts as failed. */
-export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state'>): boolean {
-  return state === 'cancelled' || (kind === 'group' && state === 'failed');
+/**
+ * Whether all of it has ended as cancelled; a group then counts as failed.
+ * @param work.cancelled whether a group was cancelled at all, and did not fail by itself [it was]
+ */
+export function isCancelled(
+  work: Pick<CancelledWork, 'kind' | 'state'> & { cancelled?: boolean | undefined },
+): boolean {
+  const { kind, state, cancelled = true } = work;
+  return state === 'cancelled' || (kind === 'group' && state === 'failed' && cancelled);
 }
 
 /** Jobs of a group that have not ended. */

@@ -71,6 +71,8 @@ interface GatewayParts {
 /** Besides the longest wait, what an answer may take. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
+/** The end of the grace, in which callers who still wait are told where their jobs are. */
+const LAST_ANSWERS_MS = 1000;
 /** For what is left when the grace is over: connections without a request. */
 const HANG_UP_MS = 500;
 
@@ -85,6 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const tls = options.tls && readServerTls(options.tls.cert, options.tls.key);
   const { prefix } = loaded.values;
   const drain = new AbortController();
+  const leaving = new AbortController();
   const traffic = new Traffic(log);
   const tokens = options.tokenFile === undefined ? undefined : new TokenStore(options.tokenFile, log);
   let client: InferClient | undefined;
@@ -113,13 +116,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       basePath,
       control,
       draining: drain.signal,
+      leaving: leaving.signal,
       admissions: openAdmissions(client.redis, prefix),
       requiredModels,
     };
     const { origins, serverNames } = options;
     const app = createGatewayApp(gateway, { traffic, tokens, exporter, origins, serverNames, tls });
     const listening = await listen(app, { host, port, secure: tls !== undefined });
-    return running(gateway, listening, { traffic, tokens, drain, closeParts });
+    return running(gateway, listening, { traffic, tokens, drain, leaving, closeParts });
   } catch (error) {
     await closeParts();
     throw error;
@@ -140,10 +144,11 @@ function running(
     traffic: Traffic;
     tokens: TokenStore | undefined;
     drain: AbortController;
+    leaving: AbortController;
     closeParts: () => Promise<void>;
   },
 ): RunningGateway {
-  const { traffic, tokens, drain, closeParts } = parts;
+  const { traffic, tokens, drain, leaving, closeParts } = parts;
   let leave: () => void = () => undefined;
   const left = new Promise<void>((resolve) => {
     leave = resolve;
@@ -152,7 +157,9 @@ function running(
   const close = async (graceMs: number) => {
     drain.abort();
     // It still listens: who polls for a result gets it, and new work is refused with a time to come again.
-    await Promise.race([traffic.settled(graceMs), left]);
+    await Promise.race([traffic.settled(Math.max(0, graceMs - LAST_ANSWERS_MS)), left]);
+    leaving.abort();
+    await traffic.settled(LAST_ANSWERS_MS);
     await listening.close(HANG_UP_MS);
     await closeParts();
   };
@@ -191,11 +198,10 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
     connections: MOST_CONNECTIONS,
     basePath,
     tls,
-    onUnreadable: (request, reply) => traffic.begins(request, reply),
+    observer: traffic,
     onFailure: (error, { id, route }) =>
       log.error({ requestId: id, route, err: messageOf(error) }, 'a request failed'),
   });
-  traffic.observe(app);
   app.addHook('onRequest', async (_request, reply) => {
     if (draining.aborted) reply.header('connection', 'close');
   });

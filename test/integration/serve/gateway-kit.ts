@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import { loadSettings } from '../../../src/lib/config/load.js';
 import { InferError } from '../../../src/lib/core/errors.js';
-import { ANYONE, type Caller, type Scope } from '../../../src/lib/serve/auth/caller.js';
+import { ANYONE, type Caller, type Scope, type TokenLimits } from '../../../src/lib/serve/auth/caller.js';
 import { openAdmissions } from '../../../src/lib/serve/gateway/admissions.js';
 import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gateway.js';
 import { addJobRoutes } from '../../../src/lib/serve/gateway/job-routes.js';
@@ -26,9 +26,13 @@ export type Body = NonNullable<RequestInit['body']>;
 const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
   alice: ['submit', 'read'],
   bob: ['submit', 'read'],
+  single: ['submit', 'read'],
   auditor: ['read', 'read:all', 'submit'],
   operator: ['submit', 'read', 'read:all', 'control'],
 };
+
+/** `single` may have one unfinished job. */
+const LIMITS: Readonly<Record<string, TokenLimits>> = { single: { jobs: 1 } };
 
 /** What a server answered. */
 export interface Answer {
@@ -45,6 +49,8 @@ export class GatewayKit {
     readonly gateway: Gateway,
     private readonly listening: Listening,
     private readonly drain: AbortController,
+    /** Tells callers who wait where their jobs are, as at the end of the grace. */
+    readonly leave: () => void,
   ) {}
 
   static async open(
@@ -59,6 +65,7 @@ export class GatewayKit {
     const config = { prefix, modelsDir: options.modelsDir, resultTtl: 3600, values: 'json' as const };
     const client = await InferClient.open({ ...config, redis: redis.settings() }, 'worker');
     const drain = new AbortController();
+    const leaving = new AbortController();
     const limits = { maxBody: 1024 ** 2, maxWaitMs: 20_000, maxWaiting: undefined, ...options.limits };
     const control = options.control ?? false;
     const shared = { client, loaded, prefix, limits, log: silentLogger(), version: '0.0.0', basePath: '' };
@@ -67,6 +74,7 @@ export class GatewayKit {
       ...shared,
       control,
       draining: drain.signal,
+      leaving: leaving.signal,
       requiredModels: [],
       admissions,
     };
@@ -89,7 +97,8 @@ export class GatewayKit {
     addOipRoutes(app, gateway);
     addOpenaiRoutes(app, gateway);
     addOpenapiRoutes(app, gateway, { routes, tokens: true });
-    const kit = new GatewayKit(gateway, await listen(app, { host: '127.0.0.1', port: 0 }), drain);
+    const listening = await listen(app, { host: '127.0.0.1', port: 0 });
+    const kit = new GatewayKit(gateway, listening, drain, () => leaving.abort());
     kit.failures = failures;
     return kit;
   }
@@ -164,7 +173,9 @@ export class GatewayKit {
 function callerOf(authorization: string | undefined): Caller {
   if (authorization === undefined) return ANYONE;
   const name = authorization.replace('Bearer ', '');
-  return { name, allows: (scope) => SCOPES[name]?.includes(scope) ?? false };
+  const limits = LIMITS[name];
+  const allows: Caller['allows'] = (scope) => SCOPES[name]?.includes(scope) ?? false;
+  return { name, allows, ...(limits === undefined ? {} : { limits }) };
 }
 
 /** A gateway for all tests of a file. At its end no error may have come that was not expected. */

@@ -168,6 +168,7 @@ export async function readGroup(
     ...(startAt > now ? { startAt } : {}),
     ...(submitterGoneMs === undefined ? {} : { submitterGoneMs }),
     ...(finishedOn === undefined ? {} : { finishedAt: Number(finishedOn) }),
+    ...(fields[GROUP.cancel] === undefined ? {} : { cancelled: true as const }),
     ...(fields[GROUP.moved] === undefined ? {} : { moved: movedChunks(fields) }),
     ...(fields.owner === undefined ? {} : { owner: fields.owner }),
     ...(fields.digest === undefined ? {} : { digest: fields.digest }),

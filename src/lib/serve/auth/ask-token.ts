@@ -20,9 +20,28 @@ export function askToken(app: App, tokens: KnownTokens | undefined): void {
     }
     const access: RouteAccess = request.routeOptions?.config?.access ?? 'known';
     const { authorization } = request.headers;
-    if (access === 'open' || (access === 'optional' && authorization === undefined)) request.caller = UNKNOWN;
-    else request.caller = known(tokens, authorization, access === 'optional' ? 'known' : access);
+    if (access === 'open' || (access === 'optional' && authorization === undefined)) {
+      request.caller = UNKNOWN;
+      return;
+    }
+    const asked = access === 'optional' ? 'known' : access;
+    request.caller = known(tokens, authorization, asked);
+    request.holds = () => holds(tokens, authorization, asked);
   });
+}
+
+/** Whether a token is still one, and allows the same: for answers that go on for long. */
+function holds(
+  tokens: KnownTokens,
+  header: string | undefined,
+  access: Exclude<RouteAccess, 'open' | 'optional'>,
+): boolean {
+  try {
+    known(tokens, header, access);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function known(

@@ -1,6 +1,7 @@
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { newId, type Priority } from '../../core/job.js';
+import { parseModel } from '../../core/names.js';
 import { formatDuration } from '../../core/units.js';
 import { type CountedWork, type Quota, type QuotaState, TICKET_MS } from '../../queue/quota.js';
 import { worded } from '../../redis/worded.js';
@@ -47,15 +48,16 @@ const REDIS_MS = 5000;
 
 /**
  * Lets work in, or refuses it before any of it is queued: call it once for each request that submits, before the submit.
- * The cheapest check comes first, and where nothing is limited Redis is not asked.
- * @throws InferError DRAINING (503), TOKEN_MODEL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT (429), QUEUE_FULL,
+ * The cheapest check comes first, and where nothing is limited Redis is asked once for each queue.
+ * @throws InferError DRAINING (503), TOKEN_MODEL, QUEUES_FULL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT (429), QUEUE_FULL,
  *   WAIT_TOO_LONG (503), with `Retry-After` in the answer; REDIS_… (503).
  */
 export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
   refuseAtOnce(gateway, caller, wanted.model);
   const quotas = quotasOf(caller, wanted.model);
   const isLimited = gateway.limits.maxWaiting !== undefined || wanted.expiresMs !== undefined;
-  if (!isLimited && quotas.length === 0) return NOTHING;
+  const isKnown = gateway.admissions.queues.knows(wanted.queue);
+  if (!isLimited && quotas.length === 0 && isKnown) return NOTHING;
   return answerWithin(REDIS_MS, admitWithin(gateway, quotas, wanted), () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${REDIS_MS} ms`);
   });
@@ -75,6 +77,8 @@ async function admitWithin(
   quotas: readonly NamedQuota[],
   wanted: WantedWork,
 ): Promise<Admission> {
+  const { client, admissions } = gateway;
+  await worded(client.redis, admissions.queues.refuseNew(wanted.queue));
   const placed = await takePlace(gateway, wanted);
   try {
     await refuseLate(gateway, wanted);
@@ -107,6 +111,15 @@ export function draining(): Refusal {
     hint: 'send the request again: another server takes it, or this one when it is back',
     headers: { 'retry-after': String(DRAINING_S) },
   });
+}
+
+/**
+ * Refuses what a token may not use before anything of the model is told, or any of its input read.
+ * @param named as the request names it, with a version or not; undefined: it names none
+ * @throws InferError TOKEN_MODEL (403).
+ */
+export function refuseNamed(caller: Caller, named: string | undefined): void {
+  if (named !== undefined) refuseModel(caller, parseModel(named).model);
 }
 
 function refuseModel({ models, name }: Caller, model: string): void {

@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types.js';
+import { answerWithin } from '../../core/bounded.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { formatDuration } from '../../core/units.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
-import { type Admission, admit } from './admit.js';
+import { type Admission, admit, draining } from './admit.js';
 import type { Gateway } from './gateway.js';
 import { requireWorker } from './jobs/served.js';
 
@@ -48,9 +49,9 @@ export async function letWaiterIn(
 
 /**
  * Runs a job for a caller that waits for it and was let in. It is cancelled when the caller leaves or has waited as long as
- * the server allows.
+ * the server allows, or when the server ends.
  * @returns the job, completed
- * @throws InferError WAIT_TIMEOUT (504), EXPIRED (504); the job's own failure; REDIS_… (503).
+ * @throws InferError WAIT_TIMEOUT (504), EXPIRED (504), DRAINING (503); the job's own failure; REDIS_… (503).
  */
 export async function runForCaller(
   gateway: Gateway,
@@ -61,14 +62,20 @@ export async function runForCaller(
   const { client, limits } = gateway;
   const { queue = QUEUE, priority, expiresMs } = options;
   let id: string | undefined;
+  // Also what is only being submitted when the server ends is cancelled.
+  const end = new AbortController();
   try {
     const submit = { queue, priority, expiresMs, owner: caller.name, resultTtl: RESULT_TTL_S };
-    const wait = { timeoutMs: limits.maxWaitMs, signal, cancelOnAbort: true };
-    const job = await client.runTensors(payload, signature, { ...submit, ...wait }, (submitted) => {
+    const ended = AbortSignal.any([signal, end.signal]);
+    const wait = { timeoutMs: limits.maxWaitMs, signal: ended, cancelOnAbort: true };
+    const running = client.runTensors(payload, signature, { ...submit, ...wait }, (submitted) => {
       id = submitted.id;
       onSubmitted(submitted);
     });
-    return completed(job);
+    const job = await answerWithin(Number.POSITIVE_INFINITY, running, () => undefined, gateway.leaving);
+    if (job !== undefined) return completed(job);
+    end.abort(draining());
+    throw draining();
   } catch (error) {
     if (!(error instanceof InferError) || error.code !== 'WAIT_TIMEOUT') throw error;
     if (id !== undefined) cancel(gateway, id);

@@ -13,6 +13,7 @@ import type { App } from '../http/app.js';
 import { readBody } from '../http/body.js';
 import { sendParts } from '../http/send-parts.js';
 import { tellTiming } from '../http/server-timing.js';
+import { vary } from '../http/vary.js';
 import { acceptedEncoding, compress } from './compress.js';
 import { encodeAnswer } from './encode.js';
 import { oipErrorForm } from './error-form.js';
@@ -91,7 +92,7 @@ async function answer(
   reply.header('content-type', contentType);
   if (headerLength !== undefined) reply.header(HEADER, headerLength);
   tellTiming(reply, timing);
-  reply.header('vary', 'accept-encoding');
+  vary(reply, 'accept-encoding');
   const encoding = acceptedEncoding(request.headers['accept-encoding']);
   const compressed = await compress(parts, length, encoding);
   if (compressed !== undefined) return reply.header('content-encoding', encoding).send(compressed);

@@ -10,6 +10,7 @@ import { toNumbers } from '../../model/elements.js';
 import { shortFloat } from '../../model/rows.js';
 import type { ModelSignature } from '../../model/signature.js';
 import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
+import { refuseNamed } from '../gateway/admit.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
 import { type Asking, letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
@@ -41,7 +42,7 @@ const INPUT = z
 
 const REQUEST = z
   .looseObject({
-    model: z.string().min(1).describe('model whose task is embedding, or model@version'),
+    model: z.string().min(1).max(140).describe('model whose task is embedding, or model@version'),
     input: INPUT,
     encoding_format: z
       .enum(['float', 'base64'], { error: 'it is float or base64' })
@@ -132,6 +133,7 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const body = await readJson(request, REQUEST, { maxBytes: gateway.limits.maxBody });
+      refuseNamed(request.caller, body.model);
       const { input, dimensions, encoding_format: format } = body;
       const read = (known: ModelSignature) => {
         const rows = embeddingRows(input, known);

@@ -74,6 +74,7 @@ export const WRONG_OPTIONS: readonly ErrorCode[] = [
 export const NOT_LET_IN: readonly ErrorCode[] = [
   'DRAINING',
   'TOKEN_MODEL',
+  'QUEUES_FULL',
   'RATE_LIMIT',
   'JOBS_LIMIT',
   'WAITING_LIMIT',

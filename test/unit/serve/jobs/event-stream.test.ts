@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { EventStream, EventStreams } from '../../../../src/lib/serve/gateway/jobs/event-stream.js';
 
 const textOf = async (stream: EventStream): Promise<string> => {
@@ -16,7 +16,7 @@ describe('a stream of events', () => {
     stream.finish();
     stream.tell('late', {});
     expect(await textOf(stream)).toBe(
-      'retry: 3000\n\nevent: state\ndata: {"state":"waiting"}\n\nevent: end\ndata: {"text":"a\\nb"}\n\n',
+      'retry: 3000\n\nevent: state\ndata: {"state":"waiting"}\n\nevent: end\nid: end\ndata: {"text":"a\\nb"}\n\n',
     );
   });
 
@@ -67,4 +67,27 @@ describe('the streams of a server', () => {
     expect([closed, streams.size]).toEqual([3, 0]);
     expect(await textOf(streams.add(() => closed++))).toContain('shuts down');
   });
+});
+
+it('streams end with the next beat when their token no longer allows them', async () => {
+  vi.useFakeTimers();
+  try {
+    const streams = new EventStreams(new AbortController().signal);
+    let allowed = true;
+    const revoked = streams.add(
+      () => undefined,
+      () => allowed,
+    );
+    const free = streams.add(() => undefined);
+    const read = textOf(revoked);
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(streams.size).toBe(2);
+    allowed = false;
+    await vi.advanceTimersByTimeAsync(15_000);
+    expect(await read).toContain(': the token no longer allows this');
+    expect(free.destroyed).toBe(false);
+    free.destroy();
+  } finally {
+    vi.useRealTimers();
+  }
 });

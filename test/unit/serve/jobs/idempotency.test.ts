@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { checkJobId, idTime } from '../../../../src/lib/core/job.js';
-import { digestOf, idempotencyKey, idOfKey } from '../../../../src/lib/serve/gateway/jobs/idempotency.js';
+import { ENVELOPE, ID_PARAMS, SUBMIT_QUERY } from '../../../../src/lib/serve/gateway/jobs/fields.js';
+import {
+  digestOf,
+  idempotencyKey,
+  idOfKey,
+  isKeyId,
+} from '../../../../src/lib/serve/gateway/jobs/idempotency.js';
 
 describe('Idempotency-Key', () => {
   it('is quoted or bare', () => {
@@ -25,6 +31,30 @@ describe('Idempotency-Key', () => {
     ];
     expect(new Set([id, ...others]).size).toBe(5);
   });
+
+  it('has ids that no caller can take', () => {
+    expect(isKeyId(idOfKey('alice', 'k'))).toBe(true);
+    for (const own of ['key-1', 'order-0', 'key-0123456789abcdef0123456789abcdef0']) expect(isKeyId(own)).toBe(false);
+  });
+});
+
+it('names in a request are no longer than names can be', () => {
+  const long = 'x'.repeat(129);
+  for (const field of ['id', 'queue']) {
+    expect(ENVELOPE.safeParse({ input: 1, [field]: long }).success).toBe(false);
+    expect(SUBMIT_QUERY.safeParse({ [field]: long }).success).toBe(false);
+  }
+  expect(ENVELOPE.safeParse({ input: 1, model: 'x'.repeat(141) }).success).toBe(false);
+  expect(ID_PARAMS.safeParse({ id: 'x'.repeat(513) }).success).toBe(false);
+  const longest = { id: 'x'.repeat(128), queue: 'q'.repeat(64), model: `${'m'.repeat(128)}@123456789` };
+  expect(ENVELOPE.safeParse({ input: 1, ...longest }).success).toBe(true);
+});
+
+it.each([null, true, '', [9], '9'])('a number of a document is a number, and not %j', (value) => {
+  for (const field of ['priority', 'retries'])
+    expect(ENVELOPE.safeParse({ input: 1, [field]: value }).success).toBe(false);
+  expect(ENVELOPE.parse({ input: 1, priority: 9, retries: 3 })).toMatchObject({ priority: 9, retries: 3 });
+  expect(SUBMIT_QUERY.parse({ priority: '9', retries: '3' })).toEqual({ priority: 9, retries: 3 });
 });
 
 describe('the digest of a request', () => {

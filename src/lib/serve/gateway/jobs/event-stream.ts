@@ -6,6 +6,8 @@ const RETRY_MS = 3000;
 const BEAT_MS = 15_000;
 /** Beats after which a client is given up that has not read what it was sent. */
 const SLOW_BEATS = 4;
+/** Id of the last event: browsers connect again after an end, and say with it that there is nothing more to hear. */
+export const END_ID = 'end';
 
 /**
  * One client's stream of server-sent events. Of each kind of event only the newest is kept for a client that reads slowly, so it
@@ -26,7 +28,8 @@ export class EventStream extends Readable {
   tell(event: string, data: unknown): void {
     if (this.over) return;
     this.waiting.delete(event);
-    this.waiting.set(event, `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    const id = event === 'end' ? `id: ${END_ID}\n` : '';
+    this.waiting.set(event, `event: ${event}\n${id}data: ${JSON.stringify(data)}\n\n`);
     this.flush();
   }
 
@@ -63,12 +66,12 @@ export class EventStream extends Readable {
 
 /** The open streams of a server: one timer for all of them, and an end to all when it shuts down. */
 export class EventStreams {
-  private readonly open = new Set<EventStream>();
+  private readonly open = new Map<EventStream, (() => boolean) | undefined>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly draining: AbortSignal) {
     draining.addEventListener('abort', () => {
-      for (const stream of this.open) stream.finish('the server shuts down');
+      for (const stream of this.open.keys()) stream.finish('the server shuts down');
     });
   }
 
@@ -76,12 +79,18 @@ export class EventStreams {
     return this.open.size;
   }
 
-  /** @param onClosed called once, however it ends */
-  add(onClosed: () => void): EventStream {
+  /**
+   * @param onClosed called once, however it ends
+   * @param holds whether its caller may still read it, asked with each beat; undefined: it may
+   */
+  add(onClosed: () => void, holds?: (() => boolean) | undefined): EventStream {
     const stream = new EventStream();
-    this.open.add(stream);
+    this.open.set(stream, holds);
     this.timer ??= setInterval(() => {
-      for (const one of this.open) one.beat();
+      for (const [one, may] of this.open) {
+        if (may?.() === false) one.finish('the token no longer allows this');
+        else one.beat();
+      }
     }, BEAT_MS).unref();
     stream.once('close', () => {
       this.open.delete(stream);

@@ -4,7 +4,7 @@ import type { Sight } from '../../../client/watcher.js';
 import type { Caller } from '../../auth/caller.js';
 import type { App } from '../../http/app.js';
 import type { Gateway } from '../gateway.js';
-import { type EventStream, EventStreams } from './event-stream.js';
+import { END_ID, type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
 import { EVENTS_DOC } from './job-docs.js';
 import { foundJson, placedJson, placeOf } from './job-json.js';
@@ -26,15 +26,23 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { caller } = request;
+      // It has heard of the end already, and stops asking.
+      if (request.headers['last-event-id'] === END_ID) return reply.code(204).send();
       const found = await lookAt(gateway, caller, request.params.id, request.signal);
       let stop = (): void => undefined;
-      const stream = streams.add(() => stop());
-      if (isEnded(stateOf(found))) {
-        end(gateway, stream, found);
-      } else {
-        stream.tell('state', await placedJson(gateway, found, { result: false }));
-        stop = follow(gateway, caller, found, stream);
-        if (stream.destroyed) stop();
+      const stream = streams.add(() => stop(), request.holds);
+      try {
+        if (isEnded(stateOf(found))) {
+          end(gateway, stream, found);
+        } else {
+          stream.tell('state', await placedJson(gateway, found, { result: false }));
+          stop = follow(gateway, caller, found, stream);
+          if (stream.destroyed) stop();
+        }
+      } catch (error) {
+        // It would stay open, and beat, without a reader.
+        stream.destroy();
+        throw error;
       }
       // Behind a stream nothing else comes on its connection, which would keep a server open that shuts down.
       reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');

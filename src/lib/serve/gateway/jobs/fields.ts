@@ -28,25 +28,32 @@ const moment = z.union([z.string(), z.number().nonnegative()]).transform((given,
   }
 });
 
-/** A whole number, which a query writes as text. */
-const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+/** Whole numbers, which a query writes as text; in a document, what is no number is a mistake, and not 0 as `null` would be. */
+const inQuery = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const inDocument = (min: number, max: number) => z.number().int().min(min).max(max);
 
-const PRIORITY = whole(0, MAX_PRIORITY).describe('0 to 9; 9 is the most urgent [0]');
-const MODEL = z.string().min(1).describe('model, or model@version [the only one there is]');
-const QUEUE = z.string().min(1).describe('queue [realtime for one row, batch for many]');
+const numbersOf = <Whole extends z.ZodType>(whole: (min: number, max: number) => Whole) => ({
+  priority: whole(0, MAX_PRIORITY).optional().describe('0 to 9; 9 is the most urgent [0]'),
+  retries: whole(0, 100).optional().describe('attempts after the first, for failures that may go away [2]'),
+});
+const NUMBERS = numbersOf(inQuery);
+
+/** A name, `@` and a version. */
+const MODEL = z.string().min(1).max(140).describe('model, or model@version [the only one there is]');
+const QUEUE = z.string().min(1).max(64).describe('queue [realtime for one row, batch for many]');
 
 /** What a submit may say besides its input; the names and units of the flags of `infer submit`. */
 export const SUBMIT_FIELDS = {
   model: MODEL.optional(),
   queue: QUEUE.optional(),
-  priority: PRIORITY.optional(),
+  priority: NUMBERS.priority,
   delay: duration.optional().describe('time before it may start, such as 10m or milliseconds'),
   at: moment
     .optional()
     .describe('when it may start, ISO 8601 or milliseconds since the epoch; not with delay'),
   expires: duration.optional().describe('it expires if it has not started so long after it may start'),
   resultTtl: duration.optional().describe('how long its result is kept, such as 1h; 0 keeps none'),
-  retries: whole(0, 100).optional().describe('tries after the first, for failures that may go away [2]'),
+  retries: NUMBERS.retries,
   retryDelay: duration.optional().describe('time before the first retry; doubles each time [5s]'),
   timeLimit: duration.optional().describe('run time after which it is killed and fails'),
   softTimeLimit: duration
@@ -54,7 +61,11 @@ export const SUBMIT_FIELDS = {
     .describe('run time after which it stops between two runs, its rows so far kept'),
 };
 
-const ID = z.string().min(1).describe('your own id: sent again with the same input, it is the same job');
+const ID = z
+  .string()
+  .min(1)
+  .max(128)
+  .describe('your own id: sent again with the same input, it is the same job');
 
 /** The query of a submit whose body is rows: `POST /v1/jobs?model=digits`. */
 export const SUBMIT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, id: ID.optional() });
@@ -66,6 +77,7 @@ export const PUT_QUERY = z.strictObject(SUBMIT_FIELDS);
 export const ENVELOPE = z
   .strictObject({
     ...SUBMIT_FIELDS,
+    ...numbersOf(inDocument),
     id: ID.optional(),
     input: z
       .unknown()
@@ -78,10 +90,10 @@ export const ENVELOPE = z
 export const PREDICT_QUERY = z.strictObject({
   model: MODEL.optional(),
   queue: QUEUE.optional(),
-  priority: PRIORITY.optional(),
+  priority: NUMBERS.priority,
 });
 
-export const ID_PARAMS = z.strictObject({ id: z.string().describe('id of a job or a group') });
+export const ID_PARAMS = z.strictObject({ id: z.string().max(512).describe('id of a job or a group') });
 
 /** `?wait=10s`, for reads. */
 export const WAIT_QUERY = z.strictObject({

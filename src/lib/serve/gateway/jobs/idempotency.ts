@@ -29,6 +29,13 @@ export function idOfKey(owner: string | undefined, key: string): string {
   return `key-${digest.slice(0, 32)}`;
 }
 
+const KEY_ID = /^key-[0-9a-f]{32}$/;
+
+/** Whether an id is one that `idOfKey` makes. */
+export function isKeyId(id: string): boolean {
+  return KEY_ID.test(id);
+}
+
 /**
  * Digest of a request: the same input with the same options, whatever order and spaces their JSON has. 128 bits, kept with the
  * job, since the input itself is not kept after its end.

@@ -232,12 +232,13 @@ export const EVENTS_DOC: RouteDoc = {
           examples: {
             end: {
               summary: 'the last event',
-              value: 'event: end\ndata: {"id":"order-1234","state":"completed"}\n\n',
+              value: 'event: end\nid: end\ndata: {"id":"order-1234","state":"completed"}\n\n',
             },
           },
         },
       },
     },
+    204: { description: 'to Last-Event-ID: end, which says that all has been heard' },
   },
   errors: READ_ERRORS,
 };
@@ -276,11 +277,11 @@ export const RETRY_DOC: RouteDoc = {
   answers: {
     202: {
       description: 'it was queued again',
-      headers: ['location', 'retry-after'],
+      headers: ['location', 'retry-after', 'ratelimit', 'ratelimit-policy'],
       example: QUEUED,
     },
   },
-  errors: [...STEER_ERRORS, 'NOT_FAILED', 'INPUT_GONE', 'RETRY_WHAT'],
+  errors: [...STEER_ERRORS, ...NOT_LET_IN, 'NOT_FAILED', 'INPUT_GONE', 'RETRY_WHAT'],
 };
 
 export const DELETE_DOC: RouteDoc = {

@@ -157,7 +157,9 @@ function recordJson(record: JobRecord) {
 }
 
 function groupJson(gateway: Gateway, group: GroupRecord) {
-  const { moved: _moved, startAt, submitterGoneMs: _gone, ...shown } = group;
+  const { moved: _moved, startAt, submitterGoneMs: _gone, cancelled: _cancelled, ...others } = group;
+  // What tells a request from others is no one else's to see.
+  const { digest: _digest, content: _content, ...shown } = others;
   return {
     ...shown,
     kind: 'group' as const,

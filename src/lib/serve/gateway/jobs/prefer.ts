@@ -9,16 +9,17 @@ export interface Preference {
 }
 
 /**
- * The `Prefer` header: `wait=10` and `wait` (as long as the server allows), `respond-async`. Other preferences, and what
- * cannot be read, are ignored, as the RFC wants it.
+ * The `Prefer` header: `wait=10` and `wait` (as long as the server allows), `wait=0` (not at all), `respond-async`. Other
+ * preferences, parameters of preferences, and what cannot be read, are ignored, as the RFC wants it.
  */
 export function preferenceOf(header: string | readonly string[] | undefined, mostMs: number): Preference {
-  const words = [header ?? []].flat().join(',').toLowerCase().split(/[,;]/);
-  const prefers = words.map((word) => /^\s*([a-z-]+)\s*(?:=\s*"?(\d+)"?\s*)?$/.exec(word) ?? []);
+  const words = [header ?? []].flat().join(',').toLowerCase().split(',');
+  const names = words.map((word) => word.split(';', 1)[0] ?? '');
+  const prefers = names.map((word) => /^\s*([a-z-]+)\s*(?:=\s*"?(\d+)"?\s*)?$/.exec(word) ?? []);
   const wait = prefers.find(([, name]) => name === 'wait');
   if (wait !== undefined) {
     const seconds = wait[2] === undefined ? mostMs / 1000 : Math.min(Number(wait[2]), mostMs / 1000);
-    return { waitMs: seconds * 1000, applied: `wait=${seconds}` };
+    return { waitMs: seconds > 0 ? seconds * 1000 : undefined, applied: `wait=${seconds}` };
   }
   const isAsync = prefers.some(([, name]) => name === 'respond-async');
   return { waitMs: undefined, applied: isAsync ? 'respond-async' : undefined };

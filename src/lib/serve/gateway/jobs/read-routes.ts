@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
@@ -12,6 +13,7 @@ import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App } from '../../http/app.js';
 import { sendParts } from '../../http/send-parts.js';
 import { tellTiming } from '../../http/server-timing.js';
+import { vary } from '../../http/vary.js';
 import { encodeAnswer } from '../../oip/encode.js';
 import { wireTensors } from '../../oip/output-tensors.js';
 import type { Gateway } from '../gateway.js';
@@ -26,6 +28,7 @@ import { patiently } from './patience.js';
 import { lookAt, timingOf } from './visible.js';
 
 const ASK_AGAIN_S = '1';
+const PAUSE_MS = 200;
 const JSON_FORM = 'application/json';
 const NDJSON = 'application/x-ndjson';
 const NPY = 'application/x-npy';
@@ -79,11 +82,15 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       const forms = found.kind === 'job' ? JOB_FORMS : GROUP_FORMS;
       // Before the wait: a caller who takes none of them need not wait for that.
       acceptedForm(request.headers.accept, forms);
-      for (const until = performance.now() + wait; !isEnded(stateOf(found)); ) {
+      const longest = Math.min(wait, gateway.limits.maxWaitMs);
+      for (const until = performance.now() + longest; !isEnded(stateOf(found)); ) {
         const left = until - performance.now();
         if (left <= 0 || gateway.draining.aborted) break;
+        const before = stateOf(found);
         await untilChanged(gateway, request, found, left);
         found = await lookAt(gateway, request.caller, id, request.signal);
+        // The two looks may differ, where Redis does not let this user see all: no turns without a pause.
+        if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
       }
       const wantsPart = partial !== 'false';
       const hasPart = wantsPart && found.kind === 'group' && found.group.rowsDone > 0;
@@ -155,7 +162,7 @@ async function sendJob(
     throw cause.reworded(cause.message, '?partial=true answers the rows that have a result');
   }
   const form = acceptedForm(request.headers.accept, JOB_FORMS);
-  reply.header('vary', 'accept').type(form);
+  vary(reply, 'accept').type(form);
   if (form === NPY || form === TENSORS) {
     // Neither has a place for rows without an output.
     if (!whole) throw causeOf(record);
@@ -204,7 +211,7 @@ async function sendGroup(
   const rows = await beginGroup(gateway.client, group, request.signal);
   const failed = group.rows - group.rowsDone;
   if (failed > 0 && isEnded(group.state)) reply.header('infer-failed-rows', String(failed));
-  reply.header('vary', 'accept').type(form);
+  vary(reply, 'accept').type(form);
   const text = form === NDJSON ? ndjsonOf(rows) : jsonListOf(rows);
   return reply.send(Readable.from(text, { objectMode: false, encoding: 'utf8' }));
 }

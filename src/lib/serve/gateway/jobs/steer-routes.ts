@@ -10,6 +10,7 @@ import { isCancelled } from '../../../queue/audit-summary.js';
 import { isInputKept } from '../../../queue/read/job-detail.js';
 import { type App, pathOf } from '../../http/app.js';
 import { problemOf } from '../../http/problem.js';
+import { type Admission, admit } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { performFor } from './actor.js';
 import { ID_PARAMS } from './fields.js';
@@ -32,7 +33,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
       const { id } = request.params;
       const before = await lookToSteer(gateway, request.caller, id, request.signal);
       if (isEnded(stateOf(before))) return answerEnded(gateway, request, reply, before);
-      await performFor(gateway, request, cancelWork(id));
+      await performFor(gateway, request, cancelWork(id, foundAt(before)));
       const after = await lookAt(gateway, request.caller, id, request.signal);
       if (isEnded(stateOf(after))) return answerEnded(gateway, request, reply, after);
       reply.code(202).header('retry-after', ASK_AGAIN_S);
@@ -49,8 +50,16 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
       const { id } = request.params;
       const found = await lookToSteer(gateway, request.caller, id, request.signal);
       await requireFailed(gateway, found);
-      const { jobs } = await performFor(gateway, request, retryJobs({ id }, undefined));
-      if (jobs === 0) throw notFailed(found);
+      const place = foundAt(found);
+      const admission = await letBack(gateway, request, reply, found);
+      try {
+        const { jobs } = await performFor(gateway, request, retryJobs({ id, place }, undefined));
+        if (jobs === 0) throw notFailed(found);
+        admission.submitted({ id, ...place });
+      } catch (error) {
+        admission.over();
+        throw error;
+      }
       const after = await lookAt(gateway, request.caller, id, request.signal);
       reply.code(202).header('location', urlsOf(gateway, id).self).header('retry-after', ASK_AGAIN_S);
       return reply.send(foundJson(gateway, after, { result: false }));
@@ -70,7 +79,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
         reply.code(202).header('retry-after', ASK_AGAIN_S);
         return reply.send(foundJson(gateway, after, { result: false }));
       }
-      await performFor(gateway, request, forgetWork(id, gateway.client.results));
+      await performFor(gateway, request, forgetWork(id, gateway.client.results, foundAt(found)));
       gateway.client.locations.forget(id);
       return reply.code(204).send();
     },
@@ -79,6 +88,24 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
 
 function stateOf(found: Found): string {
   return found.kind === 'job' ? found.record.state : found.group.state;
+}
+
+/** Where it was found: an id may be in another queue, too, where it is someone else's. */
+function foundAt(found: Found): { queue: string; kind: 'job' | 'group' } {
+  return { queue: found.kind === 'job' ? found.record.queue : found.group.queue, kind: found.kind };
+}
+
+/** Work that runs again is let in like new work, for the token that asks. @throws what `admit` throws. */
+async function letBack(
+  gateway: Gateway,
+  { caller }: FastifyRequest,
+  reply: FastifyReply,
+  found: Found,
+): Promise<Admission> {
+  const { queue, model = '', rows, priority } = found.kind === 'job' ? found.record : found.group;
+  const admission = await admit(gateway, caller, { queue, model, rows, priority });
+  reply.headers(admission.headers);
+  return admission;
 }
 
 /** 200 for what ended as cancelled; 409 for what had ended otherwise, with the job all the same. */
@@ -90,7 +117,8 @@ function answerEnded(
 ): FastifyReply {
   const job = foundJson(gateway, found, { result: false });
   const state = stateOf(found);
-  if (isCancelled({ kind: found.kind, state })) return reply.send(job);
+  const cancelled = found.kind === 'job' || found.group.cancelled === true;
+  if (isCancelled({ kind: found.kind, state, cancelled })) return reply.send(job);
   const error = new InferError('JOB_ENDED', `it had ended before it could be cancelled: ${state}`);
   return reply
     .code(error.facts.httpStatus)
@@ -102,7 +130,7 @@ function answerEnded(
 async function isStopped(gateway: Gateway, request: FastifyRequest, found: Found): Promise<boolean> {
   const { id } = found.kind === 'job' ? found.record : found.group;
   const { client } = gateway;
-  await performFor(gateway, request, cancelWork(id));
+  await performFor(gateway, request, cancelWork(id, foundAt(found)));
   const limits = { timeoutMs: STOP_MS, signal: request.signal };
   try {
     await (found.kind === 'job' ? client.wait(id, limits) : client.waitGroup(id, limits));

@@ -1,12 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
+import { checkJobId } from '../../../core/job.js';
 import { parseDocument } from '../../../input/json-document.js';
 import type { App } from '../../http/app.js';
 import { mediaType, readBody, readJson } from '../../http/body.js';
 import type { Gateway } from '../gateway.js';
 import { ENVELOPE, ID_PARAMS, PREDICT_QUERY, PUT_QUERY, SUBMIT_QUERY, type SubmitFields } from './fields.js';
-import { idempotencyKey, idOfKey } from './idempotency.js';
+import { idempotencyKey, idOfKey, isKeyId } from './idempotency.js';
 import { PREDICT_DOC, PUT_DOC, SUBMIT_DOC } from './job-docs.js';
 import { JOB, urlsOf } from './job-json.js';
 import { bodyOf } from './large-result.js';
@@ -88,6 +89,7 @@ async function submit(
   query: SubmitFields,
 ): Promise<Outcome> {
   const { waitMs } = applyPreference(request, reply, gateway.limits.maxWaitMs);
+  checkOwnId(query.id);
   const key = idempotencyKey(request.headers['idempotency-key']);
   const byKey = key === undefined ? undefined : idOfKey(request.caller.name, key);
   const begun = { gateway, request, reply, waitMs };
@@ -111,8 +113,21 @@ async function submit(
   });
 }
 
+/**
+ * Before it is looked up, in every queue.
+ * @throws InferError JOB_ID (400).
+ */
+function checkOwnId(id: string | undefined): void {
+  if (id === undefined) return;
+  checkJobId(id);
+  // Whoever knows or guesses a key could take its id, and so keep its owner from using it.
+  if (!isKeyId(id)) return;
+  throw new InferError('JOB_ID', `ids such as ${id} are those of Idempotency-Key`, { hint: 'take another id' });
+}
+
 function withId(begun: Omit<Submitting, 'id'>, byKey: string | undefined): Submitting {
   const { id } = begun.fields;
+  checkOwnId(id);
   if (id !== undefined && byKey !== undefined) {
     throw new InferError('PARAMETER', 'there is both an id and an Idempotency-Key', {
       hint: 'send one of them: each makes the request safe to repeat',

@@ -4,6 +4,7 @@ import { takenByAnother, takenByOther } from '../../../client/id-taken.js';
 import { sendInput } from '../../../client/send-input.js';
 import { queueFor } from '../../../client/spec.js';
 import type { Found, SubmitOptions, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
+import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
 import { type Input, readInput } from '../../../input/read.js';
 import type { ModelSignature } from '../../../model/signature.js';
@@ -11,7 +12,7 @@ import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
 import { streamBody } from '../../http/body.js';
 import { tellTiming } from '../../http/server-timing.js';
-import { type Admission, admit } from '../admit.js';
+import { type Admission, admit, draining, refuseNamed } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { cancelLeft } from './actor.js';
 import { type SubmitFields, submitOptions } from './fields.js';
@@ -21,7 +22,7 @@ import { endedJson, placedJson, submittedGroupJson, submittedJson } from './job-
 import { shownResult } from './large-result.js';
 import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
-import { lookAt, ownerOf, patienceMs, timingOf } from './visible.js';
+import { lookAt, patienceMs, timingOf } from './visible.js';
 
 /** Milliseconds that writing a job to Redis may take; inputs may be large. */
 const SUBMIT_MS = 15_000;
@@ -51,6 +52,7 @@ export interface Outcome {
  */
 export async function submitValue(submitting: Submitting, input: unknown): Promise<Outcome> {
   const { gateway, request, fields } = submitting;
+  refuseNamed(request.caller, fields.model);
   const { id: _id, ...asked } = fields;
   const digest = submitting.id === undefined ? undefined : digestOf({ ...asked, input });
   const there = await alreadyThere(submitting, digest);
@@ -67,6 +69,7 @@ export async function submitValue(submitting: Submitting, input: unknown): Promi
  */
 export async function submitStream(submitting: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
   const { gateway, request, fields } = submitting;
+  refuseNamed(request.caller, fields.model);
   const { id: _id, ...asked } = fields;
   const { id } = submitting;
   const digest = id === undefined ? undefined : digestOf({ ...asked, format });
@@ -91,6 +94,7 @@ async function submitOne(
   const { gateway, request, id, waitMs } = submitting;
   const { client } = gateway;
   const options = optionsOf(submitting, digest);
+  if (waitMs !== undefined) await requireWorker(gateway, queueFor(payload.rows, options), signature);
   const admission = await letIn(submitting, options, signature, payload.rows);
   try {
     if (waitMs === undefined) {
@@ -102,15 +106,18 @@ async function submitOne(
       if (job.duplicate) return found(submitting, await lookAt(gateway, request.caller, job.id));
       return { job: submittedJson(gateway, job, isDelayed(options)), created: true, ended: false };
     }
-    await requireWorker(gateway, queueFor(payload.rows, options), signature);
   } catch (error) {
     admission.over();
     throw error;
   }
   let submitted: SubmittedJob | undefined;
-  const limits = { timeoutMs: waitMs, signal: request.signal, cancelOnAbort: id === undefined };
+  // What is only being submitted when the server ends is cancelled, unless the caller can send it again under its id.
+  const end = new AbortController();
+  const signal = AbortSignal.any([request.signal, end.signal]);
+  const submitMs = patienceMs(gateway, SUBMIT_MS);
+  const limits = { timeoutMs: waitMs, submitMs, signal, cancelOnAbort: id === undefined };
   try {
-    const result = await client.runJob({
+    const running = client.runJob({
       payload,
       signature,
       options: { ...options, ...limits },
@@ -120,6 +127,12 @@ async function submitOne(
         admission.submitted(job);
       },
     });
+    const result = await untilLeaving(gateway, running);
+    if (result === undefined) {
+      if (submitted !== undefined) return await standing(submitting, submitted);
+      end.abort(draining());
+      throw draining();
+    }
     admission.over();
     tellTiming(submitting.reply, result.timing);
     const job = endedJson(gateway, result, submitted);
@@ -127,10 +140,19 @@ async function submitOne(
   } catch (error) {
     if (submitted === undefined) admission.over();
     if (submitted === undefined || !isLate(error)) throw error;
-    // It goes on without the caller, who is told where; a Redis that is away is told instead.
-    const stands = await lookAt(gateway, request.caller, submitted.id);
-    return { ...(await found(submitting, stands)), created: submitted.duplicate !== true };
+    return standing(submitting, submitted);
   }
+}
+
+/** A job that goes on without its caller, who is told where; a Redis that is away is told instead. */
+async function standing(submitting: Submitting, { id, duplicate }: SubmittedJob): Promise<Outcome> {
+  const stands = await lookAt(submitting.gateway, submitting.request.caller, id);
+  return { ...(await found(submitting, stands)), created: duplicate !== true };
+}
+
+/** Undefined: the server ends before the work that a caller waits for. */
+function untilLeaving<T>({ leaving }: Gateway, work: Promise<T>): Promise<T | undefined> {
+  return answerWithin(Number.POSITIVE_INFINITY, work, () => undefined, leaving);
 }
 
 async function submitMany(
@@ -151,14 +173,16 @@ async function submitMany(
     const admission = await letIn(submitting, options, signature, input.rows ?? 1);
     const content = rows && (() => rows.digest);
     const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
-    const sending = { submit: options, signal, content, ...ignored };
+    // It counts while its rows arrive, which may take as long as it likes.
+    const onOpened = (opened: string) => admission.submitted({ id: opened, queue, kind: 'group' });
+    const sending = { submit: options, signal, content, onOpened, ...ignored };
     try {
       group = await sendInput(client, signature, input, sending);
     } catch (error) {
       admission.over();
       throw error;
     }
-    admission.submitted({ id: group.group, queue: group.queue, kind: 'group' });
+    if (group.duplicate === true) admission.submitted({ id: group.group, queue, kind: 'group' });
   } catch (error) {
     await input.close();
     throw error;
@@ -169,7 +193,7 @@ async function submitMany(
     return { job: submittedGroupJson(gateway, group, isDelayed(options)), created, ended: false };
   }
   try {
-    await client.waitGroup(group.group, { timeoutMs: waitMs, signal });
+    await untilLeaving(gateway, client.waitGroup(group.group, { timeoutMs: waitMs, signal }));
   } catch (error) {
     if (signal.aborted && submitting.id === undefined) cancelLeft(gateway, request.caller, group.group);
     if (!isLate(error)) throw error;
@@ -186,13 +210,16 @@ async function alreadyThere(
   const { gateway, request, id, waitMs } = submitting;
   if (id === undefined) return undefined;
   const { client } = gateway;
-  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal };
+  // Before its result is read, which is none of this caller's.
+  const see = (owner: string | undefined): void => {
+    if (owner !== request.caller.name) throw takenByOther(id);
+  };
+  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal, see };
   let there: Found | undefined = await client.look(id, limits).catch((error: unknown) => {
     if (error instanceof InferError && error.facts.httpStatus === 404) return undefined;
     throw error;
   });
   if (there === undefined) return undefined;
-  if (ownerOf(there) !== request.caller.name) throw takenByOther(id);
   if (there.kind === 'group' && rows !== undefined) {
     // One that is not complete is sent on, and its rows are counted at its end.
     if (!there.group.closed) return undefined;
@@ -208,7 +235,7 @@ async function alreadyThere(
     const waiting = { timeoutMs: waitMs, signal: request.signal };
     const wait: Promise<unknown> =
       there.kind === 'job' ? client.waitAs(id, waiting, shownResult) : client.waitGroup(id, waiting);
-    await wait.catch((error: unknown) => {
+    await untilLeaving(gateway, wait).catch((error: unknown) => {
       if (!isLate(error)) throw error;
     });
     there = await lookAt(gateway, request.caller, id);
@@ -233,8 +260,10 @@ async function letIn(
   signature: ModelSignature,
   rows: number,
 ): Promise<Admission> {
-  const { priority, expiresMs } = options;
+  const { priority } = options;
   const queue = queueFor(rows, options);
+  // The time to a deadline begins when a job may start, and what waits then is not known.
+  const expiresMs = isDelayed(options) ? undefined : options.expiresMs;
   const wanted = { queue, model: signature.name, rows, priority, expiresMs };
   const admission = await admit(gateway, request.caller, wanted);
   reply.headers(admission.headers);

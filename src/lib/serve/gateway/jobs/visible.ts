@@ -24,7 +24,7 @@ export function onlyOwner(caller: Caller): string | undefined {
 }
 
 /** Who submitted something. */
-export function ownerOf(found: Found): string | undefined {
+function ownerOf(found: Found): string | undefined {
   return found.kind === 'job' ? found.record.owner : found.group.owner;
 }
 
@@ -45,9 +45,10 @@ export async function lookAt(
   id: string,
   signal?: AbortSignal,
 ): Promise<Found> {
-  const found = await gateway.client.look(id, { timeoutMs: patienceMs(gateway), signal });
-  if (!sees(caller, ownerOf(found))) throw unknownId(id);
-  return found;
+  const see = (owner: string | undefined): void => {
+    if (!sees(caller, owner)) throw unknownId(id);
+  };
+  return gateway.client.look(id, { timeoutMs: patienceMs(gateway), signal, see });
 }
 
 /**

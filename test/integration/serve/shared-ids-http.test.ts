@@ -1,0 +1,174 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { quotaKey } from '../../../src/lib/queue/keys.js';
+import { until, useInfer } from '../../support/cli.js';
+import { useRedis } from '../../support/redis.js';
+import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
+
+const redis = useRedis();
+const infer = useInfer(redis);
+const models = useModels();
+const gateway = useGateway(redis, { models });
+
+const NDJSON = { 'content-type': 'application/x-ndjson' };
+const json = { model: 'doubler', input: [1, 2, 3, 4] };
+const rows = (...firsts: number[]) => firsts.map((i) => `[${i},0,0,0]\n`).join('');
+/** Runs for minutes unless it is stopped. */
+const LONG = { model: 'slow', input: { x: [0, 0], turns: [1_000_000] } };
+const FAILS = { model: 'poison', input: [7], retries: 0 };
+const stateOf = async (id: string, as?: string) =>
+  (await gateway.ask('GET', `/v1/jobs/${id}`, as === undefined ? {} : { as })).body.state;
+
+beforeAll(async () => {
+  await infer.worker(['--models', models.dir, '-Q', 'realtime,batch']);
+});
+
+describe('ids that callers choose', () => {
+  it('a group cannot have the job of another token as its chunk, nor change it', async () => {
+    const address = '/v1/jobs/order?model=doubler&queue=nobody';
+    const bobs = await gateway.ask('PUT', '/v1/jobs/order-0', { json: { ...json, queue: 'nobody' }, as: 'bob' });
+    expect(bobs.status).toBe(201);
+    const alices = await gateway.ask('PUT', address, { body: rows(1, 2), headers: NDJSON, as: 'alice' });
+    expect([alices.status, alices.body.code]).toEqual([409, 'ID_TAKEN']);
+    for (const [method, path] of [
+      ['POST', '/v1/jobs/order/cancel'],
+      ['POST', '/v1/jobs/order/retry'],
+      ['DELETE', '/v1/jobs/order'],
+    ] as const)
+      await gateway.ask(method, path, { as: 'alice' });
+    expect(await stateOf('order-0', 'bob')).toBe('waiting');
+    expect((await gateway.ask('DELETE', '/v1/jobs/order-0', { as: 'bob' })).status).toBe(204);
+    const again = await gateway.ask('PUT', address, { body: rows(1, 2), headers: NDJSON, as: 'alice' });
+    expect(again.status).toBe(201);
+  });
+
+  it('are checked before they are looked up, and the ids of Idempotency-Keys are no one’s to take', async () => {
+    const long = await gateway.ask('POST', '/v1/jobs', { json: { ...json, id: 'x'.repeat(100_000) } });
+    expect(long.status).toBe(400);
+    expect(long.text.length).toBeLessThan(2000);
+    const odd = await gateway.ask('PUT', '/v1/jobs/a%3Ab', { json });
+    expect([odd.status, odd.body.code]).toEqual([400, 'JOB_ID']);
+    const headers = { 'idempotency-key': 'order-77' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { json, as: 'alice', headers });
+    expect(sent.status).toBe(202);
+    const taken = await gateway.ask('PUT', `/v1/jobs/${sent.body.id}`, { json, as: 'bob' });
+    expect([taken.status, taken.body.code]).toEqual([400, 'JOB_ID']);
+    expect((await gateway.ask('POST', '/v1/jobs', { json, as: 'alice', headers })).body.id).toBe(sent.body.id);
+  });
+
+  it('what is checked is what is changed, where two tokens have the same id in two queues', async () => {
+    // As two gateways leave it that add them at the same moment.
+    for (const [as, queue] of [
+      ['alice', 'aa'],
+      ['bob', 'bb'],
+    ] as const) {
+      const { body } = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue }, as });
+      const client = await redis.client();
+      await client.rename(`{infer:${queue}}:${queue}:${body.id}`, `{infer:${queue}}:${queue}:twin`);
+      await client.zadd(`{infer:${queue}}:${queue}:prioritized`, 1, 'twin');
+      await client.zrem(`{infer:${queue}}:${queue}:prioritized`, body.id);
+      gateway.gateway.client.locations.set('twin', queue, 'job');
+    }
+    // It remembers where bob’s is.
+    expect((await gateway.ask('POST', '/v1/jobs/twin/cancel', { as: 'bob' })).body.queue).toBe('bb');
+    gateway.gateway.client.locations.set('twin', 'aa', 'job');
+    expect(await stateOf('twin', 'alice')).toBe('waiting');
+  });
+});
+
+describe('waits', () => {
+  it('of a result are cut to the longest of the server', async () => {
+    const { body } = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' } });
+    const brief = await GatewayKit.open(redis, { modelsDir: models.dir, limits: { maxWaitMs: 500 } });
+    const answer = await brief.ask('GET', `/v1/jobs/${body.id}/result?wait=10m`);
+    expect(answer.status).toBe(202);
+    await brief.close();
+  });
+
+  it('of no time queue the job, without a worker, too', async () => {
+    const headers = { prefer: 'wait=0' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' }, headers });
+    expect([sent.status, sent.body.state, sent.headers.get('preference-applied')]).toEqual([
+      202,
+      'waiting',
+      'wait=0',
+    ]);
+  });
+});
+
+describe('what runs again', () => {
+  it('counts for the limits of the token that asks, and is not begun by a token without the model', async () => {
+    const failedJob = async (as: string) => {
+      const { body } = await gateway.ask('POST', '/v1/jobs', { json: FAILS, as, headers: { prefer: 'wait' } });
+      expect(body.state).toBe('failed');
+      return body.id as string;
+    };
+    const ids = [await failedJob('single'), await failedJob('single')];
+    const held = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' }, as: 'single' });
+    expect(held.status).toBe(202);
+    const refused = await gateway.ask('POST', `/v1/jobs/${ids[0]}/retry`, { as: 'single' });
+    expect([refused.status, refused.body.code]).toEqual([429, 'JOBS_LIMIT']);
+    expect(await stateOf(ids[0] as string)).toBe('failed');
+    await gateway.ask('POST', `/v1/jobs/${held.body.id}/cancel`, { as: 'single' });
+    const again = await until(async () => {
+      const answer = await gateway.ask('POST', `/v1/jobs/${ids[0]}/retry`, { as: 'single' });
+      return answer.status === 429 ? undefined : answer;
+    });
+    expect(again.status).toBe(202);
+  });
+
+  it('a group of which some failed by itself had ended before it could be cancelled', async () => {
+    const body = `[7]\n${'[1]\n'.repeat(3)}`;
+    const headers = { ...NDJSON, prefer: 'wait' };
+    const sent = await gateway.ask('POST', '/v1/jobs?model=poison&retries=0', { body, headers });
+    expect([sent.status, sent.body.state]).toEqual([200, 'failed']);
+    for (const field of ['digest', 'content', 'cancelled']) expect(sent.body).not.toHaveProperty(field);
+    const late = await gateway.ask('POST', `/v1/jobs/${sent.body.id}/cancel`);
+    expect([late.status, late.body.code]).toEqual([409, 'JOB_ENDED']);
+  });
+});
+
+describe('limits', () => {
+  it('hold while rows arrive', async () => {
+    let more: (text: string) => void = () => undefined;
+    const body = new ReadableStream({
+      start: (controller) => {
+        more = (text) => (text === '' ? controller.close() : controller.enqueue(Buffer.from(text)));
+      },
+    });
+    const sending = gateway.ask('POST', '/v1/jobs?model=doubler&queue=nobody', { body, headers: NDJSON, as: 'single' });
+    more(rows(1, 2, 3));
+    const client = await redis.client();
+    // The place is held by the group, and no longer by a ticket that lapses.
+    await until(async () =>
+      (await client.zrange(quotaKey('infer', 'jobs', 'single'), '0', '-1')).some((member) => member.startsWith('group ')),
+    );
+    const refused = await gateway.ask('POST', '/v1/jobs', { json, as: 'single' });
+    expect(refused.body.code).toBe('JOBS_LIMIT');
+    more('');
+    const { status, body: group } = await sending;
+    expect(status).toBe(202);
+    expect((await gateway.ask('POST', `/v1/jobs/${group.id}/cancel`, { as: 'single' })).status).toBe(200);
+  });
+
+  it('of the predicted wait are no reason to refuse a job that starts later', async () => {
+    const sent = await gateway.ask('POST', '/v1/jobs', { json: { ...json, delay: '1h', expires: '1ms' } });
+    expect([sent.status, sent.body.state]).toEqual([202, 'delayed']);
+  });
+});
+
+describe('a server that ends', () => {
+  it('tells callers who wait where their jobs are, and leaves those in the queue', async () => {
+    const server = await GatewayKit.open(redis, { modelsDir: models.dir });
+    const waiting = server.ask('POST', '/v1/jobs', { json: LONG, headers: { prefer: 'wait' } });
+    const id = await until(async () => {
+      const { body } = await gateway.ask('GET', '/v1/jobs?state=active');
+      return body.items[0]?.id as string | undefined;
+    });
+    server.leave();
+    const answer = await waiting;
+    expect([answer.status, answer.headers.get('location')]).toEqual([202, `/v1/jobs/${id}`]);
+    await server.close();
+    expect(await stateOf(id)).toBe('active');
+    await gateway.ask('POST', `/v1/jobs/${id}/cancel`);
+  });
+});
