@@ -49,8 +49,9 @@ export async function refuseOthers(
 }
 
 /**
- * Whether chunks that were just queued are those of their group. Their ids are the group's with a number, and a caller may have
- * given one to a job or group of its own; then no chunk was queued under it, and the group would never end.
+ * Whether chunks that were just queued are those of their group. Their ids are the group's with a number, and
+ * a caller may have given one to a job or group of its own; then no chunk was queued under it, and the group
+ * would never end.
  * @param group whose id a caller chose
  * @throws InferError ID_TAKEN (2)
  */
@@ -79,7 +80,8 @@ export async function refuseForeignChunks(
       if (data === null || data === undefined) return;
       const there = fromJobData(data, id, home)?.spec;
       const isOurs = there?.group?.id === group.id && there.owner === group.owner;
-      // Of a group of this id whose record has expired; where Redis lost the record, chunks may end before it is there again.
+      // Of a group of this id whose record has expired. Where Redis lost the record, chunks may end before it
+      // is there again.
       const isOlder = finishedOn != null && !early && Number(finishedOn) < Number(begun ?? 0);
       if (!isOurs || isOlder) throw chunkTaken(group.id, id);
       if (digest !== undefined && there.digest !== digest) throw takenByAnother(group.id);
@@ -88,9 +90,8 @@ export async function refuseForeignChunks(
 }
 
 function chunkTaken(group: string, id: string): InferError {
-  return new InferError('ID_TAKEN', `a job of group ${printable(group)} would be ${printable(id)}, which is taken`, {
-    hint: 'send the rows under another id',
-  });
+  const text = `a job of group ${printable(group)} would be ${printable(id)}, which is taken`;
+  return new InferError('ID_TAKEN', text, { hint: 'send the rows under another id' });
 }
 
 /** ID_TAKEN: someone else has it, and what it is is theirs to know. */

@@ -16,7 +16,7 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
   /** Ends the call, which then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** `run` alone: ms that the submit may take, before the time of the wait begins [it is part of `timeoutMs`]. */
+  /** `run` alone: ms that the submit may take before the time of the wait begins [part of `timeoutMs`]. */
   submitMs?: number | undefined;
   /** `run` alone: the job is cancelled when `signal` fires, since no one else knows of it [it goes on]. */
   cancelOnAbort?: boolean | undefined;

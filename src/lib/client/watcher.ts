@@ -53,8 +53,8 @@ export class Watcher {
   }
 
   /**
-   * Tells `listener` how it stands with every look, the first of them now, until it is stopped; after the end of what is
-   * watched nothing more is told. @returns stops it
+   * Tells `listener` how it stands with every look, the first of them now, until it is stopped; after the end
+   * of what is watched nothing more is told. @returns stops it
    */
   watch(
     { id, kind, queue }: { id: string; kind: 'job' | 'group'; queue: string },

@@ -30,7 +30,7 @@ const PAGE = 200;
 
 /**
  * Looks up ids; reads one record per group, however many chunks it has.
- * @param known where the only id is: what a caller was allowed to change is changed, and nothing else of this id
+ * @param known where the only id is: what a caller may change is changed, and nothing else of this id
  * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
  */
 export async function findNamedJobs(

@@ -11,7 +11,7 @@ import { byQueue, type FoundPlace, findNamedJobs, type NamedJobs, pagesOf } from
 import type { Operation, OperationContext, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
-/** The selected failed jobs: all that match a filter, or those of an id, with where it was found [it is looked up]. */
+/** The selected failed jobs: all that match a filter, or those of an id; `place`: where it was found. */
 export type RetryWish = { filter: JobFilter; detail: string } | { id: string; place?: FoundPlace };
 
 export interface RetryPlan {

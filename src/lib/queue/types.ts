@@ -12,7 +12,7 @@ export interface ChunkOf extends RowPlace {
   home?: string | undefined;
 }
 
-/** What tells a group's own chunks from other jobs: a caller may have given the id of a chunk to a job of its own. */
+/** What tells a group's own chunks from other jobs: a caller may have given a job the id of a chunk. */
 export interface OwnedGroup {
   id: string;
   /** Name of the token that submitted it. */

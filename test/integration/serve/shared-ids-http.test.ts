@@ -25,7 +25,8 @@ beforeAll(async () => {
 describe('ids that callers choose', () => {
   it('a group cannot have the job of another token as its chunk, nor change it', async () => {
     const address = '/v1/jobs/order?model=doubler&queue=nobody';
-    const bobs = await gateway.ask('PUT', '/v1/jobs/order-0', { json: { ...json, queue: 'nobody' }, as: 'bob' });
+    const waits = { ...json, queue: 'nobody' };
+    const bobs = await gateway.ask('PUT', '/v1/jobs/order-0', { json: waits, as: 'bob' });
     expect(bobs.status).toBe(201);
     const alices = await gateway.ask('PUT', address, { body: rows(1, 2), headers: NDJSON, as: 'alice' });
     expect([alices.status, alices.body.code]).toEqual([409, 'ID_TAKEN']);
@@ -52,7 +53,8 @@ describe('ids that callers choose', () => {
     expect(sent.status).toBe(202);
     const taken = await gateway.ask('PUT', `/v1/jobs/${sent.body.id}`, { json, as: 'bob' });
     expect([taken.status, taken.body.code]).toEqual([400, 'JOB_ID']);
-    expect((await gateway.ask('POST', '/v1/jobs', { json, as: 'alice', headers })).body.id).toBe(sent.body.id);
+    const again = await gateway.ask('POST', '/v1/jobs', { json, as: 'alice', headers });
+    expect(again.body.id).toBe(sent.body.id);
   });
 
   it('what is checked is what is changed, where two tokens have the same id in two queues', async () => {
@@ -87,23 +89,22 @@ describe('waits', () => {
   it('of no time queue the job, without a worker, too', async () => {
     const headers = { prefer: 'wait=0' };
     const sent = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' }, headers });
-    expect([sent.status, sent.body.state, sent.headers.get('preference-applied')]).toEqual([
-      202,
-      'waiting',
-      'wait=0',
-    ]);
+    expect([sent.status, sent.body.state]).toEqual([202, 'waiting']);
+    expect(sent.headers.get('preference-applied')).toBe('wait=0');
   });
 });
 
 describe('what runs again', () => {
-  it('counts for the limits of the token that asks, and is not begun by a token without the model', async () => {
+  it('counts for the limits of the token that asks', async () => {
     const failedJob = async (as: string) => {
-      const { body } = await gateway.ask('POST', '/v1/jobs', { json: FAILS, as, headers: { prefer: 'wait' } });
+      const headers = { prefer: 'wait' };
+      const { body } = await gateway.ask('POST', '/v1/jobs', { json: FAILS, as, headers });
       expect(body.state).toBe('failed');
       return body.id as string;
     };
     const ids = [await failedJob('single'), await failedJob('single')];
-    const held = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' }, as: 'single' });
+    const unserved = { ...json, queue: 'nobody' };
+    const held = await gateway.ask('POST', '/v1/jobs', { json: unserved, as: 'single' });
     expect(held.status).toBe(202);
     const refused = await gateway.ask('POST', `/v1/jobs/${ids[0]}/retry`, { as: 'single' });
     expect([refused.status, refused.body.code]).toEqual([429, 'JOBS_LIMIT']);
@@ -135,13 +136,15 @@ describe('limits', () => {
         more = (text) => (text === '' ? controller.close() : controller.enqueue(Buffer.from(text)));
       },
     });
-    const sending = gateway.ask('POST', '/v1/jobs?model=doubler&queue=nobody', { body, headers: NDJSON, as: 'single' });
+    const address = '/v1/jobs?model=doubler&queue=nobody';
+    const sending = gateway.ask('POST', address, { body, headers: NDJSON, as: 'single' });
     more(rows(1, 2, 3));
     const client = await redis.client();
     // The place is held by the group, and no longer by a ticket that lapses.
-    await until(async () =>
-      (await client.zrange(quotaKey('infer', 'jobs', 'single'), '0', '-1')).some((member) => member.startsWith('group ')),
-    );
+    await until(async () => {
+      const members = await client.zrange(quotaKey('infer', 'jobs', 'single'), '0', '-1');
+      return members.some((member) => member.startsWith('group '));
+    });
     const refused = await gateway.ask('POST', '/v1/jobs', { json, as: 'single' });
     expect(refused.body.code).toBe('JOBS_LIMIT');
     more('');

@@ -12,10 +12,9 @@ afterEach(() => {
 function world() {
   const group = { completed: 0 };
   const looks = { rounds: 0, hold: undefined as Promise<void> | undefined };
+  const record = { model: 'm', priority: '0', closed: '1', jobs: '3' };
   const parts = {
-    redis: {
-      hgetall: async () => ({ model: 'm', priority: '0', closed: '1', jobs: '3', jc: String(group.completed) }),
-    },
+    redis: { hgetall: async () => ({ ...record, jc: String(group.completed) }) },
     prefix: 'infer',
     producer: {
       expireDue: async () => {

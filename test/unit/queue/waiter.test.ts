@@ -39,7 +39,7 @@ function waiterWith(idleMs: number) {
   return { waiter, opened };
 }
 
-it('closes the connection of a queue in which nothing has been waited for, and opens another for the next wait', async () => {
+it('closes the connection of a queue without waits, and opens another for the next', async () => {
   const { waiter, opened } = waiterWith(20);
   for (let i = 0; i < 5; i++) await waiter.next(`queue-${i}`, `job-${i}`);
   expect(opened).toHaveLength(5);

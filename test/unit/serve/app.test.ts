@@ -193,7 +193,7 @@ describe('an HTTP server', () => {
     app.post('/', async () => 'done');
     const { port } = await start(app);
     const head = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n';
-    expect(await answerTo(port, head)).toMatch(/^HTTP\/1\.1 200 [^]*done/);
+    expect(await answerTo(port, head)).toMatch(/^HTTP\/1\.1 200 [\s\S]*done/);
   });
 
   it('ends the signal of a request that takes too long, and answers 503', async () => {
@@ -410,8 +410,8 @@ describe('a request body', () => {
     });
     const { port } = await start(app);
     const socket = connect(port, '127.0.0.1');
-    const head = 'POST /late HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 100\r\n\r\n';
-    socket.write(`${head}abc`, () => socket.destroy());
+    const head = 'POST /late HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 100\r\n';
+    socket.write(`${head}\r\nabc`, () => socket.destroy());
     expect(await read).toMatchObject({ code: 'HTTP_REQUEST', message: 'the body ended early' });
     expect(failures).toEqual([]);
   });

@@ -146,7 +146,7 @@ it.each([
   expect(serverTiming(timing)).toBe(text);
 });
 
-it('logs and counts what no route gets, too: an address that is malformed, too long, or outside the base path', async () => {
+it('logs and counts what no route gets: an address that is malformed, too long, or elsewhere', async () => {
   const { server, lines, traffic } = await watched('/infer');
   const token = { authorization: 'Bearer secret' };
   for (const [path, status] of [

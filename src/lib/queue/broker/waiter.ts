@@ -11,7 +11,9 @@ import { decodeNotice, type Notice } from './notice.js';
  */
 const BLOCK_SECONDS = 2;
 const RETRY_MS = 200;
-/** A queue in which nothing is waited for keeps its connection so long: callers of a gateway may name any number of queues. */
+/**
+ * A queue in which nothing is waited for keeps its connection so long: callers of a gateway may name many.
+ */
 const IDLE_MS = 60_000;
 /** Notices read in one go; each may carry a result of up to 64 KB. */
 const GATHERED = 128;
@@ -22,8 +24,8 @@ export interface Heard {
 }
 
 /**
- * Receives notices of ended jobs on one reply list per queue: one blocking connection for each queue serves any number of
- * waits, and is closed when there have been none for a minute.
+ * Receives notices of ended jobs on one reply list per queue: one blocking connection for each queue serves
+ * any number of waits, and is closed when there have been none for a minute.
  */
 export class Waiter {
   private readonly waiting = new Map<string, Set<(heard: Heard | undefined) => void>>();

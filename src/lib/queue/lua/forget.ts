@@ -2,9 +2,9 @@ import { JOB, KEY } from '../wire.js';
 import { PRELUDE } from './prelude.js';
 
 /**
- * Deletes ended jobs with all that is kept of them. ARGV 3 the group of which they must be chunks ('': of none), 4 its owner,
- * 5.. ids. Output per id: 1 deleted, 0 it has not ended or is not a chunk of the group, -1 there is none.
- * Lists of ended jobs drop such ids by themselves, and a producer may not write all of them.
+ * Deletes ended jobs with all that is kept of them. ARGV 3 the group of which they must be chunks ('': of
+ * none), 4 its owner, 5.. ids. Output per id: 1 deleted, 0 it has not ended or is not a chunk of the group, -1
+ * there is none. Lists of ended jobs drop such ids by themselves, and a producer may not write all of them.
  */
 export const FORGET = `${PRELUDE}
 local out = {}

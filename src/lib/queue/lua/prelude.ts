@@ -91,8 +91,8 @@ local function specOf(data)
   return spec
 end
 
--- Whether a job is a chunk of a group, judged by its data: a caller may have given the id of a chunk to a job of
--- its own. One that cannot be read counts as a chunk.
+-- Whether a job is a chunk of a group, by its data: a caller may have given the id of a chunk to a job of its
+-- own. One that cannot be read counts as a chunk.
 local function isChunkOf(group, owner, data)
   owner = owner or ''
   -- Without parsing it, in nearly all cases: text in JSON has no bare quotes.

@@ -33,8 +33,8 @@ return redis.call('SET', input, ARGV[4], 'NX') and 1 or 0
 `;
 
 /**
- * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s, 7 the group of which it must be a chunk ('': of none), 8 the
- * group's owner.
+ * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s, 7 the group of which it must be a chunk ('':
+ * of none), 8 the group's owner.
  * Output: its state now: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil; 'newer'
  * for a job of a newer layout, which is left alone. A damaged job is deleted and counts as cancelled.
  */
@@ -139,7 +139,8 @@ return out
 
 /**
  * Requeues ended jobs at their own priority, with all their attempts available again. ARGV 3 their new time
- * limit in ms, empty to keep the current one; 4 the group of which they must be chunks ('': of none), 5 its owner; 6.. ids. Only failed ones still have their input; others are
+ * limit in ms, empty to keep the current one; 4 the group of which they must be chunks ('': of none), 5 its
+ * owner; 6.. ids. Only failed ones still have their input; others are
  * left alone. Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 of a
  * newer layout.
  */

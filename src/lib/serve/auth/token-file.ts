@@ -205,15 +205,15 @@ function replace(file: string, text: string): void {
 }
 
 /**
- * Owner and readers of a file stay when it is replaced: the user of a gateway could not read the change otherwise, and revoked
- * tokens would still hold. @throws InferError TOKEN_FILE (78) for a file of someone else.
+ * Owner and readers of a file stay when it is replaced: the user of a gateway could not read the change
+ * otherwise, and revoked tokens would still hold. @throws InferError TOKEN_FILE (78) for a file of someone else.
  */
 function keepOwner(handle: number, file: string, { uid, gid, mode }: Stats): void {
   const now = fstatSync(handle);
   try {
     if (now.uid !== uid || now.gid !== gid) fchownSync(handle, uid, gid);
   } catch {
-    throw unusable(file, `belongs to user ${uid} and group ${gid}, who would not be able to read the change`, {
+    throw unusable(file, `belongs to user ${uid} and group ${gid}, who could not read the change`, {
       hint: 'run the command as that user, or as root: nothing was changed',
     });
   }

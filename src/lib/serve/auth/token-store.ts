@@ -63,7 +63,8 @@ export class TokenStore {
       this.refused = undefined;
       this.log.info({ tokens: this.names.length }, 'the token file was read again');
     } catch (error) {
-      // It may be no fault of the file, such as too many open files, and pass without a change of it: read again, told once.
+      // It may be no fault of the file, such as too many open files, and pass without a change of it: it is
+      // read again, and told once.
       if (this.refused === mark) return;
       this.refused = mark;
       const { message, hint } = error as InferError;

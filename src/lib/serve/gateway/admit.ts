@@ -49,8 +49,8 @@ const REDIS_MS = 5000;
 /**
  * Lets work in, or refuses it before any of it is queued: call it once for each request that submits, before the submit.
  * The cheapest check comes first, and where nothing is limited Redis is asked once for each queue.
- * @throws InferError DRAINING (503), TOKEN_MODEL, QUEUES_FULL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT (429), QUEUE_FULL,
- *   WAIT_TOO_LONG (503), with `Retry-After` in the answer; REDIS_… (503).
+ * @throws InferError DRAINING (503), TOKEN_MODEL, QUEUES_FULL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT
+ *   (429), QUEUE_FULL, WAIT_TOO_LONG (503), with `Retry-After` in the answer; REDIS_… (503).
  */
 export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
   refuseAtOnce(gateway, caller, wanted.model);

@@ -19,7 +19,7 @@ export interface Gateway {
   readonly control: boolean;
   /** Fires when the server begins to shut down: event streams end then, and `admit` refuses new work. */
   readonly draining: AbortSignal;
-  /** Fires shortly before its connections are closed: callers who still wait are told where their jobs are. */
+  /** Fires shortly before connections are closed: callers who still wait are told where their jobs are. */
   readonly leaving: AbortSignal;
   /** Models that some worker must serve before the gateway says that it is ready. */
   readonly requiredModels: readonly string[];

@@ -2,7 +2,7 @@ import { InferError } from '../../core/errors.js';
 import { listQueues } from '../../queue/read/reader.js';
 import type { RedisClient } from '../../redis/types.js';
 
-/** Queues that there may be before callers can make no more by naming them: each costs every look-up of an id two commands. */
+/** Queues from which on callers make no more by naming them: each costs every look-up of an id two commands. */
 const MOST = 1000;
 const LOOK_MS = 1000;
 
@@ -32,7 +32,8 @@ export class KnownQueues {
     }
     if (this.known.has(queue)) return;
     if (this.known.size >= this.most) {
-      throw new InferError('QUEUES_FULL', `there are ${this.most} queues or more, and ${queue} is not one of them`, {
+      const text = `there are ${this.most} queues or more, and ${queue} is not one of them`;
+      throw new InferError('QUEUES_FULL', text, {
         hint: 'use a queue that there is: GET /v1/queues lists them',
       });
     }

@@ -159,7 +159,7 @@ async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncG
   }
 }
 
-/** Decompressing begins with the first read: before that, no one would hear of an error, which would end the process. */
+/** Begins with the first read: before that, no one would hear of an error, which would end the process. */
 async function* inflated(raw: Readable, encoding: 'gzip' | 'deflate'): AsyncGenerator<Buffer> {
   if (raw.destroyed) throw endedEarly();
   const inflate = encoding === 'gzip' ? createGunzip() : createInflate();

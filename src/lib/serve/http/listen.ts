@@ -17,8 +17,9 @@ export interface Listening {
 const GRACE_MS = 500;
 
 /**
- * Begins to listen; port 0 takes any free one. `localhost` is 127.0.0.1: for that name Fastify would make a second server for
- * ::1, without the limits and the errors of the first, and a resolver could say that it is another address.
+ * Begins to listen; port 0 takes any free one. `localhost` is 127.0.0.1: for that name Fastify would make a
+ * second server for ::1, without the limits and the errors of the first, and a resolver could say that it is
+ * another address.
  * @throws InferError PORT_IN_USE (69), PORT_PERMISSION (77), PORT (2), naming the flag that fixes it.
  */
 export async function listen(

@@ -16,7 +16,8 @@ describe('a stream of events', () => {
     stream.finish();
     stream.tell('late', {});
     expect(await textOf(stream)).toBe(
-      'retry: 3000\n\nevent: state\ndata: {"state":"waiting"}\n\nevent: end\nid: end\ndata: {"text":"a\\nb"}\n\n',
+      'retry: 3000\n\nevent: state\ndata: {"state":"waiting"}\n\n' +
+        'event: end\nid: end\ndata: {"text":"a\\nb"}\n\n',
     );
   });
 

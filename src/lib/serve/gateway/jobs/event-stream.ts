@@ -6,7 +6,7 @@ const RETRY_MS = 3000;
 const BEAT_MS = 15_000;
 /** Beats after which a client is given up that has not read what it was sent. */
 const SLOW_BEATS = 4;
-/** Id of the last event: browsers connect again after an end, and say with it that there is nothing more to hear. */
+/** Id of the last event: browsers connect again after an end, and say with it that they have heard all. */
 export const END_ID = 'end';
 
 /**

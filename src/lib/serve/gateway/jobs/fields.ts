@@ -28,7 +28,7 @@ const moment = z.union([z.string(), z.number().nonnegative()]).transform((given,
   }
 });
 
-/** Whole numbers, which a query writes as text; in a document, what is no number is a mistake, and not 0 as `null` would be. */
+/** Whole numbers, which a query writes as text; in a document `null` is a mistake, and not 0. */
 const inQuery = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const inDocument = (min: number, max: number) => z.number().int().min(min).max(max);
 
@@ -61,11 +61,8 @@ export const SUBMIT_FIELDS = {
     .describe('run time after which it stops between two runs, its rows so far kept'),
 };
 
-const ID = z
-  .string()
-  .min(1)
-  .max(128)
-  .describe('your own id: sent again with the same input, it is the same job');
+const OWN_ID = 'your own id: sent again with the same input, it is the same job';
+const ID = z.string().min(1).max(128).describe(OWN_ID);
 
 /** The query of a submit whose body is rows: `POST /v1/jobs?model=digits`. */
 export const SUBMIT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, id: ID.optional() });

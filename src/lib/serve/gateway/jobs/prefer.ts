@@ -9,8 +9,9 @@ export interface Preference {
 }
 
 /**
- * The `Prefer` header: `wait=10` and `wait` (as long as the server allows), `wait=0` (not at all), `respond-async`. Other
- * preferences, parameters of preferences, and what cannot be read, are ignored, as the RFC wants it.
+ * The `Prefer` header: `wait=10` and `wait` (as long as the server allows), `wait=0` (not at all),
+ * `respond-async`. Other preferences, parameters of preferences, and what cannot be read, are ignored, as the
+ * RFC wants it.
  */
 export function preferenceOf(header: string | readonly string[] | undefined, mostMs: number): Preference {
   const words = [header ?? []].flat().join(',').toLowerCase().split(',');

@@ -122,7 +122,8 @@ function checkOwnId(id: string | undefined): void {
   checkJobId(id);
   // Whoever knows or guesses a key could take its id, and so keep its owner from using it.
   if (!isKeyId(id)) return;
-  throw new InferError('JOB_ID', `ids such as ${id} are those of Idempotency-Key`, { hint: 'take another id' });
+  const text = `ids such as ${id} are those of Idempotency-Key`;
+  throw new InferError('JOB_ID', text, { hint: 'take another id' });
 }
 
 function withId(begun: Omit<Submitting, 'id'>, byKey: string | undefined): Submitting {

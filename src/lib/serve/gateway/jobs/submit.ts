@@ -111,7 +111,7 @@ async function submitOne(
     throw error;
   }
   let submitted: SubmittedJob | undefined;
-  // What is only being submitted when the server ends is cancelled, unless the caller can send it again under its id.
+  // What is only being submitted when the server ends is cancelled, unless it can be sent again under its id.
   const end = new AbortController();
   const signal = AbortSignal.any([request.signal, end.signal]);
   const submitMs = patienceMs(gateway, SUBMIT_MS);
