@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { gunzip, gzipSync } from 'node:zlib';
@@ -219,7 +219,7 @@ describe('an HTTP server', () => {
     app.get('/', async () => 'ok');
     const server = await listen(app, { host: 'localhost', port: 0 });
     open.push(server);
-    expect(app.addresses().map(({ address }) => address)).toEqual(['127.0.0.1']);
+    expect(app.addresses().map((one) => (one as AddressInfo).address)).toEqual(['127.0.0.1']);
     expect((await fetch(`http://127.0.0.1:${server.port}`)).status).toBe(200);
     expect(['127.0.0.1', '127.8.9.1', '::1', 'localhost'].map(isLoopback)).toEqual([true, true, true, true]);
     expect(['127.0.0.1.example.com', '0.0.0.0', '10.0.0.1'].map(isLoopback)).toEqual([false, false, false]);
