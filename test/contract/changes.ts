@@ -6,6 +6,7 @@ import { withoutComments, withoutStrings } from './source.js';
 const CHANGES: Readonly<Record<string, readonly string[]>> = {
   'src/lib/queue/audit.ts': ['writeAudit'],
   'src/lib/queue/broker/control.ts': ['askWorkers'],
+  'src/lib/queue/broker/forget.ts': ['forgetGroup', 'forgetJobs'],
   'src/lib/queue/broker/move.ts': ['Mover'],
   'src/lib/queue/broker/producer.ts': ['Producer'],
   'src/lib/queue/broker/purge.ts': ['purge'],
@@ -31,6 +32,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/worker/': 'its retries are of runs',
   'src/lib/http-client/': 'asks a gateway, which keeps the entries',
   'src/lib/bench/client-target.ts': 'jobs and queues of its own, which it measures',
+  'src/lib/serve/gateway/cancel-left.ts':
+    'cancels what its own caller no longer waits for; as in client/, that leaves no entry',
   'src/lib/tune/': 'the functions themselves',
   'src/lib/operations/change-settings.ts': 'hands them to operations, as changes of the server',
   'src/lib/operations/create-user.ts': 'the same',

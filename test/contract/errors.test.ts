@@ -10,6 +10,7 @@ import {
   isErrorCode,
 } from '../../src/lib/core/error-table.js';
 import { ExitCode } from '../../src/lib/core/exit-codes.js';
+import { NO_ETA, REASONS } from '../../src/lib/deployment/place/reasons.js';
 import { ROOT } from '../support/cli.js';
 import { leads } from './links.js';
 import { withoutComments } from './source.js';
@@ -107,14 +108,21 @@ describe('the sources', () => {
 });
 
 describe('the documentation pages', () => {
-  /** Capitals with an underscore that are not error codes: variables of other programs, findings of `infer inspect`. */
+  /**
+   * Capitals with an underscore that are not error codes: variables of other programs, findings of `infer inspect`,
+   * and the reasons why a job has not started or has no ETA.
+   */
   const OTHERS = ['CUDA_VISIBLE_DEVICES', 'LD_LIBRARY_PATH', 'NO_COLOR', 'NODE_OPTIONS'];
   const FINDINGS = [...read('docs/inspect.md').matchAll(/^\| `([A-Z_]+)` /gm)].map(([, code]) => code);
+
+  const WHY = Object.keys({ ...REASONS, ...NO_ETA });
 
   it.each(PAGES)('%s names only codes that exist', (file) => {
     const named = [...read(file).matchAll(/`([A-Z]{2,}(?:_[A-Z]+)+)`/g)].map(([, code]) => code as string);
     const known = (code: string) =>
-      isErrorCode(code) || OTHERS.includes(code) || FINDINGS.includes(code) || code.startsWith('INFER_');
+      isErrorCode(code) ||
+      [...OTHERS, ...FINDINGS, ...WHY].includes(code) ||
+      code.startsWith('INFER_');
     expect(named.filter((code) => !known(code))).toEqual([]);
   });
 

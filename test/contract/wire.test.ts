@@ -155,7 +155,8 @@ describe('the names of the wire format', () => {
     const long = Object.values(wire.GROUP).filter((name) => name.length > 2);
     const literals = [
       new RegExp(`groupKey\\([^\\n]*'(?:${long.join('|')})'`),
-      /\bfields\.(?:model|layout|jobs|added|rows|closed|start|abandoned|moved|ttl|own|leaving|early|cutting)\b/,
+      /\bhm?get\([^)]*'(?:owner|digest|content)'/i,
+      /\bfields\.(?:model|layout|jobs|added|rows|closed|start|abandoned|moved|ttl|own|leaving|early|cutting|owner|digest|content)\b/,
       /\.\.\.\(\w+ === undefined \? \{\} : \{ (?:start|layout) \}\)/,
     ];
     const files = [...sources('src/lib'), ...sources('src/commands')].filter((file) =>

@@ -117,11 +117,11 @@ async function submitted(
     const data = await ifReadable(client.hget(bullBase(prefix, queue) + id, 'data'), null);
     return data === null ? undefined : (fromJobData(data, id, queue)?.spec ?? {});
   }
-  const fields = await ifReadable(
-    client.hmget(groupKey(queueTag(prefix, queue), id), 'owner', 'digest', 'model'),
+  const key = groupKey(queueTag(prefix, queue), id);
+  const [owner, digest, model] = await ifReadable(
+    client.hmget(key, GROUP.owner, GROUP.digest, GROUP.model),
     [],
   );
-  const [owner, digest, model] = fields;
   if (model === null || model === undefined) return undefined;
   return { owner: owner ?? undefined, digest: digest ?? undefined };
 }

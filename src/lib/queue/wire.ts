@@ -70,6 +70,12 @@ export const GROUP = {
   layout: 'layout',
   /** Token of the sender that created it. */
   own: 'own',
+  /** Name of the token that submitted it over HTTP; absent for others. */
+  owner: 'owner',
+  /** Digest of its options, if its submitter chose the id. */
+  digest: 'digest',
+  /** Digest of its rows, known once it is closed. */
+  content: 'content',
   /** Chunks and rows sent so far. */
   added: 'added',
   rows: 'rows',

@@ -36,6 +36,8 @@ interface Session {
   settings: ConnectionSettings;
   retry: RetryState;
   closing: boolean;
+  /** Another connection was made with the same target and settings, so the scheme of its URL is right. */
+  schemeKnown: boolean;
 }
 
 const sessions = new WeakMap<RedisClient, Session>();
@@ -53,11 +55,18 @@ function isPermanent({ facts: { retryable, fault } }: InferError): boolean {
  * The client always has an `error` listener, which keeps the last error for `explain`.
  * @throws InferError with the wording of `explainRedisError`.
  */
-export async function connect(
+export function connect(
   target: RedisTarget,
   role: ConnectionRole,
   settings: ConnectionSettings,
   options: ConnectOptions = {},
+): Promise<RedisClient> {
+  return open({ target, role, settings, schemeKnown: false }, options);
+}
+
+async function open(
+  { target, role, settings, schemeKnown }: Omit<Session, 'retry' | 'closing'>,
+  options: ConnectOptions,
 ): Promise<RedisClient> {
   options.signal?.throwIfAborted();
   const retry: RetryState = {
@@ -65,7 +74,7 @@ export async function connect(
     waitForRedis: options.waitForRedis === true && role !== 'command' && role !== 'bulk',
     lastError: undefined,
   };
-  const session: Session = { target, role, settings, retry, closing: false };
+  const session: Session = { target, role, settings, retry, closing: false, schemeKnown };
   const client = createClient(session);
   sessions.set(client, session);
   watch(client, session, options.onState);
@@ -86,8 +95,8 @@ export function connectLike(
   role?: ConnectionRole,
   options: ConnectOptions = {},
 ): Promise<RedisClient> {
-  const session = sessionOf(client);
-  return connect(session.target, role ?? session.role, session.settings, options);
+  const { target, role: sameRole, settings } = sessionOf(client);
+  return open({ target, role: role ?? sameRole, settings, schemeKnown: true }, options);
 }
 
 /** Describes a failure of this client, with the last connection error as the reason if there is one. */
@@ -232,7 +241,7 @@ async function firstConnection(
   };
   const onEnd = (): void => fail(explain(client, retry.lastError ?? new Error('Connection is closed.')));
   const onAbort = (): void => fail(signal?.reason);
-  const looking = lookAtWire(session, fail);
+  const looking = session.schemeKnown ? undefined : lookAtWire(session, fail);
   client.on('error', onError);
   client.once('end', onEnd);
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -241,7 +250,7 @@ async function firstConnection(
     const limits = { timeoutMs, signal: failed.signal };
     await bounded(() => establish(client, deadline, retry.waitForRedis), limits, late);
   } finally {
-    looking.abort();
+    looking?.abort();
     signal?.removeEventListener('abort', onAbort);
     client.off('error', onError);
     client.off('end', onEnd);
@@ -253,7 +262,7 @@ const LAST_LOOK_MS = 10_000;
 
 /**
  * Runs when a connection takes longer than any nearby Redis needs to answer: a wrong scheme is reported
- * immediately, not after the timeout, even to a worker that would wait forever.
+ * immediately, not after the timeout, even to a worker that would wait forever. Each look is a further socket.
  */
 function lookAtWire(session: Session, fail: (error: unknown) => void): AbortController {
   const over = new AbortController();

@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket, connect as tcp } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
@@ -304,6 +304,33 @@ describe('an established connection', () => {
     expect(events).toMatchObject([{ state: 'lost' }, { state: 'back' }]);
     await worker.rpush('list', 'x');
     expect(await popped).toEqual(['list', 'x']);
+  });
+
+  it('is followed by further ones of one socket each, however slowly they are answered', async () => {
+    let sockets = 0;
+    let answer = (): void => undefined;
+    const port = await peer((socket) => {
+      sockets += 1;
+      const server = tcp({ host: '127.0.0.1', port: redis.port as number });
+      server.on('error', () => undefined);
+      socket.on('close', () => server.destroy());
+      socket.pipe(server);
+      if (sockets === 1) server.pipe(socket);
+      else answer = () => void server.pipe(socket);
+    });
+    const settings = { ...base, connectTimeoutMs: 30_000, url: `redis://127.0.0.1:${port}` };
+    const first = await connect(await resolveTarget(settings), 'worker', settings);
+    cleanUps.push(() => closeClient(first));
+    const opened = sockets;
+    const second = connectLike(first, 'blocking');
+    await until(() => sockets > opened, 'a second socket');
+    // Longer than the time after which a first connection looks at what the server speaks.
+    await delay(800);
+    expect(sockets).toBe(opened + 1);
+    answer();
+    const blocking = await second;
+    cleanUps.push(() => closeClient(blocking));
+    expect(await blocking.ping()).toBe('PONG');
   });
 
   it('fails a command within a second when Redis goes down', async () => {

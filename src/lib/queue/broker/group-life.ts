@@ -70,8 +70,8 @@ export class GroupLife {
       ...{ [GROUP.model]: model, [GROUP.priority]: priority, [GROUP.ttl]: ttl },
       ...(start === undefined ? {} : { [GROUP.start]: start }),
       ...(layout === undefined ? {} : { [GROUP.layout]: layout }),
-      ...(owner === undefined ? {} : { owner }),
-      ...(digest === undefined ? {} : { digest }),
+      ...(owner === undefined ? {} : { [GROUP.owner]: owner }),
+      ...(digest === undefined ? {} : { [GROUP.digest]: digest }),
     };
     // A sender of another layout must not continue it either.
     const cutting = markedRoute(CUTTING, layout);

@@ -39,14 +39,15 @@ if call('HEXISTS', key, '${GROUP.model}') == 0 then
   call('EXPIRE', key, ARGV[5])
   return 'new'
 end
-local g = call('HMGET', key, '${GROUP.own}', '${GROUP.closed}', '${GROUP.abandoned}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.cutting}', 'owner', 'digest')
+local g = call('HMGET', key, '${GROUP.own}', '${GROUP.closed}', '${GROUP.abandoned}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.cutting}', '${GROUP.owner}', '${GROUP.digest}')
 if g[1] == sender then return 'new' end
 local function given(name)
   for i = 7, #ARGV, 2 do if ARGV[i] == name then return ARGV[i + 1] end end
   return false
 end
-if g[7] ~= given('owner') then return 'theirs' end
-if given('digest') and g[8] ~= given('digest') then return 'differs' end
+if g[7] ~= given('${GROUP.owner}') then return 'theirs' end
+local digest = given('${GROUP.digest}')
+if digest and g[8] ~= digest then return 'differs' end
 if g[3] == '1' then return g[4] and 'cancelled' or 'abandoned' end
 if g[2] == '1' then return 'closed' end
 if g[4] then return 'cancelled' end
@@ -76,8 +77,7 @@ return 'open'
 /**
  * Closes a group: its rows and jobs are final. ARGV 3 id, 4 sender, 5 rows, 6 jobs, 7 '1' when it ends
  * without all its rows, allowed only when it is undone or cancelled, 8 number of jobs that do not exist and
- * so cannot end, 9 digest of
- * its rows or ''.
+ * so cannot end, 9 digest of its rows or ''.
  * Output: 1 when every chunk had ended already, 0 when not; 'gone' when it does not exist or was undone;
  * 'cancelled'; 'other' when it was closed with other rows.
  */

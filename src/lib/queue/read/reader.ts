@@ -140,6 +140,7 @@ export async function readGroup(
   const now = closed && startAt === 0 ? 0 : await serverNow(client);
   const submitterGoneMs = closed ? undefined : silentFor(fields, now);
   const finishedOn = fields[GROUP.finishedOn];
+  const { [GROUP.owner]: owner, [GROUP.digest]: digest, [GROUP.content]: content } = fields;
   const over = closed && jobsCompleted + jobsFailed >= jobs;
   return {
     id,
@@ -170,9 +171,9 @@ export async function readGroup(
     ...(finishedOn === undefined ? {} : { finishedAt: Number(finishedOn) }),
     ...(fields[GROUP.cancel] === undefined ? {} : { cancelled: true as const }),
     ...(fields[GROUP.moved] === undefined ? {} : { moved: movedChunks(fields) }),
-    ...(fields.owner === undefined ? {} : { owner: fields.owner }),
-    ...(fields.digest === undefined ? {} : { digest: fields.digest }),
-    ...(fields.content === undefined ? {} : { content: fields.content }),
+    ...(owner === undefined ? {} : { owner }),
+    ...(digest === undefined ? {} : { digest }),
+    ...(content === undefined ? {} : { content }),
   };
 }
 

@@ -16,7 +16,6 @@ const QUEUE = 'realtime';
  * read after it.
  */
 const RESULT_TTL_S = 60;
-const CANCEL_MS = 5000;
 const ASYNC = 'with Prefer: respond-async on /v2, or POST /v1/jobs, the job is queued and waits for one';
 
 /** Who asks, and until when. */
@@ -78,16 +77,9 @@ export async function runForCaller(
     throw draining();
   } catch (error) {
     if (!(error instanceof InferError) || error.code !== 'WAIT_TIMEOUT') throw error;
-    if (id !== undefined) cancel(gateway, id);
+    if (id !== undefined) cancelLeft(gateway, id);
     throw tooLong(limits.maxWaitMs);
   }
-}
-
-/** No one waits for it any more, and no one else knows its id. */
-function cancel({ client, log }: Gateway, id: string): void {
-  client.cancel(id, { timeoutMs: CANCEL_MS }).catch((error: unknown) => {
-    log.warn({ job: id, err: messageOf(error) }, 'a job that no one waits for was not cancelled');
-  });
 }
 
 /** A job that has ended well; else why it has not. */

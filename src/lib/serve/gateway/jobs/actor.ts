@@ -2,10 +2,8 @@ import { hostname } from 'node:os';
 import type { FastifyRequest } from 'fastify';
 import { messageOf } from '../../../core/errors.js';
 import { systemUser } from '../../../core/system-user.js';
-import { cancelWork } from '../../../operations/cancel-work.js';
 import type { Operation, OperationContext } from '../../../operations/operation.js';
 import { perform } from '../../../operations/run.js';
-import type { Caller } from '../../auth/caller.js';
 import type { Gateway } from '../gateway.js';
 import { patiently } from './patience.js';
 
@@ -22,6 +20,7 @@ export async function performFor<Plan, Outcome, Preview>(
   operation: Operation<Plan, Outcome, Preview>,
   mostMs = OPERATION_MS,
 ): Promise<Outcome> {
+  const { client, prefix, loaded, log } = gateway;
   const { caller, signal } = request;
   return patiently(gateway, signal, performAs(gateway, caller, signal, operation), mostMs);
 }
@@ -43,9 +42,10 @@ function performAs<Plan, Outcome, Preview>(
   const who = caller.name ?? loaded.values.operator ?? systemUser();
   const actor = { who, host: hostname(), channel: 'http' as const };
   const context: OperationContext = { client: client.redis, prefix, signal, actor };
-  return perform(operation, context, {
+  const performed = perform(operation, context, {
     consent: async () => undefined,
     onUnaudited: (error) =>
       log.warn({ action: operation.action, err: messageOf(error) }, 'the audit log has no entry of this'),
   });
+  return patiently(gateway, signal, performed, OPERATION_MS);
 }

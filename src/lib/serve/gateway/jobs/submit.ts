@@ -14,7 +14,6 @@ import { streamBody } from '../../http/body.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { type Admission, admit, draining, refuseNamed } from '../admit.js';
 import type { Gateway } from '../gateway.js';
-import { cancelLeft } from './actor.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
@@ -195,7 +194,7 @@ async function submitMany(
   try {
     await untilLeaving(gateway, client.waitGroup(group.group, { timeoutMs: waitMs, signal }));
   } catch (error) {
-    if (signal.aborted && submitting.id === undefined) cancelLeft(gateway, request.caller, group.group);
+    if (signal.aborted && submitting.id === undefined) cancelLeft(gateway, group.group);
     if (!isLate(error)) throw error;
   }
   return { ...(await found(submitting, await lookAt(gateway, request.caller, group.group))), created };
