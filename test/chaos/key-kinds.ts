@@ -59,6 +59,7 @@ const INSTALLATION = kinds([
   ['worker index', /^workers$/, 'always', ({ workers }) => workers],
   ['autoscaler index', /^autoscalers$/, 'always', few],
   ['data mark', /^data$/, 'always', few],
+  ['secret of cursors', /^cursorkey$/, 'always', few],
   ['audit log', /^audit(:jobs)?$/, 'always', () => 10_000 * STREAM_SLACK],
   ['heartbeat', /^worker:/, 'never'],
   ['worker totals', /^totals:/, 'never'],

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
+import path from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { AclRole } from '../../src/lib/redis/acl.js';
 import { denials } from '../support/acl.js';
 import { type Outcome, useInfer } from '../support/cli.js';
-import { ONE_DIGIT } from '../support/digits.js';
+import { DIGIT_ROWS, ONE_DIGIT } from '../support/digits.js';
 import { expectFailure } from '../support/failure.js';
 import { useRedis } from '../support/redis.js';
+import { startServer } from '../support/serve.js';
 
 interface Made {
   user: string;
@@ -61,8 +63,69 @@ describe('each ACL role works without a denial, and can do nothing more:', () =>
     expect(await denials(redis)).toEqual([]);
   });
 
-  it('producer and worker cannot tune', async () => {
-    for (const role of ['producer', 'worker'] as const) await mayNot(role, 'redis-tune', 'apply', '--yes');
+  it('gateway serves every route that steers nothing', async () => {
+    const file = path.join(infer.dir, 'tokens.json');
+    const limits = ['--rate', '1000', '--max-jobs', '500', '--max-waiting', '500'];
+    const made = await infer.run(['token', 'create', 'web', '--token-file', file, ...limits]);
+    const headers = { authorization: `Bearer ${made.stdout.trim()}` };
+    const worker = await infer.worker(['-Q', 'realtime,batch'], { env: await as('worker') });
+    const server = await startServer(infer, ['--token-file', file], { env: await as('gateway') });
+    const send = (method: string, where: string, body?: unknown, more: Record<string, string> = {}) =>
+      fetch(server.url + where, {
+        method,
+        headers: { ...headers, ...more },
+        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      });
+    const answer = async (expected: number, ...request: Parameters<typeof send>) => {
+      const got = await send(...request);
+      const text = await got.text();
+      expect([request[0], request[1], got.status, text]).toEqual([
+        request[0],
+        request[1],
+        expected,
+        expect.any(String),
+      ]);
+      return text;
+    };
+    const input = DIGIT_ROWS[0]?.pixels as number[];
+    const job = { model: 'digits', input };
+    await answer(200, 'POST', '/v1/jobs', job, { prefer: 'wait=30' });
+    await answer(201, 'PUT', '/v1/jobs/order-1', job);
+    await answer(200, 'GET', '/v1/jobs/order-1/result?wait=30s');
+    await answer(200, 'PUT', '/v1/jobs/order-1', job);
+    await answer(202, 'POST', '/v1/jobs', { ...job, queue: 'unserved', id: 'later-1', delay: '1h' });
+    await answer(202, 'POST', '/v1/jobs', { ...job, queue: 'unserved', id: 'held-1', expires: '1h' });
+    for (const id of ['later-1', 'held-1']) {
+      await answer(200, 'GET', `/v1/jobs/${id}`);
+      await answer(200, 'POST', `/v1/jobs/${id}/cancel`);
+    }
+    const rows = DIGIT_ROWS.slice(0, 3).map(({ pixels }) => JSON.stringify(pixels));
+    const stream = { 'content-type': 'application/x-ndjson', prefer: 'wait=30' };
+    const group = JSON.parse(await answer(200, 'POST', '/v1/jobs?model=digits', rows.join('\n'), stream));
+    await answer(200, 'GET', `/v1/jobs/${group.id}/result`);
+    expect(await answer(200, 'GET', `/v1/jobs/${group.id}/events`)).toContain('event: end');
+    const { task_id } = JSON.parse(await answer(200, 'POST', '/predict?model=digits', input));
+    await answer(200, 'GET', `/result/${task_id}`);
+    const tensor = { name: 'pixels', datatype: 'FP32', shape: [1, input.length], data: input };
+    await answer(200, 'POST', '/v2/models/digits/infer', { inputs: [tensor] });
+    await answer(409, 'POST', '/v1/jobs/order-1/retry');
+    const page = JSON.parse(await answer(200, 'GET', '/v1/jobs?state=completed,cancelled&limit=1'));
+    await answer(200, 'GET', `/v1/jobs?state=completed,cancelled&limit=1&cursor=${page.next}`);
+    for (const id of ['order-1', 'held-1', group.id]) await answer(204, 'DELETE', `/v1/jobs/${id}`);
+    for (const where of [
+      ...['/v1/queues', '/v1/workers', '/v1/stats', '/v1/autoscaler', '/v1/models', '/v2/models/stats'],
+      ...['/readyz', '/metrics', '/autoscale/realtime', '/examples/digits', '/v2/health/ready'],
+    ]) {
+      await answer(200, 'GET', where);
+    }
+    expect(await server.stop()).toBe(0);
+    expect(await worker.stop()).toBe(0);
+    expect(await denials(redis)).toEqual([]);
+  });
+
+  it('producer, gateway and worker cannot tune', async () => {
+    for (const role of ['producer', 'gateway', 'worker'] as const)
+      await mayNot(role, 'redis-tune', 'apply', '--yes');
   });
 
   it('inspector can read, but cannot submit, tune or create users', async () => {

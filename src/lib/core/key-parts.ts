@@ -46,6 +46,7 @@ export const INSTALLATION_KEY = {
   jobAudit: 'audit:jobs',
   autoscalers: 'autoscalers',
   data: 'data',
+  cursorKey: 'cursorkey',
 } as const;
 
 /** Keys of the installation, `{prefix}:<part>:<word>`. */

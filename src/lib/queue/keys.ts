@@ -122,6 +122,8 @@ export const autoscalerKey = (prefix: string, id: string): string =>
  */
 export const quotaKey = (prefix: string, kind: 'rate' | 'jobs' | 'waiting', owner: string): string =>
   `{${prefix}}:${INSTALLATION_KEY_OF.quota}:${kind}:${owner}`;
+/** STRING: the secret that cursors of lists over HTTP are encrypted with; see `cursor-secret.ts`. */
+export const cursorSecretKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.cursorKey}`;
 
 /** Length of a statistics bucket. Six of them make up the minute over which rates are computed. */
 export const STATS_BUCKET_MS = 10_000;

@@ -6,7 +6,7 @@ import {
   QUEUE_KEY,
 } from '../core/key-parts.js';
 
-export const ACL_ROLES = ['producer', 'worker', 'inspector', 'admin'] as const;
+export const ACL_ROLES = ['producer', 'gateway', 'worker', 'inspector', 'admin'] as const;
 
 export type AclRole = (typeof ACL_ROLES)[number];
 
@@ -32,11 +32,11 @@ const READ = [
   'type',
 ];
 
-/** Lists: jobs of a queue, workers, the audit log. */
-const LIST = ['lindex', 'lrange', 'xrevrange', 'zcount', 'zrange', 'zrangebyscore', 'zrank'];
+/** Lists: jobs of a queue, workers. */
+const LIST = ['lindex', 'lrange', 'zcard', 'zcount', 'zrange', 'zrangebyscore', 'zrank', 'zscore'];
 
 /** What `infer inspect` and `infer models` read with; no scripts, since EVAL counts its keys as written. */
-const LOOK = [...READ, ...LIST, 'zcard', 'zscore'];
+const LOOK = [...READ, ...LIST, 'xrevrange'];
 
 /** Writes of the scripts that submit, cancel and retry, including BullMQ's for adding a job. */
 const SUBMIT = [
@@ -69,6 +69,8 @@ const REPAIR = ['rename'];
 const COMMANDS: Record<AclRole, readonly string[]> = {
   // Counts and ranks name no job: with them it learns where a job of its own stands.
   producer: [...READ, 'zcard', 'zcount', 'zrank', 'zscore', ...SUBMIT],
+  // Counts of a token expire. It lists jobs and workers, and cannot read the audit log.
+  gateway: [...READ, ...LIST, ...SUBMIT, 'pexpire'],
   worker: [...LOOK, ...SERVE],
   inspector: LOOK,
   admin: [...LOOK, ...SUBMIT, ...DELAY, ...SERVE, ...TUNE, ...REPAIR],
@@ -82,12 +84,12 @@ export function aclCommands(role: AclRole): string[] {
 }
 
 /**
- * The same for Redis 6.2, which has neither read-only keys nor selectors: a producer there may use every
- * key of the installation, and so also pauses and purges.
+ * The same for Redis 6.2, which has neither read-only keys nor selectors: a producer or gateway there may use
+ * every key of the installation, and so also pauses and purges.
  */
 export function aclRules62(role: AclRole, prefix: string): string[] {
   const [queue, whole] = keysOf(prefix);
-  const lists = role === 'producer' ? [...DELAY, 'zrangebyscore'] : [];
+  const lists = role === 'producer' || role === 'gateway' ? [...DELAY, 'zrangebyscore'] : [];
   const commands = [...new Set([...aclCommands(role), ...lists])].sort();
   return ['resetchannels', `~${queue}*`, `~${whole}`, '-@all', ...commands.map((command) => `+${command}`)];
 }
@@ -109,6 +111,7 @@ export function aclRules(role: AclRole, prefix: string): string[] {
   const [queue, whole, name] = keysOf(prefix);
   const commands = ['-@all', ...aclCommands(role).map((command) => `+${command}`)];
   if (role === 'producer') return producerRules(queue, whole, name, commands);
+  if (role === 'gateway') return gatewayRules(queue, whole, name, commands);
   const keys = role === 'inspector' ? '%R~' : '~';
   return ['resetchannels', `${keys}${queue}*`, `${keys}${whole}`, ...commands];
 }
@@ -141,7 +144,13 @@ const JOBS = ['*[0-9A-Z._]*', '[bghjknoqtuvxyz]*'];
  * cancel the jobs whose ids it knows; it can neither pause nor empty a queue, nor send orders to workers. It
  * may add to the audit log of jobs, but neither read nor delete it; it has no access to the operators' log.
  */
-function producerRules(queue: string, whole: string, name: string, commands: string[]): string[] {
+function producerRules(
+  queue: string,
+  whole: string,
+  name: string,
+  commands: string[],
+  { keys = [], scriptKeys = [] }: { keys?: string[]; scriptKeys?: string[] } = {},
+): string[] {
   const list = (part: string): string => `~${queue}*:${part}`;
   const [jobAudit, requests] = [
     `~{${name}}:${INSTALLATION_KEY.jobAudit}`,
@@ -155,8 +164,9 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     `~{${name}}:${INSTALLATION_KEY.data}`,
     ...OWN_KEYS.map((part) => `~${queue}${part}`),
     ...JOBS.map(list),
+    ...keys,
     ...commands,
-    `(-@all +eval +evalsha ~${queue}* ${jobAudit} ${requests})`,
+    `(-@all +eval +evalsha ${[`~${queue}*`, jobAudit, requests, ...scriptKeys].join(' ')})`,
     // Its entries in the log of cancelled and retried jobs: only adding, and the request key used for it.
     `(-@all +xadd ${jobAudit})`,
     `(-@all +set ${requests})`,
@@ -165,5 +175,19 @@ function producerRules(queue: string, whole: string, name: string, commands: str
     `(-@all ${DELAY.map((command) => `+${command}`).join(' ')} %R~${queue}*:delayed)`,
     `(-@all +zrangebyscore ~${queue}${QUEUE_KEY.deadlines})`,
     `(-@all +zrange +zrangebyscore %R~{${name}}:${INSTALLATION_KEY.workers})`,
+  ];
+}
+
+/**
+ * A gateway does what a producer does, lists jobs and workers, deletes ended jobs and counts what tokens may
+ * submit. Whoever can list jobs and cancel them by id can also empty a queue, job by job. It can neither pause a
+ * queue nor send orders to workers: with `--allow-control` it needs `admin`.
+ */
+function gatewayRules(queue: string, whole: string, name: string, commands: string[]): string[] {
+  const quotas = `~{${name}}:${INSTALLATION_KEY_OF.quota}:*`;
+  const keys = [quotas, `~{${name}}:${INSTALLATION_KEY.cursorKey}`];
+  return [
+    ...producerRules(queue, whole, name, commands, { keys, scriptKeys: [quotas] }),
+    `(-@all +zrem ~${queue}*:completed)`,
   ];
 }

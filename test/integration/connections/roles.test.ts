@@ -60,8 +60,11 @@ const WORK: readonly [name: string, words: Words, allowed: readonly AclRole[]][]
   ['redis-tune apply', ['redis-tune', 'apply', '--maxmemory', '200mb', '--yes'], ['admin']],
 ];
 
-/** A worker takes and ends any job of its queues, so it is trusted with them; see the next test but one. */
-describe.each(ACL_ROLES.filter((role) => role !== 'worker'))(
+/**
+ * A worker takes and ends any job of its queues, so it is trusted with them. A gateway has no commands of its own; its
+ * tests are below and in test/cli/redis-tune-acl.test.ts.
+ */
+describe.each(ACL_ROLES.filter((role) => role !== 'worker' && role !== 'gateway'))(
   'the permissions of %s',
   { timeout: 120_000 },
   (role) => {
@@ -141,5 +144,62 @@ describe('a producer that talks to Redis directly', () => {
     expect([run.exitCode, run.stderr]).toEqual([77, expect.stringMatching(/may not/)]);
     expect(await (await redis.client()).zscore(`${BASE}prioritized`, 'mine')).toBeNull();
     await denials(redis);
+  });
+});
+
+describe('a gateway', { timeout: 120_000 }, () => {
+  it('cannot pause a queue, command a worker, forge a record or read the audit log', async () => {
+    const id = await waiting();
+    const target = { url: env('gateway').INFER_REDIS_URL, label: redis.url, source: 'flag' as const };
+    const client = await connect(target, 'command', redis.settings());
+    const admin = await redis.client();
+    // It lists jobs, which a producer cannot.
+    expect(await client.zrange(`${BASE}prioritized`, '0', '-1')).toContain(id);
+    await denials(redis);
+    for (const words of [
+      ['HSET', `${BASE}meta`, 'paused', '1'],
+      ['HMSET', `${BASE}meta`, 'concurrency', '0'],
+      ['DEL', `${BASE}meta`],
+      ['DEL', `${BASE}prioritized`],
+      ['SET', `${BASE}active`, 'x'],
+      ['ZPOPMIN', `${BASE}prioritized`],
+      ['ZADD', `${BASE}completed`, '1', 'forged'],
+      ['XREVRANGE', '{infer}:audit', '+', '-'],
+      ['XADD', '{infer}:audit', '*', 'who', 'me'],
+      ['DEL', '{infer}:audit:jobs'],
+      ['SET', '{infer}:ctlreq:c1', '{}'],
+      ['RPUSH', '{infer}:ctl:w1', 'c1'],
+      ['DEL', '{infer}:workers'],
+      ['HSET', '{infer}:models', 'digits', '{}'],
+      ['CONFIG', 'GET', 'maxmemory'],
+      ['SET', '{other}:cursorkey', 'x'],
+      ['ZADD', '{other}:quota:jobs:web', '1', 'x'],
+      ['EVAL', `return redis.call('HSET', KEYS[1], 'paused', 1)`, '1', `${BASE}meta`],
+    ]) {
+      const [command, ...args] = words as [string, ...string[]];
+      const error: unknown = await client.call(command, ...args).catch((reason: unknown) => reason);
+      expect(error, words.join(' ')).toBeInstanceOf(Error);
+      expect(explain(client, error)).toMatchObject({ code: 'REDIS_PERMISSION' });
+    }
+    expect(await admin.hexists(`${BASE}meta`, 'paused')).toBe(0);
+    await closeClient(client);
+    await denials(redis);
+  });
+
+  it.each([
+    ['control pause', async () => going(['control', 'pause', QUEUE])],
+    ['control priority', async () => ['control', 'priority', await waiting(), '-p', '9']],
+    ['control purge', async () => ['control', 'purge', QUEUE, '--yes']],
+    ['control set', async () => ['control', 'set', 'served', 'max-batch', '8']],
+    ['inspect audit', async () => ['inspect', 'audit']],
+    ['redis-tune apply', async () => ['redis-tune', 'apply', '--maxmemory', '200mb', '--yes']],
+  ])('may not run %s, and nothing of it is done', async (_, words) => {
+    const typed = await words();
+    const admin = await redis.client();
+    const before = await admin.zrange(`${BASE}prioritized`, '0', '-1', 'WITHSCORES');
+    const run = await infer.ask(typed, { env: env('gateway') });
+    expect([run.exitCode, run.stderr + run.stdout]).toEqual([77, expect.stringMatching(/may not |refused/)]);
+    expect(await admin.zrange(`${BASE}prioritized`, '0', '-1', 'WITHSCORES')).toEqual(before);
+    expect((await denials(redis)).length).toBeGreaterThan(0);
   });
 });

@@ -302,11 +302,11 @@ end
 ${SET_ASIDE}`;
 
 /**
- * Start of the scripts for operators, which work on a whole queue. A Redis user that may not list queues,
- * such as a producer, fails here and not half way, with part of the work done.
+ * Start of the scripts for operators, which work on a whole queue. A Redis user without the command, such as a
+ * producer or a gateway, fails here and not half way, with part of the work done.
  */
 export const OPERATOR = `${PRELUDE}
-try('LRANGE', active, 0, 0)
+try('LPOS', active, '', 'MAXLEN', 1)
 `;
 
 /** Seconds that the answer to a repeatable request is kept: longer than a client waits for it. */

@@ -225,7 +225,7 @@ function decodeCursor(text: string): Cursor | undefined {
 
 function wrongCursor(message: string): InferError {
   return new InferError('CURSOR', message, {
-    hint: 'repeat the command that printed it with nothing changed but --cursor, or leave it out to start over',
+    hint: 'repeat the request that returned it with nothing changed but the cursor, or leave it out to start over',
   });
 }
 

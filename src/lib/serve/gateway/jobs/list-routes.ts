@@ -13,6 +13,7 @@ import type { Gateway } from '../gateway.js';
 import { urlsOf } from './job-json.js';
 import { AUTOSCALER_DOC, JOBS_DOC, QUEUES_DOC, STATS_DOC, WORKERS_DOC } from './list-docs.js';
 import { patiently } from './patience.js';
+import { cursorSeal } from './sealed-cursor.js';
 import { onlyOwner } from './visible.js';
 
 /** One value, several, or several in one text with commas. */
@@ -61,13 +62,19 @@ export function addListRoutes(app: App, gateway: Gateway): void {
     },
     async (request) => {
       const { sort, reverse = 'false', limit, cursor, ...typed } = request.query;
-      const filter = { ...parseJobFilter(typed), owner: onlyOwner(request.caller) };
-      const wanted = { sort, reverse: reverse !== 'false', limit, cursor };
-      const work = worded(client.redis, jobsPage(client.redis, prefix, filter, wanted));
-      const { jobs, next } = await patiently(gateway, request.signal, work);
+      const owner = onlyOwner(request.caller);
+      const filter = { ...parseJobFilter(typed), owner };
+      const page = async () => {
+        const cursors = await cursorSeal(client.redis, prefix, owner);
+        const from = cursor === undefined ? undefined : cursors.open(cursor);
+        const wanted = { sort, reverse: reverse !== 'false', limit, cursor: from };
+        const { jobs, next } = await jobsPage(client.redis, prefix, filter, wanted);
+        return { jobs, next: next === undefined ? null : cursors.seal(next) };
+      };
+      const { jobs, next } = await patiently(gateway, request.signal, worded(client.redis, page()));
       const now = serverTime();
       const items = jobs.map((job) => ({ ...jobJson(job, now), urls: urlsOf(gateway, job.id) }));
-      return { items, next: next ?? null };
+      return { items, next };
     },
   );
   app.get(
