@@ -178,6 +178,7 @@ describe('README.md', () => {
     expect([...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual([
       'Install',
       'Four commands',
+      'Over HTTP',
       'The library',
       'Compared',
       'More',

@@ -193,16 +193,14 @@ export class Quotas {
   }
 
   private async groupCounts(queue: string, id: string, waiting: boolean): Promise<boolean> {
-    const fields = [GROUP.completed, GROUP.failed, 'jobs', 'closed', 'finishedOn', 'model'] as const;
-    const values = await ifReadable(
-      this.client.hmget(groupKey(queueTag(this.prefix, queue), id), ...fields),
-      [],
-    );
-    const [completed, failed, jobs, closed, ended, model] = values;
-    const done = Number(completed ?? 0) + Number(failed ?? 0);
-    if (model == null || ended != null) return false;
-    if (closed === '1' && done >= Number(jobs ?? 0)) return false;
-    return !waiting || done === 0;
+    const names = [GROUP.model, GROUP.finishedOn, GROUP.closed, GROUP.jobs, GROUP.completed, GROUP.failed];
+    const key = groupKey(queueTag(this.prefix, queue), id);
+    const fields = await ifReadable(this.client.hmget(key, ...names), []);
+    const [model, finishedOn, closed, jobs, completed, failed] = fields;
+    const ended = Number(completed ?? 0) + Number(failed ?? 0);
+    if (model == null || finishedOn != null) return false;
+    if (closed === '1' && ended >= Number(jobs ?? 0)) return false;
+    return !waiting || ended === 0;
   }
 
   private setsOf(quotas: readonly Quota[]): string[] {

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useInfer } from '../../support/cli.js';
 import { useRedis } from '../../support/redis.js';
-import { useGateway, useModels } from './gateway-kit.js';
+import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
 
 const redis = useRedis();
 const infer = useInfer(redis);
@@ -125,6 +125,57 @@ describe('a job belongs to the token that submitted it', () => {
     expect(sorted.body.items.map((job: { priority: number }) => job.priority)).toEqual([2, 1, 0]);
     const { workers } = (await gateway.ask('GET', '/v1/workers', { as: 'alice' })).body;
     expect(workers).toEqual([expect.objectContaining({ active: [] })]);
+  });
+
+  it('a cursor names no job, and is valid for the token that it was given to, at any gateway', async () => {
+    const ids = [];
+    for (const as of ['alice', 'bob', 'alice']) ids.push(await submit(as, { queue: 'paged' }));
+    const address = '/v1/jobs?queue=paged&limit=1';
+    const pages = { alice: '', auditor: '' };
+    for (const as of ['alice', 'auditor'] as const) {
+      const { body } = await gateway.ask('GET', address, { as });
+      expect(body.items).toHaveLength(1);
+      pages[as] = body.next;
+      const text = Buffer.from(body.next, 'base64url').toString('latin1') + body.next;
+      for (const hidden of [...ids, 'paged', 'waiting']) expect(text).not.toContain(hidden);
+    }
+    const plain = { v: 1, s: 'waiting', q: 'paged', p: 'prioritized', r: false, at: null };
+    const madeUp = Buffer.from(JSON.stringify(plain)).toString('base64url');
+    const changed = Buffer.from(pages.alice, 'base64url');
+    changed[20] = (changed[20] as number) ^ 1;
+    for (const [as, cursor] of [
+      ['bob', pages.alice],
+      ['auditor', pages.alice],
+      ['alice', pages.auditor],
+      ['alice', madeUp],
+      ['alice', changed.toString('base64url')],
+      ['alice', pages.alice.slice(0, -4)],
+      ['alice', 'x'],
+      ['alice', ''],
+    ] as const) {
+      const refused = await gateway.ask('GET', `${address}&cursor=${cursor}`, { as });
+      expect([as, cursor, refused.status, refused.body.code]).toEqual([as, cursor, 400, 'CURSOR']);
+    }
+    const other = await GatewayKit.open(redis, { modelsDir: models.dir });
+    const rest = await other.ask('GET', `${address}&cursor=${pages.alice}`, { as: 'alice' });
+    expect(rest.body.items.map((job: { id: string }) => job.id)).toEqual([ids[2]]);
+    await other.close();
+  });
+
+  it('a full Redis still lists jobs, page by page', async () => {
+    const ids = [await submit('alice', { queue: 'full' }), await submit('alice', { queue: 'full' })];
+    const client = await redis.client();
+    await client.del('{infer}:cursorkey');
+    await client.config('SET', 'maxmemory', '1');
+    try {
+      const first = await gateway.ask('GET', '/v1/jobs?queue=full&limit=1', { as: 'alice' });
+      expect(first.body.items.map((job: { id: string }) => job.id)).toEqual([ids[0]]);
+      const address = `/v1/jobs?queue=full&limit=1&cursor=${first.body.next}`;
+      const second = await gateway.ask('GET', address, { as: 'alice' });
+      expect(second.body.items.map((job: { id: string }) => job.id)).toEqual([ids[1]]);
+    } finally {
+      await client.config('SET', 'maxmemory', '0');
+    }
   });
 
   it('a retry, a move and another priority leave it its owner', async () => {

@@ -1,4 +1,4 @@
-import { JOB, KEY } from '../wire.js';
+import { GROUP, JOB, KEY } from '../wire.js';
 import { PRELUDE } from './prelude.js';
 
 /**
@@ -31,7 +31,7 @@ return out
 export const FORGET_RECORD = `${PRELUDE}
 local key = tag .. ':${KEY.group}:' .. ARGV[3]
 if call('EXISTS', key) == 0 then return -1 end
-local g = try('HMGET', key, 'finishedOn', 'abandoned') or {'1'}
+local g = try('HMGET', key, '${GROUP.finishedOn}', '${GROUP.abandoned}') or {'1'}
 if not g[1] and g[2] ~= '1' then return 0 end
 call('DEL', key)
 return 1
