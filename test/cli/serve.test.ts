@@ -147,7 +147,7 @@ describe('infer serve', () => {
         made.clientKey,
       ]);
       expect(odd.exitCode).toBe(78);
-      expect(odd.stderr).toMatch(/is not that of the certificate/);
+      expect(odd.stderr).toMatch(/does not belong to the certificate/);
     },
   );
 });

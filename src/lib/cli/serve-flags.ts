@@ -4,7 +4,7 @@ import { printable } from '../core/job.js';
 const HOST_NAME = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
 
-/** Without a slash at its end; '' for none. @throws InferError USAGE (2). */
+/** Without a trailing slash; '' for none. @throws InferError USAGE (2). */
 export function checkBasePath(path: string | undefined): string {
   const trimmed = (path ?? '').replace(/\/+$/, '');
   if (trimmed === '' || BASE_PATH.test(trimmed)) return trimmed;
@@ -21,7 +21,7 @@ export function checkHostName(name: string): string {
   });
 }
 
-/** An origin as browsers send it: no path, lower case. @throws InferError USAGE (2). */
+/** An origin as browsers send it: without a path, in lower case. @throws InferError USAGE (2). */
 export function checkOrigin(text: string): string {
   if (text === '*') return text;
   const url = URL.canParse(text) ? new URL(text) : undefined;

@@ -4,7 +4,8 @@ import { InferError } from '../core/errors.js';
 import { makePrivateDir } from '../core/private-dir.js';
 
 /**
- * The token file that a command changes: the one that is named, else one in the state directory, which is made.
+ * The token file that a command changes: the given one, otherwise one in the state directory, which is
+ * created.
  * @throws InferError STATE_DIR (77).
  */
 export function tokenFileOf({ tokenFile, stateDir }: Settings): string {

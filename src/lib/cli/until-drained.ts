@@ -2,15 +2,15 @@ import { onShutdown } from './signals.js';
 import { drainingServer } from './views/serve-banner.js';
 
 interface Drainable {
-  /** Requests that are still to be answered. */
+  /** Requests that are still open. */
   readonly underWay: number;
-  /** Called again it ends at once. */
+  /** A second call ends it immediately. */
   close(graceMs: number): Promise<void>;
 }
 
 /**
- * Waits for a signal and closes a server: the first lets requests under way end, the second does not.
- * @returns whether it drained or left some.
+ * Waits for a signal and closes a server: the first signal lets open requests end, the second does not.
+ * @returns whether all requests were answered
  */
 export async function untilDrained(
   server: Drainable,

@@ -8,13 +8,13 @@ import { GROUP } from '../queue/wire.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
 
-/** What a submit wants an id to name. */
+/** What a submit expects under an id. */
 export type WantedId = Pick<JobSpec, 'owner' | 'digest'> & { queue: string; kind: 'job' | 'group' };
 
 /**
  * A caller's id identifies one thing. In its own queue, sending it again means the same job; in another
- * queue, or as a group instead of a job, it would create a second thing with that id. Nor is it the same when someone else
- * submitted it, of which no more is told, or when the request was another one, where both have a digest.
+ * queue, or as a group instead of a job, it would create a second thing with that id. It is also refused if
+ * someone else submitted it, without further details, or if both requests have a digest and these differ.
  * @throws InferError ID_TAKEN (2)
  */
 export async function refuseTaken(
@@ -33,8 +33,9 @@ export async function refuseTaken(
 }
 
 /**
- * Holds what is in Redis under an id against who sends it: also after it was added, since two may have added it at the same
- * moment, and one of them found it there. @throws InferError ID_TAKEN (2)
+ * Compares the job or group of an id with the request. Also called after adding it: two requests may have
+ * added the same id at the same moment, and one of them found it there.
+ * @throws InferError ID_TAKEN (2)
  */
 export async function refuseOthers(
   client: RedisClient,
@@ -99,7 +100,7 @@ export function takenByOther(id: string): InferError {
   return new InferError('ID_TAKEN', `${printable(id)} is taken`, { hint: 'take another id' });
 }
 
-/** ID_TAKEN: the same submitter sent something else under it. */
+/** ID_TAKEN: the same submitter sent another request under it. */
 export function takenByAnother(id: string): InferError {
   return new InferError('ID_TAKEN', `${printable(id)} was submitted with another input or other options`, {
     hint: 'send the same request to mean the same job, or take another id',

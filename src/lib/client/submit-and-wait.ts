@@ -20,22 +20,22 @@ export interface Awaited<T> {
   onSubmitted?: ((job: SubmittedJob) => void) | undefined;
 }
 
-/** What of a client is needed to submit and wait. */
+/** Dependencies for submitting and waiting. */
 interface Parts {
   waiter: Waiter;
   answers: Answers;
   producer: Producer;
-  /** @param reply the list that hears of its end */
+  /** @param reply the list that receives the notice of its end */
   add(job: Awaited<unknown>, call: Call, waited: { id: string; reply: string }): Promise<SubmittedJob>;
 }
 
-/** Submits one job and waits for its end, which its worker tells: the quickest way to an answer. */
+/** Submits one job and waits for the notice of its end: the fastest way to an answer. */
 export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call): Promise<T> {
   const { waiter, answers } = parts;
   const { payload, options, render } = job;
   const queue = queueFor(payload.rows, options);
   const id = options.id ?? nextId('j');
-  // Listening starts before the job exists, so that its notice cannot come too early.
+  // Listens before the job exists, so that no notice is missed.
   const heard = waiter.next(queue, id);
   try {
     const submitted = await parts.add(job, call, { id, reply: waiter.listFor(queue) });
@@ -52,7 +52,7 @@ export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call
   call.waitsFor(id);
   const deadline = job.deadline ?? deadlineOf(options.timeoutMs);
   try {
-    // At its own deadline the job's state is looked at: it may have expired with no worker about.
+    // At its own deadline the job's state is checked: without a worker, it may have expired without a notice.
     const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
     const told = await waitFor(heard, limits);
     if (told !== undefined) return await answers.fromNotice(queue, told, render);
@@ -63,7 +63,7 @@ export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call
   }
 }
 
-/** No one waits for the job any more, and no one else knows its id. */
+/** No one waits for the job any longer, and no one else knows its id. */
 function leave({ waiter, producer }: Parts, queue: string, id: string): void {
   waiter.forget(id);
   void producer.cancel(queue, id).catch(() => undefined);

@@ -8,7 +8,7 @@ import type { RedisClient } from '../redis/types.js';
 import { isEnded } from './ended.js';
 import type { JobLocations } from './job-locations.js';
 
-/** How something that is watched stands: a job, a group, or (`gone`) nothing any more. */
+/** The state of a watched id: a job, a group, or `gone` if it no longer exists. */
 export type Sight =
   | ({ kind: 'job'; queue: string } & Glance)
   | { kind: 'group'; group: GroupRecord }
@@ -32,13 +32,14 @@ interface Watched {
   joining: { again: boolean } | undefined;
 }
 
-/** How often all that is watched is looked at, together. */
+/** Interval at which all watched ids are read, in ms. */
 const LOOK_MS = 1000;
 
 /**
- * Tells any number of listeners how jobs and groups stand: once a second all of them are looked at in a few round trips, and
- * an end is heard of at once by the notice that workers push anyway. There is one timer and no further connection,
- * however many listen; listeners of one id share its looks. While Redis is away nothing is told, and later it goes on.
+ * Reports the state of jobs and groups to any number of listeners. All watched ids are read once a second in
+ * a few round trips; an end is reported at once, by the notice that workers send anyway. There is one timer
+ * and no additional connection, and listeners of the same id share its readings. While Redis is unreachable
+ * nothing is reported; afterwards it continues.
  */
 export class Watcher {
   private readonly watched = new Map<string, Watched>();
@@ -47,7 +48,7 @@ export class Watcher {
 
   constructor(private readonly parts: WatchParts) {}
 
-  /** Ids that are watched now. */
+  /** Number of watched ids. */
   get size(): number {
     return this.watched.size;
   }
@@ -110,10 +111,10 @@ export class Watcher {
     return this.closed || this.watched.get(one.id) !== one;
   }
 
-  /** Looks at once, and again with each notice of its end. */
+  /** Reads once immediately, and again after each notice of its end. */
   private async hear(one: Watched): Promise<void> {
     const { redis, prefix, waiter } = this.parts;
-    // Listening starts before its list is named, so that its notice cannot come too early.
+    // Listens before its list is registered, so that no notice is missed.
     for (let named = false; !this.isOver(one); ) {
       const heard = waiter.next(one.queue, one.id);
       const { queue } = one;
@@ -160,11 +161,11 @@ export class Watcher {
     }
     for (const [queue, some] of byQueue) {
       try {
-        // With no worker about, no one else ends jobs at their deadlines.
+        // Without a worker, no one else ends jobs at their deadlines.
         await this.parts.producer.expireDue(queue);
         await this.lookAt(queue, some);
       } catch {
-        // Redis is away, and the next look is a second away.
+        // Redis is unreachable; the next reading is in a second.
       }
     }
   }

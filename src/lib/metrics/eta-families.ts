@@ -6,11 +6,11 @@ const MOMENTS = ['start', 'end'] as const;
 const SIDES = ['late', 'early'] as const;
 const WITHIN = ['p50', 'p90', 'later'] as const;
 
-/** How good the ETAs are that a gateway tells. A gateway alone has them. */
+/** The accuracy of the ETAs that a gateway reported. Only gateways have these. */
 export const ETA_FAMILIES: readonly Family[] = [
   {
     name: 'infer_eta_error_seconds',
-    help: 'By how much a job started or ended later (late) or earlier (early) than the p50 of the first ETA that was told of it',
+    help: 'By how much jobs started or ended later (late) or earlier (early) than the p50 of their first reported ETA',
     type: 'histogram',
     labels: ['queue', 'moment', 'side'],
     bounds: ETA_ERROR_BOUNDS,
@@ -18,7 +18,7 @@ export const ETA_FAMILIES: readonly Family[] = [
   },
   {
     name: 'infer_eta_jobs_total',
-    help: 'Jobs by how their start came against the first ETA that was told: within its p50, within its p90, or later',
+    help: 'Jobs by when they started compared with their first reported ETA: within its p50, within its p90, or later',
     type: 'counter',
     labels: ['queue', 'within'],
     samples: ({ exporter }) =>

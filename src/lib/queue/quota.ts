@@ -5,24 +5,24 @@ import { untilLoaded } from './broker/resend.js';
 import { bullBase, groupKey, queueTag, quotaKey } from './keys.js';
 import { GROUP, JOB } from './wire.js';
 
-/** A bound that holds for an owner (a token, or a token and a model) at all gateways together. */
+/** A limit that an owner (a token, or a token and a model) has at all gateways together. */
 export type Quota =
   | { readonly kind: 'rate'; readonly owner: string; readonly perSecond: number; readonly burst: number }
   | { readonly kind: 'jobs' | 'waiting'; readonly owner: string; readonly most: number };
 
-/** How one bound stands after a request: what is left of it, and ms until more is (of a rate). */
+/** State of a limit after a request: what remains of it and, for a rate, ms until more is available. */
 export interface QuotaState {
   readonly left: number;
   readonly resetMs: number;
 }
 
 export interface QuotaAnswer {
-  /** Place in the list of the bound that refuses; undefined: it was let in, and counts. */
+  /** Index of the limit that refuses; undefined: the request was admitted, and counts. */
   readonly refusedBy: number | undefined;
   readonly states: readonly QuotaState[];
 }
 
-/** Work that counts for bounds until it has ended. */
+/** Work that counts towards limits until it has ended. */
 export interface CountedWork {
   readonly id: string;
   readonly queue: string;
@@ -33,16 +33,16 @@ export interface CountedWork {
 export const TICKET_MS = 60_000;
 /** Counted work is looked at again after so long, and only by who finds the bound reached. */
 const LOOK_AGAIN_MS = 1000;
-/** Most that one look reads. */
+/** Maximum members read by one check. */
 const LOOK_MOST = 128;
-/** Counts of an owner that submits nothing for so long are forgotten. */
+/** Counts of an owner that submits nothing for this long are deleted. */
 const FORGET_MS = 7 * 86_400_000;
 const BUCKET_SLACK_MS = 1000;
 
 /**
- * KEYS: one for each bound. ARGV: ticket, its life in ms, that of a set in ms, then for each bound `rate`, requests a
- * second, burst; or `set`, most, ''. Answers the place of the bound that refuses (0: none) and for each what is left
- * and ms until it is more. Nothing counts of what is refused.
+ * KEYS: one for each limit. ARGV: ticket, its lifetime in ms, that of a set in ms, then for each limit
+ * `rate`, requests per second, burst; or `set`, maximum, ''. Returns the number of the limit that refuses (0:
+ * none), then for each limit what remains and ms until more is available. A refused request does not count.
  */
 const ADMIT = `
 local time = redis.call('TIME')
@@ -89,8 +89,9 @@ return answer
 `;
 
 /**
- * Bounds in Redis, so that all gateways hold them together. What counts is a set of names of jobs, and what has become
- * of a job is read from the job: a count cannot leak, whoever dies. It is read when a bound is reached, and at no other time.
+ * Limits in Redis, which all gateways share. Sets contain the names of the counted jobs, and the jobs
+ * themselves say whether they still count, so no count is left behind by a process that dies. The jobs are
+ * read only when a limit is reached.
  */
 export class Quotas {
   constructor(
@@ -101,8 +102,8 @@ export class Quotas {
   }
 
   /**
-   * Asks for one place of each bound, all or none of them.
-   * @param ticket names the place until `named` says what was submitted.
+   * Reserves one place in each limit, in all of them or in none.
+   * @param ticket name of the place until `named` reports what was submitted
    */
   async take(quotas: readonly Quota[], ticket: string): Promise<QuotaAnswer> {
     const first = await this.ask(quotas, ticket);
@@ -112,7 +113,7 @@ export class Quotas {
     return this.ask(quotas, ticket);
   }
 
-  /** Says what was submitted on a ticket. */
+  /** Reports what was submitted with a ticket. */
   async named(quotas: readonly Quota[], ticket: string, work: CountedWork): Promise<void> {
     const batch = this.client.pipeline();
     for (const key of this.setsOf(quotas)) batch.zrem(key, ticket).zadd(key, serverTime(), memberOf(work));
@@ -151,7 +152,9 @@ export class Quotas {
     };
   }
 
-  /** Takes out what has ended or started, of what is due for a look. True: there was some. */
+  /**
+   * Removes members that have ended or started, among those due for a check. Returns whether there were any.
+   */
   private async forgetEnded(quotas: readonly Quota[]): Promise<boolean> {
     const now = serverTime();
     let freed = 0;
@@ -172,7 +175,7 @@ export class Quotas {
     return freed > 0;
   }
 
-  /** Whether a member still counts; a ticket that is due has lapsed. */
+  /** Whether a member still counts; a ticket that is due has expired. */
   private async counts(member: string, waiting: boolean): Promise<boolean> {
     const work = workOf(member);
     if (work === undefined) return false;
@@ -210,7 +213,7 @@ export class Quotas {
   }
 }
 
-/** Neither queues nor ids hold a space; a ticket has none. */
+/** Queue names and ids contain no space; neither do tickets. */
 function memberOf({ id, queue, kind }: CountedWork): string {
   return `${kind} ${queue} ${id}`;
 }

@@ -15,10 +15,10 @@ export interface MetricsServerOptions {
   onFailure: (error: unknown) => void;
 }
 
-/** Longest that any answer may take; Prometheus gives up after 10 s by default. */
+/** Longest time for any response; Prometheus gives up after 10 s by default. */
 const ANSWER_MS = 9000;
 const MOST_CONNECTIONS = 256;
-/** Its routes take no bodies. */
+/** Its routes accept no bodies. */
 const MOST_BODY = 1024;
 
 /**
@@ -52,7 +52,7 @@ function addIndex(app: App): void {
   );
 }
 
-/** `/metrics` and `/autoscale/<queue>`, also for a server that has other routes. */
+/** `/metrics` and `/autoscale/<queue>`, also for a server with other routes. */
 export function addMetricsRoutes(app: App, scraper: Scraper, desired: DesiredWorkers): void {
   app.get('/metrics', { config: { access: 'known', doc: METRICS_DOC } }, async (_request, reply) => {
     const { contentType, text } = await scraper.text();

@@ -24,41 +24,41 @@ import { type Exporter, openExporter } from './serve-metrics.js';
 export interface GatewayOptions {
   loaded: LoadedSettings;
   host: string;
-  /** 0 takes any free port. */
+  /** 0 selects a free port. */
   port: number;
   basePath: string;
   limits: GatewayLimits;
   control: boolean;
-  /** Required where others than this machine can reach the address. */
+  /** Required if other machines can reach the address. */
   tokenFile: string | undefined;
   /** Origins whose pages may call it. */
   origins: readonly string[];
   /** Names that callers use for this server. */
   serverNames: readonly string[];
-  /** Certificate and key, PEM files. */
+  /** Certificate and key as PEM files. */
   tls: { cert: string; key: string } | undefined;
-  /** Models that some worker must serve before it says that it is ready. */
+  /** Models that a worker must serve before it reports that it is ready. */
   requiredModels: readonly string[];
   version: string;
   log: Logger;
 }
 
-/** A gateway that listens. */
+/** A running gateway. */
 export interface RunningGateway {
   readonly url: string;
   readonly gateway: Gateway;
-  /** Tokens that can be used now; undefined where none is asked for. */
+  /** Number of valid tokens; undefined if no token is required. */
   readonly tokens: number | undefined;
-  /** Requests that are under way. */
+  /** Number of open requests. */
   readonly underWay: number;
   /**
-   * Refuses new work, answers the requests that are under way, for so many milliseconds at most, and ends. Called
-   * again it ends at once.
+   * Refuses new work, answers open requests for at most this many milliseconds, and ends. A second call ends
+   * it immediately.
    */
   close(graceMs: number): Promise<void>;
 }
 
-/** What the routes of a gateway are made with. */
+/** Dependencies of the routes of a gateway. */
 interface GatewayParts {
   traffic: Traffic;
   tokens: KnownTokens | undefined;
@@ -68,7 +68,7 @@ interface GatewayParts {
   tls: ServerTls | undefined;
 }
 
-/** Besides the longest wait, what an answer may take. */
+/** How long a response may take in addition to the longest wait. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
 /** The end of the grace, in which callers who still wait are told where their jobs are. */
@@ -78,8 +78,8 @@ const HANG_UP_MS = 500;
 
 /**
  * Opens the client and the server.
- * @throws InferError TOKENS_NEEDED (2); TOKEN_FILE, SERVE_TLS (78); REDIS_… (69, 77); PORT_IN_USE, PORT_PERMISSION, PORT
- *   when it cannot listen.
+ * @throws InferError TOKENS_NEEDED (2); TOKEN_FILE, SERVE_TLS (78); REDIS_… (69, 77); PORT_IN_USE,
+ *   PORT_PERMISSION, PORT when it cannot listen.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { loaded, limits, log, version, basePath, control, host, port, requiredModels } = options;
@@ -183,12 +183,12 @@ function running(
 /** @throws InferError TOKENS_NEEDED (2). */
 function refuseOpenDoor({ host, tokenFile }: Pick<GatewayOptions, 'host' | 'tokenFile'>): void {
   if (tokenFile !== undefined || isLoopback(host)) return;
-  throw new InferError('TOKENS_NEEDED', `others can reach ${host}, so callers must have a token`, {
+  throw new InferError('TOKENS_NEEDED', `other machines can reach ${host}, so callers must have a token`, {
     hint: 'infer token create web --token-file tokens.json, then add --token-file tokens.json; or listen on 127.0.0.1',
   });
 }
 
-/** The server with all its routes, not listening yet. */
+/** The server with all its routes; it does not listen yet. */
 export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   const { limits, log, basePath, draining } = gateway;
   const { traffic, tokens, exporter, origins, serverNames, tls } = parts;

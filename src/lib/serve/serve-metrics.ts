@@ -15,7 +15,7 @@ export interface ScrapeFlags {
   once: boolean;
   version: string;
   note: (line: string) => void;
-  /** Requests, where the exporter is part of a gateway. */
+  /** Requests, if the exporter is part of a gateway. */
   http?: (() => HttpFigures) | undefined;
   etaErrors?: (() => readonly EtaErrorFigures[]) | undefined;
 }

@@ -66,7 +66,7 @@ describe('an HTTP server', () => {
         status: 404,
         detail: 'there is nothing at this address',
         code: 'HTTP_ROUTE',
-        hint: 'GET / lists what there is',
+        hint: 'GET / lists the routes',
         instance: '/v1/none',
         error: 'there is nothing at this address',
       },

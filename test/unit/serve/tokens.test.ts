@@ -179,11 +179,11 @@ it('reads the file again when it changes, and keeps the tokens when it is broken
 });
 
 it.each([
-  ['[]', /the document is no object/],
+  ['[]', /the document is not an object/],
   ['{"version":2,"tokens":[]}', /version is not 1/],
   ['{"version":1,"tokens":[],"more":1}', /unknown member more/],
-  ['{"version":1,"tokens":[{"name":"a","scopes":["root"],"secrets":[]}]}', /scopes: there is submit, read/],
-  ['{"version":1,"tokens":[{"name":"a","scopes":[],"secrets":[{"sha256":"x"}]}]}', /sha256 is no digest/],
+  ['{"version":1,"tokens":[{"name":"a","scopes":["root"],"secrets":[]}]}', /scopes: the scopes are submit, read/],
+  ['{"version":1,"tokens":[{"name":"a","scopes":[],"secrets":[{"sha256":"x"}]}]}', /sha256 is not a SHA-256 digest/],
   [
     '{"version":1,"tokens":[{"name":"a","scopes":[],"secrets":[],"limits":{"rate":-1}}]}',
     /limits.rate is out of range/,

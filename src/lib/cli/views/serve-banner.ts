@@ -9,7 +9,7 @@ export interface ServeBanner {
   url: string;
   redisLabel: string;
   redisSource: string;
-  /** Number of tokens; undefined: none is asked for. */
+  /** Number of tokens; undefined if none is required. */
   tokens: number | undefined;
   tokenFile: string | undefined;
   maxBody: number;
@@ -17,12 +17,14 @@ export interface ServeBanner {
   maxWaiting: number | undefined;
   drainTimeoutMs: number;
   control: boolean;
-  /** Its certificate is one that `curl` may not know. */
+  /** Its certificate may be unknown to `curl`. */
   tls: boolean;
   models: readonly { name: string; served: boolean; body: string | undefined }[];
 }
 
-/** What a gateway says on standard error once it listens: where, and one line to type for each model. */
+/**
+ * What a gateway prints to standard error when it is ready: its address, and a `curl` line for each model.
+ */
 export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'>): string[] {
   const own = banner.redisSource === 'embedded' ? " (infer's own)" : '';
   const rows: [string, string][] = [
@@ -40,14 +42,14 @@ export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'
   ];
 }
 
-/** After the first signal. @param underWay requests that are still to be answered */
+/** Printed after the first signal. @param underWay open requests */
 export function drainingServer(underWay: number, drainTimeoutMs: number): string {
-  if (underWay === 0) return 'stopping: no request is under way';
+  if (underWay === 0) return 'stopping: there are no open requests';
   return `stopping: finishing ${plural(underWay, 'request')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to leave now`;
 }
 
 function tokensText({ tokens, tokenFile }: ServeBanner): string {
-  if (tokens === undefined) return 'none asked for: whoever can reach this address may do everything';
+  if (tokens === undefined) return 'none required: everyone who can reach this address may do everything';
   return `${plural(tokens, 'token')} in ${printable(tokenFile ?? '')}`;
 }
 

@@ -22,7 +22,7 @@ interface ShownToken {
   secrets: readonly { digest: string; createdAt: string; expiresAt: string | null; expired: boolean }[];
 }
 
-/** Tokens of a token file, a line for each secret: `infer token list`. */
+/** The tokens of a token file, one line for each secret, for `infer token list`. */
 export function tokensView(tokens: readonly ShownToken[], layout: Layout, now: number): string[] {
   if (tokens.length === 0 && layout.tty)
     return [layout.paint('dim', 'no token: infer token create NAME makes one')];

@@ -1,8 +1,8 @@
 import type { Eta } from './job-place.js';
 
-/** ETAs that are remembered until their job ends; of more, the oldest are never compared. */
+/** Maximum number of ETAs remembered until their job ends; beyond it, the oldest are dropped. */
 const MOST_OPEN = 10_000;
-/** Queues that are told apart; of more, the rest counts as one. */
+/** Maximum number of queues counted separately; the others are counted together. */
 const MOST_QUEUES = 200;
 const OTHER_QUEUES = '(other)';
 
@@ -29,15 +29,15 @@ export interface ToldEta {
   submittedAt: number;
 }
 
-/** How a job ended, as far as an ETA can be held against it. */
+/** How a job ended, as far as its ETA can be compared with it. */
 export interface EndedJob {
   id: string;
   attempts: number;
-  /** Null where it never ran. */
+  /** Null if it never ran. */
   timing: { queueMs: number; runMs: number | null; totalMs: number } | null;
 }
 
-/** Errors of one queue's ETAs, seconds: the middle figure (p50) against what came. */
+/** Errors of one queue's ETAs in seconds: the actual time compared with p50. */
 export interface EtaErrorFigures {
   queue: string;
   /** By what was predicted, and whether it came later or earlier than that; a hit counts as later by 0. */
@@ -49,9 +49,9 @@ export interface EtaErrorFigures {
 type Figures = EtaErrorFigures & { within: Record<'p50' | 'p90' | 'later', number> };
 
 /**
- * Holds ETAs against the truth. The first ETA that was told of a job is remembered, and compared when the end of the job is
- * heard of: with the times in its result, so it does not matter when that is. A job that was tried again is left out,
- * since its start is another's.
+ * Compares ETAs with what happened. The first ETA that was reported for a job is remembered, and compared
+ * when the end of the job becomes known. The times come from its result, so it does not matter when that is.
+ * Retried jobs are left out, because their start is that of another attempt.
  */
 export class EtaErrors {
   private readonly open = new Map<string, ToldEta>();
@@ -77,7 +77,7 @@ export class EtaErrors {
     figures.within[late <= 0 ? 'p50' : startMs <= eta.startMs.p90 ? 'p90' : 'later'] += 1;
   }
 
-  /** What has been compared, by queue. */
+  /** The errors so far, by queue. */
   get figures(): readonly EtaErrorFigures[] {
     return [...this.queues.values()];
   }

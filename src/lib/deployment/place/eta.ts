@@ -5,31 +5,33 @@ import type { WorkerRecord } from '../../queue/types.js';
 import type { Eta, NoEta } from './job-place.js';
 import { rateText, type Service } from './service.js';
 
-/** At most so much of the time of its workers is taken for work that goes first, in the pessimistic figure. */
+/** In the pessimistic figure, work that goes first takes at most this share of the workers' time. */
 const MOST_TAKEN = 0.9;
 
-/** What an ETA is made of. Times in ms. */
+/** What an ETA is computed from. Times in ms. */
 export interface EtaFacts {
-  /** Jobs ahead in its own queue; of a delayed one, those that would be if it were its time. */
+  /** Jobs ahead in its own queue; for a delayed job, those that would be ahead if it were due now. */
   ahead: number;
   priority: Priority;
   rows: number;
-  /** Of a delayed job, until it may start. */
+  /** Time until a delayed job may start. */
   delayMs: number;
-  /** Workers that serve it, and whose heartbeats live. */
+  /** Workers that serve it and have a current heartbeat. */
   workers: number;
-  /** Until the first of their runners is free; see `restOfRuns`. */
+  /** Time until the first of their runners is free; see `restOfRuns`. */
   rest: { p50: number; p90: number };
   service: Service | undefined;
   queue: Pick<QueuePulse, 'minute'>;
-  /** Queues that go first with all of these workers: what waits there, and what the workers can do of it. */
+  /**
+   * Queues that all of these workers serve first: their waiting jobs, and what the workers can do for them.
+   */
   lanes: readonly { queue: string; jobs: number; service: Service | undefined }[];
 }
 
 /**
- * When a job starts and ends: the rest of the runs that are on, the jobs ahead at the rate of the workers, and what goes
- * first although it comes later. Only work of at least its priority is ahead of it; of what arrives, only that of a higher
- * one. Two figures, since rates are measured and not known. Pure.
+ * When a job starts and ends: the rest of the current runs, the jobs ahead at the rate of the workers, and
+ * later arrivals that go first. Ahead are jobs of at least its priority; of later arrivals only those of a
+ * higher priority. There are two figures, because rates are estimates. Pure.
  */
 export function etaOf(facts: EtaFacts): { eta: Eta; noEta: null } | { eta: null; noEta: NoEta } {
   const { ahead, workers, rest, service, delayMs, lanes } = facts;
@@ -64,7 +66,7 @@ export function etaOf(facts: EtaFacts): { eta: Eta; noEta: null } | { eta: null;
     urgent: urgent.most,
     lanes: lanesMs(lanes, 'slowRate'),
   });
-  // What is ahead is worked off while it is delayed, unless it goes badly.
+  // Jobs ahead are usually done before the delay is over; the pessimistic figure assumes that they are not.
   const start = { p50: Math.max(delayMs, likely), p90: delayMs + Math.max(likely, late) };
   const more = Math.max(1, facts.rows / Math.max(1, service.rowsPerJob ?? facts.rows, batchRows(service)));
   return {
@@ -78,18 +80,18 @@ export function etaOf(facts: EtaFacts): { eta: Eta; noEta: null } | { eta: null;
 }
 
 interface Course {
-  /** Jobs a second. */
+  /** Jobs per second. */
   rate: number;
   rest: number;
-  /** Jobs that may go in one run with it. */
+  /** Jobs that may be in the same run. */
   together: number;
-  /** More urgent jobs that arrive a second. */
+  /** Arrivals of more urgent jobs per second. */
   urgent: number;
-  /** Until the queues that go first are empty. */
+  /** Time until the queues that go first are empty. */
   lanes: number;
 }
 
-/** The wait for `ahead` jobs and the runs that are on, stretched by what comes later and goes first. */
+/** The wait for `ahead` jobs and the current runs, extended by later arrivals that go first. */
 function startOf({ ahead }: EtaFacts, { rate, rest, together, urgent, lanes }: Course): number {
   const before = Math.max(0, ahead + 1 - Math.max(1, together));
   const wait = rest + lanes + (before / rate) * 1000;
@@ -107,7 +109,10 @@ function batchRows({ jobsPerRun, rowsPerJob = 1 }: Service): number {
   return jobsPerRun * rowsPerJob;
 }
 
-/** More urgent jobs that arrive a second: the median of the ten seconds of the minute, which no burst moves, and the mean. */
+/**
+ * Arrivals of more urgent jobs per second: the median of the ten-second buckets of the last minute, which a
+ * burst does not change, and the mean.
+ */
 function urgentArrivals(
   { minute }: Pick<QueuePulse, 'minute'>,
   priority: Priority,

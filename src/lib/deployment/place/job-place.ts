@@ -1,16 +1,16 @@
 import type { NoEtaCode, WhyCode } from './reasons.js';
 
-/** What half, and nine of ten, of the jobs in this place stay within, in milliseconds from now. */
+/** Times that half, and nine of ten, of such jobs do not exceed, in milliseconds from now. */
 export interface EtaSpread {
   p50: number;
   p90: number;
 }
 
-/** When a job is expected to start and to end, from what was measured. */
+/** When a job is expected to start and to end, computed from measurements. */
 export interface Eta {
   startMs: EtaSpread;
   endMs: EtaSpread;
-  /** What it is made of: `120 jobs/s over 60 s, 2 workers`. */
+  /** What it is based on: `120 jobs/s over 60 s, 2 workers`. */
   basis: string;
 }
 
@@ -18,28 +18,32 @@ export interface Eta {
 export interface NoEta {
   code: NoEtaCode;
   text: string;
-  /** The command that helps; null where time does. */
+  /** The command that helps; null if none does. */
   fix: string | null;
 }
 
-/** Why a job has not started: one reason, the one that has to go first. */
+/** Why a job has not started: one reason, the first to be resolved. */
 export interface Why {
   code: WhyCode;
   /** One sentence without a full stop. */
   text: string;
-  /** The command that helps; null where there is nothing to do but wait. */
+  /** The command that helps; null if waiting is all that can be done. */
   fix: string | null;
 }
 
-/** Where a job stands that has not started: the same judgement in the gateway, the commands and the library. */
+/**
+ * Position, ETA and reason of a job that has not started, the same in the gateway, the commands and the
+ * library.
+ */
 export interface JobPlace {
   /**
-   * Jobs that go first in its queue: waiting ones of a higher priority, or of the same and submitted earlier, and those
-   * that workers hold and have not begun; without jobs whose model no worker serves. Exact but for what workers hold, which
-   * is as old as a heartbeat. Rows are estimated. Null for a delayed job, which has no place yet.
+   * Jobs that go first in its queue: waiting ones of a higher priority, or of the same priority and submitted
+   * earlier, and those that workers hold but have not started; without jobs whose model no worker serves.
+   * Exact except for jobs held by workers, which are as of the last heartbeat. Rows are estimated. Null for a
+   * delayed job, which has no position yet.
    */
   position: { jobsAhead: number; rowsAheadEstimate: number } | null;
-  /** Null where it cannot be told; `noEta` says why. */
+  /** Null if unknown, for the reason in `noEta`. */
   eta: Eta | null;
   noEta: NoEta | null;
   why: Why;

@@ -5,15 +5,15 @@ import type { JobPlace } from './job-place.js';
 import { blockerOf, type Situation, whyOf } from './reasons.js';
 import { type Scene, sumAbove } from './scene.js';
 
-/** A job that has not started, and its place. */
+/** A job that has not started, and its position. */
 export interface Waiting {
   job: Standing;
-  /** Jobs before it in `prioritized` whose model no worker serves; of these, the more urgent ones. */
+  /** Jobs before it in `prioritized` whose model no worker serves; and how many of them are more urgent. */
   passed: { all: number; moreUrgent: number };
 }
 
 /**
- * Position, ETA and reason of a job that has not started: the only place where they are judged. Pure.
+ * Position, ETA and reason of a job that has not started. They are computed only here. Pure.
  * @param at by Redis's clock; the scene is at most a second older
  */
 export function judgePlace({ job, passed }: Waiting, scene: Scene, at: number): JobPlace {
@@ -64,7 +64,9 @@ export function judgePlace({ job, passed }: Waiting, scene: Scene, at: number): 
   };
 }
 
-/** What is ahead in the queue itself: what lies before it in Redis, and what workers hold and have not begun. */
+/**
+ * What is ahead in its own queue: jobs before it in Redis, and jobs that workers hold but have not started.
+ */
 function jobsAhead(
   job: Standing,
   passed: Waiting['passed'],
@@ -73,7 +75,7 @@ function jobsAhead(
   const above = sumAbove(queue.byPriority, job.priority);
   const before =
     job.rank === undefined
-      ? // It would go behind all of its priority.
+      ? // It would go behind all jobs of its priority.
         above + (queue.byPriority[job.priority] ?? 0)
       : queue.unprioritized + job.rank;
   const inRedis = Math.max(0, before - passed.all);

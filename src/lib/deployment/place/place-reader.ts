@@ -17,10 +17,10 @@ import { judgePlace, type Waiting } from './judge-place.js';
 import { ableWorkers, lanesBefore, type Scene, type Surroundings, sceneOf } from './scene.js';
 import { Shared } from './shared.js';
 
-/** What is the same for all jobs of a queue is at most so old, ms. */
+/** Maximum age of readings that all jobs of a queue share, ms. */
 const FRESH_MS = 1000;
 
-/** A job's place, and when that was. */
+/** Position, ETA and reason of a job, and when they were read. */
 export interface PlaceRead {
   place: JobPlace;
   /** By Redis's clock, ms since the epoch. */
@@ -29,13 +29,13 @@ export interface PlaceRead {
 }
 
 /**
- * Says where jobs stand. One round trip a job: workers, rates and counts are the same for everyone, and are read once a
- * second at most, however many ask. All commands only read, and list no job.
+ * Reads positions, ETAs and reasons. Each job costs one round trip: workers, rates and counts are shared, and
+ * are read at most once a second, however many callers ask. All commands are read-only, and none lists jobs.
  */
 export class PlaceReader {
   private readonly around: Shared<Surroundings>;
   private readonly pulses: Shared<QueuePulse>;
-  /** By route, for as long as the pulse is in use. */
+  /** By route, as long as the pulse is in use. */
   private readonly scenes = new WeakMap<
     QueuePulse,
     Map<string, { around: Surroundings; scene: Promise<Scene> }>
@@ -67,7 +67,7 @@ export class PlaceReader {
     return { place: judgePlace({ job, passed }, scene, at), at, submittedAt: job.submittedAt };
   }
 
-  /** What is the same for all jobs of a route: made once of what was read, for all who ask. */
+  /** What all jobs of a route share, computed once per reading for all callers. */
   private async sceneOf(route: string, pulse: QueuePulse, around: Surroundings): Promise<Scene> {
     const scenes =
       this.scenes.get(pulse) ?? new Map<string, { around: Surroundings; scene: Promise<Scene> }>();
@@ -82,7 +82,7 @@ export class PlaceReader {
     return scene;
   }
 
-  /** Jobs before it that no worker takes: one more round trip, in queues that hold such jobs. */
+  /** Jobs before it that no worker takes: one more round trip, only in queues with such jobs. */
   private async passedBy(job: Standing, { unserved }: Scene): Promise<Waiting['passed']> {
     if (unserved.length === 0) return { all: 0, moreUrgent: 0 };
     // One that is delayed would go behind all of its priority.

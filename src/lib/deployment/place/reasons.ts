@@ -6,37 +6,37 @@ import { newerRoute, unservedFix } from '../../queue/routes.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
 
-/** All that the reasons are judged by. Times in ms, by Redis's clock. */
+/** Everything that the reasons depend on. Times in ms, by Redis's clock. */
 export interface Situation {
   job: Pick<Standing, 'id' | 'queue' | 'state' | 'route' | 'priority' | 'tries' | 'failure' | 'runAt'>;
   now: number;
   paused: boolean;
-  /** Set where Redis refuses writes, in bytes. */
+  /** Set if Redis refuses writes; in bytes. */
   full: { usedMemory: number; maxMemory: number } | undefined;
   /** Live workers of the queue that take jobs; of these, the ones that serve the job's route. */
   serving: readonly WorkerRecord[];
   able: readonly WorkerRecord[];
-  /** Of the able ones, those whose heartbeat is missing. */
+  /** Of the able ones, those without a current heartbeat. */
   silent: readonly WorkerRecord[];
-  /** Workers that serve the route and drain. */
+  /** Workers that serve the route and are draining. */
   draining: readonly WorkerRecord[];
-  /** Workers that load their models, which will serve the route. */
+  /** Starting workers that are loading their models and will serve the route. */
   loading: readonly StartingWorker[];
-  /** Jobs ahead of a higher priority, and of its own. */
+  /** Jobs ahead with a higher priority, and with its own. */
   moreUrgent: number;
   same: number;
   /** The most urgent priority among the jobs ahead. */
   highest: Priority;
-  /** Queues that its workers serve first, with the jobs that wait in them. */
+  /** Queues that its workers serve first, with their waiting jobs. */
   lanes: readonly { queue: string; jobs: number }[];
-  /** Where every worker is in a run: the one in its run for longest, and how long its runs take as a rule. */
+  /** Set if every worker is busy: the longest current run, and how long runs of that worker usually take. */
   busy: { worker: string; model: string; sinceMs: number; usualMs: number | undefined } | undefined;
 }
 
 interface Reason {
-  /** What it means, for docs/inspect-jobs.md. */
+  /** Meaning, for docs/inspect-jobs.md. */
   readonly meaning: string;
-  /** Whether no job of the queue starts while it holds, so that no ETA can be told. */
+  /** Whether no job of the queue starts while it applies, so that there is no ETA. */
   readonly blocks: boolean;
   holds(now: Situation): boolean;
   text(now: Situation): string;
@@ -53,14 +53,14 @@ const modelOf = ({ job }: Situation) => job.route.split('!')[0] as string;
 const workerFor = (now: Situation) =>
   `infer worker -Q ${now.job.queue} --model ${modelOf(now).split('@')[0]}`;
 
-/** Why a job has not started, in the order in which they are asked: the first that holds is the one that is told. */
+/** Why a job has not started, in order of precedence: the first that applies is reported. */
 export const REASONS = {
   RETRY_AT: {
-    meaning: 'Its last try failed, and it waits for the next.',
+    meaning: 'Its last attempt failed, and it is waiting for the next.',
     blocks: false,
     holds: ({ job }) => job.state === 'delayed' && job.tries > 0,
     text: (now) =>
-      `it waits for its next try in ${until(now)}${now.job.failure === undefined ? '' : `, after ${now.job.failure}`}`,
+      `its next attempt is in ${until(now)}${now.job.failure === undefined ? '' : `, after ${now.job.failure}`}`,
     fix: () => null,
   },
   DELAYED: {
@@ -87,14 +87,14 @@ export const REASONS = {
     fix: ({ job }) => `infer control resume ${job.queue}`,
   },
   MODEL_LOADING: {
-    meaning: 'A worker that will serve it is starting and loads its models.',
+    meaning: 'A worker that will serve it is starting and loading its models.',
     blocks: true,
     holds: ({ able, loading }) => able.length === 0 && loading.length > 0,
     text: ({ loading }) => `${names(loading)} ${are(loading)} starting and loading models`,
     fix: () => null,
   },
   DRAINING: {
-    meaning: 'All workers that serve it are draining: they finish what they hold and take nothing new.',
+    meaning: 'All workers that serve it are draining: they finish the jobs that they hold and take no new ones.',
     blocks: true,
     holds: ({ able, draining }) => able.length === 0 && draining.length > 0,
     text: ({ draining }) =>
@@ -109,18 +109,18 @@ export const REASONS = {
     fix: ({ job }) => `infer worker -Q ${job.queue}`,
   },
   MODEL_NOT_SERVED: {
-    meaning: 'Workers serve the queue, and none of them serves the model, or the version that was asked for.',
+    meaning: 'Workers serve the queue, but none of them serves the model or the requested version.',
     blocks: true,
     holds: ({ able }) => able.length === 0,
     text: ({ job }) => {
       const newer = newerRoute(job.route);
       if (newer === undefined) return `no worker of queue ${job.queue} serves model ${job.route} now`;
-      return `it needs a worker of infer ${newer.layout.since} or newer, and no worker of queue ${job.queue} is that`;
+      return `it needs a worker of infer ${newer.layout.since} or newer, and queue ${job.queue} has none`;
     },
     fix: ({ job, serving }) => unservedFix(job.queue, { route: job.route, jobs: 1 }, serving),
   },
   WORKERS_SILENT: {
-    meaning: 'The heartbeats of all workers that serve it are missing.',
+    meaning: 'No worker that serves it has a current heartbeat.',
     blocks: true,
     holds: ({ able, silent }) => silent.length === able.length,
     text: ({ silent, now }) =>
@@ -128,7 +128,7 @@ export const REASONS = {
     fix: () => 'infer doctor',
   },
   LANE_FIRST: {
-    meaning: 'Its workers serve another queue first, and more jobs wait there than are ahead in its own.',
+    meaning: 'Its workers serve another queue first, in which more jobs wait than are ahead in its own.',
     blocks: false,
     holds: (now) => laneJobs(now) > now.moreUrgent + now.same,
     text: (now) => {
@@ -142,7 +142,7 @@ export const REASONS = {
     fix: () => null,
   },
   AHEAD_MORE_URGENT: {
-    meaning: 'Jobs of a higher priority are first.',
+    meaning: 'Jobs of a higher priority go first.',
     blocks: false,
     holds: ({ moreUrgent }) => moreUrgent > 0,
     text: ({ moreUrgent, same, highest }) => {
@@ -153,7 +153,7 @@ export const REASONS = {
     fix: () => null,
   },
   AHEAD_SAME: {
-    meaning: 'Jobs of its own priority that were submitted earlier are first.',
+    meaning: 'Jobs of its own priority that were submitted earlier go first.',
     blocks: false,
     holds: ({ same }) => same > 0,
     text: ({ same }) => `${plural(same, 'job')} of its own priority ${same === 1 ? 'is' : 'are'} first`,
@@ -172,17 +172,17 @@ export const REASONS = {
     fix: () => null,
   },
   STARTING: {
-    meaning: 'Nothing is in its way: a worker takes it now.',
+    meaning: 'Nothing blocks it: a worker is about to take it.',
     blocks: false,
     holds: () => true,
-    text: () => 'a worker takes it now',
+    text: () => 'a worker is about to take it',
     fix: () => null,
   },
 } as const satisfies Readonly<Record<string, Reason>>;
 
 export type WhyCode = keyof typeof REASONS;
 
-/** Why there is no ETA where no reason blocks the queue. */
+/** Why there is no ETA although no reason blocks the queue. */
 export const NO_ETA = {
   LEARNING: 'Its workers have not ended a job yet, so nothing is measured.',
   GROWING: 'More urgent jobs arrive as fast as jobs end.',
@@ -190,21 +190,21 @@ export const NO_ETA = {
 
 export type NoEtaCode = WhyCode | keyof typeof NO_ETA;
 
-/** The codes in their order. */
+/** The codes in order of precedence. */
 export const WHY_CODES = Object.keys(REASONS) as WhyCode[];
 
-/** Whether nothing of its queue, or of its model, starts for this reason. */
+/** Whether it blocks the whole queue, or all jobs of the model. */
 export function isBlocking(code: NoEtaCode): boolean {
   return code in REASONS && REASONS[code as WhyCode].blocks;
 }
 
-/** The reason that is told. Pure. */
+/** The reported reason. Pure. */
 export function whyOf(now: Situation): { code: WhyCode; text: string; fix: string | null } {
   const code = WHY_CODES.find((one) => REASONS[one].holds(now)) ?? 'STARTING';
   return { code, text: REASONS[code].text(now), fix: REASONS[code].fix(now) };
 }
 
-/** What keeps the whole queue, or all jobs of the model, from starting; undefined where nothing does. Pure. */
+/** What blocks the whole queue, or all jobs of the model; undefined if nothing does. Pure. */
 export function blockerOf(now: Situation): { code: WhyCode; text: string; fix: string | null } | undefined {
   const code = WHY_CODES.find((one) => REASONS[one].blocks && REASONS[one].holds(now));
   return code && { code, text: REASONS[code].text(now), fix: REASONS[code].fix(now) };

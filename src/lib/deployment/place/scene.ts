@@ -12,17 +12,17 @@ import { longestRun, restOfRuns } from './eta.js';
 import type { Situation } from './reasons.js';
 import { type Service, serviceOf, tellingBuckets } from './service.js';
 
-/** What holds for every job of a deployment at one moment. */
+/** The state of a deployment at one moment, shared by all jobs. */
 export interface Surroundings {
   /** By Redis's clock, ms since the epoch. */
   at: number;
   workers: readonly WorkerRecord[];
   starting: readonly StartingWorker[];
-  /** Of the fullest server, bytes; undefined where this user may not ask. */
+  /** Memory of the fullest server in bytes; undefined if this user may not read it. */
   memory: { usedMemory: number; maxMemory: number } | undefined;
 }
 
-/** A queue that goes first: the jobs that wait there, and what the workers can do of it. */
+/** A queue that goes first: its waiting jobs, and what the workers can do for it. */
 export interface LaneAhead {
   queue: string;
   jobs: number;
@@ -30,29 +30,29 @@ export interface LaneAhead {
 }
 
 /**
- * All that is the same for the jobs of one route in one queue, worked out once for those who ask at the same time: sums over
- * workers and sketches, which are dear.
+ * What the jobs of one route in one queue share, computed once for all callers at the same time: sums over
+ * workers and sketches are expensive.
  */
 export interface Scene {
   readonly queue: QueuePulse;
   readonly around: Surroundings;
   readonly serving: readonly WorkerRecord[];
-  /** Those that serve the route; of these, whose heartbeats are missing, and the others. */
+  /** Workers that serve the route, split into those without a current heartbeat and the others. */
   readonly able: readonly WorkerRecord[];
   readonly silent: readonly WorkerRecord[];
   readonly talking: readonly WorkerRecord[];
   readonly draining: readonly WorkerRecord[];
   readonly loading: readonly StartingWorker[];
-  /** Other routes that no worker takes jobs of. */
+  /** Other routes whose jobs no worker takes. */
   readonly unserved: readonly string[];
-  /** Jobs by priority that workers hold and have not begun. */
+  /** Jobs that workers hold but have not started, by priority. */
   readonly held: readonly number[];
   readonly highest: number;
   readonly lanes: readonly LaneAhead[];
   readonly busy: Situation['busy'];
-  /** Until a runner is free, ms, from `around.at` on. */
+  /** Time until a runner is free, ms, counted from `around.at`. */
   readonly rest: { p50: number; p90: number };
-  /** What its workers can do, as a job sees it that has waited for so long. */
+  /** What its workers can do, for a job that has waited this long. */
   service(waitedMs: number): Service | undefined;
 }
 
@@ -142,7 +142,7 @@ function drainingWorkers(workers: readonly WorkerRecord[], queue: string, route:
     .filter((worker) => servedRoutes([{ ...worker, state: 'ready' }], queue).has(route));
 }
 
-/** The worker whose run has been on for longest, where none has a runner that is free. */
+/** The worker with the longest current run; undefined if any worker has a free runner. */
 function busiest(
   able: readonly WorkerRecord[],
   at: number,

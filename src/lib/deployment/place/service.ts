@@ -3,32 +3,38 @@ import type { PulseBucket, QueuePulse } from '../../queue/read/queue-pulse.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { WorkFigures } from '../../queue/work-stats.js';
 
-/** What passes between two runs beside the run itself, ms; see docs/architecture.md. */
+/** Time between two runs in addition to the runs themselves, ms; see docs/architecture.md. */
 const BESIDE_RUN_MS = 1;
-/** From this share of the time in runs on, what workers did is all that they can do. */
+/** From this share of time in runs on, the measured rate is all that workers can do. */
 const SATURATED = 0.7;
-/** A job that has waited for so long has seen what its workers can do. */
+/** A job that has waited this long has observed what its workers can do. */
 const TELLING_MS = 15_000;
-/** The newest part of the minute is enough when it is at least so long, ms, and so many jobs ended in it. */
+/**
+ * The most recent part of the minute suffices if it is at least this long, ms, and this many jobs ended in
+ * it.
+ */
 const RECENT_MS = 20_000;
 const RECENT_JOBS = 100;
-/** Standard deviations between the mean and what nine of ten stay within. */
+/** Standard deviations between the mean and the value that nine of ten do not exceed. */
 const Z90 = 1.28;
 
 /** How long jobs run, ms. */
 export interface RunTimes {
   p50: number;
   p90: number;
-  /** All of them, where the last minute has some. */
+  /** All run times, if there are any in the last minute. */
   sketch: Sketch | undefined;
 }
 
 /** What the workers of a queue can do, from what they did. */
 export interface Service {
-  /** Jobs a second when they are busy: what is likely, and what nine of ten times is reached. */
+  /**
+   * Jobs per second while the workers are busy: the likely rate, and the rate that is reached nine times of
+   * ten.
+   */
   rate: number;
   slowRate: number;
-  /** Of jobs of the model in question. */
+  /** Run times of the model in question. */
   run: RunTimes;
   /** Jobs of the model that go into one run when enough wait. */
   jobsPerRun: number;
@@ -38,28 +44,32 @@ export interface Service {
   rowsPerJob: number | undefined;
   /** Share of the workers' time in runs of this queue, 0..1, over the last minute. */
   load: number;
-  /** The rate was measured while they were busy, so that it has had all else that they serve beside it. */
+  /**
+   * The rate was measured while the workers were busy, so it includes the effect of everything else that they
+   * serve.
+   */
   measured: boolean;
-  /** `120 jobs/s over 60 s`, or from what. */
+  /** `120 jobs/s over 60 s`, or another basis. */
   basis: string;
 }
 
-/** The figures of some workers over some time of a queue. */
+/** The figures of some workers for a queue over some time. */
 interface Done {
   figures: WorkFigures;
-  /** Jobs that ended a second, each worker over the time that it told of. */
+  /** Ended jobs per second, each worker over the time that it has reported. */
   rate: number;
-  /** Time that is covered, ms. */
+  /** Length of that time, ms. */
   ms: number;
-  /** Jobs that ended a second in each whole bucket. */
+  /** Ended jobs per second in each complete bucket. */
   perBucket: number[];
 }
 
 /**
- * What workers can do for a queue. Measured where they were busy, or where the job itself has waited; else from the time of
- * runs, since a queue with little to do ends few jobs. Undefined when no job has ended that they could tell of. Pure.
- * @param able workers that serve the model, and whose heartbeat lives
- * @param buckets of the minute through which the job has waited; 0 where that tells nothing
+ * What workers can do for a queue. It is measured while they were busy, or while the job itself waited;
+ * otherwise derived from run times, because an idle queue ends few jobs. Undefined if no job has ended yet.
+ * Pure.
+ * @param able workers that serve the model and have a current heartbeat
+ * @param buckets of the last minute during which the job has waited; 0 if too short to be of use
  */
 export function serviceOf(
   queue: Pick<QueuePulse, 'minute'>,
@@ -72,7 +82,7 @@ export function serviceOf(
   const runners = able.reduce((sum, { concurrency }) => sum + concurrency, 0);
   const minute = doneBy(queue.minute, able, now);
   if (minute.figures.run.count === 0) return fromLifetime(able);
-  // What held things up half a minute ago does not hold them up now.
+  // A delay half a minute ago does not matter now.
   const recent = doneBy(queue.minute.slice(0, recentBuckets(queue.minute, able)), able, now);
   const all = recent.figures.run.count > 0 ? recent : minute;
   const { figures } = all;
@@ -107,7 +117,7 @@ export function serviceOf(
   };
 }
 
-/** From what the heartbeats say of the time since the workers started: it is of all queues and models together. */
+/** From the totals in heartbeats since the workers started, over all queues and models together. */
 function fromLifetime(able: readonly WorkerRecord[]): Service | undefined {
   let [rate, jobs, rows, busy, batches] = [0, 0, 0, 0, 0];
   for (const worker of able) {
@@ -134,7 +144,7 @@ function fromLifetime(able: readonly WorkerRecord[]): Service | undefined {
   };
 }
 
-/** The newest buckets that tell enough of what workers do now; all where none do. */
+/** The most recent buckets with enough information; all buckets if there is not enough. */
 function recentBuckets(minute: readonly PulseBucket[], able: readonly WorkerRecord[]): number {
   let [ms, jobs] = [0, 0];
   for (const [back, bucket] of minute.entries()) {
@@ -145,11 +155,11 @@ function recentBuckets(minute: readonly PulseBucket[], able: readonly WorkerReco
   return minute.length;
 }
 
-/** The buckets through which a job has waited that has waited so long; 0 where it is too short to tell anything. */
+/** The complete buckets during which a job has waited; 0 if it has not waited long enough. */
 export function tellingBuckets(minute: readonly PulseBucket[], waitedMs: number): number {
   if (waitedMs < TELLING_MS) return 0;
   let [left, buckets] = [waitedMs, 0];
-  // Whole ones: what is in one cannot be told apart.
+  // Complete buckets only: their contents cannot be split.
   for (const { ms } of minute) {
     left -= ms;
     if (left < 0) break;
@@ -174,7 +184,7 @@ function doneBy(minute: readonly PulseBucket[], able: readonly WorkerRecord[], n
       if (some !== undefined) own.merge(some);
     }
     figures.merge(own);
-    // What it did after its last heartbeat is not there yet, and before its start there was nothing.
+    // Work after its last heartbeat is not yet known, and before its start there was none.
     const told = Math.min(span - Math.max(0, now - worker.beatAt), worker.beatAt - worker.startedAt);
     rate += own.ended / Math.max(1, told / 1000);
   }
@@ -187,12 +197,12 @@ function doneBy(minute: readonly PulseBucket[], able: readonly WorkerRecord[], n
   return { figures, rate, ms: span, perBucket };
 }
 
-/** Jobs that go through a run together; 1 also where a job takes several. */
+/** Mean jobs per run; 1 also if a job takes several runs. */
 function togetherOf({ run, batchRows }: WorkFigures): number {
   return batchRows.count === 0 ? 1 : Math.max(1, run.count / batchRows.count);
 }
 
-/** Time of runners in runs: a job counts the whole of each run that it was in. */
+/** Time that runners spent in runs: each job of a run counts all of it. */
 function busyMs(figures: WorkFigures): number {
   const { run, batchRows } = figures;
   return run.sum / togetherOf(figures) + Math.max(1, batchRows.count) * BESIDE_RUN_MS;

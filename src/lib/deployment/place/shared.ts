@@ -1,14 +1,11 @@
 /**
- * Readings that many callers share: one that is young enough is given to all, also while it is still under way. Keeps no
- * reading that has failed, and none that is older.
+ * Readings shared by many callers: a recent one is returned to all, also while it is still in progress.
+ * Failed and outdated readings are not kept.
  */
 export class Shared<T> {
   private readonly readings = new Map<string, { at: number; reading: Promise<T> }>();
 
-  /**
-   * @param freshMs the age up to which a reading is given away, counted from when it began
-   * @param now a clock that does not jump, ms
-   */
+  /** @param freshMs maximum age of a reading, counted from its start @param now a monotonic clock, ms */
   constructor(
     private readonly freshMs: number,
     private readonly read: (key: string) => Promise<T>,

@@ -3,14 +3,14 @@ import { Refusal } from '../http/refusal.js';
 import { bearerToken } from './bearer.js';
 import { ANYONE, type Caller, type RouteAccess, UNKNOWN } from './caller.js';
 
-/** Finds who a token belongs to. */
+/** Finds the caller that a token belongs to. */
 export interface KnownTokens {
   find(token: string): Caller | undefined;
 }
 
 /**
- * Finds out who asks, for every route. An address that does not exist asks for a token as well.
- * @param tokens undefined asks for none: everyone may do everything.
+ * Identifies the caller of every route. Unknown addresses require a token too.
+ * @param tokens undefined: no token is required, and everyone may do everything.
  */
 export function askToken(app: App, tokens: KnownTokens | undefined): void {
   app.addHook('onRequest', async (request) => {

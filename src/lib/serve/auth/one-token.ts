@@ -3,7 +3,10 @@ import type { App } from '../http/app.js';
 import { bearerMatches } from './bearer.js';
 import { ANYONE } from './caller.js';
 
-/** Asks for one token on every route that is not `open`; undefined asks nothing. @param variable that holds it */
+/**
+ * Requires one token on every route that is not `open`; undefined requires none.
+ * @param variable the environment variable with the token
+ */
 export function askOneToken(app: App, token: string | undefined, variable: string): void {
   app.addHook('onRequest', async (request) => {
     request.caller = ANYONE;

@@ -36,7 +36,7 @@ const READERS = 0o044;
 const LOCK_MS = 5000;
 const EMPTY: TokenFile = { version: 1, tokens: [] };
 
-/** The token file. @throws InferError TOKEN_FILE (78). */
+/** Reads the token file. @throws InferError TOKEN_FILE (78). */
 export function readTokenFile(file: string): TokenFile {
   let text: string;
   try {
@@ -51,7 +51,7 @@ export function readTokenFile(file: string): TokenFile {
   }
 }
 
-/** The same, where a file that is not there holds no token. @throws InferError TOKEN_FILE (78). */
+/** The same; a missing file has no tokens. @throws InferError TOKEN_FILE (78). */
 export function tokensIn(file: string): TokenRecord[] {
   try {
     readFileSync(file);
@@ -66,7 +66,7 @@ export interface NewToken {
   scopes: readonly Scope[];
   models?: readonly string[] | undefined;
   limits?: TokenLimits | undefined;
-  /** Milliseconds after which it is refused; undefined = never. */
+  /** Milliseconds until it expires; undefined = never. */
   expiresMs?: number | undefined;
 }
 
@@ -89,7 +89,7 @@ export async function addToken(
   };
   await change(file, ({ tokens }) => {
     if (tokens.some(({ name }) => name === record.name)) {
-      throw new InferError('TOKEN_EXISTS', `a token is called ${record.name} already`, {
+      throw new InferError('TOKEN_EXISTS', `there is already a token called ${record.name}`, {
         hint: `infer token create ${record.name} --rotate gives it a new secret`,
       });
     }
@@ -99,7 +99,7 @@ export async function addToken(
 }
 
 /**
- * Gives a token a new secret. The older ones are refused after `overlapMs`: time for its users to change over.
+ * Gives a token a new secret. The older ones work for `overlapMs` more, so that callers can change over.
  * @throws InferError TOKEN_UNKNOWN (66), TOKEN_FILE (78).
  */
 export async function rotateToken(
@@ -151,7 +151,7 @@ function newSecret(expiresMs: number | undefined) {
   return { token, secret };
 }
 
-/** One change at a time, and none seen half done: a gateway may read the file at any moment. */
+/** Changes the file under a lock, and replaces it as a whole: a gateway may read it at any moment. */
 async function change(file: string, changed: (now: TokenFile) => TokenFile): Promise<TokenFile> {
   const target = realPath(file);
   const lock = await takeLock(`${target}.lock`, {
@@ -175,7 +175,7 @@ async function change(file: string, changed: (now: TokenFile) => TokenFile): Pro
   }
 }
 
-/** The file that a link leads to is replaced, and not the link. */
+/** Replaces the target of a symbolic link, not the link. */
 function realPath(file: string): string {
   try {
     return realpathSync(file);

@@ -3,19 +3,19 @@ import { parseModel } from '../../core/names.js';
 import { printable } from '../../core/printable.js';
 import { type Limits, SCOPES, type Scope, type TokenLimits } from './caller.js';
 
-/** One secret of a token, by its digest: while a token is rotated it has two. */
+/** One secret of a token, as a digest. A token has two while it is rotated. */
 export interface TokenSecret {
-  /** SHA-256 of the token's text, hex. */
+  /** SHA-256 of the token, in hexadecimal. */
   sha256: string;
   /** ISO 8601, in UTC. */
   createdAt: string;
-  /** From then on it is refused; absent = never. */
+  /** It is refused from then on; absent = never. */
   expiresAt?: string | undefined;
 }
 
-/** A token as the token file holds it. */
+/** A token as it is stored in the token file. */
 export interface TokenRecord {
-  /** Jobs belong to the name, so it stays when the secret is rotated. */
+  /** Jobs belong to the name, so it does not change when the secret is rotated. */
   name: string;
   scopes: Scope[];
   secrets: TokenSecret[];
@@ -71,8 +71,8 @@ export function checkLimit(name: keyof typeof BOUNDS, value: number): number {
 }
 
 /**
- * The content of a token file, checked.
- * @throws Error naming what is wrong and where, without any value of the file.
+ * Parses and checks a token file.
+ * @throws Error saying what is wrong and where, without any value of the file.
  */
 export function parseTokenFile(text: string): TokenFile {
   let value: unknown;
@@ -86,17 +86,17 @@ export function parseTokenFile(text: string): TokenFile {
   const tokens = listAt(file.tokens, 'tokens').map(tokenAt);
   const names = tokens.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
-  if (twice !== undefined) throw new Error(`tokens: ${twice} is there twice`);
+  if (twice !== undefined) throw new Error(`tokens: ${twice} appears twice`);
   return { version: 1, tokens };
 }
 
 function tokenAt(value: unknown, at: number): TokenRecord {
   const place = `tokens[${at}]`;
   const token = objectAt(value, place, ['name', 'scopes', 'secrets', 'models', 'limits']);
-  if (typeof token.name !== 'string' || !NAME.test(token.name)) throw new Error(`${place}.name is no name`);
+  if (typeof token.name !== 'string' || !NAME.test(token.name)) throw new Error(`${place}.name is not a valid name`);
   const scopes = listAt(token.scopes, `${place}.scopes`).map((scope) => {
     const known = SCOPES.find((one) => one === scope);
-    if (known === undefined) throw new Error(`${place}.scopes: there is ${SCOPES.join(', ')}`);
+    if (known === undefined) throw new Error(`${place}.scopes: the scopes are ${SCOPES.join(', ')}`);
     return known;
   });
   const models = token.models === undefined ? undefined : listAt(token.models, `${place}.models`);
@@ -115,7 +115,7 @@ function tokenAt(value: unknown, at: number): TokenRecord {
 
 function secretAt(value: unknown, place: string): TokenSecret {
   const { sha256, createdAt, expiresAt } = objectAt(value, place, ['sha256', 'createdAt', 'expiresAt']);
-  if (typeof sha256 !== 'string' || !DIGEST.test(sha256)) throw new Error(`${place}.sha256 is no digest`);
+  if (typeof sha256 !== 'string' || !DIGEST.test(sha256)) throw new Error(`${place}.sha256 is not a SHA-256 digest`);
   return {
     sha256,
     createdAt: momentAt(createdAt, `${place}.createdAt`),
@@ -140,7 +140,7 @@ function numbersAt(values: Record<string, unknown>, place: string): Limits {
   const found = names.flatMap((name) => {
     const value = values[name];
     if (value === undefined) return [];
-    if (typeof value !== 'number') throw new Error(`${place}.${name} is no number`);
+    if (typeof value !== 'number') throw new Error(`${place}.${name} is not a number`);
     try {
       return [[name, checkLimit(name, value)] as const];
     } catch {
@@ -152,18 +152,18 @@ function numbersAt(values: Record<string, unknown>, place: string): Limits {
 
 function objectAt(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error(`${place} is no object`);
+    throw new Error(`${place} is not an object`);
   const odd = known === undefined ? undefined : Object.keys(value).find((key) => !known.includes(key));
   if (odd !== undefined) throw new Error(`${place} has an unknown member ${printable(odd)}`);
   return value as Record<string, unknown>;
 }
 
 function listAt(value: unknown, place: string): unknown[] {
-  if (!Array.isArray(value)) throw new Error(`${place} is no list`);
+  if (!Array.isArray(value)) throw new Error(`${place} is not a list`);
   return value;
 }
 
 function momentAt(value: unknown, place: string): string {
-  if (typeof value !== 'string' || Number.isNaN(Date.parse(value))) throw new Error(`${place} is no time`);
+  if (typeof value !== 'string' || Number.isNaN(Date.parse(value))) throw new Error(`${place} is not a time`);
   return value;
 }

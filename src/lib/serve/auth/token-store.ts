@@ -7,7 +7,7 @@ import type { Caller, Scope } from './caller.js';
 import { readTokenFile } from './token-file.js';
 import type { TokenRecord } from './token-record.js';
 
-/** How often the file is looked at: a revoked token works no longer than this. */
+/** How often the file is checked: a revoked token works no longer than this. */
 const LOOK_MS = 1000;
 
 interface KnownSecret {
@@ -17,7 +17,10 @@ interface KnownSecret {
   caller: Caller;
 }
 
-/** The tokens of a file, read again when it changes. A file that cannot be used leaves the tokens as they are. */
+/**
+ * The tokens of a file, which is read again when it changes. While it cannot be used, the previous tokens
+ * apply.
+ */
 export class TokenStore {
   private secrets: ReadonlyMap<string, KnownSecret>;
   /** The file that was read last, and the one that was reported because it could not be used. */
@@ -36,15 +39,16 @@ export class TokenStore {
     this.timer.unref();
   }
 
-  /** Names of tokens that can be used. */
+  /** Names of tokens that have not expired. */
   get names(): string[] {
     return [...new Set([...this.secrets.values()].map(({ caller }) => caller.name as string))];
   }
 
-  /** Whose token a text is; undefined for none that is valid now. */
+  /** The caller with this token; undefined if the token is unknown or has expired. */
   find(token: string): Caller | undefined {
     const digest = tokenDigest(token);
-    // Found by its digest, of which a caller cannot choose a part; how long this takes says nothing of a token.
+    // It is looked up by digest, which a caller cannot choose, so the time that this takes reveals nothing
+    // about a token.
     const known = this.secrets.get(digest.toString('hex'));
     if (known === undefined || !timingSafeEqual(known.digest, digest)) return undefined;
     return known.expiresAt > Date.now() ? known.caller : undefined;
@@ -70,7 +74,7 @@ export class TokenStore {
       const { message, hint } = error as InferError;
       this.log.error(
         { reason: message, hint },
-        'the token file cannot be used; the tokens of before still hold',
+        'the token file cannot be used; the previous tokens still apply',
       );
     }
   }
@@ -89,7 +93,7 @@ function secretsOf(tokens: readonly TokenRecord[]): ReadonlyMap<string, KnownSec
 }
 
 function callerOf({ name, scopes, models, limits }: TokenRecord): Caller {
-  // Who may see everyone's jobs may see its own.
+  // `read:all` includes `read`.
   const allowed = new Set<Scope>(scopes.includes('read:all') ? [...scopes, 'read'] : scopes);
   return {
     name,
@@ -99,7 +103,7 @@ function callerOf({ name, scopes, models, limits }: TokenRecord): Caller {
   };
 }
 
-/** What tells that a file is another one, or why it cannot be looked at. */
+/** Differs when the file was replaced or changed, or says why it cannot be read. */
 function markOf(file: string): string {
   try {
     const { ino, size, mtimeMs, ctimeMs }: Stats = statSync(file);

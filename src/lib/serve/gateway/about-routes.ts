@@ -11,7 +11,7 @@ import { exampleInput } from './example-input.js';
 import type { Gateway } from './gateway.js';
 import { liveWorkers } from './live-workers.js';
 
-/** Probes ask often and wait briefly. */
+/** Probes are frequent and wait only briefly. */
 const PROBE_MS = 1000;
 
 /** One route of a server. */
@@ -20,7 +20,7 @@ export interface ListedRoute {
   path: string;
 }
 
-/** Notes the routes that are added from now on, for `GET /`. */
+/** Records all routes added from now on, for `GET /`. */
 export function listRoutes(app: App, basePath: string): ListedRoute[] {
   const routes: ListedRoute[] = [];
   app.addHook('onRoute', ({ method, url, schema }) => {
@@ -32,7 +32,7 @@ export function listRoutes(app: App, basePath: string): ListedRoute[] {
   return routes;
 }
 
-/** What a server says of itself: its routes, its errors, whether it lives and is ready. */
+/** The server about itself: routes, errors, liveness and readiness. */
 export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly ListedRoute[]): void {
   const { version, client } = gateway;
   app.get('/', { config: { access: 'open', doc: INDEX_DOC } }, async () => ({
@@ -53,7 +53,7 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
     },
     async ({ params: { code } }) => {
       if (!isErrorCode(code)) {
-        throw new InferError('HTTP_ROUTE', 'there is no error of this code', {
+        throw new InferError('HTTP_ROUTE', 'there is no error with this code', {
           hint: 'the codes are those of docs/errors.md',
         });
       }

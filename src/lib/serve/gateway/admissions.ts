@@ -3,7 +3,7 @@ import type { RedisClient } from '../../redis/types.js';
 import { KnownQueues } from './known-queues.js';
 import { QueueLoads } from './queue-load.js';
 
-/** What the process of a gateway counts with, to let work in or refuse it. */
+/** What a gateway process needs to admit or refuse work. */
 export interface Admissions {
   readonly quotas: Quotas;
   readonly loads: QueueLoads;

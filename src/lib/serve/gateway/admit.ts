@@ -18,15 +18,15 @@ export interface WantedWork {
   rows: number;
   /** [0] */
   priority?: Priority | undefined;
-  /** Milliseconds after which it expires when it has not started; undefined = never. */
+  /** Milliseconds until it expires if it has not started; undefined = never. */
   expiresMs?: number | undefined;
 }
 
-/** Work that was let in. It counts for the caller's limits until it has ended. */
+/** Admitted work. It counts towards the caller's limits until it has ended. */
 export interface Admission {
-  /** `RateLimit` and `RateLimit-Policy` for the answer; empty for a caller without limits. */
+  /** Headers `RateLimit` and `RateLimit-Policy` of the response; empty for a caller without limits. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Says what was submitted; a minute after `admit` work that was not named no longer counts. */
+  /** Reports what was submitted. Work that is not reported counts for one minute only. */
   submitted(work: { id: string; queue: string; kind?: 'job' | 'group' }): void;
   /** Says that no one job or group stands for it: it counts until `over`, or until this process dies. */
   lasting(): void;
@@ -43,7 +43,7 @@ const NOTHING: Admission = {
   over: () => undefined,
 };
 const DRAINING_S = 5;
-/** The gateway's connection waits for a Redis that is away; a caller does not. */
+/** The gateway's connection waits for an unreachable Redis; a caller does not. */
 const REDIS_MS = 5000;
 
 /**
@@ -105,10 +105,10 @@ function withPlace(admission: Admission, placed: () => void): Admission {
   };
 }
 
-/** The refusal of a server that shuts down. */
+/** The refusal of a server that is shutting down. */
 export function draining(): Refusal {
   return new Refusal('DRAINING', 'the server is shutting down', {
-    hint: 'send the request again: another server takes it, or this one when it is back',
+    hint: 'send the request again, to another server or to this one after its restart',
     headers: { 'retry-after': String(DRAINING_S) },
   });
 }
@@ -153,7 +153,7 @@ async function refuseLate(gateway: Gateway, { queue, priority, expiresMs }: Want
     'WAIT_TOO_LONG',
     `a job of this priority would wait about ${formatDuration(wait)} in queue ${queue}, and expire after ${formatDuration(expiresMs)}`,
     {
-      hint: 'allow it more time with expires, give it a higher priority, or send it later',
+      hint: 'increase expires, give the job a higher priority, or send it later',
       headers: { 'retry-after': retryAfter(wait - expiresMs) },
     },
   );
@@ -171,9 +171,9 @@ async function withinQuotas(
   if (refusedBy !== undefined) throw await refusal(gateway, queue, quotas, states, refusedBy, headers);
   const counted = quotas.some(({ kind }) => kind !== 'rate');
   if (!counted) return { ...NOTHING, headers };
-  // A count that is not noted is found out by the look at the limit.
+  // A missed count is corrected when the limit is reached.
   const note = (work: Promise<void>) =>
-    void work.catch((error: Error) => log.debug({ err: error }, 'a count of jobs was not noted'));
+    void work.catch((error: Error) => log.debug({ err: error }, 'a job could not be counted towards the limits of its token'));
   let held: string | CountedWork = ticket;
   let keeping: NodeJS.Timeout | undefined;
   return {
@@ -212,7 +212,7 @@ async function refusal(
   const wait =
     quota.kind === 'rate'
       ? states[at]?.resetMs
-      : // A place is free when one of the jobs has ended, which takes as long as the queue takes for one at most.
+      : // One of the jobs must end, which takes at most as long as the whole queue.
         drainTime(await gateway.admissions.loads.load(queue));
   return new Refusal(code, `${quota.what} may have ${most} ${unit}`, {
     hint: 'send it again after the time in Retry-After',
@@ -221,7 +221,7 @@ async function refusal(
   });
 }
 
-/** All bounds that hold for a caller and a model; those of the model are in addition to those of the token. */
+/** All limits of a caller for a model: those of the token, and those of the token for this model. */
 function quotasOf({ name, limits }: Caller, model: string): NamedQuota[] {
   if (name === undefined || limits === undefined) return [];
   const own = quotasFor(limits, name, '', `token ${name}`);

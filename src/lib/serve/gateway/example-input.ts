@@ -4,7 +4,8 @@ import { type ModelSignature, type TensorSignature, takesJson } from '../../mode
 const MOST_ELEMENTS = 262_144;
 
 /**
- * An input of one row that a model takes, of zeros and short texts; undefined where only its handler knows. Pure.
+ * An input of one row that a model accepts, made of zeros and short texts; undefined if only its handler
+ * knows the form. Pure.
  */
 export function exampleInput(signature: ModelSignature): unknown {
   const { inputs, trialShapes } = signature;
@@ -13,7 +14,7 @@ export function exampleInput(signature: ModelSignature): unknown {
   const given = needed.length === 0 ? inputs.slice(0, 1) : needed;
   const values = given.map((input) => [input.name, exampleOf(input, trialShapes?.[input.name])] as const);
   if (values.length === 0 || values.some(([, value]) => value === undefined)) return undefined;
-  // A bare value is for the one input that there is.
+  // A bare value is allowed for a single input.
   return inputs.length === 1 ? values[0]?.[1] : Object.fromEntries(values);
 }
 

@@ -8,7 +8,7 @@ import { addRecipeRoutes } from './jobs/recipe-routes.js';
 import { addSteerRoutes } from './jobs/steer-routes.js';
 import { addSubmitRoutes } from './jobs/submit-routes.js';
 
-/** Our own API under `/v1`, and the recipe's `/predict` and `/result/:id`. */
+/** infer's own API under `/v1`, and `/predict` and `/result/:id` of the recipe. */
 export function addJobRoutes(app: App, gateway: Gateway): void {
   addSubmitRoutes(app, gateway);
   addReadRoutes(app, gateway);

@@ -10,22 +10,22 @@ import { worded } from '../../redis/worded.js';
 import type { Gateway } from './gateway.js';
 import { patiently } from './jobs/patience.js';
 
-/** A model that a worker has published, serves or loads, or that is in the models directory. */
+/** A model that a worker has published, serves or is loading, or that is in the models directory. */
 export interface KnownModel {
   name: string;
-  /** As a worker published it; undefined while none ever loaded it. */
+  /** As published by a worker; undefined if none has loaded it yet. */
   signature: ModelSignature | undefined;
-  /** What live workers serve of it, and those workers. */
+  /** Versions that live workers serve, and those workers. */
   served: { worker: WorkerRecord; model: ServedModelRecord }[];
-  /** Versions that are served or, of one that is not, known; the highest last. */
+  /** Served versions or, if it is not served, known versions; the highest last. */
   versions: number[];
-  /** A worker that starts now loads it. */
+  /** Whether a starting worker is loading it. */
   loading: boolean;
   /** Why a worker that should serve it does not. */
   problem: string | undefined;
 }
 
-/** What is read of a deployment to know its models. Pure input of `modelsOf`. */
+/** What is read from a deployment to list its models; input of `modelsOf`. */
 interface ModelSources {
   workers: readonly WorkerRecord[];
   starting: readonly StartingWorker[];

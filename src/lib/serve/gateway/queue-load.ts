@@ -8,19 +8,19 @@ import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 
-/** How long a queue takes, as far as it can be told. */
+/** Load of a queue, as far as known. */
 export interface QueueLoad {
-  /** Jobs that wait, whatever their priority. */
+  /** Waiting jobs of all priorities. */
   readonly waiting: number;
-  /** Of these, jobs that go before a new one of a priority, by priority 0..9. */
+  /** How many of them go before a new job of each priority, by priority 0 to 9. */
   readonly ahead: readonly number[];
-  /** Jobs a second: the most that was ended over any recent time; 0 when none ended in the last minute. */
+  /** Jobs per second: the highest rate at which jobs ended within the last minute; 0 if none ended. */
   readonly ratePerSecond: number;
-  /** Whether jobs have waited for longer than a worker takes to notice them. */
+  /** Whether jobs have waited longer than workers need to notice them. */
   readonly backlog: boolean;
 }
 
-/** A count of waiting jobs is used for so long, and what this process lets in meanwhile is added. */
+/** A count of waiting jobs is reused for this long; jobs admitted meanwhile are added to it. */
 const COUNT_MS = 100;
 /** A limit reached only by jobs admitted since the count is checked again after this time: some have started. */
 const AGAIN_MS = 10;
@@ -28,9 +28,12 @@ const AGAIN_MS = 10;
 const PENDING_MS = 15_000;
 /** Rates change more slowly. */
 const LOAD_MS = 1000;
-/** Below this age of the oldest job the queue keeps up, whatever its rate was when little came. */
+/**
+ * If the oldest job is younger than this, the queue keeps up, however low its rate was while few jobs
+ * arrived.
+ */
 const BACKLOG_MS = 1000;
-/** Callers may name queues that no one has: the oldest looks are forgotten. */
+/** Callers may name queues that do not exist: the oldest readings are discarded. */
 const MOST_QUEUES = 256;
 const PRIORITIES = 10;
 const BUCKET_S = 10;
@@ -49,7 +52,7 @@ interface Look<T> {
   found: Promise<T>;
 }
 
-/** Looks at queues for a gateway that asks often: one look at a time for each queue, used for a moment. */
+/** Reads queues for a gateway, which asks often: one reading at a time for each queue, reused briefly. */
 export class QueueLoads {
   private readonly counts = new Map<string, Look<Count>>();
   private readonly loads = new Map<string, Look<QueueLoad>>();
@@ -132,23 +135,23 @@ export class QueueLoads {
 }
 
 /**
- * Milliseconds that a new job will wait; undefined where it cannot be told: the queue keeps up, is paused, or nothing
- * ended in the last minute. Pure.
+ * Predicted wait of a new job in ms; undefined if unknown: the queue keeps up, is paused, or nothing ended in
+ * the last minute. Pure.
  */
 export function predictedWait(load: QueueLoad, priority: Priority = 0): number | undefined {
   if (!load.backlog || load.ratePerSecond === 0) return undefined;
   return ((load.ahead[priority] ?? load.waiting) / load.ratePerSecond) * 1000;
 }
 
-/** Milliseconds until all that waits is done; undefined where it cannot be told. Pure. */
+/** Milliseconds until all waiting jobs are done; undefined if unknown. Pure. */
 export function drainTime({ waiting, ratePerSecond }: QueueLoad): number | undefined {
   return ratePerSecond === 0 ? undefined : (waiting / ratePerSecond) * 1000;
 }
 
 /**
- * Jobs a second over that part of the last minute in which most ended: what the workers can do at the least. The mean
- * of a minute in which little came says nothing of that.
- * @param ended jobs by number of their ten seconds.
+ * Jobs per second in the part of the last minute in which most jobs ended: the workers can do at least that.
+ * The mean would be too low if few jobs arrived.
+ * @param ended jobs in each ten seconds
  */
 function bestRate(ended: ReadonlyMap<number, number>, now: number): number {
   const newest = bucketAt(now);
@@ -176,7 +179,7 @@ function looked<T>(
   const known = looks.get(key);
   if (known !== undefined && performance.now() - known.at < freshMs) return known.found;
   const look: Look<T> = { at: performance.now(), found: read() };
-  // What failed is asked again by the next caller.
+  // After a failure the next caller reads again.
   look.found.catch(() => looks.get(key) === look && looks.delete(key));
   looks.delete(key);
   looks.set(key, look);

@@ -9,14 +9,14 @@ import { type Admission, admit, draining } from './admit.js';
 import type { Gateway } from './gateway.js';
 import { requireWorker } from './jobs/served.js';
 
-/** Where jobs go whose caller waits: one row or many, before any bulk work. */
+/** Queue for jobs whose caller waits, of one row or many: they go before bulk work. */
 const QUEUE = 'realtime';
 /**
- * Seconds that a result is kept which only this caller waits for: large ones do not come with the notice of the end, but are
- * read after it.
+ * Seconds that a result is kept if only this caller waits for it: a large one is not part of the notice, but
+ * read afterwards.
  */
 const RESULT_TTL_S = 60;
-const ASYNC = 'with Prefer: respond-async on /v2, or POST /v1/jobs, the job is queued and waits for one';
+const ASYNC = 'with Prefer: respond-async on /v2, or with POST /v1/jobs, the job is queued until there is one';
 
 /** Who asks, and until when. */
 export type Asking = Pick<FastifyRequest, 'signal' | 'caller'>;
@@ -29,9 +29,9 @@ interface CallersWork {
 }
 
 /**
- * Lets a request in whose caller waits for all of its jobs, once for the whole request.
- * @param work of all its jobs together
- * @throws InferError NO_WORKERS (503) where no worker would take them; what `admit` throws.
+ * Admits a request whose caller waits for all of its jobs; called once per request.
+ * @param work all jobs of the request together
+ * @throws InferError NO_WORKERS (503) if no worker would take them; and as `admit`.
  */
 export async function letWaiterIn(
   gateway: Gateway,
@@ -82,7 +82,7 @@ export async function runForCaller(
   }
 }
 
-/** A job that has ended well; else why it has not. */
+/** The job if it completed; otherwise throws its failure. */
 function completed(job: JobTensors): JobTensors {
   if (job.state === 'completed') return job;
   throw job.error === undefined
@@ -91,8 +91,8 @@ function completed(job: JobTensors): JobTensors {
 }
 
 function tooLong(maxWaitMs: number): InferError {
-  const text = `it had not ended after ${formatDuration(maxWaitMs)}, and was cancelled`;
+  const text = `the job had not ended after ${formatDuration(maxWaitMs)} and was cancelled`;
   return new InferError('WAIT_TIMEOUT', text, {
-    hint: 'send Prefer: respond-async to /v2, or use POST /v1/jobs, and fetch the result when it is there',
+    hint: 'send Prefer: respond-async to /v2, or use POST /v1/jobs, and fetch the result later',
   });
 }

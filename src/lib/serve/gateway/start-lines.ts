@@ -4,22 +4,25 @@ import { isServing } from '../../queue/serving.js';
 import { exampleInput } from './example-input.js';
 import type { Gateway } from './gateway.js';
 
-/** A model with an input that it takes. */
+/** A model with an example input. */
 export interface ShownModel {
   name: string;
   /** Whether a worker serves it now. */
   served: boolean;
-  /** JSON for `POST /v1/jobs`; undefined where it is long, and `GET /examples/<model>` answers it. */
+  /** JSON for `POST /v1/jobs`; undefined if it is long: then `GET /examples/<model>` returns it. */
   body: string | undefined;
 }
 
 const MOST_MODELS = 8;
-/** A longer line is no example. */
+/** Longer lines are not shown. */
 const MOST_CHARACTERS = 300;
-/** What starts a server may not hang on a network disk with models. */
+/** A network disk that hangs must not delay the start. */
 const LOOK_MS = 5000;
 
-/** Models to show examples of: those that workers serve, else those of the models directory. Never throws. */
+/**
+ * Models to show examples of: those that workers serve, otherwise those in the models directory. Never
+ * throws.
+ */
 export async function modelsToShow(gateway: Gateway): Promise<ShownModel[]> {
   return answerWithin(LOOK_MS, find(gateway), () => []).catch(() => []);
 }
@@ -37,7 +40,7 @@ async function find({ client, prefix, loaded }: Gateway): Promise<ShownModel[]> 
         try {
           const input = exampleInput(await client.signatures.find(name));
           if (input === undefined) return [];
-          // What is shown works: the input is read as a request would be.
+          // Shown examples work: the input is read as in a request.
           await client.signatures.fit(input, name);
           const body = JSON.stringify({ model: name, input });
           return [{ name, served: served.has(name), body: body.length > MOST_CHARACTERS ? undefined : body }];

@@ -2,9 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { InferError } from '../../core/errors.js';
 
 /**
- * Gives a request the signal `request.signal`, which fires when its caller has left or its answer takes too long; the caller
- * then gets 503. Fastify's own fires as soon as the body has been read, since the request, as a stream, closes then.
- * @param answerMs for an answer that begins; one that is sent in pieces may take as long as it likes
+ * Gives a request the signal `request.signal`. It fires when the caller disconnects, or when the response
+ * takes too long; the caller then gets 503. Fastify's own signal fires as soon as the body has been read,
+ * because the request is a stream, which closes then.
+ * @param answerMs until the response begins; a streamed response may take any time
  */
 export function limitAnswer(request: FastifyRequest, reply: FastifyReply, answerMs: number): void {
   const over = new AbortController();
@@ -15,11 +16,11 @@ export function limitAnswer(request: FastifyRequest, reply: FastifyReply, answer
     if (!reply.sent) reply.send(late);
   }, answerMs);
   timer.unref();
-  // Answers that take their time say so before they begin.
+  // Responses that may take any time declare it before they begin.
   if (request.routeOptions.config.endless === true) clearTimeout(timer);
   raw.once('close', () => {
     clearTimeout(timer);
-    if (!raw.writableFinished) over.abort(new InferError('HTTP_LEFT', 'the caller has left'));
+    if (!raw.writableFinished) over.abort(new InferError('HTTP_LEFT', 'the caller disconnected'));
   });
   Object.defineProperty(request, 'signal', { value: over.signal, configurable: true });
 }

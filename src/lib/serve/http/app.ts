@@ -28,8 +28,8 @@ export type App = FastifyInstance<
 >;
 
 /**
- * Writes an error in the form that the clients of a route read; the default is `problemOf`. Without a status it is that of
- * the error's code.
+ * The form of an error that the clients of a route expect; the default is `problemOf`. Without a status it is
+ * that of the error's code.
  */
 export type ErrorForm = (
   error: InferError,
@@ -39,16 +39,16 @@ export type ErrorForm = (
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a caller must be allowed to do; `open` asks nothing of anyone, for probes. */
+    /** What the caller must be allowed to do; `open` requires nothing, for probes. */
     access?: RouteAccess;
     errorForm?: ErrorForm;
-    /** What the OpenAPI document says about it; every route of the gateway has one, or `schema.hide`. */
+    /** Its description in the OpenAPI document; every route of the gateway has one, or `schema.hide`. */
     doc?: RouteDoc;
-    /** Its answer, or its body, comes in pieces and may take as long as it likes. */
+    /** The body or the response is streamed and may take any time. */
     endless?: boolean;
   }
   interface FastifyRequest {
-    /** Who asks; set before any handler of a route that is not `open`. */
+    /** Set before the handler of any route that is not `open`. */
     caller: Caller;
     /** Whether its token still allows it; undefined where none was asked for. */
     holds: (() => boolean) | undefined;
@@ -58,17 +58,17 @@ declare module 'fastify' {
 }
 
 export interface AppOptions {
-  /** Largest body in bytes. */
+  /** Maximum size of a body in bytes. */
   maxBody: number;
-  /** Milliseconds after which an answer is given up, and the request's signal fires. */
+  /** Milliseconds after which the response is abandoned and the request's signal fires. */
   answerMs: number;
-  /** A connection on which nothing moves for so many milliseconds is closed [120000]. */
+  /** A connection that is idle for this many milliseconds is closed [120000]. */
   silentMs?: number | undefined;
-  /** Open connections at most; more are refused. */
+  /** Maximum number of open connections. */
   connections: number;
-  /** Certificate and key: HTTPS. */
+  /** Certificate and key, for HTTPS. */
   tls?: ServerTls | undefined;
-  /** Path before that of every route, such as `/infer` [none]. */
+  /** Prefix of every route, such as `/infer` [none]. */
   basePath?: string | undefined;
   /** Told of every request before anything else, also of those that no route or hook gets. */
   observer?: { begin(request: FastifyRequest, reply: FastifyReply): void } | undefined;
@@ -76,26 +76,26 @@ export interface AppOptions {
   onFailure: (error: unknown, request: { id: string; route: string }) => void;
 }
 
-/** Longest time for the headers of a request to come. */
+/** Longest time until the headers of a request have arrived. */
 const HEADERS_MS = 10_000;
 /** A connection on which nothing moves for so long is closed, or for longer than any answer may take. */
 const SILENT_MS = 120_000;
 const BESIDE_ANSWER_MS = 30_000;
 const KEEP_ALIVE_MS = 72_000;
 const HEADER_BYTES = 16_384;
-/** How often Node looks for requests whose headers are late. */
+/** How often Node checks for requests whose headers are late. */
 const LATE_LOOK_MS = 2000;
-/** Time for a caller to hear that its body is not wanted, and to stop sending. */
+/** How long a caller may take to notice that its body was refused, and to stop sending. */
 const LINGER_MS = 3000;
-/** When to come again, in seconds, where no one knows more. */
+/** `Retry-After` in seconds when nothing better is known. */
 const AGAIN_S = '2';
-/** Ids are 512 bytes at most, and three times that when they are percent-encoded. */
+/** Ids are 512 bytes at most, and up to three times that when percent-encoded. */
 const PARAM_LENGTH = 1600;
 const REQUEST_ID = /^[\w.:/+=-]{1,128}$/;
 
 /**
- * A server without routes: errors, unknown addresses and methods, request ids and headers that every answer has.
- * Bodies are not read; see `body.ts`.
+ * A server without routes: errors, unknown addresses and methods, request ids, and headers of all responses.
+ * Bodies are not read here; see `body.ts`.
  */
 export function createApp(options: AppOptions): App {
   const { tls, basePath = '' } = options;
@@ -160,7 +160,7 @@ function headersOf(requestId: string): Record<string, string> {
   return { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 }
 
-/** The caller's own id for its request, where it is one; it is in the answer and the log. */
+/** The caller's own id of the request, if it is valid; it is returned and logged. */
 function requestId({ headers }: { headers: IncomingMessage['headers'] }): string {
   const given = headers['x-request-id'];
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -174,7 +174,7 @@ const HEADER_LIMITS = {
   connectionsCheckingInterval: LATE_LOOK_MS,
 };
 
-/** What follows the base path in an address; undefined when it is not below it. */
+/** The part of an address after the base path; undefined if the address is not below it. */
 function below(url: string, basePath: string): string | undefined {
   if (!url.startsWith(basePath)) return undefined;
   const rest = url.slice(basePath.length);
@@ -182,7 +182,7 @@ function below(url: string, basePath: string): string | undefined {
   return rest.startsWith('/') ? rest : undefined;
 }
 
-/** The path of a request as it was asked, without its query. */
+/** The path of a request as received, without the query. */
 export function pathOf(request: FastifyRequest): string {
   const [path = '/'] = request.originalUrl.split('?', 1);
   return path;
@@ -211,8 +211,8 @@ function answerError(
 }
 
 /**
- * Closes the connection of a request whose body is still on its way when it is refused. Not at once: the caller would
- * be told of a broken connection and not of the error.
+ * Closes the connection of a request that was refused before its body had arrived. Not immediately: the
+ * caller would see a broken connection instead of the error.
  */
 function lingerOver({ raw }: FastifyRequest): void {
   if (raw.complete) return;
@@ -234,19 +234,19 @@ function unknownRoute(known: KnownRoutes, request: FastifyRequest, reply: Fastif
   const methods = known.methodsOf(path);
   if (methods.length === 0) return noSuchAddress('');
   reply.header('allow', methods.join(', '));
-  return new InferError('HTTP_METHOD', `this address takes ${methods.join(', ')}`);
+  return new InferError('HTTP_METHOD', `the methods of this address are ${methods.join(', ')}`);
 }
 
 function noSuchAddress(basePath: string): InferError {
   return new InferError('HTTP_ROUTE', 'there is nothing at this address', {
-    hint: `GET ${basePath}/ lists what there is`,
+    hint: `GET ${basePath}/ lists the routes`,
   });
 }
 
 /** Answers on the bare connection: what came is no request. */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, basePath: string): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  // In the middle of an answer to a request before, another one would only garble it.
+  // It would corrupt the response to an earlier request, which has begun.
   if ((socket as { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent)
     return void socket.destroy();
   const status =

@@ -8,14 +8,14 @@ import { parseDocument } from '../../input/json-document.js';
 import { Refusal } from './refusal.js';
 
 export interface BodyLimits {
-  /** Bytes at most, after decompression. */
+  /** Maximum size in bytes, after decompression. */
   maxBytes: number;
-  /** Milliseconds that a body which is held whole may take to arrive [60000]. */
+  /** Milliseconds until a body that is buffered as a whole must have arrived [60000]. */
   withinMs?: number | undefined;
 }
 
 const WITHIN_MS = 60_000;
-/** Milliseconds between the answer to a body that is late and the end of its connection. */
+/** Milliseconds from the response to a late body until the connection is closed. */
 const CLOSE_MS = 1000;
 /** A longer body gets memory of its whole length. */
 const LARGE_BYTES = 65_536;
@@ -24,14 +24,14 @@ const LONGEST_NAME = 200;
 /** As deep as the files of `infer submit` may be. */
 const MOST_DEEP = 64;
 
-/** Media type of the body, lower case and without parameters; '' when the request names none. */
+/** Media type of the body in lower case, without parameters; '' if there is none. */
 export function mediaType({ headers }: FastifyRequest): string {
   return (headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
 /**
- * The body as it comes, decompressed, to be read once. Leaving it early leaves the connection to be closed.
- * @throws InferError INPUT_FORMAT (415) for an encoding that is not read; INPUT_TOO_LARGE from the stream.
+ * The body as a stream, decompressed. If it is not read to its end, the connection is closed.
+ * @throws InferError INPUT_FORMAT (415) for an unknown encoding; INPUT_TOO_LARGE from the stream.
  */
 export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimits, 'maxBytes'>): Readable {
   const { raw } = request;
@@ -39,7 +39,7 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
   const declared = Number(request.headers['content-length'] ?? 0);
   if (encoding === 'identity') {
     if (declared > maxBytes) throw tooLarge(maxBytes);
-    // Destroying a request ends its connection, and with it the answer that says why.
+    // Destroying a request closes its connection before the error is sent.
     return Readable.from(counted(raw.iterator({ destroyOnReturn: false }), maxBytes), { objectMode: false });
   }
   if (encoding !== 'gzip' && encoding !== 'deflate') {
@@ -53,7 +53,8 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
 
 /**
  * The whole body, decompressed.
- * @throws InferError INPUT_TOO_LARGE (413), INPUT_FORMAT (415), HTTP_SLOW (408), HTTP_REQUEST (400) for a damaged encoding.
+ * @throws InferError INPUT_TOO_LARGE (413), INPUT_FORMAT (415), HTTP_SLOW (408), HTTP_REQUEST (400) for a
+ *   damaged encoding.
  */
 export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
   const { headers, raw } = request;
@@ -66,7 +67,7 @@ export async function readBody(request: FastifyRequest, limits: BodyLimits): Pro
   const reading = (async () => {
     for await (const piece of stream) pieces.push(piece as Buffer);
   })();
-  // Not by ending the stream: it would first wait for the piece that does not come.
+  // Not by ending the stream, which would first wait for the missing data.
   await answerWithin(limits.withinMs ?? WITHIN_MS, reading, () => {
     throw new InferError('HTTP_SLOW', 'the body did not arrive in time');
   });
@@ -94,7 +95,7 @@ function collect(raw: Readable, length: number, { withinMs = WITHIN_MS }: BodyLi
     };
     const late = setTimeout(() => {
       fail(new InferError('HTTP_SLOW', 'the body did not arrive in time'));
-      // Time for the answer to go out; no more is read then.
+      // Time to send the response; nothing more is read.
       setTimeout(() => raw.destroy(), CLOSE_MS).unref();
     }, withinMs);
     if (raw.destroyed) return early();
@@ -116,8 +117,9 @@ function collect(raw: Readable, length: number, { withinMs = WITHIN_MS }: BodyLi
 }
 
 /**
- * The body as a JSON document that fits a schema. An empty body is `{}`.
- * @throws InferError INPUT_JSON, INPUT_KEY and others of `parseDocument` (400), PARAMETER (400) naming the field, and as `readBody`.
+ * Reads the body as JSON and checks it against a schema. An empty body is `{}`.
+ * @throws InferError INPUT_JSON, INPUT_KEY and others of `parseDocument` (400), PARAMETER (400) naming the
+ *   field, and as `readBody`.
  */
 export async function readJson<Schema extends z.ZodType>(
   request: FastifyRequest,
@@ -128,7 +130,7 @@ export async function readJson<Schema extends z.ZodType>(
   return fitting(schema, bytes.length === 0 ? {} : parseDocument(bytes, MOST_DEEP));
 }
 
-/** @throws InferError PARAMETER (400) naming the field that does not fit. */
+/** @throws InferError PARAMETER (400) naming the invalid field. */
 export function fitting<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data as z.output<Schema>;
@@ -186,6 +188,6 @@ function endedEarly(): InferError {
 
 function tooLarge(maxBytes: number): InferError {
   return new InferError('INPUT_TOO_LARGE', `the body has more than ${maxBytes} bytes`, {
-    hint: 'send many rows as NDJSON, which is read as it comes, or raise --max-body',
+    hint: 'send many rows as NDJSON, which is streamed, or raise --max-body',
   });
 }

@@ -6,16 +6,16 @@ import type { App } from './app.js';
 import { vary } from './vary.js';
 
 export interface GuardOptions {
-  /** Names of this server, without ports; `*.example.com` stands for all below. */
+  /** Names of this server, without ports; `*.example.com` includes all names below. */
   serverNames: readonly string[];
-  /** Whether tokens protect it; then a `Host` is checked only against names that were given. */
+  /** Whether tokens protect it; then `Host` is checked only if names were given. */
   tokens: boolean;
   /** Origins whose pages may call it, such as `https://app.example.com`; `*` for all. */
   origins: readonly string[];
 }
 
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
-/** Headers of answers that a page of another origin may read. */
+/** Response headers that a page of another origin may read. */
 const EXPOSED = [
   'location',
   'retry-after',
@@ -34,9 +34,9 @@ const HEADER_NAMES = /^[A-Za-z0-9-]+(?:\s*,\s*[A-Za-z0-9-]+)*$/;
 const PREFLIGHT_S = '600';
 
 /**
- * Keeps web pages of others away from a server. A page can make its visitor's browser call any address. What it sends
- * is refused by its `Origin`; a name that it had point here (DNS rebinding) by its `Host`. Pages of the origins that
- * were allowed get the headers of CORS.
+ * Protects a server from foreign web pages, which can make a visitor's browser send requests to any address.
+ * They are refused by `Origin`, and by `Host` if a foreign name points to this server (DNS rebinding). Pages
+ * of allowed origins get CORS headers.
  */
 export function guard(app: App, options: GuardOptions): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -54,7 +54,7 @@ export function guard(app: App, options: GuardOptions): void {
   });
 }
 
-/** @throws InferError HTTP_HOST (421). A request without one, of HTTP/1.0, comes from no browser. */
+/** @throws InferError HTTP_HOST (421). Requests without a Host (HTTP/1.0) come from no browser. */
 function checkHost({ headers }: FastifyRequest, { serverNames, tokens }: GuardOptions): void {
   if (headers.host === undefined || (tokens && serverNames.length === 0)) return;
   const name = hostName(headers.host);
@@ -65,7 +65,7 @@ function checkHost({ headers }: FastifyRequest, { serverNames, tokens }: GuardOp
   });
 }
 
-/** Lower case, without port, brackets and the dot of an absolute name. */
+/** In lower case, without port, brackets and trailing dot. */
 function hostName(host: string): string {
   const bare = host.startsWith('[') ? host.slice(1).split(']', 1)[0] : host.split(':', 1)[0];
   return (bare ?? '').toLowerCase().replace(/\.$/, '');
@@ -79,7 +79,7 @@ function isAllowed(origin: string, origins: readonly string[]): boolean {
   return origins.includes('*') || origins.includes(origin.toLowerCase());
 }
 
-/** Whether a page of another origin sent it, as far as the browser tells. */
+/** Whether a page of another origin sent it, as far as the browser says. */
 function isForeign({ headers }: FastifyRequest): boolean {
   const { origin, host } = headers;
   if (origin !== undefined) return originHost(origin) !== host?.toLowerCase();
@@ -91,7 +91,7 @@ function originHost(origin: string): string | undefined {
   try {
     return new URL(origin).host;
   } catch {
-    // `null`: a page of a file or a sandbox.
+    // `null`: a page from a file or a sandbox.
     return undefined;
   }
 }

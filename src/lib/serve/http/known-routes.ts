@@ -1,12 +1,12 @@
 /**
- * Addresses that a server has, to tell an unknown one from one that does not take the method. Fastify answers both
- * with 404.
+ * The addresses of a server, to distinguish an unknown address from a wrong method. Fastify answers both with
+ * 404.
  */
 export class KnownRoutes {
   private readonly routes: { pattern: RegExp; methods: Set<string> }[] = [];
   private readonly byUrl = new Map<string, Set<string>>();
 
-  /** @param url as it is given to Fastify: `/v1/jobs/:id`, `/v1/*` */
+  /** @param url in Fastify's form: `/v1/jobs/:id`, `/v1/*` */
   add(url: string, method: string | string[]): void {
     let methods = this.byUrl.get(url);
     if (methods === undefined) {
@@ -17,7 +17,7 @@ export class KnownRoutes {
     for (const one of [method].flat()) methods.add(one);
   }
 
-  /** Methods that a path takes, in the order of the alphabet; empty for an unknown path. */
+  /** Methods of a path in alphabetical order; empty for an unknown path. */
   methodsOf(path: string): string[] {
     const found = this.routes.filter(({ pattern }) => pattern.test(path));
     return [...new Set(found.flatMap(({ methods }) => [...methods]))].sort();

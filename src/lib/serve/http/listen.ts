@@ -8,7 +8,7 @@ export interface Listening {
   readonly url: string;
   readonly port: number;
   /**
-   * Takes no new connections, gives requests on their way so many milliseconds to end [500], then closes all
+   * Accepts no new connections, gives open requests this many milliseconds to end [500], then closes all
    * connections.
    */
   close(graceMs?: number): Promise<void>;
@@ -50,7 +50,7 @@ async function close(app: App, graceMs: number): Promise<void> {
   await closed;
 }
 
-/** An address for this machine's own clients, where it listens on all. */
+/** A local address of the server, if it listens on all addresses. */
 function reachable(host: string): string {
   return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
 }

@@ -2,35 +2,35 @@ import type { ErrorCode } from '../../core/error-table.js';
 import { InferError } from '../../core/errors.js';
 import { Refusal } from './refusal.js';
 
-/** Body of every answer that is an error: RFC 9457, with `error` as Open Inference Protocol clients read it. */
+/** Body of every error response: RFC 9457, with `error` for clients of the Open Inference Protocol. */
 export interface Problem {
-  /** Where this server explains the code, relative to its root. */
+  /** Address on this server that explains the code, relative to its root. */
   type: string;
   title: string;
   status: number;
   detail: string;
   code: string;
-  /** What to change to get past it. */
+  /** How to fix it. */
   hint?: string;
-  /** The address that was asked, without its query. */
+  /** The requested path, without the query. */
   instance: string;
   /** The same text as `detail`. */
   error: string;
 }
 
-/** What Fastify throws, by its code; the texts of its own errors name functions and options. */
+/** Fastify's errors by code; its own messages name functions and options. */
 const OF_FASTIFY: Readonly<Record<string, readonly [ErrorCode, string, string?]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ['INPUT_TOO_LARGE', 'the body is larger than this server takes'],
+  FST_ERR_CTP_BODY_TOO_LARGE: ['INPUT_TOO_LARGE', 'the body is larger than this server accepts'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['HTTP_REQUEST', 'the body is not as long as its Content-Length says'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['INPUT_FORMAT', 'a body of this Content-Type is not read'],
-  FST_ERR_BAD_URL: ['HTTP_REQUEST', 'the address is not well encoded'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['INPUT_FORMAT', 'this Content-Type is not supported'],
+  FST_ERR_BAD_URL: ['HTTP_REQUEST', 'the address is not correctly percent-encoded'],
   FST_ERR_MAX_PARAM_LENGTH: ['HTTP_REQUEST', 'a part of the address is too long'],
 };
 
 /**
- * What an answer says of anything thrown. What is wrong with Redis or with infer is told by its code alone: messages
- * name servers, and not every caller may know them.
- * @returns an `InferError`, made of `error` where it is none; INTERNAL where it was not expected.
+ * What the caller is told about any error. Of errors of Redis or infer only the code is shown: their messages
+ * name servers, which not every caller may know.
+ * @returns an `InferError`, made from `error` if it is none; INTERNAL if it was unexpected.
  */
 export function answerable(error: unknown): InferError {
   if (error instanceof InferError) return error;
@@ -63,7 +63,7 @@ function validationText(
 }
 
 /**
- * @param path of the request, without its query
+ * @param path of the request, without the query
  * @param basePath of the server, for the address that explains the code
  */
 export function problemOf(error: InferError, path: string, basePath = ''): Problem {

@@ -2,13 +2,13 @@ import type { ErrorCode } from '../../core/error-table.js';
 import { InferError, type InferErrorInit } from '../../core/errors.js';
 
 export interface RefusalInit extends InferErrorInit {
-  /** Headers of the answer, by their names in lower case. */
+  /** Response headers, with names in lower case. */
   headers?: Readonly<Record<string, string>>;
-  /** Further members of the problem, as RFC 9457 allows. */
+  /** Additional members of the problem, as RFC 9457 allows. */
   members?: Readonly<Record<string, unknown>>;
 }
 
-/** An error whose answer says more than its body: when to come again, or how to authenticate. */
+/** An error whose response also says when to retry, or how to authenticate. */
 export class Refusal extends InferError {
   readonly headers: Readonly<Record<string, string>>;
   readonly members: Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export class Refusal extends InferError {
 
 const LONGEST_S = 60;
 
-/** Whole seconds for `Retry-After`, 1 to 60; 60 where it cannot be told. @param ms milliseconds */
+/** Whole seconds for `Retry-After`, 1 to 60; 60 if unknown. @param ms milliseconds */
 export function retryAfter(ms: number | undefined): string {
   const seconds = ms === undefined ? LONGEST_S : Math.ceil(ms / 1000);
   return String(Math.min(LONGEST_S, Math.max(1, seconds)));

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 
-/** How long a job took, as its result tells; of a group all is known but its parts. Milliseconds. */
+/** How long a job took, from its result; for a group only the total is known. Milliseconds. */
 interface JobTiming {
   queueMs?: number;
   runMs?: number | null;
@@ -8,8 +8,8 @@ interface JobTiming {
 }
 
 /**
- * Value of the header `Server-Timing` for an answer with a job: `queue` until its run began, `run` in the model,
- * `total` from submit to end, in milliseconds. Undefined for a job that no one has run.
+ * Value of the header `Server-Timing` for a response with a job: `queue` until its run began, `run` in the
+ * model, `total` from submit to end, in milliseconds. Undefined for a job that has not run.
  */
 export function serverTiming(timing: JobTiming | null | undefined): string | undefined {
   if (timing === null || timing === undefined) return undefined;

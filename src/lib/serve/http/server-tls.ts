@@ -4,7 +4,7 @@ import { InferError } from '../../core/errors.js';
 
 /** PEM texts. */
 export interface ServerTls {
-  /** The certificate, then the chain that leads to an authority. */
+  /** The certificate, followed by its chain. */
   cert: string;
   key: string;
 }
@@ -23,7 +23,7 @@ export function readServerTls(certFile: string, keyFile: string): ServerTls {
     'holds no private key in PEM form without a password',
   );
   if (!certificate.checkPrivateKey(parsedKey)) {
-    throw unusable(`the private key ${keyFile} is not that of the certificate ${certFile}`);
+    throw unusable(`the private key ${keyFile} does not belong to the certificate ${certFile}`);
   }
   if (Date.parse(certificate.validTo) < Date.now()) {
     throw unusable(`the certificate ${certFile} was valid until ${certificate.validTo}`);
@@ -49,6 +49,6 @@ function parsed<T>(parse: () => T, file: string, reason: string): T {
 
 function unusable(message: string): InferError {
   return new InferError('SERVE_TLS', message, {
-    hint: 'give the PEM files that were made together with --tls-cert and --tls-key',
+    hint: 'pass the certificate with --tls-cert and its own private key with --tls-key, both as PEM files',
   });
 }

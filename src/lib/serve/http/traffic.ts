@@ -7,7 +7,7 @@ import { HTTP_BOUNDS } from '../../metrics/http-families.js';
 import type { Counted } from '../../metrics/work-sums.js';
 import type { Logger } from '../../telemetry/logger.js';
 
-/** What a client that left before its answer was complete is logged with, as nginx does. */
+/** Logged for a client that disconnected before its response was complete, as by nginx. */
 const CLIENT_LEFT = 499;
 const NO_ROUTE = '(none)';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -27,12 +27,12 @@ interface RouteFigures {
   sent: number;
 }
 
-/** Counts the requests of a server, writes the access log, and knows which are under way. */
+/** Counts the requests of a server, writes the access log, and knows which requests are open. */
 export class Traffic {
   private readonly open = new Set<Open>();
   private readonly routes = new Map<string, RouteFigures>();
   private readonly errors = new Map<string, number>();
-  /** Bytes of a connection, both ways, that were counted for its earlier requests. */
+  /** Bytes of a connection, in both directions, counted for its earlier requests. */
   private readonly counted = new WeakMap<Socket, { read: number; written: number }>();
 
   constructor(private readonly log: Logger) {}
@@ -52,12 +52,14 @@ export class Traffic {
     this.open.add(entry);
   }
 
-  /** Waits until the requests that are under way now have been answered, so many milliseconds at most. */
+  /**
+   * Waits until all requests that are open now have been answered, but no longer than this many milliseconds.
+   */
   async settled(ms: number): Promise<boolean> {
     return settledWithin(ms, Promise.all([...this.open].map(({ over }) => over)));
   }
 
-  /** Requests under way, event streams not counted. */
+  /** Open requests without event streams. */
   get underWay(): number {
     return [...this.open].filter((entry) => !isStream(entry)).length;
   }
@@ -86,7 +88,7 @@ export class Traffic {
     figures.sent += sent;
     const { errorCode: code } = request;
     if (code !== undefined) this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
-    // Names alone: no address as it was asked, no query, no body, no header.
+    // Only names: no address as received, no query, no body, no header.
     const line = {
       requestId: request.id,
       method,
@@ -103,7 +105,7 @@ export class Traffic {
     else this.log.info(line, 'request');
   }
 
-  /** Bytes on the wire since the connection's request before. */
+  /** Bytes sent and received since the previous request of the connection. */
   private bytesOf(socket: Socket): { received: number; sent: number } {
     const { bytesRead = 0, bytesWritten = 0 } = socket;
     const before = this.counted.get(socket) ?? { read: 0, written: 0 };

@@ -19,8 +19,8 @@ const SCORES_A_TURN = 262_144;
 const LEAST_KEPT = 64;
 
 /**
- * The classification extension: for each row its `count` highest scores, the highest first, as `value:index` or, with
- * labels in model.json, `value:index:label`. Fewer where a row has fewer scores.
+ * The classification extension: the `count` highest scores of each row in descending order, as `value:index`
+ * or, with labels in model.json, `value:index:label`. Fewer if a row has fewer scores.
  * @throws InferError OUTPUT_FORM when rows differ in shape, or one has several classes.
  */
 export async function topClasses(
@@ -105,7 +105,7 @@ class BestScores {
   }
 }
 
-/** What a classification of ours has decided, one class a row. */
+/** The result of infer's own classification, one class a row. */
 function decided({ tensors, rows }: Payload, labels: readonly string[] | undefined): string[] {
   const numbers = (name: string) => {
     const tensor = tensors.find((one) => one.name === name && one.role === 'class');
@@ -141,7 +141,7 @@ function textsOf(name: string, perRow: number, texts: readonly string[]): RowTen
 }
 
 function noClasses(name: string, why: string): InferError {
-  return new InferError('OUTPUT_FORM', `output '${name}' cannot be told as classes: ${why}`, {
-    hint: 'ask for the output itself',
+  return new InferError('OUTPUT_FORM', `output '${name}' cannot be returned as classes: ${why}`, {
+    hint: 'request the output without classification',
   });
 }

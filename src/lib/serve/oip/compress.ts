@@ -1,11 +1,11 @@
 import { promisify } from 'node:util';
 import { constants, deflate, gzip } from 'node:zlib';
 
-/** Encodings of an answer; `deflate` is zlib's format. */
+/** Encodings of a response; `deflate` is zlib's format. */
 type Encoding = 'gzip' | 'deflate';
 
 const WAYS = { gzip: promisify(gzip), deflate: promisify(deflate) };
-/** Below this, compression costs more than it saves. */
+/** For smaller bodies, compression costs more than it saves. */
 const LEAST_BYTES = 1024;
 
 /** Of a longer body a piece of this length is tried first. */

@@ -5,37 +5,37 @@ import { shortFloat } from '../../model/rows.js';
 import { decodeStrings, OIP_NAMES } from '../../model/tensor.js';
 import type { WireTensor } from './output-tensors.js';
 
-/** A tensor of an answer, and whether its bytes follow the JSON instead of being numbers in it. */
+/** A tensor of a response, and whether its bytes follow the JSON instead of being numbers in it. */
 export interface AnswerTensor extends WireTensor {
   binary: boolean;
 }
 
-/** What an answer says besides its tensors; fields in the order in which they are written. */
+/** Members of a response other than its tensors, in the order in which they are written. */
 interface AnswerHead {
   model_name: string;
   model_version?: string | undefined;
-  /** That of the request. */
+  /** The id of the request. */
   id?: string | undefined;
   parameters?: Readonly<Record<string, string | number | boolean>> | undefined;
 }
 
-/** The body of an answer and the headers that say how to read it. */
+/** Body and headers of a response. */
 interface EncodedAnswer {
   contentType: 'application/json' | 'application/octet-stream';
-  /** `Inference-Header-Content-Length`: bytes of the JSON, where tensors follow it. */
+  /** `Inference-Header-Content-Length`: bytes of the JSON, if binary tensors follow it. */
   headerLength?: number;
-  /** The JSON, then the bytes of each binary tensor, uncopied. */
+  /** The JSON, then the bytes of each binary tensor, not copied. */
   parts: Uint8Array[];
   /** Bytes of all parts. */
   length: number;
 }
 
-/** Elements that are written as text before others get their turn: some 20 ms. */
+/** Elements written as text before other work gets its turn: about 20 ms. */
 const ELEMENTS_A_TURN = 65_536;
 
 /**
- * Writes named tensors as an answer of the Open Inference Protocol, with its binary tensor extension where a tensor asks for
- * it: then the body is the JSON and, in the same order, the bytes of the binary tensors.
+ * Writes tensors as a response of the Open Inference Protocol. If any tensor is binary, the body is the JSON
+ * followed by the bytes of the binary tensors in the same order.
  * @throws InferError OUTPUT_FORM for float16 as JSON, which the protocol does not have.
  */
 export async function encodeAnswer(
@@ -61,7 +61,7 @@ async function outputJson(tensor: AnswerTensor): Promise<string> {
   return `${fields},"data":[${await elementsJson(tensor)}]}`;
 }
 
-/** The elements as JSON, without brackets: 64-bit integers in all their digits, floats that JSON does not have as text. */
+/** The elements as JSON, without brackets: 64-bit integers with all digits, NaN and infinities as text. */
 async function elementsJson({ name, type, data }: WireTensor): Promise<string> {
   if (type === 'string')
     return decodeStrings(data)
@@ -72,7 +72,7 @@ async function elementsJson({ name, type, data }: WireTensor): Promise<string> {
       'OUTPUT_FORM',
       `sending FP16 data via JSON is not supported: output '${name}' is FP16`,
       {
-        hint: `ask for it as bytes: "parameters": {"binary_data": true} for output '${name}'`,
+        hint: `request it as bytes: "parameters": {"binary_data": true} for output '${name}'`,
       },
     );
   }
@@ -92,7 +92,7 @@ async function elementsJson({ name, type, data }: WireTensor): Promise<string> {
 
 const boolText = (value: number): string => (value === 0 ? 'false' : 'true');
 
-/** The sign of zero is a digit as any other: JSON has it. */
+/** JSON has negative zero. */
 const floatText = (value: number): string => {
   if (!Number.isFinite(value)) return `"${value}"`;
   return Object.is(value, -0) ? '-0.0' : `${value}`;

@@ -2,20 +2,20 @@ import { InferError } from '../../core/errors.js';
 import { isName } from '../../core/names.js';
 import { printable } from '../../core/printable.js';
 
-/** Parameters of an address that names a model. */
+/** Path parameters that name a model. */
 export interface ModelParams {
   model: string;
   version?: string | undefined;
 }
 
-/** How the rest of infer names what an address does: `model`, or `model@version`. */
+/** The model in infer's notation: `model`, or `model@version`. */
 export function modelName({ model, version }: ModelParams): string {
   if (!isName('model', model) || (version !== undefined && Number(version) < 1))
     throw unknownModel({ model, version });
   return version === undefined ? model : `${model}@${Number(version)}`;
 }
 
-/** The words that clients of Triton look for. */
+/** Contains the text that clients of Triton look for. */
 export function unknownModel({ model, version }: ModelParams, hint?: string): InferError {
   const of = version === undefined ? '' : ` version ${version}`;
   const shown = printable(model.length > 128 ? `${model.slice(0, 127)}…` : model);
@@ -24,7 +24,7 @@ export function unknownModel({ model, version }: ModelParams, hint?: string): In
   });
 }
 
-/** Runs `work`, with an unknown model in the words of the protocol. */
+/** Runs `work`; reports an unknown model in the protocol's wording. */
 export async function ofModel<T>(params: ModelParams, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

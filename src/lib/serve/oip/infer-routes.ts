@@ -23,12 +23,12 @@ import { inferDoc } from './oip-docs.js';
 import { answerTensors } from './outputs.js';
 import { type InferRequest, jsonLength, readInferRequest } from './request.js';
 
-/** Header with the bytes of JSON before binary tensors. */
+/** Header with the number of bytes of JSON before binary tensors. */
 const HEADER = 'inference-header-content-length';
-/** Milliseconds that writing a job to Redis may take; inputs may be large. */
+/** Milliseconds for writing a job to Redis; inputs may be large. */
 const SUBMIT_MS = 15_000;
 
-/** `POST …/infer`: waits for the answer, or (`Prefer: respond-async`) answers with the job. */
+/** `POST …/infer`: waits for the result or, with `Prefer: respond-async`, returns the job. */
 export function addInferRoutes(app: App, gateway: Gateway): void {
   for (const [path, params, address] of MODEL_PATHS) {
     app.post(

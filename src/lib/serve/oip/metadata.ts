@@ -14,7 +14,7 @@ const TENSOR = z.object({
 export const METADATA = z
   .object({
     name: z.string(),
-    versions: z.array(z.string()).describe('those that workers serve; where none does, those that are known'),
+    versions: z.array(z.string()).describe('versions that workers serve or, if none does, known versions'),
     platform: z.string(),
     inputs: z.array(TENSOR),
     outputs: z.array(TENSOR),
@@ -27,7 +27,7 @@ const GPU_INDEX = /^\d{1,4}$/;
 /** What Triton calls ONNX Runtime; clients compare it. */
 const PLATFORM = 'onnxruntime_onnx';
 
-/** A model as the protocol describes it. */
+/** A model as described by the protocol. */
 export function metadataOf(
   signature: ModelSignature,
   versions: readonly number[],
@@ -48,14 +48,14 @@ export function metadataOf(
   };
 }
 
-/** The axis that rows run along; null for a tensor without one. */
+/** The axis of the rows; null for a tensor without one. */
 export function rowAxis({ shared, batchAxis, shape }: TensorSignature, batchable: boolean): number | null {
   if (shared) return null;
   const axis = batchAxis ?? (batchable ? 0 : null);
   return axis === null ? null : Math.min(axis, shape.length);
 }
 
-/** The shape of a tensor with its rows; what may vary is -1. */
+/** The shape of a tensor including the rows; -1 for each variable length. */
 function wireShape(tensor: TensorSignature, batchable: boolean): number[] {
   const shape = tensor.shape.map((dim) => dim ?? -1);
   const axis = rowAxis(tensor, batchable);
@@ -69,8 +69,9 @@ function configType(type: DataType): string {
 }
 
 /**
- * A model as Triton's model configuration has it. With a `max_batch_size` above 0 the shapes leave out the rows, which then
- * have to come first in every tensor; where they do not, the shapes are whole and it is 0, as for a model of one row a run.
+ * A model as Triton's model configuration. If `max_batch_size` is above 0, shapes leave out the rows, which
+ * must then come first in every tensor. Otherwise shapes are complete and it is 0, also for a model that runs
+ * one row at a time.
  */
 export function configOf(signature: ModelSignature, { served, versions }: KnownModel) {
   const { name, inputs, outputs, batchable, maxBatch, labels } = signature;
@@ -101,12 +102,12 @@ export function configOf(signature: ModelSignature, { served, versions }: KnownM
     })),
     default_model_filename: 'model.onnx',
     ...(whole ? {} : { dynamic_batching: { max_queue_delay_microseconds: windowOf(served) } }),
-    // Our own ten, upside down: see docs.
+    // infer's ten priorities in reverse order; see docs/oip.md.
     parameters: { priority_levels: { string_value: '10' } },
   };
 }
 
-/** The longest time that a worker holds rows back for more of them, µs. */
+/** The longest time that a worker waits for more rows, µs. */
 function windowOf(served: KnownModel['served']): number {
   return Math.round(1000 * Math.max(0, ...served.map(({ worker }) => worker.batchWindowMs)));
 }

@@ -18,7 +18,7 @@ const VERSION = z
   .describe('version of the model');
 const MODEL = z.string().describe('name of the model');
 
-/** Addresses of a model, with their parameters: that of the version that is served, and that of one version. */
+/** Addresses of a model with their parameters: the served version, or one version. */
 export const MODEL_PATHS = [
   ['/v2/models/:model', z.object({ model: MODEL }), 'served'],
   ['/v2/models/:model/versions/:version', z.object({ model: MODEL, version: VERSION }), 'version'],
@@ -73,13 +73,13 @@ export function addModelRoutes(app: App, gateway: Gateway): void {
   );
 }
 
-/** A request as far as it names a model. */
+/** A request whose path names a model. */
 interface Asked {
   params: ModelParams;
   signal: AbortSignal;
 }
 
-/** A model that is known, in the version that the address names. */
+/** A known model, in the version of the address. */
 async function find(gateway: Gateway, { params, signal }: Asked): Promise<KnownModel> {
   const { model, version } = params;
   modelName(params);
@@ -113,7 +113,7 @@ async function described(gateway: Gateway, { params, signal }: Asked) {
   return { signature, model: params.version === undefined ? model : onlyVersion(model, version) };
 }
 
-/** One that has gone in the same moment. */
+/** A model that was removed at this moment. */
 function lonely(name: string, version: number): KnownModel {
   return { name, signature: undefined, served: [], versions: [version], loading: false, problem: undefined };
 }
@@ -126,7 +126,7 @@ function notReady({ name, loading, problem }: KnownModel, { version }: ModelPara
   const what = version === undefined ? `model '${name}'` : `model '${name}' version ${version}`;
   if (loading) {
     return new InferError('MODEL_LOADING', `${what} is not ready: a worker is loading it`, {
-      hint: 'ask again when it is ready',
+      hint: 'try again when it is ready',
     });
   }
   const why = problem === undefined ? 'no worker serves it' : problem;

@@ -3,18 +3,22 @@ import { toBytes, toModel } from '../../model/layout.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { DataType, Payload, RowTensor } from '../../model/tensor.js';
 
-/** A tensor as the Open Inference Protocol has it: the shape counts the rows, the bytes are in the model's own order. */
+/**
+ * A tensor of the Open Inference Protocol: the shape includes the rows; the bytes are in the model's own
+ * order.
+ */
 export interface WireTensor {
   name: string;
   type: DataType;
   shape: number[];
-  /** Little endian, row major; each text behind its uint32 length. */
+  /** Little endian, row major; each text is preceded by its length as uint32. */
   data: Uint8Array;
 }
 
 /**
- * Tensors of a result as the model itself would give them; those whose rows come first share memory with it.
- * @param signature of the model, where it is known: which axis rows run along. Without it they come first.
+ * Tensors of a result in the form in which the model returned them; those whose rows come first share memory
+ * with it.
+ * @param signature of the model, for the axis of the rows; without it they come first.
  * @throws InferError OUTPUT_FORM when rows of a tensor differ in shape.
  */
 export function wireTensors(payload: Payload, signature?: ModelSignature): WireTensor[] {
@@ -38,7 +42,7 @@ function wireTensor(tensor: RowTensor, rows: number, signature: ModelSignature |
   return { name, type, shape: dims, data: toBytes(elements) };
 }
 
-/** The axis of a result's tensor that rows run along; null where the model runs one row at a time. */
+/** The axis of the rows in a tensor of a result; null if the model runs one row at a time. */
 function rowAxis(
   name: string,
   shape: readonly number[],
@@ -47,11 +51,13 @@ function rowAxis(
   const output = signature?.outputs.find((one) => one.name === name);
   if (output === undefined) return 0;
   const axis = output.batchAxis ?? (signature?.batchable ? 0 : null);
-  // What a classification makes of scores has fewer axes than they had.
+  // The classes of a classification have fewer axes than its scores.
   return axis === null ? null : Math.min(axis, shape.length);
 }
 
-/** One row keeps the model's own shape; rows of a model with a batch of exactly 1 are joined along that axis. */
+/**
+ * One row keeps the model's own shape; rows of a model with a batch of exactly 1 are joined along that axis.
+ */
 function alone(shape: readonly number[], rows: number): number[] {
   if (rows === 1) return [...shape];
   return shape[0] === 1 ? [rows, ...shape.slice(1)] : [rows, ...shape];

@@ -8,15 +8,15 @@ import type { AnswerTensor } from './encode.js';
 import { wireTensors } from './output-tensors.js';
 import { flag, parametersOf, refuseSharedMemory } from './parameters.js';
 
-/** An output that the answer shall have, and in which form. */
+/** A requested output and its format. */
 export interface OutputWish {
   name: string;
   binary: boolean;
-  /** So many classes in place of the scores (the classification extension). */
+  /** Number of classes to return instead of the scores (the classification extension). */
   classes: number | undefined;
 }
 
-/** Outputs of one request at most; a model has a handful. */
+/** Maximum number of outputs in one request. */
 const MOST = 1024;
 /** Classes of a row at most, where it may have more scores than that. */
 const MOST_CLASSES = 1024;
@@ -73,7 +73,7 @@ function named(given: unknown, binary: boolean, signature: ModelSignature): Outp
     if (seen.has(output.name)) {
       throw badInput('INPUT_NAMES', `'${output.name}' appears twice`, {
         where,
-        hint: 'ask for each output once',
+        hint: 'name each output only once',
       });
     }
     seen.add(output.name);
@@ -105,11 +105,11 @@ function readClasses(
     throw new InferError(
       'PARAMETER',
       role === 'class'
-        ? `${where}.classification: model '${model}' answers the best class of each row`
-        : `${where}.classification: output '${name}' of model '${model}' is ${OIP_NAMES[type]}, and no scores`,
+        ? `${where}.classification: model '${model}' returns only the best class of each row`
+        : `${where}.classification: output '${name}' of model '${model}' is ${OIP_NAMES[type]} and has no scores`,
       {
         hint:
-          role === 'class' ? 'ask for 1 class of output confidence' : 'ask for it of an output of numbers',
+          role === 'class' ? 'request 1 class of output confidence' : 'request it for a numeric output',
       },
     );
   }
@@ -124,14 +124,14 @@ function readClasses(
   return given as number;
 }
 
-/** Names of the outputs that the result has to hold; undefined for all. */
+/** Names of the outputs that the result must contain; undefined for all. */
 export function storedOutputs(
   wishes: readonly OutputWish[],
   { outputs }: ModelSignature,
 ): string[] | undefined {
   const names = new Set(wishes.map(({ name }) => name));
   for (const { name, classes } of wishes) {
-    // A class is told by all that a classification gives.
+    // A class needs all outputs of a classification.
     if (classes === undefined || outputs.find((output) => output.name === name)?.role !== 'class') continue;
     for (const output of outputs) if (output.role === 'class') names.add(output.name);
   }
@@ -139,8 +139,9 @@ export function storedOutputs(
 }
 
 /**
- * The tensors of an answer, in the order in which they were asked for.
- * @throws InferError OUTPUT_FORM when rows differ in shape; OUTPUT_MIXED when one is not there: the model was changed meanwhile.
+ * The tensors of a response, in the requested order.
+ * @throws InferError OUTPUT_FORM when rows differ in shape; OUTPUT_MIXED when one is missing because the
+ *   model was changed meanwhile.
  */
 export async function answerTensors(
   result: Payload,

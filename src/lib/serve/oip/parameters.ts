@@ -2,14 +2,14 @@ import { InferError } from '../../core/errors.js';
 import { checkQueueName, type Priority } from '../../core/job.js';
 import { describe } from '../../model/value-words.js';
 
-/** Parameters of a request that mean something here; others are the caller's own and ignored. */
+/** Parameters of a request that infer uses; all others are the caller's own and are ignored. */
 export interface RequestParameters {
-  /** Ours, 9 is most urgent; undefined for the default. */
+  /** In infer's order, 9 is the most urgent; undefined for the default. */
   priority: Priority | undefined;
-  /** Milliseconds after which the request is not begun any more. */
+  /** Milliseconds after which the request is no longer started. */
   expiresMs: number | undefined;
   queue: string | undefined;
-  /** Outputs come as bytes unless one says otherwise. */
+  /** Outputs are binary unless one says otherwise. */
   binaryOutput: boolean;
 }
 
@@ -19,8 +19,8 @@ const MICROSECONDS_PER_MS = 1000;
 const SEQUENCE = ['sequence_id', 'sequence_start', 'sequence_end'] as const;
 
 /**
- * The parameters of an inference request.
- * @throws InferError QUEUE_NAME; PARAMETER for one of the wrong type, one of Triton's own (`triton_…`), or a sequence.
+ * Parses the parameters of an inference request.
+ * @throws InferError QUEUE_NAME; PARAMETER for a wrong type, a reserved name (`triton_…`), or a sequence.
  */
 export function readParameters(given: unknown): RequestParameters {
   const fields = parametersOf(given, 'parameters');
@@ -30,7 +30,7 @@ export function readParameters(given: unknown): RequestParameters {
       hint: 'give your own parameters other names',
     });
   }
-  // A model here has no state that one request leaves for the next: to ignore this would answer something else.
+  // Models keep no state between requests: ignoring this would give wrong results.
   const sequence = SEQUENCE.find((name) => ![undefined, 0, '', false].includes(fields[name] as undefined));
   if (sequence !== undefined) {
     throw new InferError('PARAMETER', `parameters.${sequence}: sequences of requests are not supported`, {
@@ -50,14 +50,14 @@ export function readParameters(given: unknown): RequestParameters {
 }
 
 /**
- * The protocol's priority as ours: there 1 is the most urgent and 0 the default, here 9 is and the default is 0. So 1 is 9,
- * 2 is 8, and 10 or more is 0.
+ * The protocol's priority in infer's order. There 1 is the most urgent and 0 the default; here 9 is the most
+ * urgent and 0 the default. So 1 is 9, 2 is 8, and 10 or more is 0.
  */
 function priorityOf(priority: number): Priority | undefined {
   return priority === 0 ? undefined : (Math.max(0, 10 - priority) as Priority);
 }
 
-/** An object of parameters; empty where there is none. @throws InferError PARAMETER for anything else. */
+/** An object of parameters; empty if there is none. @throws InferError PARAMETER for anything else. */
 export function parametersOf(given: unknown, where: string): Fields {
   if (given === undefined) return {};
   if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as Fields;

@@ -17,7 +17,7 @@ const PARAMS = z.object({ model: z.string().describe('model, or model@version') 
 const REPOSITORY = z.object({ repository: z.string().describe('any name: there is one repository') });
 
 const INDEX_BODY = z
-  .looseObject({ ready: z.boolean().optional().describe('those alone that are ready [all]') })
+  .looseObject({ ready: z.boolean().optional().describe('only models that are ready [all]') })
   .describe('what to list');
 
 const ENTRY = z.object({
@@ -27,7 +27,7 @@ const ENTRY = z.object({
   reason: z.string(),
 });
 
-/** Parameters of load and unload; Triton's own `config` and `file:…` have no meaning here. */
+/** Parameters of load and unload; Triton's `config` and `file:…` have no meaning here. */
 const ORDER_BODY = z
   .looseObject({
     parameters: z
@@ -38,20 +38,20 @@ const ORDER_BODY = z
           .optional()
           .describe('names or patterns of workers, with commas between them [all]'),
         config: z.never({ error: 'a model is configured by its model.json' }).optional(),
-        unload_dependents: z.boolean().optional().describe('there are none; taken and ignored'),
+        unload_dependents: z.boolean().optional().describe('there are none; accepted and ignored'),
       })
       .optional(),
   })
   .describe('how to load or unload');
 
-/** A body that says what to load is small. */
+/** Maximum size of a body; it names a model only. */
 const BODY_BYTES = 1024 * 1024;
-/** Milliseconds that a worker may be silent; while it loads it says so now and then. */
+/** Milliseconds that a worker may be silent; while it loads, it reports now and then. */
 const SILENT_MS = 10_000;
 /** Milliseconds that all of it may take: a large model loads for minutes. */
 const LOAD_MS = 600_000;
 
-/** The repository: its index; load and unload where the server may steer workers. */
+/** The repository: its index; load and unload if the server may steer workers. */
 export function addRepositoryRoutes(app: App, gateway: Gateway): void {
   const known = { access: 'known', errorForm: oipErrorForm } as const;
   for (const [path, params] of [
@@ -100,7 +100,7 @@ export function addRepositoryRoutes(app: App, gateway: Gateway): void {
   }
 }
 
-/** All workers load a model; those that serve it unload it, and where none does there is nothing to do. */
+/** All workers load a model; those that serve it unload it. If none serves it, nothing is done. */
 async function workersFor(
   gateway: Gateway,
   signal: AbortSignal,
@@ -118,7 +118,7 @@ function named(text: string): { model: string; version?: number } {
   return version === undefined ? { model } : { model, version: Number(version) };
 }
 
-/** An entry a version that is served; one for a model that is not. */
+/** One entry for each served version, or one for a model that is not served. */
 function entriesOf({ name, served, versions, loading, problem }: KnownModel): z.output<typeof ENTRY>[] {
   if (served.length > 0)
     return versions.map((version) => ({
@@ -139,7 +139,10 @@ function entriesOf({ name, served, versions, loading, problem }: KnownModel): z.
   ];
 }
 
-/** @throws InferError with `failed to load` in its words, which clients look for, when a worker refuses or is silent. */
+/**
+ * @throws InferError with the text `failed to load`, which clients look for, when a worker refuses or is
+ *   silent.
+ */
 async function steer(
   gateway: Gateway,
   request: FastifyRequest,

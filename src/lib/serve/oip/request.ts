@@ -11,20 +11,21 @@ import { describe } from '../../model/value-words.js';
 import { type OutputWish, readWishes, storedOutputs } from './outputs.js';
 import { type RequestParameters, readParameters, refuseSharedMemory } from './parameters.js';
 
-/** A request to infer, checked against a model. */
+/** An inference request, checked against a model. */
 export interface InferRequest extends RequestParameters {
-  /** The caller's own name for it, which the answer repeats. */
+  /** The caller's id of the request, which is returned in the response. */
   id: string | undefined;
   payload: Payload;
   wishes: OutputWish[];
 }
 
-/** Largest number of bytes that the header may say; more cannot be meant. */
+/** Longest valid number; the header cannot be larger. */
 const HEADER_LENGTH = /^\d{1,15}$/;
 
 /**
- * The `Inference-Header-Content-Length` of a body: bytes of JSON before its binary tensors; undefined where there are none.
- * @throws InferError INPUT_OIP when it is no number, or more than the body has.
+ * The value of `Inference-Header-Content-Length`: bytes of JSON before the binary tensors; undefined if there
+ * are none.
+ * @throws InferError INPUT_OIP if it is not a number, or larger than the body.
  */
 export function jsonLength(
   header: string | readonly string[] | undefined,
@@ -35,7 +36,7 @@ export function jsonLength(
   if (length <= bytes) return length;
   const shown = Number.isNaN(length) ? 'something else' : length;
   throw badInput('INPUT_OIP', `inference header size should be in range (0, ${bytes}), got: ${shown}`, {
-    hint: 'Inference-Header-Content-Length is the number of bytes of JSON, and 0 where the whole body is one tensor',
+    hint: 'Inference-Header-Content-Length is the number of bytes of JSON, or 0 if the whole body is one tensor',
   });
 }
 
@@ -74,11 +75,11 @@ export function readInferRequest(
   }
   const binary = new BinaryTensors(body.subarray(end), signature.name);
   const options = { binary, wide };
-  // Outputs are read here; what of them is to be stored is another list.
+  // The requested outputs are parsed here; which outputs are stored is a separate list.
   const request: OipRequest = { inputs: document.inputs };
   const payload = checkRows(payloadFromOip(request, signature, options), signature);
   const wanted = storedOutputs(wishes, signature);
-  // The JSON has been read: the job's own header goes where it was.
+  // The JSON has been parsed: the job's own header overwrites it.
   const spare = end < body.length ? { spare: body.subarray(0, end) } : {};
   return {
     ...parameters,
@@ -102,7 +103,7 @@ function withNumbers(document: unknown): unknown {
 
 const EXAMPLE = 'send {"inputs": [{"name": ..., "shape": [...], "datatype": ..., "data": [...]}]}';
 
-/** Rows for a handler are JSON, each in a text of its own: the worker would find only later that one is not. */
+/** Rows for a handler are JSON, one text each; an invalid one would otherwise fail only in the worker. */
 function checkRows(payload: Payload, signature: ModelSignature): Payload {
   const [first] = payload.tensors;
   if (!takesJson(signature) || first === undefined) return payload;
@@ -119,13 +120,16 @@ function checkRows(payload: Payload, signature: ModelSignature): Payload {
   return payload;
 }
 
-/** A body that is nothing but the elements of the one input: one row, of a shape with one open dimension at most. */
+/**
+ * A body that consists only of the elements of the one input: one row, of a shape with at most one variable
+ * dimension.
+ */
 function rawRequest(body: Buffer, signature: ModelSignature): InferRequest {
   const { inputs, name } = signature;
   const [input] = inputs;
   const refusal = (why: string) =>
-    badInput('INPUT_OIP', `model '${name}' takes no raw binary request: ${why}`, {
-      hint: 'send JSON, with Inference-Header-Content-Length where bytes follow it',
+    badInput('INPUT_OIP', `model '${name}' does not accept raw binary requests: ${why}`, {
+      hint: 'send JSON, with Inference-Header-Content-Length if binary data follows it',
     });
   if (input === undefined || inputs.length !== 1) throw refusal(`it has ${inputs.length} inputs`);
   const shape = rawShape(input, body, refusal);
@@ -156,7 +160,7 @@ function rawShape(input: TensorSignature, body: Buffer, refusal: (why: string) =
   if (open === 1 && !Number.isInteger(rest)) {
     throw badInput(
       'INPUT_OIP',
-      `input byte size mismatch for input '${input.name}': ${body.length} bytes are no multiple of ${step}`,
+      `input byte size mismatch for input '${input.name}': ${body.length} bytes are not a multiple of ${step}`,
       { hint: 'send the elements of one row: little endian, row major, no padding' },
     );
   }

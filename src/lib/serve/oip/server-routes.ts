@@ -7,7 +7,7 @@ import type { App } from '../http/app.js';
 import { oipErrorForm } from './error-form.js';
 import { LIVE_DOC, READY_DOC, serverDoc } from './oip-docs.js';
 
-/** What of Triton's extensions is there, and ours: requests that are answered with a job. */
+/** Supported extensions of Triton, and infer's own: requests that return a job. */
 const EXTENSIONS = [
   'binary_tensor_data',
   'classification',
@@ -23,7 +23,7 @@ const NAME = 'infer';
 
 const OPEN = { access: 'open', errorForm: oipErrorForm } as const;
 
-/** The server itself: what it is, whether it runs, and whether it can answer. */
+/** Metadata, liveness and readiness of the server. */
 export function addServerRoutes(app: App, gateway: Gateway): void {
   const { version } = gateway;
   for (const path of ['/v2', '/v2/']) {

@@ -4,7 +4,7 @@ import type { KnownModel } from '../gateway/known-models.js';
 
 const NS_PER_MS = 1_000_000;
 
-/** How often something was done, and the time of all of it. */
+/** How often something was done, and how long it took in total. */
 interface Duration {
   count: number;
   ns: number;
@@ -29,7 +29,7 @@ export function statisticsOf({ name, versions }: KnownModel, figures: WorkFigure
     inference_count: rows,
     execution_count: batchRows.count,
     inference_stats: {
-      // Times are of all jobs that ran: there are none apart for those that failed.
+      // Times include failed jobs: there are no separate times for them.
       success: { ...durationOf(total), count: jobs.completed },
       fail: { count: jobs.failed, ns: 0 },
       queue: durationOf(wait),

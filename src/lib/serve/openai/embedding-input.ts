@@ -12,17 +12,20 @@ export const MOST_ROWS = 2048;
 /** Tokens of all rows of one request. */
 const MOST_TOKENS = 1_000_000;
 
-/** What is to be embedded, for a model. */
+/** The input of an embedding request in the form of a model. */
 interface EmbeddingRows {
-  /** Rows of one shape together; `place` says which they are. */
+  /** Rows of the same shape together; `place` has their positions. */
   chunks: Chunk[];
-  /** How many there are. */
+  /** Number of rows. */
   rows: number;
-  /** Tokens of all rows; undefined for texts, whose tokens only the model knows. */
+  /** Tokens of all rows; undefined for text, whose tokens only the model knows. */
   tokens: number | undefined;
 }
 
-/** Inputs of exported language models that a list of tokens implies: all of it counts, and is one segment. */
+/**
+ * Inputs of exported language models that a list of tokens implies: all tokens count, and there is one
+ * segment.
+ */
 const IMPLIED: ReadonlyMap<string, number> = new Map([
   ['attention_mask', 1],
   ['token_type_ids', 0],
@@ -62,7 +65,7 @@ function areTokens(list: readonly unknown[]): boolean {
 export function embeddingRows(input: EmbeddingInput, signature: ModelSignature): EmbeddingRows {
   const { name, task } = signature;
   if (task !== 'embedding') {
-    throw new InferError('MODEL_TASK', `model: ${name} gives no embeddings, its task is ${task}`, {
+    throw new InferError('MODEL_TASK', `model: ${name} does not return embeddings: its task is ${task}`, {
       hint: 'write "task": "embedding" in its model.json, or name another model',
     });
   }
@@ -73,7 +76,7 @@ export function embeddingRows(input: EmbeddingInput, signature: ModelSignature):
   if (texts !== (main.type === 'string')) {
     throw new InferError('INPUT_TYPE', `input: ${texts ? 'text' : 'tokens'} found; ${takes(main, name)}`, {
       hint: texts
-        ? 'send lists of tokens, or give the model a handler that makes tokens of text'
+        ? 'send lists of tokens, or add a handler to the model that tokenizes text'
         : 'send text, or a list of texts',
     });
   }
@@ -97,7 +100,7 @@ function tokensOf(items: readonly (string | number[])[]): number | undefined {
   return items.reduce((sum, item) => sum + item.length, 0);
 }
 
-/** The one input that the caller gives; others have a default or follow from it. */
+/** The one input that the caller provides; others have a default or follow from it. */
 function mainInput({ name, inputs }: ModelSignature): TensorSignature {
   const needed = inputs.filter((input) => input.default === undefined && !isImplied(input));
   const [main] = needed;
@@ -125,7 +128,7 @@ function takes({ name, type }: TensorSignature, model: string): string {
   return `input '${name}' of model ${model} takes ${type === 'string' ? 'text' : type}`;
 }
 
-/** A row by the names of its inputs. */
+/** A row as values by input name. */
 function rowOf(item: string | number[], main: TensorSignature, { inputs }: ModelSignature): unknown {
   const row: Record<string, unknown> = { [main.name]: item };
   if (typeof item === 'string') return row;

@@ -23,7 +23,7 @@ import { openaiErrorForm } from './error-form.js';
 
 /** Rows of one length are one job; of lists of tokens that differ, so many jobs are under way at once. */
 const MOST_JOBS = 32;
-/** Numbers that are written as text before others get their turn. */
+/** Numbers written as text before other work gets its turn. */
 const NUMBERS_A_TURN = 65_536;
 
 const TOKENS = { type: 'array', items: { type: 'integer', minimum: 0 }, minItems: 1 } as const;
@@ -53,8 +53,8 @@ const REQUEST = z
       .int()
       .positive()
       .optional()
-      .describe('how long the vectors are; another length is refused'),
-    user: z.string().optional().describe('taken and ignored'),
+      .describe('length of the vectors; must be that of the model'),
+    user: z.string().optional().describe('accepted and ignored'),
   })
   .describe('what to embed');
 
@@ -79,7 +79,7 @@ const DOC: RouteDoc = {
   topic: 'OpenAI',
   summary: 'vectors of texts or tokens',
   description:
-    'For models of task embedding. Waits for the answer; its jobs are cancelled when the caller leaves.',
+    'For models of task embedding. Waits for the result; its jobs are cancelled when the caller disconnects.',
   headers: ['content-encoding'],
   body: {
     required: true,
@@ -117,13 +117,13 @@ const DOC: RouteDoc = {
   ],
 };
 
-/** One vector of a row, as elements of a tensor. */
+/** One row's vector as elements of a tensor. */
 interface Vector {
   type: DataType;
   data: Uint8Array;
 }
 
-/** `POST /v1/embeddings` for models whose task is `embedding`. */
+/** `POST /v1/embeddings` for models of task `embedding`. */
 export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
   app.post(
     '/v1/embeddings',
@@ -158,19 +158,19 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
   );
 }
 
-/** The text of an `ANSWER`, whose vectors are text already. */
+/** The text of an `ANSWER` whose vectors are already JSON. */
 function answer(reply: FastifyReply, data: readonly string[], model: string, tokens: number): FastifyReply {
   const rest = JSON.stringify({ model, usage: { prompt_tokens: tokens, total_tokens: tokens } }).slice(1);
   return reply.type('application/json').send(`{"object":"list","data":[${data.join(',')}],${rest}`);
 }
 
-/** @throws InferError PARAMETER where vectors of another length are asked for than the model gives. */
+/** @throws InferError PARAMETER if the requested length of vectors is not that of the model. */
 function checkLength(dimensions: number | undefined, { name, outputs }: ModelSignature): void {
   const length = outputs[0]?.shape.at(-1);
   if (dimensions === undefined || length === dimensions) return;
   throw new InferError(
     'PARAMETER',
-    `dimensions: model ${name} gives vectors of ${length ?? 'their own length'}`,
+    `dimensions: model ${name} returns vectors of ${length ?? 'their own length'}`,
     {
       hint: 'leave dimensions out',
     },
@@ -235,7 +235,7 @@ function vectorsOf({ rows, tensors }: Payload): Vector[] {
   const [tensor] = tensors;
   const bytes = tensor === undefined ? 0 : ELEMENT_BYTES[tensor.type];
   if (tensor === undefined || bytes === 0)
-    throw new InferError('OUTPUT_MIXED', 'the result is no embedding: the model was changed', {
+    throw new InferError('OUTPUT_MIXED', 'the result is not an embedding: the model was changed', {
       hint: 'send the request again',
     });
   const starts = rowStarts(tensor, rows);
@@ -264,8 +264,8 @@ function floatText({ type, data }: Vector, index: number): string {
   const values = toNumbers(type, data) as ArrayLike<number>;
   const texts = Array.from(values, (value) => {
     if (!Number.isFinite(value)) {
-      throw new InferError('RUN_FAILED', `the vector of input ${index + 1} holds ${value}`, {
-        hint: 'ask for base64, which can hold it',
+      throw new InferError('RUN_FAILED', `the vector of input ${index + 1} contains ${value}`, {
+        hint: 'request base64, which can represent it',
       });
     }
     return type === 'float32' ? shortFloat(value) : value;

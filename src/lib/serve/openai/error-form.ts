@@ -1,11 +1,11 @@
 import type { ErrorForm } from '../http/app.js';
 import { problemOf } from '../http/problem.js';
 
-/** Errors as OpenAI's clients read them. */
+/** Errors in the form that OpenAI's clients expect. */
 export const openaiErrorForm: ErrorForm = (error, path) => {
   const problem = problemOf(error, path);
   const { detail, hint, code } = problem;
-  // What is wrong with a request is one status there.
+  // There, all invalid requests have one status.
   const status = problem.status === 422 ? 400 : problem.status;
   const message = hint === undefined ? detail : `${detail}; ${hint}`;
   return {
@@ -30,7 +30,7 @@ function typeOf(status: number): string {
   return status < 500 ? 'invalid_request_error' : 'server_error';
 }
 
-/** The field that an error names before its colon. */
+/** The field that a message names before its colon. */
 function paramOf(detail: string): string | null {
   return /^(model|input|encoding_format|dimensions|user)\b[^:\s]*: /.exec(detail)?.[1] ?? null;
 }

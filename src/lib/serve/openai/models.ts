@@ -19,9 +19,9 @@ const MODEL = z
     task: z
       .string()
       .nullable()
-      .describe('embedding, classification, tensor or handler; null while no worker has loaded it'),
+      .describe('embedding, classification, tensor or handler; null until a worker has loaded it'),
     versions: z.array(z.number()),
-    ready: z.boolean().describe('some worker serves it'),
+    ready: z.boolean().describe('whether a worker serves it'),
   })
   .describe('a model')
   .meta({ id: 'Model' });
@@ -51,7 +51,7 @@ const MODEL_DOC: RouteDoc = {
   errors: [...REDIS_AWAY, 'MODEL_UNKNOWN'],
 };
 
-/** The models as OpenAI's clients list them, with what ours want to know beside it. */
+/** The models as OpenAI's clients list them, with additional fields. */
 export function addModelListRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/v1/models',

@@ -3,7 +3,7 @@ import type { App } from '../http/app.js';
 import { addEmbeddingRoutes } from './embeddings.js';
 import { addModelListRoutes } from './models.js';
 
-/** What of OpenAI's API a model server can answer: `/v1/models` and `/v1/embeddings`. */
+/** The part of OpenAI's API that suits a model server: `/v1/models` and `/v1/embeddings`. */
 export function addOpenaiRoutes(app: App, gateway: Gateway): void {
   addModelListRoutes(app, gateway);
   addEmbeddingRoutes(app, gateway);

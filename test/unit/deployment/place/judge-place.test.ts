@@ -41,7 +41,7 @@ describe('the reason', () => {
   const cases: Record<WhyCode, [Case, text: string | RegExp, fix: string | null]> = {
     RETRY_AT: [
       { job: { state: 'delayed', tries: 1, failure: 'RUNNER_DIED', runAt: NOW + 4000, rank: undefined } },
-      'it waits for its next try in 4 s, after RUNNER_DIED',
+      'its next attempt is in 4 s, after RUNNER_DIED',
       null,
     ],
     DELAYED: [
@@ -96,7 +96,7 @@ describe('the reason', () => {
       /^it is next: gpu-a has been running ocr for 150 ms, which usually takes 200 ms$/,
       null,
     ],
-    STARTING: [{}, 'a worker takes it now', null],
+    STARTING: [{}, 'a worker is about to take it', null],
   };
 
   it.each(WHY_CODES.map((code) => [code, ...cases[code]] as const))('%s', (code, given, text, fix) => {

@@ -48,8 +48,8 @@ describe('a stream of events', () => {
   it('beats with a comment while it is read', async () => {
     const stream = new EventStream();
     stream.beat();
-    stream.finish('the server shuts down');
-    expect(await textOf(stream)).toBe('retry: 3000\n\n:\n\n: the server shuts down\n\n');
+    stream.finish('the server is shutting down');
+    expect(await textOf(stream)).toBe('retry: 3000\n\n:\n\n: the server is shutting down\n\n');
   });
 });
 
@@ -64,9 +64,9 @@ describe('the streams of a server', () => {
     await once(open[0] as EventStream, 'close');
     drain.abort();
     const texts = await Promise.all(open.slice(1).map(textOf));
-    expect(texts).toEqual(Array(2).fill('retry: 3000\n\n: the server shuts down\n\n'));
+    expect(texts).toEqual(Array(2).fill('retry: 3000\n\n: the server is shutting down\n\n'));
     expect([closed, streams.size]).toEqual([3, 0]);
-    expect(await textOf(streams.add(() => closed++))).toContain('shuts down');
+    expect(await textOf(streams.add(() => closed++))).toContain('is shutting down');
   });
 });
 

@@ -1,8 +1,9 @@
 import { InferError } from '../../../core/errors.js';
 
 /**
- * The form of an answer, by the `Accept` header: the first of those offered where the caller does not mind.
- * @param offered media types, the usual one first
+ * Chooses the media type of a response by the `Accept` header: the first one offered if the caller has no
+ * preference.
+ * @param offered media types, the default first
  * @throws InferError OUTPUT_FORM (406) when none of them is accepted.
  */
 export function acceptedForm<Form extends string>(
@@ -15,13 +16,13 @@ export function acceptedForm<Form extends string>(
     const fits = ranges.filter(({ range }) => covers(range, form)).sort((a, b) => b.exact - a.exact)[0];
     if (fits === undefined || fits.quality === 0) continue;
     const { quality, exact } = fits;
-    // What was named goes before what a pattern leaves to us.
+    // A named type goes before a wildcard.
     const better =
       best === undefined || quality > best.quality || (quality === best.quality && exact > best.exact);
     if (better) best = { form, quality, exact };
   }
   if (best !== undefined) return best.form;
-  throw new InferError('OUTPUT_FORM', 'what is asked for has none of the forms that Accept names', {
+  throw new InferError('OUTPUT_FORM', 'the result is not available in any format that Accept names', {
     hint: `accept one of: ${offered.join(', ')}`,
   });
 }

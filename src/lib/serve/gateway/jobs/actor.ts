@@ -7,12 +7,12 @@ import { perform } from '../../../operations/run.js';
 import type { Gateway } from '../gateway.js';
 import { patiently } from './patience.js';
 
-/** Milliseconds that an operation may take: it may go through many jobs, or wait for workers to answer. */
+/** Milliseconds for an operation, which may process many jobs or wait for workers. */
 const OPERATION_MS = 60_000;
 
 /**
- * Carries out an operation for a caller, with its entry in the audit log under the name of its token. Whoever may ask has
- * agreed by asking, so consent is given.
+ * Performs an operation for a caller, with an entry in the audit log under the name of its token. The request
+ * itself is the consent.
  */
 export async function performFor<Plan, Outcome, Preview>(
   gateway: Gateway,

@@ -16,7 +16,7 @@ import type { Gateway } from '../gateway.js';
 import { performFor } from './actor.js';
 import { LOAD_BODY, ORDER_DOCS, PAUSE_DOCS, PURGE_DOC, SET_BODY, UNLOAD_BODY } from './control-docs.js';
 
-/** Milliseconds of silence after which a worker does not answer. */
+/** A worker that is silent for this many milliseconds does not answer. */
 const ANSWER_MS = 5000;
 const MOST_BODY = 4096;
 
@@ -28,7 +28,7 @@ const WORKER_PARAMS = z.strictObject({
     .describe('name, id or host of a worker, or a pattern of names; several with commas'),
 });
 const PURGE_QUERY = z.strictObject({
-  confirm: z.string().optional().describe('the name of the queue, as a sign that it is meant'),
+  confirm: z.string().optional().describe('the name of the queue again, as confirmation'),
   state: z
     .union([z.string(), z.array(z.string())])
     .optional()
@@ -120,7 +120,7 @@ function addOrders(app: App, gateway: Gateway): void {
   );
 }
 
-/** Gives an order, and answers what each worker said. */
+/** Sends an order, and returns the answer of each worker. */
 async function give<Plan>(
   gateway: Gateway,
   request: FastifyRequest,
@@ -137,7 +137,7 @@ function requireConfirmed(queue: string, confirm: string | undefined): void {
   if (confirm === undefined) {
     throw new InferError(
       'CONFIRM',
-      'this cancels or deletes jobs, and it was not confirmed: nothing was done',
+      'this cancels or deletes jobs and was not confirmed: nothing was done',
       {
         hint,
       },
@@ -145,12 +145,12 @@ function requireConfirmed(queue: string, confirm: string | undefined): void {
   }
   throw new InferError(
     'CONFIRM_NAME',
-    `confirm names ${printable(confirm)}, and this is about ${queue}: nothing was done`,
+    `confirm is ${printable(confirm)}, but the queue is ${queue}: nothing was done`,
     { hint },
   );
 }
 
-/** @throws InferError PARAMETER (400) for what is no state that can be purged. */
+/** @throws InferError PARAMETER (400) for a state that cannot be purged. */
 function statesOf(given: string | readonly string[] | undefined): string[] | undefined {
   if (given === undefined) return undefined;
   const words = [given].flat().flatMap((text) => text.split(','));

@@ -1,17 +1,17 @@
 import { Readable } from 'node:stream';
 
-/** Milliseconds after which a client connects again. */
+/** Milliseconds after which a client reconnects. */
 const RETRY_MS = 3000;
-/** A comment so often keeps proxies from closing a silent connection. */
+/** Comments at this interval keep proxies from closing an idle connection. */
 const BEAT_MS = 15_000;
-/** Beats after which a client is given up that has not read what it was sent. */
+/** A client that has not read anything for this many beats is disconnected. */
 const SLOW_BEATS = 4;
 /** Id of the last event: browsers connect again after an end, and say with it that they have heard all. */
 export const END_ID = 'end';
 
 /**
- * One client's stream of server-sent events. Of each kind of event only the newest is kept for a client that reads slowly, so it
- * holds a few events at most.
+ * One client's stream of server-sent events. For a client that reads slowly, only the newest event of each
+ * kind is kept, so a stream buffers a few events at most.
  */
 export class EventStream extends Readable {
   private readonly waiting = new Map<string, string>();
@@ -24,7 +24,7 @@ export class EventStream extends Readable {
     this.reads = this.push(`retry: ${RETRY_MS}\n\n`);
   }
 
-  /** Sends an event when the client reads, in place of an older one of its kind that waits. */
+  /** Sends an event as soon as the client reads; replaces an unsent event of the same kind. */
   tell(event: string, data: unknown): void {
     if (this.over) return;
     this.waiting.delete(event);
@@ -33,7 +33,7 @@ export class EventStream extends Readable {
     this.flush();
   }
 
-  /** Nothing more comes. */
+  /** Ends the stream after the events that are still unsent. */
   finish(comment?: string): void {
     if (this.over) return;
     this.over = true;
@@ -64,7 +64,7 @@ export class EventStream extends Readable {
   }
 }
 
-/** The open streams of a server: one timer for all of them, and an end to all when it shuts down. */
+/** The open streams of a server: one timer for all, and an end for all at shutdown. */
 export class EventStreams {
   private readonly open = new Map<EventStream, (() => boolean) | undefined>();
   private timer: NodeJS.Timeout | undefined;
@@ -100,7 +100,7 @@ export class EventStreams {
       }
       onClosed();
     });
-    if (this.draining.aborted) stream.finish('the server shuts down');
+    if (this.draining.aborted) stream.finish('the server is shutting down');
     return stream;
   }
 }

@@ -11,7 +11,7 @@ import { foundJson, placedJson, placeOf } from './job-json.js';
 import { PlaceTeller } from './place-teller.js';
 import { lookAt } from './visible.js';
 
-/** A larger result is not in the last event; its address is. */
+/** A larger result is not part of the last event, which has its address. */
 const RESULT_BYTES = 65_536;
 
 /** `GET /v1/jobs/:id/events`: server-sent events until the job or group has ended. */
@@ -44,7 +44,7 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
         stream.destroy();
         throw error;
       }
-      // Behind a stream nothing else comes on its connection, which would keep a server open that shuts down.
+      // The connection is not reused after a stream: it would keep a server open that is shutting down.
       reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');
       return reply.send(stream);
     },
@@ -61,7 +61,7 @@ function end(gateway: Gateway, stream: EventStream, found: Found): void {
   stream.finish();
 }
 
-/** Tells a stream what changes, as the one reader of all streams sees it. @returns stops it */
+/** Sends changes to a stream; one reader in the client serves all streams. @returns stops it */
 function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStream): () => void {
   const { id, queue } = found.kind === 'job' ? found.record : found.group;
   const told = {

@@ -5,8 +5,8 @@ import { parseDuration, parseMoment } from '../../../core/units.js';
 import { serverTime } from '../../../redis/server-clock.js';
 
 /**
- * Milliseconds of a duration: text as on the command line, or a number of milliseconds. A number that is text, as in a query, is
- * seconds, as on the command line.
+ * Milliseconds of a duration: text as on the command line, or a number of milliseconds. Text without a unit,
+ * as in a query, is in seconds, as on the command line.
  */
 const duration = z.union([z.string(), z.number().nonnegative()]).transform((given, context) => {
   if (typeof given === 'number') return given;
@@ -42,7 +42,7 @@ const NUMBERS = numbersOf(inQuery);
 const MODEL = z.string().min(1).max(140).describe('model, or model@version [the only one there is]');
 const QUEUE = z.string().min(1).max(64).describe('queue [realtime for one row, batch for many]');
 
-/** What a submit may say besides its input; the names and units of the flags of `infer submit`. */
+/** Options of a submit; names and units are those of the flags of `infer submit`. */
 export const SUBMIT_FIELDS = {
   model: MODEL.optional(),
   queue: QUEUE.optional(),
@@ -51,26 +51,26 @@ export const SUBMIT_FIELDS = {
   at: moment
     .optional()
     .describe('when it may start, ISO 8601 or milliseconds since the epoch; not with delay'),
-  expires: duration.optional().describe('it expires if it has not started so long after it may start'),
+  expires: duration.optional().describe('expires if it has not started within this time after it may start'),
   resultTtl: duration.optional().describe('how long its result is kept, such as 1h; 0 keeps none'),
   retries: NUMBERS.retries,
   retryDelay: duration.optional().describe('time before the first retry; doubles each time [5s]'),
-  timeLimit: duration.optional().describe('run time after which it is killed and fails'),
+  timeLimit: duration.optional().describe('run time after which its run is killed and it fails'),
   softTimeLimit: duration
     .optional()
-    .describe('run time after which it stops between two runs, its rows so far kept'),
+    .describe('run time after which it stops between two runs and keeps the rows done so far'),
 };
 
 const OWN_ID = 'your own id: sent again with the same input, it is the same job';
 const ID = z.string().min(1).max(128).describe(OWN_ID);
 
-/** The query of a submit whose body is rows: `POST /v1/jobs?model=digits`. */
+/** Query of a submit whose body is rows: `POST /v1/jobs?model=digits`. */
 export const SUBMIT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, id: ID.optional() });
 
-/** The query of `PUT /v1/jobs/:id`, whose path has the id. */
+/** Query of `PUT /v1/jobs/:id`; the id is in the path. */
 export const PUT_QUERY = z.strictObject(SUBMIT_FIELDS);
 
-/** The JSON document that submits a job. */
+/** JSON document that submits a job. */
 export const ENVELOPE = z
   .strictObject({
     ...SUBMIT_FIELDS,
@@ -83,7 +83,7 @@ export const ENVELOPE = z
   })
   .describe('a job');
 
-/** The query of `POST /predict`. */
+/** Query of `POST /predict`. */
 export const PREDICT_QUERY = z.strictObject({
   model: MODEL.optional(),
   queue: QUEUE.optional(),
@@ -92,16 +92,16 @@ export const PREDICT_QUERY = z.strictObject({
 
 export const ID_PARAMS = z.strictObject({ id: z.string().max(512).describe('id of a job or a group') });
 
-/** `?wait=10s`, for reads. */
+/** `?wait=10s`, when reading. */
 export const WAIT_QUERY = z.strictObject({
   wait: duration
     .optional()
-    .describe('answer when its state has changed or it has ended, after so long at the latest'),
+    .describe('respond when its state changes, or after this time'),
 });
 
 export type SubmitFields = z.output<z.ZodObject<typeof SUBMIT_FIELDS>> & { id?: string | undefined };
 
-/** The options of a submit as the client takes them. */
+/** Options of a submit for the client. */
 export function submitOptions(fields: SubmitFields, owner: string | undefined): SubmitOptions {
   const { model, queue, priority, id, delay, at, expires, resultTtl, retries } = fields;
   const { retryDelay, timeLimit, softTimeLimit } = fields;
@@ -112,7 +112,7 @@ export function submitOptions(fields: SubmitFields, owner: string | undefined): 
     id,
     owner,
     delayMs: delay,
-    // A time that has passed is now.
+    // A time in the past means now.
     startAt: at === undefined ? undefined : Math.max(at, serverTime()),
     expiresMs: expires,
     resultTtl: resultTtl === undefined ? undefined : Math.ceil(resultTtl / 1000),

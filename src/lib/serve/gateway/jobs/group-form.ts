@@ -4,18 +4,18 @@ import type { GroupChunk } from '../../../client/types.js';
 import { type FailureRecord, InferError } from '../../../core/errors.js';
 import type { GroupRecord } from '../../../queue/types.js';
 
-/** Milliseconds that each chunk may take to be read. */
+/** Milliseconds for reading one chunk. */
 const CHUNK_MS = 10_000;
 
-/** Rows of a group in input order, on their way to one reader. */
+/** Rows of a group in input order, as they are read. */
 export interface GroupRows {
   chunks: AsyncGenerator<GroupChunk>;
   first: GroupChunk | undefined;
 }
 
 /**
- * Begins to read a group.
- * @throws InferError of its first row when no row of it has a result: by its cause; RESULT_EXPIRED (410).
+ * Starts to read a group.
+ * @throws InferError of its first row if no row has a result, by its cause; RESULT_EXPIRED (410).
  */
 export async function beginGroup(
   client: InferClient,
@@ -40,7 +40,7 @@ function causeIn({ error, values, failedRows }: GroupChunk): FailureRecord | und
   return (values?.[0] as { error?: FailureRecord } | undefined)?.error;
 }
 
-/** A line of JSON for each row; `{"error": …}` for one without a result. */
+/** One line of JSON per row; `{"error": …}` for a row without a result. */
 export async function* ndjsonOf(rows: GroupRows): AsyncGenerator<string> {
   for await (const values of valuesOf(rows)) {
     if (values.length > 0) yield `${values.map((value) => JSON.stringify(value)).join('\n')}\n`;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 
-/** A body that is digested on its way, so that rows need not be held to be told from others. */
+/** A body whose digest is computed while it is read: rows can be compared without being stored. */
 export class HashedBody {
-  /** To be read once. */
+  /** Can be read once. */
   readonly stream: Readable;
   private readonly hash = createHash('sha256');
 
@@ -11,12 +11,12 @@ export class HashedBody {
     this.stream = Readable.from(this.hashed(source), { objectMode: false });
   }
 
-  /** Of what has been read so far; 128 bits. */
+  /** Digest of what has been read so far, 128 bits. */
   get digest(): string {
     return this.hash.copy().digest('base64url').slice(0, 22);
   }
 
-  /** Reads what is left, and answers the digest of all. */
+  /** Reads the rest of the body and returns the digest of all of it. */
   async rest(): Promise<string> {
     for await (const _ of this.stream);
     return this.digest;

@@ -5,8 +5,8 @@ const KEY = /^"((?:[^"\\]|\\["\\])*)"$/;
 const LONGEST_KEY = 255;
 
 /**
- * The value of `Idempotency-Key`, quoted (as the draft has it) or bare; undefined where there is none.
- * @throws InferError PARAMETER (400) for an empty or overlong one.
+ * The value of `Idempotency-Key`, quoted as in the draft, or bare; undefined if there is none.
+ * @throws InferError PARAMETER (400) if it is empty or too long.
  */
 export function idempotencyKey(header: string | readonly string[] | undefined): string | undefined {
   if (header === undefined) return undefined;
@@ -19,8 +19,8 @@ export function idempotencyKey(header: string | readonly string[] | undefined): 
 }
 
 /**
- * The id of the job that a key of a submitter means. Made of them alone, so that every gateway finds the same job, and nothing
- * else has to be kept: a key holds as long as the record of its job.
+ * The id of the job for a submitter's key. It depends on nothing else, so that every gateway finds the same
+ * job and no further state is kept: a key is valid as long as the record of its job.
  */
 export function idOfKey(owner: string | undefined, key: string): string {
   const digest = createHash('sha256')
@@ -37,8 +37,8 @@ export function isKeyId(id: string): boolean {
 }
 
 /**
- * Digest of a request: the same input with the same options, whatever order and spaces their JSON has. 128 bits, kept with the
- * job, since the input itself is not kept after its end.
+ * Digest of a request: the same for the same input and options, whatever the order and spacing of the JSON.
+ * 128 bits; it is stored with the job, because the input is not kept after the job has ended.
  */
 export function digestOf(request: Readonly<Record<string, unknown>>): string {
   const hash = createHash('sha256');
@@ -46,10 +46,10 @@ export function digestOf(request: Readonly<Record<string, unknown>>): string {
   return hash.digest('base64url').slice(0, 22);
 }
 
-/** JSON with the fields of objects in order. */
+/** JSON with the members of objects in sorted order. */
 function canonical(value: unknown): string {
   if (Array.isArray(value)) {
-    // Rows of numbers, which are most of a request, need no look at each.
+    // Rows of numbers are most of a request and need no sorting.
     if (value.every((one) => typeof one === 'number')) return JSON.stringify(value);
     return `[${value.map(canonical).join(',')}]`;
   }

@@ -12,9 +12,12 @@ const SPREAD = z.object({ p50: z.number(), p90: z.number() });
 const REASON = z.object({ code: z.string(), text: z.string(), fix: z.string().nullable() });
 const URLS = z
   .object({ self: z.string(), result: z.string(), events: z.string(), cancel: z.string() })
-  .describe('where to go on; do not build these addresses yourself');
+  .describe('links of this job; do not build these addresses yourself');
 
-/** A job as every route of `/v1` shows it. What is not known is left out; times are milliseconds since the epoch. */
+/**
+ * A job in the form of all routes of `/v1`. Unknown fields are left out; times are milliseconds since the
+ * epoch.
+ */
 export const JOB = z
   .object({
     id: z.string(),
@@ -24,8 +27,8 @@ export const JOB = z
     state: z.enum(['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled']),
     rows: z.number(),
     priority: z.number().optional(),
-    result: z.unknown().optional().describe('of one row its value, of more a list in input order'),
-    failedRows: z.array(z.number()).optional().describe('places in result of the rows that have none'),
+    result: z.unknown().optional().describe('the value of one row, or a list in input order'),
+    failedRows: z.array(z.number()).optional().describe('indexes in result of the rows without one'),
     rowsDone: z.number().optional(),
     error: FAILURE.optional(),
     attempts: z.number().optional(),
@@ -38,9 +41,9 @@ export const JOB = z
     submittedAt: z.number().optional(),
     startedAt: z.number().optional(),
     finishedAt: z.number().optional(),
-    expiresAt: z.number().optional().describe('when its result is forgotten'),
+    expiresAt: z.number().optional().describe('when its result expires'),
     nextRunAt: z.number().optional().describe('when a delayed job may start, or is tried again'),
-    jobs: z.number().optional().describe('of a group: its chunk jobs'),
+    jobs: z.number().optional().describe('of a group: the number of its chunk jobs'),
     jobsCompleted: z.number().optional(),
     jobsFailed: z.number().optional(),
     closed: z.boolean().optional().describe('of a group: all its rows have been sent'),
@@ -49,13 +52,13 @@ export const JOB = z
       .object({ jobsAhead: z.number(), rowsAheadEstimate: z.number() })
       .nullable()
       .optional()
-      .describe('of a job that has not started: what goes first in its queue; null while it is delayed'),
+      .describe('of a job that has not started: what goes before it in its queue; null while it is delayed'),
     eta: z
       .object({ startMs: SPREAD, endMs: SPREAD, basis: z.string() })
       .nullable()
       .optional()
       .describe(
-        'when it should start and end, milliseconds from now; null where noEta says why it cannot be told',
+        'when it should start and end, in milliseconds from now; null if unknown, for the reason in noEta',
       ),
     noEta: REASON.nullable().optional(),
     why: REASON.optional().describe('why it has not started, and the command that helps'),
@@ -64,7 +67,7 @@ export const JOB = z
   .loose()
   .meta({ id: 'Job' });
 
-/** Addresses of a job, below the base path. */
+/** Addresses of a job, with the base path. */
 export function urlsOf({ basePath }: Pick<Gateway, 'basePath'>, id: string) {
   const self = `${basePath}/v1/jobs/${encodeURIComponent(id)}`;
   return { self, result: `${self}/result`, events: `${self}/events`, cancel: `${self}/cancel` };
@@ -81,21 +84,21 @@ export function foundJson(gateway: Gateway, found: Found, { result }: { result: 
   return { ...resultJson(shown), ...recordJson(record), urls: urlsOf(gateway, record.id) };
 }
 
-/** Where a job stands; undefined when it has started, or that cannot be told now. */
+/** Position, ETA and reason of a job; undefined if it has started or they are not known now. */
 export async function placeOf(gateway: Gateway, id: string): Promise<JobPlace | undefined> {
   return gateway.client.place(id, { timeoutMs: patienceMs(gateway) }).catch(() => undefined);
 }
 
-/** The same, and of a job that has not started where it stands: one more round trip. */
+/** The same, with position, ETA and reason if the job has not started: one more round trip. */
 export async function placedJson(gateway: Gateway, found: Found, options: { result: boolean }) {
   const json = foundJson(gateway, found, options);
   if (found.kind !== 'job' || (json.state !== 'waiting' && json.state !== 'delayed')) return json;
-  // It may have gone in between; what is known of it is an answer.
+  // The job may have disappeared meanwhile; the record is still a valid response.
   const place = await placeOf(gateway, found.record.id);
   return { ...json, ...place };
 }
 
-/** A job that has just ended, as its worker told it. */
+/** A job that has just ended, from the notice of its worker. */
 export function endedJson(gateway: Gateway, result: JobResult, submitted: Partial<SubmittedJob> = {}) {
   const { priority } = submitted;
   const urls = urlsOf(gateway, result.id);

@@ -16,7 +16,7 @@ import { patiently } from './patience.js';
 import { cursorSeal } from './sealed-cursor.js';
 import { onlyOwner } from './visible.js';
 
-/** One value, several, or several in one text with commas. */
+/** One value, several values, or one text with several values separated by commas. */
 const WORDS = z
   .union([z.string(), z.array(z.string())])
   .optional()
@@ -33,8 +33,8 @@ const JOBS_QUERY = z.strictObject({
   error: z.string().optional().describe('only jobs whose last error has this code, or this in its message'),
   sort: z.enum(JOB_ORDERS).optional().describe('what comes first; a sorted list has one page'),
   reverse: FLAG.describe('reverse the order'),
-  limit: z.coerce.number().int().min(1).max(1000).default(50).describe('most jobs of a page [50]'),
-  cursor: z.string().optional().describe('next of the page before'),
+  limit: z.coerce.number().int().min(1).max(1000).default(50).describe('maximum number of jobs per page [50]'),
+  cursor: z.string().optional().describe('next of the previous page'),
 });
 
 const QUEUES_QUERY = z.strictObject({ queue: WORDS.describe('only these queues') });
@@ -47,7 +47,7 @@ const STATS_QUERY = WORKERS_QUERY.extend({
 
 const ROW = z.record(z.string(), z.unknown());
 
-/** Routes that read the deployment: what `infer inspect … --json` shows. */
+/** Routes that read the deployment, as `infer inspect … --json` does. */
 export function addListRoutes(app: App, gateway: Gateway): void {
   const { client, prefix } = gateway;
   const reader = DeploymentReader.over(client.redis, client.target, prefix);
@@ -97,7 +97,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
     async (request) => {
       const wanted = { queues: several(request.query.queue), destinations: several(request.query.worker) };
       const workers = await patiently(gateway, request.signal, reader.workers(wanted));
-      // What they run names jobs, whose submitters a worker does not tell.
+      // Running jobs have ids, and a worker's record does not say who submitted them.
       const shown =
         onlyOwner(request.caller) === undefined ? workers : workers.map((one) => ({ ...one, active: [] }));
       return { workers: shown };

@@ -19,15 +19,15 @@ const DESCR: Readonly<Record<Exclude<DataType, 'string'>, string>> = {
 };
 
 /**
- * The one dense output of a result as an `.npy` file, rows first.
- * @returns the header and the values, uncopied
- * @throws InferError OUTPUT_FORM (406) for several outputs, texts, and rows that differ in shape.
+ * The only output of a result as an `.npy` file, rows first.
+ * @returns the header and the values, not copied
+ * @throws InferError OUTPUT_FORM (406) for several outputs, text, and rows that differ in shape.
  */
 export function npyParts({ tensors, rows }: Payload): Uint8Array[] {
   const [tensor, another] = tensors;
   if (tensor === undefined || another !== undefined) {
     const names = tensors.map(({ name }) => name).join(', ');
-    throw noNpy(`the result has ${tensors.length} outputs (${names}), and an .npy file holds one`);
+    throw noNpy(`the result has ${tensors.length} outputs (${names}); an .npy file can have only one`);
   }
   const { name, type, shape, shapes, shared, data } = tensor;
   if (type === 'string') throw noNpy(`output ${name} is text`);

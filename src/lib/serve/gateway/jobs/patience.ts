@@ -4,13 +4,13 @@ import { explain } from '../../../redis/connect.js';
 import type { Gateway } from '../gateway.js';
 import { patienceMs } from './visible.js';
 
-/** What may take long although Redis is there: a worker that starts may still load the model. */
+/** Longest wait while Redis answers: a starting worker may still be loading the model. */
 const LONG_MS = 35_000;
 /** The first limit is over. One for all: a stack costs as much as the rest of a short wait. */
 const STILL = new Error('it takes longer');
 
 /**
- * Waits for work with Redis: 5 s while Redis is away, longer while it answers.
+ * Waits for work on Redis: up to 5 s while Redis is unreachable, longer while it answers.
  * @throws InferError REDIS_UNREACHABLE (503), HTTP_LATE (503); the signal's reason.
  */
 export async function patiently<T>(

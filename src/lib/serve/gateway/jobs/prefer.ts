@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** How long a caller wants to wait for an answer (RFC 7240), bounded by the server. */
+/** How long a caller wants to wait for a response (RFC 7240), limited by the server. */
 export interface Preference {
-  /** Milliseconds to wait for the end of the job; undefined: answer at once. */
+  /** Milliseconds to wait for the end of the job; undefined: respond at once. */
   waitMs: number | undefined;
-  /** For the header `Preference-Applied`; undefined when there is none to apply. */
+  /** Value of the header `Preference-Applied`; undefined if nothing was applied. */
   applied: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export function preferenceOf(header: string | readonly string[] | undefined, mos
   return { waitMs: undefined, applied: isAsync ? 'respond-async' : undefined };
 }
 
-/** Reads what the caller prefers, and says in the answer what is done of it. */
+/** Reads the caller's preference, and sets `Preference-Applied`. */
 export function applyPreference(request: FastifyRequest, reply: FastifyReply, mostMs: number): Preference {
   const preference = preferenceOf(request.headers.prefer, mostMs);
   if (preference.applied !== undefined) reply.header('preference-applied', preference.applied);

@@ -41,7 +41,7 @@ const RESULT_QUERY = WAIT_QUERY.extend({
     .enum(['true', 'false', ''])
     .optional()
     .describe(
-      'the rows that have a result, of what has not ended or has failed; the others are {"error": …}',
+      'also return results of a group that has not ended, or of a job that failed; rows without one are {"error": …}',
     ),
 });
 
@@ -109,7 +109,7 @@ function stateOf(found: Found): string {
   return found.kind === 'job' ? found.record.state : found.group.state;
 }
 
-/** Waits until the state has changed, the time is up or the server shuts down; a caller who leaves ends it too. */
+/** Waits until the state has changed, the time is up, the server shuts down or the caller disconnects. */
 async function untilChanged(
   gateway: Gateway,
   { signal }: FastifyRequest,
@@ -137,14 +137,14 @@ async function untilChanged(
   signal.throwIfAborted();
 }
 
-/** The error of a job that ended without a result: its status tells the cause. */
+/** The error of a job that ended without a result; its status depends on the cause. */
 function causeOf({ state, failure }: JobRecord): InferError {
   if (failure !== undefined && state !== 'completed') return InferError.of(failure);
   if (state === 'cancelled') return new InferError('CANCELLED', 'it was cancelled');
-  if (state === 'expired') return new InferError('EXPIRED', 'it was not started before its deadline');
+  if (state === 'expired') return new InferError('EXPIRED', 'it expired before it could start');
   if (state === 'failed') return new InferError('FAILED', 'it failed');
-  return new InferError('RESULT_EXPIRED', 'its result was not kept, or has expired', {
-    hint: 'resultTtl says how long results are kept: an hour, unless a submit says otherwise',
+  return new InferError('RESULT_EXPIRED', 'its result was not kept or has expired', {
+    hint: 'submit it again; resultTtl sets how long its result is kept, an hour by default',
   });
 }
 
@@ -159,12 +159,12 @@ async function sendJob(
   if (stored === undefined || (!whole && !(wantsPart && record.state === 'failed'))) {
     const cause = causeOf(record);
     if (stored === undefined || whole) throw cause;
-    throw cause.reworded(cause.message, '?partial=true answers the rows that have a result');
+    throw cause.reworded(cause.message, '?partial=true returns the rows that have a result');
   }
   const form = acceptedForm(request.headers.accept, JOB_FORMS);
   vary(reply, 'accept').type(form);
   if (form === NPY || form === TENSORS) {
-    // Neither has a place for rows without an output.
+    // Neither format can represent rows without an output.
     if (!whole) throw causeOf(record);
     const { payload } = decodeEnvelope(stored);
     if (form === NPY) return sendParts(reply, npyParts(payload));
@@ -178,7 +178,7 @@ async function sendJob(
   return reply.send(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`);
 }
 
-/** As an answer of the Open Inference Protocol with its binary tensors. */
+/** As a response of the Open Inference Protocol with its binary tensors. */
 async function sendTensors(
   gateway: Gateway,
   { signal }: FastifyRequest,
@@ -186,7 +186,7 @@ async function sendTensors(
   job: JobRecord,
   payload: Payload,
 ): Promise<FastifyReply> {
-  // Of a model that is not known any more, rows come first.
+  // Rows come first if the model is no longer known.
   const finding =
     job.model === undefined
       ? undefined

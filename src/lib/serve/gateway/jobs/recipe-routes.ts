@@ -20,7 +20,7 @@ const recipeForm: ErrorForm = (error, path, basePath) => {
   return { contentType: 'application/json', body: { status: 'UNKNOWN', error: message, code } };
 };
 
-/** `GET /result/:id` as the recipe of Celery and FastAPI has it. */
+/** `GET /result/:id` as in the recipe of FastAPI and Celery. */
 export function addRecipeRoutes(app: App, gateway: Gateway): void {
   app.get(
     '/result/:id',
@@ -71,5 +71,5 @@ function groupWordOf({ state }: GroupRecord): z.output<typeof RECIPE_ANSWER>['st
 }
 
 function expired(): InferError {
-  return new InferError('RESULT_EXPIRED', 'its result was not kept, or has expired');
+  return new InferError('RESULT_EXPIRED', 'its result was not kept or has expired');
 }

@@ -7,19 +7,20 @@ const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Used where Redis holds no secret and takes none: such cursors are valid at this process alone. */
+/** Used if Redis has no secret and refuses to store one: such cursors are valid only in this process. */
 const ownSecret = randomBytes(32);
 
 /** Encrypts and decrypts the cursors of one caller. */
 export interface CursorSeal {
   seal(cursor: string): string;
-  /** @throws InferError CURSOR (400) for text that `seal` did not make for this caller. */
+  /** @throws InferError CURSOR (400) unless `seal` returned this text to the same caller. */
   open(text: string): string;
 }
 
 /**
- * A cursor of a list holds the id and the place of the last job that was looked at, which may be someone else's. So callers
- * get it encrypted and authenticated, with a secret that all gateways share, and valid for the token that it was made for.
+ * The cursor of a list contains the id and position of the last job that was examined, which may belong to
+ * someone else. So callers receive it encrypted and authenticated, with a secret that all gateways share, and
+ * it is valid only for the token that received it.
  * @param owner name of the token; undefined: one that sees all jobs
  */
 export async function cursorSeal(
@@ -54,7 +55,7 @@ export async function cursorSeal(
 }
 
 function unreadable(): InferError {
-  return new InferError('CURSOR', 'the cursor is not one that this token was given', {
+  return new InferError('CURSOR', 'the cursor is invalid, or was issued to another token', {
     hint: 'send `next` of the previous page unchanged, or leave it out to start over',
   });
 }

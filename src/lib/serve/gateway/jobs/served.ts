@@ -4,7 +4,7 @@ import { routeTo } from '../../../queue/routes.js';
 import type { Gateway } from '../gateway.js';
 import { patienceMs } from './visible.js';
 
-/** How long an answer holds, ms: one look a second, however many requests. */
+/** How long a reading is reused, ms: one a second, however many requests. */
 const FRESH_MS = 1000;
 /** From this age on an answer is renewed in the background, so that a busy gateway never waits for it. */
 const RENEW_MS = 500;
@@ -20,7 +20,7 @@ interface Look {
 const looks = new WeakMap<Gateway, Map<string, Look>>();
 
 /**
- * Refuses to wait for a job that no one runs: a caller who waits would only be kept waiting.
+ * Refuses a caller that wants to wait for a job which no worker would run.
  * @param instead what else the caller can do
  * @throws InferError NO_WORKERS (503) with the command that starts one; REDIS_… (503).
  */
@@ -28,7 +28,7 @@ export async function requireWorker(
   gateway: Gateway,
   queue: string,
   signature: ModelSignature,
-  instead = 'without Prefer: wait the job is queued and waits for one',
+  instead = 'without Prefer: wait the job is queued until there is one',
 ): Promise<void> {
   const model = routeTo(signature);
   if (await isServedNow(gateway, queue, model)) return;

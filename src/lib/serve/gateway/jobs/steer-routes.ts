@@ -19,7 +19,7 @@ import { foundJson, JOB, urlsOf } from './job-json.js';
 import { lookAt, lookToSteer } from './visible.js';
 
 const ASK_AGAIN_S = '1';
-/** Milliseconds that a running job is given to stop before it is deleted. */
+/** Milliseconds that a running job may take to stop before it is deleted. */
 const STOP_MS = 10_000;
 
 /** Routes that change one job or group: cancel, retry, delete. */
@@ -126,7 +126,7 @@ function answerEnded(
     .send({ ...problemOf(error, pathOf(request), gateway.basePath), job });
 }
 
-/** Cancels it and waits until it has stopped; false: it still runs. */
+/** Cancels it and waits until it has stopped; false if it is still running. */
 async function isStopped(gateway: Gateway, request: FastifyRequest, found: Found): Promise<boolean> {
   const { id } = found.kind === 'job' ? found.record : found.group;
   const { client } = gateway;
@@ -137,13 +137,13 @@ async function isStopped(gateway: Gateway, request: FastifyRequest, found: Found
     return true;
   } catch (error) {
     if (error instanceof InferError && error.code === 'WAIT_TIMEOUT') return false;
-    // It ended, and its result was not kept.
+    // It has ended, and its result was not kept.
     if (error instanceof InferError && error.facts.httpStatus === 404) return true;
     throw error;
   }
 }
 
-/** @throws InferError NOT_FAILED (409); INPUT_GONE (410) for a job whose input is not kept any more. */
+/** @throws InferError NOT_FAILED (409); INPUT_GONE (410) for a job whose input is no longer kept. */
 async function requireFailed({ client, prefix }: Gateway, found: Found): Promise<void> {
   if (found.kind === 'group') {
     if (found.group.jobsFailed === 0) throw notFailed(found);
@@ -152,12 +152,12 @@ async function requireFailed({ client, prefix }: Gateway, found: Found): Promise
   const { id, queue, state } = found.record;
   if (state !== 'failed') throw notFailed(found);
   if (await isInputKept(client.redis, prefix, queue, id)) return;
-  throw new InferError('INPUT_GONE', 'its input is not kept any more, so it cannot run again', {
+  throw new InferError('INPUT_GONE', 'its input is no longer kept, so it cannot run again', {
     hint: 'submit it again',
   });
 }
 
 function notFailed(found: Found): InferError {
   const what = found.kind === 'job' ? `it is ${stateOf(found)}` : 'none of its jobs has failed';
-  return new InferError('NOT_FAILED', `there is nothing to run again: ${what}`);
+  return new InferError('NOT_FAILED', `there is nothing to retry: ${what}`);
 }

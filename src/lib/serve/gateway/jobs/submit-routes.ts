@@ -14,7 +14,7 @@ import { bodyOf } from './large-result.js';
 import { applyPreference } from './prefer.js';
 import { type Outcome, type Submitting, submitStream, submitValue } from './submit.js';
 
-/** Bodies that are read as they come, by media type. */
+/** Media types of bodies that are streamed. */
 const STREAMED: Readonly<Record<string, 'ndjson' | 'npy'>> = {
   'application/x-ndjson': 'ndjson',
   'application/ndjson': 'ndjson',
@@ -25,7 +25,7 @@ const STREAMED: Readonly<Record<string, 'ndjson' | 'npy'>> = {
   'application/octet-stream': 'npy',
 };
 
-/** What curl and others send without being told otherwise. */
+/** Default media types of curl and other clients. */
 const AS_JSON: ReadonlySet<string> = new Set([
   '',
   'application/json',
@@ -81,7 +81,7 @@ export function addSubmitRoutes(app: App, gateway: Gateway): void {
   );
 }
 
-/** Reads what is to be submitted, in whichever form it comes, and submits it. */
+/** Reads and submits the work of a request, in any supported format. */
 async function submit(
   gateway: Gateway,
   request: FastifyRequest,
@@ -130,14 +130,17 @@ function withId(begun: Omit<Submitting, 'id'>, byKey: string | undefined): Submi
   const { id } = begun.fields;
   checkOwnId(id);
   if (id !== undefined && byKey !== undefined) {
-    throw new InferError('PARAMETER', 'there is both an id and an Idempotency-Key', {
-      hint: 'send one of them: each makes the request safe to repeat',
+    throw new InferError('PARAMETER', 'the request has both an id and an Idempotency-Key', {
+      hint: 'send only one of them; each makes the request safe to repeat',
     });
   }
   return { ...begun, id: id ?? byKey };
 }
 
-/** What the query and the document say together. @throws InferError PARAMETER (400) where both say the same field. */
+/**
+ * Options of the query and of the document together.
+ * @throws InferError PARAMETER (400) if both contain the same option.
+ */
 function joined(query: SubmitFields, fields: SubmitFields): SubmitFields {
   const said = Object.entries(query).filter(([, value]) => value !== undefined);
   const twice = said.find(([name, value]) => {
@@ -145,18 +148,18 @@ function joined(query: SubmitFields, fields: SubmitFields): SubmitFields {
     return other !== undefined && other !== value;
   });
   if (twice !== undefined) {
-    throw new InferError('PARAMETER', `${twice[0]} is given in the address and in the body`, {
-      hint: 'give it once',
+    throw new InferError('PARAMETER', `${twice[0]} is in the query and in the body`, {
+      hint: 'send it only once',
     });
   }
   return { ...fields, ...Object.fromEntries(said) };
 }
 
-/** @throws InferError INPUT_FORMAT (415) for a body of another kind. */
+/** @throws InferError INPUT_FORMAT (415) for a body of another type. */
 function requireJson(request: FastifyRequest): void {
   const type = mediaType(request);
   if (AS_JSON.has(type) || type.endsWith('+json')) return;
-  throw new InferError('INPUT_FORMAT', 'a body of this Content-Type is not read', {
+  throw new InferError('INPUT_FORMAT', 'this Content-Type is not supported', {
     hint: 'send application/json, or rows as application/x-ndjson or application/x-npy',
   });
 }

@@ -23,22 +23,22 @@ import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
 import { lookAt, patienceMs, timingOf } from './visible.js';
 
-/** Milliseconds that writing a job to Redis may take; inputs may be large. */
+/** Milliseconds for writing a job to Redis; inputs may be large. */
 const SUBMIT_MS = 15_000;
 
-/** A request that submits, as far as all of them are alike. */
+/** What all requests that submit have in common. */
 export interface Submitting {
   gateway: Gateway;
   request: FastifyRequest;
   reply: FastifyReply;
   fields: SubmitFields;
-  /** The caller's own id, or that of its `Idempotency-Key`; it can come back for the job. */
+  /** The caller's own id, or that of its `Idempotency-Key`, under which the caller can find the job again. */
   id: string | undefined;
-  /** Milliseconds to wait for the end; undefined: not at all. */
+  /** Milliseconds to wait for the end; undefined: do not wait. */
   waitMs: number | undefined;
 }
 
-/** What became of a submit: a job or group as `JOB`, whether it is new, and whether it has ended. */
+/** Outcome of a submit: a job or group as `JOB`, whether it is new, and whether it has ended. */
 export interface Outcome {
   job: { id: string; state: string };
   created: boolean;
@@ -46,8 +46,9 @@ export interface Outcome {
 }
 
 /**
- * Submits one input that was read already, as one job, and waits for it if that was asked for.
- * @throws InferError what is wrong with the input (422), MODEL_… (404, 400), ID_TAKEN (409), NO_WORKERS (503), and as `admit`.
+ * Submits one parsed input as one job, and waits for it if requested.
+ * @throws InferError of an invalid input (422), MODEL_… (404, 400), ID_TAKEN (409), NO_WORKERS (503), and as
+ *   `admit`.
  */
 export async function submitValue(submitting: Submitting, input: unknown): Promise<Outcome> {
   const { gateway, request, fields } = submitting;
@@ -63,8 +64,9 @@ export async function submitValue(submitting: Submitting, input: unknown): Promi
 }
 
 /**
- * Submits rows as they come, in flat memory: one row as a job, more as a group. What came before a bad row is cancelled.
- * @throws as `submitValue`, for the first row that is wrong.
+ * Submits streamed rows in constant memory: one row as a job, more as a group. If a row is invalid, those
+ * sent before are cancelled.
+ * @throws as `submitValue`, for the first invalid row.
  */
 export async function submitStream(submitting: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
   const { gateway, request, fields } = submitting;
@@ -200,7 +202,10 @@ async function submitMany(
   return { ...(await found(submitting, await lookAt(gateway, request.caller, group.group))), created };
 }
 
-/** The same request came before, and what it made is still known. @throws InferError ID_TAKEN (409) for another request. */
+/**
+ * The same request was sent before, and its job is still known.
+ * @throws InferError ID_TAKEN (409) for another request.
+ */
 async function alreadyThere(
   submitting: Submitting,
   digest: string | undefined,
@@ -220,7 +225,7 @@ async function alreadyThere(
   });
   if (there === undefined) return undefined;
   if (there.kind === 'group' && rows !== undefined) {
-    // One that is not complete is sent on, and its rows are counted at its end.
+    // The rows of an incomplete group are sent on; it is compared when it is closed.
     if (!there.group.closed) return undefined;
     if (there.group.digest !== digest || there.group.content !== (await rows.rest()))
       throw takenByAnother(id);
@@ -248,7 +253,7 @@ async function found({ gateway, reply }: Submitting, there: Found): Promise<Outc
   return { job, created: false, ended: isEnded(job.state) };
 }
 
-/** The wait was over before the job. */
+/** The time to wait ended before the job. */
 function isLate(error: unknown): boolean {
   return error instanceof InferError && error.code === 'WAIT_TIMEOUT';
 }

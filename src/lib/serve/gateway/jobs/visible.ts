@@ -4,21 +4,26 @@ import { unknownId } from '../../../queue/broker/unknown-id.js';
 import type { Caller } from '../../auth/caller.js';
 import type { Gateway } from '../gateway.js';
 
-/** Milliseconds that a look at Redis may take, beside any wait; and where it is known to be away. */
+/**
+ * Milliseconds for one read from Redis, in addition to any wait; and while Redis is known to be unreachable.
+ */
 const LOOK_MS = 5000;
 const AWAY_MS = 1000;
 
-/** How long to wait for Redis: less where it has been found away, since the caller can come again. @param ms [5000] */
+/**
+ * How long to wait for Redis: less while it is known to be unreachable, since the caller can retry.
+ * @param ms [5000]
+ */
 export function patienceMs({ client }: Pick<Gateway, 'client'>, ms = LOOK_MS): number {
   return client.redis.status === 'ready' ? ms : Math.min(ms, AWAY_MS);
 }
 
-/** Whether a caller may know of what someone submitted: its own, or everyone's with `read:all`. */
+/** Whether a caller may see the work of an owner: its own, or everyone's with `read:all`. */
 function sees({ name, allows }: Caller, owner: string | undefined): boolean {
   return name === undefined || owner === name || allows('read:all');
 }
 
-/** The submitter whose work alone a caller sees; undefined: it sees all. */
+/** The only owner whose work a caller sees; undefined: it sees all. */
 export function onlyOwner(caller: Caller): string | undefined {
   return caller.name === undefined || caller.allows('read:all') ? undefined : caller.name;
 }
@@ -36,7 +41,8 @@ export function timingOf(found: Found) {
 }
 
 /**
- * What an id names, as it stands, if the caller may know of it: what belongs to someone else is as unknown as what is not there.
+ * Reads the job or group of an id if the caller may see it. What belongs to someone else is reported as
+ * unknown.
  * @throws InferError JOB_UNKNOWN (404); REDIS_… (503) within 5 s.
  */
 export async function lookAt(
@@ -52,7 +58,7 @@ export async function lookAt(
 }
 
 /**
- * The same for a caller who wants to change it: what is not its own needs `control`.
+ * The same for a caller that wants to change it; for what is not its own it needs `control`.
  * @throws InferError JOB_UNKNOWN (404), TOKEN_SCOPE (403).
  */
 export async function lookToSteer(
@@ -63,7 +69,7 @@ export async function lookToSteer(
 ): Promise<Found> {
   const found = await lookAt(gateway, caller, id, signal);
   if (caller.name === undefined || ownerOf(found) === caller.name || caller.allows('control')) return found;
-  throw new InferError('TOKEN_SCOPE', 'this is not yours, and to change it needs the scope control', {
+  throw new InferError('TOKEN_SCOPE', 'another token submitted this: changing it requires the scope control', {
     hint: 'use a token with the scope control',
   });
 }
