@@ -15,9 +15,9 @@ const MAX_WAIT_MS = 60_000;
 export default class Serve extends BaseCommand<typeof Serve> {
   static override summary = 'serve models over HTTP';
   static override description =
-    `Takes work over HTTP, queues it, and answers with the result or with an id to ask with. Any number of gateways can serve one Redis.
-On 127.0.0.1 no token is asked for. Any other address needs a token file, which infer token create writes.
-The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the second leaves at once.`;
+    `Accepts work over HTTP, queues it, and responds with the result or with an id. Any number of gateways can serve one Redis.
+On 127.0.0.1 no token is needed. An address that other machines can reach needs a token file, which infer token create writes.
+The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a second one exits immediately.`;
   static override examples = [
     '<%= config.bin %> serve',
     '<%= config.bin %> serve --port 8080 --max-waiting 10000 --max-body 16mb',
@@ -28,7 +28,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
     ...settingFlags('modelsDir', 'tokenFile', 'logLevel'),
     'drain-timeout': settingFlag('drainTimeout', {
       description:
-        'how long requests under way may take when it stops [default: 30s; env: INFER_DRAIN_TIMEOUT]',
+        'how long open requests may take when it stops [default: 30s; env: INFER_DRAIN_TIMEOUT]',
     }),
     host: Flags.string({
       helpValue: '<address>',
@@ -39,17 +39,17 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
       min: 0,
       max: 65_535,
       default: 8000,
-      description: 'port to listen on; 0 takes a free one',
+      description: 'port to listen on; 0 selects a free one',
     }),
     'base-path': Flags.string({
       helpValue: '<path>',
-      description: 'path below which everything is served, such as /infer',
+      description: 'prefix of all routes, such as /infer',
     }),
-    'max-body': bytesFlag({ description: 'largest body [default: 64mb]' }),
+    'max-body': bytesFlag({ description: 'maximum size of a body [default: 64mb]' }),
     'max-wait': durationFlag({ description: 'longest wait for a result in one request [default: 60s]' }),
     'max-waiting': wholeFlag({
       min: 1,
-      description: 'jobs that may wait in a queue before more are refused [default: no limit]',
+      description: 'number of waiting jobs in a queue above which more are refused [default: no limit]',
     }),
     cors: Flags.string({
       ...SEVERAL,
@@ -65,13 +65,13 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers those who wait, the s
     'require-model': Flags.string({
       ...SEVERAL,
       helpValue: '<name>',
-      description: 'model that a worker must serve before /readyz says that it is ready; repeat for more',
+      description: 'model that a worker must serve before /readyz reports ready; repeat for more',
     }),
     'allow-control': Flags.boolean({ description: 'let callers steer queues and workers' }),
     'tls-cert': Flags.string({
       helpValue: '<file>',
       dependsOn: ['tls-key'],
-      description: 'PEM file of the certificate and its chain: HTTPS',
+      description: 'PEM file of the certificate and its chain, for HTTPS',
     }),
     'tls-key': Flags.string({
       helpValue: '<file>',

@@ -22,7 +22,7 @@ describe('infer serve', () => {
   it('says where it listens and what it is, and ends in order', async () => {
     const server = await serve(['--base-path', '/infer/', '--max-waiting', '7']);
     expect(server.stderr).toMatch(/redis +unix:/);
-    expect(server.stderr).toMatch(/tokens +none asked for/);
+    expect(server.stderr).toMatch(/tokens +none required/);
     expect(server.stderr).toMatch(/limits .*waits of 1m 0s, 7 jobs waiting/);
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/infer$/);
     const index = await server.get('/');

@@ -11,7 +11,7 @@ import { SCOPES, type Scope } from '../../lib/serve/auth/caller.js';
 
 export interface TokenJson {
   name: string;
-  /** The token itself, which no file holds. */
+  /** The token itself, which is stored in no file. */
   token: string;
   file: string;
   scopes: Scope[];
@@ -23,11 +23,11 @@ const OVERLAP_MS = 86_400_000;
 
 /** A token for callers of `infer serve`. */
 export default class TokenCreate extends BaseCommand<typeof TokenCreate> {
-  static override summary = 'make a token for callers of infer serve';
+  static override summary = 'create a token for callers of infer serve';
   static override description =
-    `Prints the token once; the file holds its SHA-256 only. Running gateways read the file again within a second.
-Jobs belong to the name of a token: with read its holder sees the jobs that were submitted with it, with read:all those of everyone.
---rotate gives a token a new secret; the old one works for --overlap, so that callers can change over.`;
+    `Prints the token once; the file contains only its SHA-256. Running gateways reload the file within a second.
+Jobs belong to the name of the token that submitted them: the scope read shows these, read:all the jobs of everyone.
+--rotate gives a token a new secret; the old one keeps working for --overlap, so that callers can change over.`;
   static override examples = [
     '<%= config.bin %> token create web',
     '<%= config.bin %> token create web --token-file /etc/infer/tokens.json --rate 50 --burst 100 --max-jobs 200',
@@ -35,7 +35,7 @@ Jobs belong to the name of a token: with read its holder sees the jobs that were
     '<%= config.bin %> token create web --rotate --overlap 1h',
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'who the token is for' }),
+    name: Args.string({ required: true, description: 'name of its user or program' }),
   };
   static override flags = {
     ...settingFlags('tokenFile'),
@@ -50,15 +50,15 @@ Jobs belong to the name of a token: with read its holder sees the jobs that were
       helpValue: '<name>',
       description: 'model that it may use; repeat for more [default: all]',
     }),
-    rate: Flags.string({ helpValue: '<n>', description: 'submitting requests a second [default: no limit]' }),
+    rate: Flags.string({ helpValue: '<n>', description: 'requests per second that submit work [default: no limit]' }),
     burst: wholeFlag({
       min: 1,
       max: 1_000_000,
-      description: 'submitting requests at once after a pause [default: one second of --rate]',
+      description: 'requests at once after a pause [default: one second of --rate]',
     }),
     'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'unfinished jobs [default: no limit]' }),
     'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'waiting jobs [default: no limit]' }),
-    expires: durationFlag({ maxMs: AHEAD_MAX_MS, description: 'refuse it after this time [default: never]' }),
+    expires: durationFlag({ maxMs: AHEAD_MAX_MS, description: 'it expires after this time [default: never]' }),
     rotate: Flags.boolean({
       exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting'],
       description: 'give an existing token a new secret',
@@ -66,7 +66,7 @@ Jobs belong to the name of a token: with read its holder sees the jobs that were
     overlap: durationFlag({
       maxMs: AHEAD_MAX_MS,
       dependsOn: ['rotate'],
-      description: 'how long its older secrets still work [default: 1d]',
+      description: 'how long its older secrets keep working [default: 1d]',
     }),
   };
 
@@ -89,7 +89,7 @@ Jobs belong to the name of a token: with read its holder sees the jobs that were
     return { name, token, file, scopes: record.scopes, expiresAt };
   }
 
-  /** In a pipe the token alone, for a secret store. */
+  /** In a pipe only the token, for a secret store. */
   private async show(token: string, scopes: readonly Scope[], file: string, expiresAt: string | null) {
     const { tty, paint } = this.layout;
     if (!tty) return this.print(token);
@@ -107,7 +107,7 @@ Jobs belong to the name of a token: with read its holder sees the jobs that were
     const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
     const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting } = this.flags;
     if (burst !== undefined && rate === undefined) {
-      throw new InferError('TOKEN_LIMIT', '--burst is of no use without --rate', {
+      throw new InferError('TOKEN_LIMIT', '--burst has no effect without --rate', {
         hint: '--rate 50 --burst 100',
       });
     }

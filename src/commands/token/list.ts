@@ -11,16 +11,16 @@ export interface TokensJson {
     scopes: Scope[];
     models: string[] | null;
     limits: TokenLimits | null;
-    /** First characters of the SHA-256 of each secret, to tell them apart. */
+    /** First characters of the SHA-256 of each secret, to distinguish them. */
     secrets: { digest: string; createdAt: string; expiresAt: string | null; expired: boolean }[];
   }[];
 }
 
-/** Tokens of the token file, without the tokens themselves. */
+/** Lists the tokens of the token file, without the secrets themselves. */
 export default class TokenList extends BaseCommand<typeof TokenList> {
   static override summary = 'list the tokens of the token file';
   static override description =
-    'Shows what each token may do, its limits and when its secrets expire. The tokens themselves are not in the file.';
+    'Shows the scopes and limits of each token, and when its secrets expire. The file does not contain the tokens themselves.';
   static override examples = [
     '<%= config.bin %> token list',
     '<%= config.bin %> token list --token-file /etc/infer/tokens.json --json',

@@ -8,12 +8,12 @@ import { printable } from '../../lib/core/job.js';
 export default class TokenRevoke extends BaseCommand<typeof TokenRevoke> {
   static override summary = 'remove a token';
   static override description =
-    'Running gateways refuse it within a second. Its jobs go on; a token of the same name sees them.';
+    'Running gateways refuse it within a second. Its jobs continue; a new token of the same name can read them.';
   static override examples = [
     '<%= config.bin %> token revoke web',
     '<%= config.bin %> token revoke web --token-file /etc/infer/tokens.json',
   ];
-  static override args = { name: Args.string({ required: true, description: 'its name' }) };
+  static override args = { name: Args.string({ required: true, description: 'name of the token' }) };
   static override flags = { ...settingFlags('tokenFile') };
 
   async run(): Promise<{ name: string; file: string }> {

@@ -288,7 +288,7 @@ export const SETTINGS = {
     env: 'INFER_TOKEN_FILE',
     flag: 'token-file',
     helpValue: '<file>',
-    doc: 'file of the tokens that infer serve asks for',
+    doc: 'file of the tokens that callers of infer serve need',
     defaultText: 'none; infer token uses tokens.json in the state directory',
     path: true,
     rule: text('a path', '/etc/infer/tokens.json'),

@@ -38,14 +38,14 @@ export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'
     `${paint('bold', 'infer serve')} ${paint('dim', `v${banner.version}`)}`,
     ...facts(rows, paint).map((line) => `  ${line}`),
     ...modelLines(banner, paint),
-    `${paint('green', 'ready')} ${banner.url} ${paint('dim', `Ctrl-C answers those who wait (${formatDuration(banner.drainTimeoutMs)} at most); again to leave now`)}`,
+    `${paint('green', 'ready')} ${banner.url} ${paint('dim', `Ctrl-C answers open requests (${formatDuration(banner.drainTimeoutMs)} at most); a second one exits now`)}`,
   ];
 }
 
 /** Printed after the first signal. @param underWay open requests */
 export function drainingServer(underWay: number, drainTimeoutMs: number): string {
   if (underWay === 0) return 'stopping: there are no open requests';
-  return `stopping: finishing ${plural(underWay, 'request')}, ${formatDuration(drainTimeoutMs)} at most; Ctrl-C again to leave now`;
+  return `stopping: finishing ${plural(underWay, 'request')}, ${formatDuration(drainTimeoutMs)} at most; a second Ctrl-C exits now`;
 }
 
 function tokensText({ tokens, tokenFile }: ServeBanner): string {

@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** A request that no repeat makes right. */
+/** Requests that fail again when they are repeated. */
 const WRONG = {
   exitCode: ExitCode.Usage,
   retryable: false,
@@ -9,21 +9,21 @@ const WRONG = {
   doc: 'serve.md#errors',
 } as const;
 
-/** Requests to the HTTP servers, apart from what they carry. */
+/** Requests to the HTTP servers, apart from their content. */
 export const HTTP_ERRORS = {
   ...errors(
     { ...WRONG, httpStatus: 400 },
-    { HTTP_REQUEST: 'The request is malformed: its headers, address or body are not what HTTP allows.' },
+    { HTTP_REQUEST: 'The request is malformed: its headers, address or body are not valid HTTP.' },
   ),
   ...errors({ ...WRONG, httpStatus: 404 }, { HTTP_ROUTE: 'The server has no such address.' }),
-  ...errors({ ...WRONG, httpStatus: 405 }, { HTTP_METHOD: 'The address does not take this method.' }),
+  ...errors({ ...WRONG, httpStatus: 405 }, { HTTP_METHOD: 'The address does not support this method.' }),
   ...errors(
     { ...WRONG, httpStatus: 422 },
-    { MODEL_TASK: 'The model gives no embeddings, or cannot be given one text or list of tokens.' },
+    { MODEL_TASK: 'The model returns no embeddings, or does not accept a single text or list of tokens.' },
   ),
   ...errors(
     { ...WRONG, httpStatus: 421 },
-    { HTTP_HOST: 'The request names a host that is not a name of this server.' },
+    { HTTP_HOST: 'The `Host` of the request is not a name of this server.' },
   ),
   ...errors(
     { ...WRONG, httpStatus: 403 },
@@ -31,7 +31,7 @@ export const HTTP_ERRORS = {
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 401 },
-    { TOKEN: 'The request has no token that the server knows.' },
+    { TOKEN: 'The request has no valid token.' },
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 403 },
@@ -43,11 +43,11 @@ export const HTTP_ERRORS = {
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, httpStatus: 499 },
-    { HTTP_LEFT: 'The caller closed the connection before the answer; only the log says so.' },
+    { HTTP_LEFT: 'The caller disconnected before the response; this code appears only in logs and metrics.' },
   ),
   ...errors(
     { ...WRONG, httpStatus: 406 },
-    { OUTPUT_FORM: 'The result cannot be written in the form that was asked for.' },
+    { OUTPUT_FORM: 'The result is not available in the requested format.' },
   ),
   ...errors(
     { ...WRONG, httpStatus: 422 },
@@ -55,20 +55,20 @@ export const HTTP_ERRORS = {
   ),
   ...errors(
     { ...WRONG, httpStatus: 410 },
-    { INPUT_GONE: 'The input of the job is not kept any more, so it cannot run again.' },
+    { INPUT_GONE: 'The input of the job is no longer kept, so it cannot run again.' },
   ),
   ...errors(
     { ...WRONG, httpStatus: 409 },
     {
-      JOB_ENDED: 'The job had ended otherwise before it could be cancelled.',
-      NOT_FAILED: 'Only what has failed can be run again.',
+      JOB_ENDED: 'The job had already ended when it was to be cancelled.',
+      NOT_FAILED: 'Only failed jobs and groups can be retried.',
     },
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503 },
     {
       HTTP_LATE: 'The server could not answer in time.',
-      DRAINING: 'The server is shutting down and takes no new work.',
+      DRAINING: 'The server is shutting down and accepts no new work.',
       NOT_READY: 'No worker serves a model that the server requires.',
     },
   ),
@@ -91,7 +91,7 @@ export const HTTP_ERRORS = {
   ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503, doc: 'serve.md#limits' },
     {
-      QUEUE_FULL: 'More jobs wait in the queue than `--max-waiting` allows.',
+      QUEUE_FULL: 'As many jobs are waiting in the queue as `--max-waiting` allows.',
       WAIT_TOO_LONG: 'The job would expire: the predicted wait is longer than its `expires`.',
     },
   ),
@@ -116,11 +116,11 @@ export const SERVE_ERRORS = {
   ),
   ...errors(
     { ...SETUP, exitCode: ExitCode.BadConfig, doc: 'serve.md#tls' },
-    { SERVE_TLS: 'The certificate of the server, or its private key, cannot be used.' },
+    { SERVE_TLS: 'The certificate of the server or its private key cannot be used.' },
   ),
   ...errors(
     { ...SETUP, exitCode: ExitCode.Negative, httpStatus: 409 },
-    { TOKEN_EXISTS: 'A token of this name exists.' },
+    { TOKEN_EXISTS: 'There is already a token of this name.' },
   ),
   ...errors(
     { ...SETUP, exitCode: ExitCode.NoInput, httpStatus: 404 },
