@@ -57,7 +57,7 @@ describe('a job that has not started', () => {
     const last = await submit();
     expect([last.exitCode, last.stderr]).toEqual([
       0,
-      '1 more urgent job (priority up to 9) and 2 of its own priority are first; when it starts cannot be told: its workers have not ended a job yet\n',
+      '1 more urgent job (priority up to 9) and 2 of its own priority are first; its start cannot be estimated: its workers have not ended a job yet\n',
     ]);
     const { id } = last.json<{ id: string }>();
     const told = {

@@ -15,7 +15,7 @@ const SITUATION: Situation = {
 
 const text = (cell: string) => cell.trim().replaceAll('`', '');
 
-it('docs/inspect-jobs.md has a row for each reason, in the order in which they are asked, and no other', () => {
+it('docs/inspect-jobs.md has a row for each reason, in the order of precedence, and no other', () => {
   const [, section = ''] = /\n### Why a job has not started\n([\s\S]*?)\n## /.exec(PAGE) ?? [];
   const rows = [...section.matchAll(/^\| `([A-Z_]+)` *\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)];
   expect(rows.map(([, code, ...cells]) => [code, ...cells.map(text)])).toEqual(
@@ -28,7 +28,7 @@ it('docs/inspect-jobs.md has a row for each reason, in the order in which they a
   );
 });
 
-it('and names each code of an ETA that cannot be told', () => {
+it('and names each reason why there is no ETA', () => {
   const [, section = ''] = /\n### ETA\n([\s\S]*?)\n### /.exec(PAGE) ?? [];
   for (const code of Object.keys(NO_ETA)) expect(section).toContain(`\`${code}\` (`);
 });

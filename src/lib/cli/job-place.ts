@@ -3,10 +3,10 @@ import type { JobResult } from '../client/types.js';
 import type { JobPlace } from '../deployment/place/job-place.js';
 import { placeLine } from './views/place-view.js';
 
-/** A result, and of a job that has not started where it stands. */
+/** A result, with position, ETA and reason if the job has not started. */
 export type PlacedResult = JobResult & Partial<JobPlace>;
 
-/** Longest look at what is only said besides, ms. */
+/** Time limit for additional information, ms. */
 const LOOK_MS = 5000;
 
 interface Speaker {
@@ -15,8 +15,8 @@ interface Speaker {
 }
 
 /**
- * Says in one line why a job does not start at once: a warning where nothing of its queue does. What cannot be learned, of a
- * Redis user that may not look for one, is left out: the job itself is not concerned.
+ * Says in one line why a job does not start immediately, as a warning if its queue is blocked. If that cannot
+ * be read, for instance without the right to, nothing is said: the job itself is not affected.
  */
 export async function sayWait(client: InferClient, id: string, { note, warn }: Speaker): Promise<void> {
   const place = await client.place(id, { timeoutMs: LOOK_MS }).catch(() => undefined);
@@ -25,7 +25,7 @@ export async function sayWait(client: InferClient, id: string, { note, warn }: S
   else if (line !== undefined) note(line.text);
 }
 
-/** How a job stands now, and where; of a Redis user that may not look for that, how it stands. */
+/** State of a job, with position, ETA and reason if the Redis user may read them. */
 export async function placedResult(
   client: InferClient,
   id: string,

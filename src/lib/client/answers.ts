@@ -55,7 +55,10 @@ export class Answers {
     return render(record, stored);
   }
 
-  /** Where a job stands that has not started; undefined when it has. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * Position, ETA and reason of a job that has not started; undefined when it has.
+   * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   */
   async place(id: string, call: Call): Promise<JobPlace | undefined> {
     for (;;) {
       const { queue } = await this.parts.locations.of(id, 'job');
@@ -87,7 +90,7 @@ export class Answers {
     try {
       return await look((await locations.named(id)).kind);
     } catch (error) {
-      // What was remembered may be gone, and the id in use for something else.
+      // The remembered job may be gone, and its id in use for something else.
       if (!remembered || !(error instanceof InferError) || error.facts.httpStatus !== 404) throw error;
       return look((await locations.find(id)).kind);
     }
@@ -110,7 +113,10 @@ export class Answers {
     return { record, stored };
   }
 
-  /** Waits until a job ends; `deadline` is in ms since the epoch. @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST. */
+  /**
+   * Waits until a job ends; `deadline` is in ms since the epoch.
+   * @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST.
+   */
   async wait<T>(id: string, call: Call, deadline: number | undefined, render: Render<T>): Promise<T> {
     call.waitsFor(id);
     const { signal } = call;

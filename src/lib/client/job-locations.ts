@@ -32,13 +32,19 @@ export class JobLocations {
     return location;
   }
 
-  /** What an id names, and where: remembered, else looked up. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * Kind and queue of an id: remembered, otherwise looked up.
+   * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   */
   async named(id: string): Promise<{ queue: string; kind: 'job' | 'group' }> {
     const known = this.places.get(id);
     return known?.kind === undefined ? this.find(id) : { queue: known.queue, kind: known.kind };
   }
 
-  /** The queue of a job (or group): remembered, else looked up. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+  /**
+   * The queue of a job (or group): remembered, otherwise looked up.
+   * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   */
   async of(id: string, kind: 'job' | 'group'): Promise<{ queue: string }> {
     const known = this.places.get(id);
     if (known !== undefined) return { queue: known.queue };
@@ -47,7 +53,7 @@ export class JobLocations {
     return location;
   }
 
-  /** Whether an id that is not where it was expected is now elsewhere. */
+  /** Whether an id that is missing from its queue is now in another one. */
   async moved(id: string, from: string): Promise<boolean> {
     this.places.delete(id);
     const queues = await worded(this.redis, listQueues(this.redis, this.prefix));
@@ -57,19 +63,19 @@ export class JobLocations {
     return true;
   }
 
-  /** @param kind what it names [as known before] */
+  /** @param kind of the id [as remembered] */
   set(id: string, queue: string, kind = this.places.get(id)?.kind): void {
     this.places.delete(id);
     this.places.set(id, { queue, kind });
     if (this.places.size > MOST) this.places.delete(this.places.keys().next().value as string);
   }
 
-  /** Whether what it names is remembered. */
+  /** Whether its kind is remembered. */
   knows(id: string): boolean {
     return this.places.get(id)?.kind !== undefined;
   }
 
-  /** It is there no longer. */
+  /** It is no longer there. */
   forget(id: string): void {
     this.places.delete(id);
   }

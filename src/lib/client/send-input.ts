@@ -14,7 +14,7 @@ export interface SendOptions {
   onRows(rows: number): void;
   /** Called when rows sent before a failure without a message of its own were cancelled. */
   onTakenBack(rows: number): void;
-  /** Digest of the rows as they came, asked for when all have come; kept with the group. */
+  /** Digest of all rows, called after the last one; stored with the group. */
   content?: (() => string) | undefined;
 }
 

@@ -35,11 +35,14 @@ export interface SubmitOptions {
    * worker's].
    */
   softTimeLimitMs?: number | undefined;
-  /** Name of who submits it, for a program that submits for others. An id means another job for each of them [no one]. */
+  /**
+   * The submitter, for a program that submits for others. The same id means another job for another owner
+   * [none].
+   */
   owner?: string | undefined;
   /**
-   * With an `id`: a digest of the request. The id sent again with another one is refused, and is not the same job
-   * [whatever is sent is the same job].
+   * With an `id`: a digest of the request. The id is refused for a request with another digest [it is not
+   * compared].
    */
   digest?: string | undefined;
 }
@@ -107,18 +110,18 @@ export interface JobResult {
   worker: string | null;
   device: string | null;
   timing: { queueMs: number; runMs: number | null; totalMs: number } | null;
-  /** Who submitted it, where its submitter said that. */
+  /** The submitter, if it was given. */
   owner?: string;
 }
 
-/** What an id names, as it stands. `stored` is the envelope of the result of an ended job, if one is kept. */
+/** The job or group of an id. `stored` is the result envelope of an ended job, if it is kept. */
 export type Found =
   | { kind: 'job'; record: JobRecord; stored: Buffer | undefined }
   | { kind: 'group'; group: GroupRecord };
 
-/** How a job stands or ended, with its result as the tensors that its worker stored. */
+/** State of a job, with its result as the tensors that the worker stored. */
 export interface JobTensors extends Omit<JobResult, 'result' | 'task' | 'failedRows'> {
-  /** Of a job that failed: the outputs of the rows that have some. */
+  /** For a failed job: the outputs of the rows that have one. */
   outputs?: Payload;
   /** Version of the model that ran it; absent where its worker did not say. */
   version?: number;

@@ -22,9 +22,9 @@ export interface ScraperOptions {
   fromZero: boolean;
   /** Workers wanted by queue, for a gauge; omitted if nothing knows them. */
   desired?: (() => ReadonlyMap<string, number>) | undefined;
-  /** What became of the ETAs that this process told; none where it tells none. */
+  /** Errors of the ETAs that this process reported, if it reports any. */
   etaErrors?: (() => readonly EtaErrorFigures[]) | undefined;
-  /** Requests, where this process is a gateway. */
+  /** Requests, if this process is a gateway. */
   http?: (() => HttpFigures) | undefined;
   /** Called when Redis becomes unreachable, with the reason, and when it is back. */
   onState?: ((error: InferError | undefined) => void) | undefined;
@@ -33,7 +33,7 @@ export interface ScraperOptions {
 /** Maximum number of pairs of queue and model: each has about 75 time series. */
 const MOST_MODELS = 100;
 
-/** Probes ask often and wait briefly. */
+/** Probes are frequent and wait only briefly. */
 const PING_MS = 1000;
 
 /**

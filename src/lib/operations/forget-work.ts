@@ -37,7 +37,7 @@ export function forgetWork(
       }
       const gone = group === undefined ? jobs > 0 : await forgetGroup(client, prefix, group.queue, group.id);
       if (!gone) {
-        throw new InferError('NOT_ENDED', `${printable(id)} has not ended: nothing of it was deleted`, {
+        throw new InferError('NOT_ENDED', `${printable(id)} has not ended: nothing was deleted`, {
           hint: 'cancel it first, and delete it when it has stopped',
         });
       }

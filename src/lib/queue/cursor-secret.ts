@@ -6,14 +6,16 @@ import { cursorSecretKey } from './keys.js';
 const BYTES = 32;
 
 /**
- * The secret that all gateways of an installation share, 32 random bytes: whoever needs it first creates it.
- * @returns undefined where there is none yet and Redis refuses to store one: it is full or read-only, or the user may not
+ * A secret of 32 random bytes that all gateways of an installation share; the first one that needs it creates
+ * it.
+ * @returns undefined if there is none and Redis refuses to store one, because it is full or read-only or the
+ *   user may not
  */
 export async function sharedSecret(client: RedisClient, prefix: string): Promise<Buffer | undefined> {
   const key = cursorSecretKey(prefix);
   const read = async (): Promise<Buffer | null | undefined> => {
     const found = await ifReadable(client.getBuffer(key), undefined);
-    // A key of another type or length under this name is no one's data.
+    // A key of another type or length is replaced.
     return found === null || found?.length === BYTES ? found : undefined;
   };
   const found = await read();
@@ -26,6 +28,6 @@ export async function sharedSecret(client: RedisClient, prefix: string): Promise
     if (error instanceof Error && error.name === 'ReplyError') return undefined;
     throw error;
   }
-  // Another gateway may have been faster.
+  // Another gateway may have created it first.
   return (await read()) ?? undefined;
 }

@@ -16,7 +16,7 @@ export function memoryState(facts: Memory): 'unlimited' | 'fine' | 'filling' | '
   return reaches(facts, THRESHOLDS.memoryFilling) ? 'filling' : 'fine';
 }
 
-/** Whether a server has reached its limit, so that it refuses every write, also those of workers. */
+/** Whether a server has reached its limit, so that it refuses all writes, including those of workers. */
 export function refusesWrites(facts: Memory): boolean {
   const headroom = memoryHeadroom(facts);
   return headroom !== undefined && headroom <= 0;

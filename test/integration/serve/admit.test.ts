@@ -69,7 +69,7 @@ const submitOne = async (at: 0 | 1, admission: Admission, queue: string) => {
 };
 
 describe('a rate', () => {
-  it('holds for all gateways together, and refuses with the time to come again', async () => {
+  it('applies to all gateways together, and refuses with the time to retry after', async () => {
     const caller = tokenWith({ rate: 0.1, burst: 3 });
     const [one, two] = [gateway(0), gateway(1)];
     const first = await admit(one, caller, wanted());
@@ -88,7 +88,7 @@ describe('a rate', () => {
     }
   });
 
-  it('fills again, and a refused request takes nothing of it', async () => {
+  it('is refilled, and a refused request does not count', async () => {
     const caller = tokenWith({ rate: 20, burst: 1 });
     const at = gateway();
     await admit(at, caller, wanted());
@@ -99,7 +99,7 @@ describe('a rate', () => {
     await until(async () => admit(at, caller, wanted()).catch(() => undefined), 5000);
   });
 
-  it('of a model holds in addition to that of the token, and for this model alone', async () => {
+  it('of a model applies in addition to that of the token, and only to this model', async () => {
     const caller = tokenWith({ rate: 0.001, burst: 3, models: { ocr: { rate: 0.001, burst: 1 } } });
     const at = gateway();
     const { headers } = await admit(at, caller, wanted({ model: 'ocr' }));
@@ -132,7 +132,7 @@ describe('unfinished and waiting jobs', () => {
     expect(await refused(admit(gateway(0), caller, wanted()))).toMatchObject({ code: 'JOBS_LIMIT' });
   });
 
-  it('are free at once when the gateway says so', async () => {
+  it('are freed immediately when the gateway reports their end', async () => {
     const caller = tokenWith({ jobs: 1, waiting: 1 });
     const admission = await admit(gateway(0), caller, wanted());
     const job = await submitOne(0, admission, newQueue());
@@ -143,7 +143,7 @@ describe('unfinished and waiting jobs', () => {
     await clients[0]?.cancel(job.id);
   });
 
-  it('do not stay counted for a gateway that died between the place and the job', async () => {
+  it('do not stay counted if a gateway died between admission and submit', async () => {
     const caller = tokenWith({ jobs: 1 });
     await admit(gateway(0), caller, wanted());
     expect(await refused(admit(gateway(1), caller, wanted()))).toMatchObject({ code: 'JOBS_LIMIT' });
@@ -200,7 +200,7 @@ describe('unfinished and waiting jobs', () => {
 });
 
 describe('a queue', () => {
-  it('that is full takes no more, whoever asks, and says when it is drained', async () => {
+  it('that is full accepts no more from anyone, and says when it will be drained', async () => {
     const queue = newQueue();
     const at = gateway(0, { maxWaiting: 2 });
     const anyone: Caller = { name: undefined, allows: () => true };
@@ -245,7 +245,7 @@ describe('a queue', () => {
   });
 });
 
-it('refuses a model that the token does not have, and all work while it shuts down', async () => {
+it('refuses a model that the token may not use, and all work while it shuts down', async () => {
   const caller = tokenWith({}, ['ocr']);
   const refusal = await refused(admit(gateway(), caller, wanted()));
   expect(refusal).toMatchObject({ code: 'TOKEN_MODEL', hint: 'it may use: ocr' });

@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 describe('GET /v1/jobs/:id/events', () => {
-  it('is an event stream that proxies leave alone, with the time to reconnect', async () => {
+  it('is an event stream that proxies do not buffer, with a reconnection time', async () => {
     const id = await submit({ queue: 'nobody' });
     const over = new AbortController();
     const answer = await gateway.fetch('GET', `/v1/jobs/${id}/events`, { signal: over.signal });
@@ -38,7 +38,7 @@ describe('GET /v1/jobs/:id/events', () => {
     await until(async () => (gateway.gateway.client.watcher.size === 0 ? true : undefined));
   });
 
-  it('begins with the state of now, tells the end with its result, and ends there', async () => {
+  it('begins with the current state, and ends with the result', async () => {
     const id = await submit({ model: 'slow', input: { x: [0, 0], turns: [400] } });
     const events = await all(id);
     expect(events[0]).toMatchObject({ event: 'state', data: { id } });
@@ -49,7 +49,7 @@ describe('GET /v1/jobs/:id/events', () => {
     expect(events.filter(({ event }) => event === 'end')).toHaveLength(1);
   });
 
-  it('of an ended job tells the end at once: a client that reconnects needs no history', async () => {
+  it('of an ended job sends the end immediately: a client that reconnects needs no history', async () => {
     const { body } = await gateway.ask('POST', '/v1/jobs', { json, headers: { prefer: 'wait' } });
     const events = await all(body.id);
     expect(events).toEqual([
@@ -57,7 +57,7 @@ describe('GET /v1/jobs/:id/events', () => {
     ]);
   });
 
-  it('tells how many are before it, also when that changes', async () => {
+  it('sends the position, also when it changes', async () => {
     const first = await submit({ queue: 'places', priority: 5 });
     const second = await submit({ queue: 'places' });
     const ahead: number[] = [];
@@ -71,7 +71,7 @@ describe('GET /v1/jobs/:id/events', () => {
     expect(ahead).toEqual([1, 0]);
   });
 
-  it('tells how far a group is', async () => {
+  it('sends the progress of a group', async () => {
     const body = Array.from({ length: 1500 }, (_, i) => `[${i},0,0,0]`).join('\n');
     const headers = { 'content-type': 'application/x-ndjson' };
     const sent = await gateway.ask('POST', '/v1/jobs?model=doubler', { body, headers });
@@ -105,7 +105,7 @@ describe('GET /v1/jobs/:id/events', () => {
     expect(states.at(-1)).toBe('completed');
   });
 
-  it('404 for what is not there, and no HEAD, which would never end', async () => {
+  it('answers 404 for an unknown id, and refuses HEAD, which would never end', async () => {
     expect((await gateway.ask('GET', '/v1/jobs/none/events')).status).toBe(404);
     const id = await submit({ queue: 'nobody' });
     expect((await gateway.fetch('HEAD', `/v1/jobs/${id}/events`)).status).toBe(405);

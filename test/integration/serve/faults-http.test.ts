@@ -16,7 +16,7 @@ beforeAll(async () => {
   await infer.worker(['--models', models.dir, '-Q', 'realtime']);
 });
 
-describe('a caller who leaves', () => {
+describe('a caller that disconnects', () => {
   const running = async () =>
     until(async () => {
       const { items } = (await gateway.ask('GET', '/v1/jobs?state=active')).body;
@@ -52,7 +52,7 @@ describe('a caller who leaves', () => {
     expect((await gateway.ask('GET', `/v1/jobs/${group}/result`)).body.code).toBe('CANCELLED');
   });
 
-  it('never cancels one that it can come back for, nor one that it does not wait for', async () => {
+  it('never cancels a job that it can fetch later, nor one that it does not wait for', async () => {
     const leaves = new AbortController();
     const signal = leaves.signal;
     const waits = gateway.ask('PUT', '/v1/jobs/mine-1', {
@@ -76,8 +76,8 @@ describe('a caller who leaves', () => {
   });
 });
 
-describe('Redis that is away', () => {
-  it('503 for what comes and what waits; streams stay open and go on when it is back', async () => {
+describe('an unreachable Redis', () => {
+  it('answers new and waiting requests with 503; streams stay open and continue afterwards', async () => {
     const own = await startRedis({ args: ['--appendonly', 'yes'] });
     const other = await GatewayKit.open(own, { modelsDir: models.dir });
     try {
@@ -127,7 +127,7 @@ describe('Redis that is away', () => {
     }
   });
 
-  it('in the middle of a wait: the wait goes on when it comes back in time, and the job ends once', {
+  it('in the middle of a wait: the wait continues if it is back in time, and the job ends once', {
     timeout: 300_000,
   }, async () => {
     const own = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] });
@@ -238,7 +238,7 @@ describe('kill -9 of the gateway under load', () => {
   const queued = async (queue: string) =>
     (await redis.client()).zcard(`{infer:${queue}}:${queue}:prioritized`);
 
-  it('loses no job that was accepted', async () => {
+  it('loses no accepted job', async () => {
     const { run, url } = await start();
     const accepted: string[] = [];
     let sent = 0;

@@ -23,7 +23,7 @@ const ended = (id: string, as?: string) =>
   });
 
 describe('POST /v1/jobs', () => {
-  it('queues a job and says where it is: 202, Location, Retry-After', async () => {
+  it('queues a job and returns its address: 202, Location, Retry-After', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', { json: doubler({ priority: 9 }) });
     expect(sent.status).toBe(202);
     const { id } = sent.body;
@@ -52,7 +52,7 @@ describe('POST /v1/jobs', () => {
     });
   });
 
-  it('waits as long as Prefer says, and answers 200 with the ended job', async () => {
+  it('waits as long as Prefer says, and returns 200 with the ended job', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', { json: doubler(), headers: { prefer: 'wait=10' } });
     expect([sent.status, sent.headers.get('preference-applied')]).toEqual([200, 'wait=10']);
     expect(sent.body).toMatchObject({ state: 'completed', result: DOUBLED });
@@ -78,7 +78,7 @@ describe('POST /v1/jobs', () => {
     expect([odd.status, odd.headers.get('preference-applied')]).toEqual([202, null]);
   });
 
-  it('answers 202 with the job when the wait is over before it is; the job goes on', async () => {
+  it('returns 202 with the job if it did not end in time; the job continues', async () => {
     const input = { x: [0, 0], turns: [600] };
     const sent = await gateway.ask('POST', '/v1/jobs', {
       json: { model: 'slow', input },
@@ -88,7 +88,7 @@ describe('POST /v1/jobs', () => {
     expect((await ended(sent.body.id)).state).toBe('completed');
   });
 
-  it('takes many rows as one job, whose result is a list', async () => {
+  it('accepts many rows as one job, whose result is a list', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', {
       json: doubler({ input: [ROW, [0, 0, 0, 0]] }),
       headers: { prefer: 'wait=10' },
@@ -96,7 +96,7 @@ describe('POST /v1/jobs', () => {
     expect(sent.body).toMatchObject({ rows: 2, queue: 'batch', result: [DOUBLED, { y: [1, 1, 1, 1] }] });
   });
 
-  it('takes options in the address, and refuses one that is given twice', async () => {
+  it('accepts options in the query, and refuses one that is also in the body', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs?queue=batch&priority=3', { json: doubler() });
     expect(sent.body).toMatchObject({ queue: 'batch', priority: 3 });
     const twice = await gateway.ask('POST', '/v1/jobs?priority=3', { json: doubler({ priority: 4 }) });
@@ -145,7 +145,7 @@ describe('POST /v1/jobs', () => {
     expect(sent.body.error).toBe(sent.body.detail);
   });
 
-  it('refuses a body of another kind, and one that is too large', async () => {
+  it('refuses a body of another type, and one that is too large', async () => {
     const csv = await gateway.ask('POST', '/v1/jobs', {
       body: '1,2',
       headers: { 'content-type': 'text/csv' },
@@ -155,7 +155,7 @@ describe('POST /v1/jobs', () => {
     expect([large.status, large.body.code]).toEqual([413, 'INPUT_TOO_LARGE']);
   });
 
-  it('without a worker a caller who waits gets 503 with the command that starts one; a job is queued otherwise', async () => {
+  it('without a worker, a caller that waits gets 503 with the command that starts one; otherwise the job is queued', async () => {
     const json = doubler({ queue: 'lonely' });
     const waits = await gateway.ask('POST', '/v1/jobs', { json, headers: { prefer: 'wait=5' } });
     expect([waits.status, waits.body.code]).toEqual([503, 'NO_WORKERS']);
@@ -166,7 +166,7 @@ describe('POST /v1/jobs', () => {
   });
 });
 
-describe('a request that is sent again', () => {
+describe('a repeated request', () => {
   it('PUT: 201, then 200 for the same, 409 for another input or other options', async () => {
     const put = (json: object, id = 'order-1') => gateway.ask('PUT', `/v1/jobs/${id}`, { json });
     const first = await put(doubler());
@@ -182,7 +182,7 @@ describe('a request that is sent again', () => {
     expect((await put(doubler({ id: 'order-2' }))).status).toBe(400);
   });
 
-  it('two that come at once make one job', async () => {
+  it('two at the same time create one job', async () => {
     const sent = await Promise.all(
       Array.from({ length: 8 }, (_, i) =>
         gateway.ask('PUT', '/v1/jobs/race-1', { json: doubler({ input: [0, 0, 0, i % 2] }) }),
@@ -223,13 +223,13 @@ describe('a request that is sent again', () => {
 });
 
 describe('GET /v1/jobs/:id', () => {
-  it('answers 404 for what is not there', async () => {
+  it('answers 404 for an unknown id', async () => {
     const none = await gateway.ask('GET', '/v1/jobs/none');
     expect([none.status, none.body.code]).toEqual([404, 'JOB_UNKNOWN']);
     expect((await gateway.ask('GET', '/v1/jobs/none/result')).status).toBe(404);
   });
 
-  it('?wait answers when it ends, and at once when it has', async () => {
+  it('?wait responds when it ends, and immediately if it has ended', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', {
       json: { model: 'slow', input: { x: [0, 0], turns: [300] } },
     });
@@ -243,7 +243,7 @@ describe('GET /v1/jobs/:id', () => {
     expect((await gateway.ask('GET', `/v1/jobs/${sent.body.id}?wat=1s`)).status).toBe(400);
   });
 
-  it('?wait ends when its time is over', async () => {
+  it('?wait ends after its time', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', { json: doubler({ queue: 'lonely' }) });
     const waited = await gateway.ask('GET', `/v1/jobs/${sent.body.id}?wait=300ms`);
     expect([waited.status, waited.body.state, waited.headers.get('retry-after')]).toEqual([
@@ -255,7 +255,7 @@ describe('GET /v1/jobs/:id', () => {
 });
 
 describe('GET /v1/jobs/:id/result', () => {
-  it('answers the bare value, 202 while it runs', async () => {
+  it('returns the bare value, and 202 while the job runs', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', { json: doubler({ queue: 'lonely' }) });
     const early = await gateway.ask('GET', `/v1/jobs/${sent.body.id}/result`);
     expect([early.status, early.headers.get('retry-after'), early.body.state]).toEqual([202, '1', 'waiting']);
@@ -264,7 +264,7 @@ describe('GET /v1/jobs/:id/result', () => {
     expect([result.status, result.body]).toEqual([200, DOUBLED]);
   });
 
-  it('writes NDJSON, .npy and binary tensors of the Open Inference Protocol, and 406 for what it cannot', async () => {
+  it('writes NDJSON, .npy and binary tensors of the Open Inference Protocol, and answers 406 for other formats', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', {
       json: doubler({ input: [ROW, ROW] }),
       headers: { prefer: 'wait' },
@@ -298,7 +298,7 @@ describe('GET /v1/jobs/:id/result', () => {
     expect([xml.status, xml.body.code]).toEqual([406, 'OUTPUT_FORM']);
   });
 
-  it('tells by its status why there is none, and gives the rows that have one on demand', async () => {
+  it('has a status by the cause of a failure, and the rows that have a result on request', async () => {
     const json = { model: 'poison', input: [[0], [7]], retries: 0 };
     const sent = await gateway.ask('POST', '/v1/jobs', { json, headers: { prefer: 'wait' } });
     expect([sent.status, sent.body.state, sent.body.failedRows]).toEqual([200, 'failed', [1]]);

@@ -81,7 +81,7 @@ describe('the deployment', () => {
     expect((await gateway.ask('GET', '/v1/autoscaler')).body).toEqual({ autoscalers: [] });
   });
 
-  it('says 404 of a queue or worker that is not there', async () => {
+  it('answers 404 for an unknown queue or worker', async () => {
     const none = await gateway.ask('GET', '/v1/queues?queue=none');
     expect([none.status, none.body.code]).toEqual([404, 'QUEUE_UNKNOWN']);
     expect((await gateway.ask('GET', '/v1/workers?worker=none')).status).toBe(404);
@@ -114,7 +114,7 @@ describe('steering', () => {
     expect((await gateway.ask('POST', '/v1/queues/none/pause')).status).toBe(404);
   });
 
-  it('purges only a queue that is named a second time', async () => {
+  it('purges a queue only if its name is repeated', async () => {
     for (let i = 0; i < 3; i++) await submit({ queue: 'rubbish' });
     const unsure = await gateway.ask('POST', '/v1/queues/rubbish/purge');
     expect([unsure.status, unsure.body.code]).toEqual([400, 'CONFIRM']);
@@ -130,7 +130,7 @@ describe('steering', () => {
     ]);
   });
 
-  it('gives orders to workers, and answers what each said', async () => {
+  it('sends orders to workers, and returns the answer of each', async () => {
     const set = await gateway.ask('POST', '/v1/workers/w1/set', { json: { what: 'max-batch', value: 4 } });
     expect([set.status, set.body.workers]).toEqual([
       200,

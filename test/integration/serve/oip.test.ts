@@ -94,7 +94,7 @@ const x = (data: number[], rows = 1) => ({
 });
 
 describe('the server', () => {
-  it('says what it is and that it is well, with and without a slash', async () => {
+  it('reports its metadata and health, with and without a trailing slash', async () => {
     for (const where of ['/v2', '/v2/']) {
       const { status, body } = await get(where);
       expect(status).toBe(200);
@@ -115,7 +115,7 @@ describe('the server', () => {
 });
 
 describe('a model', () => {
-  it('has metadata with its rows where the model has them', async () => {
+  it("has metadata with rows on the model's own axis", async () => {
     expect(await get('/v2/models/double')).toEqual({
       status: 200,
       body: {
@@ -138,7 +138,7 @@ describe('a model', () => {
     expect((await get('/v2/models/double/versions/1')).status).toBe(200);
   });
 
-  it('has a configuration in the words of Triton', async () => {
+  it("has a configuration in Triton's form", async () => {
     expect((await get('/v2/models/double/config')).body).toMatchObject({
       name: 'double',
       backend: 'onnxruntime',
@@ -152,7 +152,7 @@ describe('a model', () => {
     });
   });
 
-  it('is ready, or not known, in the words that clients look for', async () => {
+  it('is ready, or unknown, in the wording that clients look for', async () => {
     expect(await get('/v2/models/double/ready')).toEqual({
       status: 200,
       body: { name: 'double', ready: true },
@@ -178,7 +178,7 @@ describe('a model', () => {
     expect((await ask('%20', { inputs: [] })).status).toBe(404);
   });
 
-  it('has statistics of what was done', async () => {
+  it('has statistics', async () => {
     await ask('add', { inputs: ['a', 'b'].map((name) => ({ ...x([1, 2, 3, 4], 2), name })) });
     const found = await until(async () => {
       const { body } = await get('/v2/models/add/stats');
@@ -215,7 +215,7 @@ describe('infer', () => {
     expect((await ask('double/versions/1', { inputs: [x([1, 2])] })).body).not.toHaveProperty('id');
   });
 
-  it('takes and gives tensors as bytes', async () => {
+  it('accepts and returns binary tensors', async () => {
     const json = {
       inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 2], parameters: { binary_data_size: 8 } }],
       outputs: [{ name: 'y', parameters: { binary_data: true } }],
@@ -232,7 +232,7 @@ describe('infer', () => {
     });
   });
 
-  it('takes a body that is nothing but the one tensor', async () => {
+  it('accepts a body that is only the one tensor', async () => {
     const answer = await post('/v2/models/double/infer', bytesOf(Float32Array.of(1, 2)), { [HEADER]: '0' });
     const { status, rest } = await split(answer);
     expect({ status, rest }).toEqual({ status: 200, rest: [...bytesOf(Float32Array.of(3, 5))] });
@@ -280,7 +280,7 @@ describe('infer', () => {
     expect(single.body.outputs).toEqual([{ name: 'y', datatype: 'FP32', shape: [1, 4], data: [2, 4, 6, 8] }]);
   });
 
-  it('tells scores as classes, with the labels of the model', async () => {
+  it('returns scores as classes, with the labels of the model', async () => {
     const row = x([1, 3, 2]);
     const output = 'logits';
     const wish = (name: unknown, n: number) => [{ name, parameters: { classification: n } }];
@@ -299,7 +299,7 @@ describe('infer', () => {
     ]);
   });
 
-  it('takes bodies in gzip and deflate, and compresses its answers alone', async () => {
+  it('accepts gzip and deflate, and compresses only responses to infer', async () => {
     const rows = 400;
     const big = {
       inputs: [
@@ -330,7 +330,7 @@ describe('infer', () => {
     expect(await refused.json()).toMatchObject({ error: expect.any(String) });
   });
 
-  it('says the length of the uncompressed JSON where the body is compressed', async () => {
+  it('has the length of the uncompressed JSON if the body is compressed', async () => {
     const json = JSON.stringify({
       parameters: { binary_data_output: true },
       inputs: [x(new Array(800).fill(1), 400)],
@@ -387,7 +387,7 @@ describe('infer', () => {
     });
   });
 
-  it('answers 503 with the command that starts a worker where none takes the job', async () => {
+  it('answers 503 with the command that starts a worker if none takes the job', async () => {
     const { status, body } = await ask('double', { parameters: { queue: 'lonely' }, inputs: [x([1, 2])] });
     expect(status).toBe(503);
     expect(body).toMatchObject({
@@ -396,7 +396,7 @@ describe('infer', () => {
     });
   });
 
-  it('answers 504 where it did not start in its time', async () => {
+  it('answers 504 if it did not start in time', async () => {
     expect((await infer.ask(['control', 'pause', 'batch'])).exitCode).toBe(0);
     const late = await ask('double', {
       parameters: { timeout: 50_000, queue: 'batch' },
@@ -409,7 +409,7 @@ describe('infer', () => {
     expect((await infer.ask(['control', 'resume', 'batch'])).exitCode).toBe(0);
   });
 
-  it('answers with the job where that is preferred, and its result is the same', async () => {
+  it('returns the job if that is preferred, with the same result', async () => {
     const answer = await post(
       '/v2/models/double/infer',
       { inputs: [x([1, 2])] },
@@ -423,7 +423,7 @@ describe('infer', () => {
     expect(ended).toMatchObject({ state: 'completed', result: { y: [3, 5] } });
   });
 
-  it('cancels the job of a caller that leaves', async () => {
+  it('cancels the job of a caller that disconnects', async () => {
     const body = JSON.stringify(slowRequest(2000));
     const port = Number(new URL(gateway.url).port);
     const socket = connect(port, '127.0.0.1');
@@ -469,7 +469,7 @@ describe('the repository', () => {
     });
   });
 
-  it('loads and unloads models, and says in the words of Triton when it fails to', async () => {
+  it("loads and unloads models, and reports failures in Triton's wording", async () => {
     writeModel(models.dir, 'added', doubler(2));
     const load = await post('/v2/repository/models/added/load', {});
     expect(load.status).toBe(200);

@@ -87,7 +87,7 @@ describe('the client of OpenAI', () => {
     near(one.data[0]?.embedding, meanVector([3, 4]));
   });
 
-  it('embeds text with a model whose handler makes tokens of it', async () => {
+  it('embeds text with a model whose handler tokenizes it', async () => {
     const { data, usage } = await client().embeddings.create({ model: 'letters', input: ['ab', 'c'] });
     near(data[0]?.embedding, meanVector([1, 2]));
     near(data[1]?.embedding, meanVector([3]));
@@ -133,7 +133,7 @@ describe('the client of OpenAI', () => {
     expect(failure?.message).toContain(text);
   });
 
-  it('hears of malformed requests in the same form', async () => {
+  it('gets errors of malformed requests in the same form', async () => {
     for (const [body, param] of [
       ['{', null],
       ['{"input":"x"}', 'model'],
@@ -172,7 +172,7 @@ it('without a worker of its model the answer is 503, with the command that start
   });
 });
 
-describe('an embedding by other ways', () => {
+describe('an embedding by other routes', () => {
   it('is the one output of its model', async () => {
     const { body } = await gateway.ask('GET', '/v2/models/embed');
     expect(body.outputs).toEqual([{ name: 'y', datatype: 'FP32', shape: [-1, 3] }]);

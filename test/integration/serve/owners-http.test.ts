@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 
 describe('a job belongs to the token that submitted it', () => {
-  it('is there for its owner, read:all, and a server without tokens; for others it is unknown everywhere', async () => {
+  it('is visible to its owner, to read:all, and without tokens; for others it is unknown on every route', async () => {
     const id = await submit('alice');
     await gateway.ask('GET', `/v1/jobs/${id}/result?wait=20s`, { as: 'alice' });
     const routes: [string, string][] = [
@@ -47,7 +47,7 @@ describe('a job belongs to the token that submitted it', () => {
     expect(waited.body.owner).toBe('alice');
   });
 
-  it('and what no token submitted belongs to no token', async () => {
+  it('a job that no token submitted belongs to no token', async () => {
     const id = await submit(undefined);
     expect((await gateway.ask('GET', `/v1/jobs/${id}`, { as: 'alice' })).status).toBe(404);
     expect((await gateway.ask('GET', `/v1/jobs/${id}`)).body).not.toHaveProperty('owner');
@@ -60,7 +60,7 @@ describe('a job belongs to the token that submitted it', () => {
     expect((await gateway.ask('POST', `/v1/jobs/${id}/cancel`, { as: 'operator' })).status).toBe(200);
   });
 
-  it('an id that another token has is taken, and no more is told', async () => {
+  it('an id of another token is taken, without further details', async () => {
     await gateway.ask('PUT', '/v1/jobs/order-7', { json, as: 'alice' });
     for (const other of [json, { ...json, queue: 'batch' }]) {
       const taken = await gateway.ask('PUT', '/v1/jobs/order-7', { json: other, as: 'bob' });
@@ -106,7 +106,7 @@ describe('a job belongs to the token that submitted it', () => {
     expect(await client.hget('{infer:nobody}:grp:rows-1', 'owner')).toBe('alice');
   });
 
-  it('lists show a token its own jobs, page by page, and workers do not name others', async () => {
+  it("lists show only the token's own jobs, page by page, and workers do not reveal others", async () => {
     const mine = [];
     for (let i = 0; i < 3; i++) mine.push(await submit('alice', { queue: 'listed', priority: i }));
     for (let i = 0; i < 3; i++) await submit('bob', { queue: 'listed', priority: i });
@@ -127,7 +127,7 @@ describe('a job belongs to the token that submitted it', () => {
     expect(workers).toEqual([expect.objectContaining({ active: [] })]);
   });
 
-  it('a cursor names no job, and is valid for the token that it was given to, at any gateway', async () => {
+  it('a cursor reveals no job, and is valid only for the token that received it, at any gateway', async () => {
     const ids = [];
     for (const as of ['alice', 'bob', 'alice']) ids.push(await submit(as, { queue: 'paged' }));
     const address = '/v1/jobs?queue=paged&limit=1';

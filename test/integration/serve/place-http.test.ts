@@ -15,7 +15,7 @@ const submit = async (more: object): Promise<string> => {
 const read = async (path: string) => (await gateway.ask('GET', `/v1/jobs/${path}`)).body;
 
 describe('a job that has not started', () => {
-  it('has its position, and why it waits, wherever it is read', async () => {
+  it('has its position, and the reason why it waits, wherever it is read', async () => {
     await submit({ queue: 'nobody', priority: 9 });
     await submit({ queue: 'nobody' });
     const id = await submit({ queue: 'nobody' });
@@ -32,7 +32,7 @@ describe('a job that has not started', () => {
     expect((await infer.ask(['inspect', 'job', id, '--json'])).json()).toMatchObject(told);
   });
 
-  it('that waits for its time has no position', async () => {
+  it('that is delayed has no position', async () => {
     const id = await submit({ queue: 'nobody', delay: '1h' });
     expect(await read(id)).toMatchObject({ state: 'delayed', position: null, why: { code: 'DELAYED' } });
   });

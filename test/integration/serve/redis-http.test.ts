@@ -41,7 +41,7 @@ const NEED_REDIS: readonly (readonly [string, string, object?])[] = [
   ['POST', '/v1/embeddings', { model: 'numbers', input: [1, 2, 3] }],
 ];
 
-it('Redis that is away: every route that needs it answers 503 in the form of its errors, and goes on when it is back', {
+it('an unreachable Redis: every route that needs it answers 503 in the form of its errors, and goes on when it is back', {
   timeout: 300_000,
 }, async () => {
   const own = await startRedis({ args: ['--appendonly', 'yes'] });

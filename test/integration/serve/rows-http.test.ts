@@ -33,8 +33,8 @@ function npy(rows: number, width: number): Buffer {
   return Buffer.concat([head, Buffer.from(Float32Array.from({ length: rows * width }, (_, i) => i).buffer)]);
 }
 
-describe('rows that are streamed', () => {
-  it('become a group, whose rows come back in input order as a JSON list and as NDJSON', async () => {
+describe('streamed rows', () => {
+  it('become a group, whose results are returned in input order as a JSON list and as NDJSON', async () => {
     const body = Array.from({ length: 1000 }, (_, i) => line(i)).join('');
     const sent = await gateway.ask('POST', '/v1/jobs?model=doubler&priority=4', { body, headers: NDJSON });
     expect(sent.status).toBe(202);
@@ -63,7 +63,7 @@ describe('rows that are streamed', () => {
     expect(recipe.body).toEqual({ status: 'completed', result: list.body });
   });
 
-  it('may come compressed, in pieces, and as .npy; one row alone is a job', async () => {
+  it('may be compressed, chunked, and .npy; a single row is a job', async () => {
     const zipped = gzipSync(`${line(1)}${line(2)}`);
     const headers = { ...NDJSON, 'content-encoding': 'gzip', prefer: 'wait' };
     const two = await gateway.ask('POST', '/v1/jobs?model=doubler', { body: zipped, headers });
@@ -88,7 +88,7 @@ describe('rows that are streamed', () => {
     expect([one.status, one.body.kind, one.body.result]).toEqual([200, 'job', doubled(3)]);
   });
 
-  it('with a bad row among them are refused, and what came before is cancelled', async () => {
+  it('with an invalid row are refused, and the rows before it are cancelled', async () => {
     const body = `${Array.from({ length: 3000 }, (_, i) => line(i)).join('')}[1,2]\n${line(1)}`;
     const sent = await gateway.ask('POST', '/v1/jobs?model=doubler&queue=nobody', { body, headers: NDJSON });
     expect([sent.status, sent.body.code]).toEqual([422, 'INPUT_SHAPE']);
@@ -111,7 +111,7 @@ describe('rows that are streamed', () => {
     expect(unknown.status).toBe(404);
   });
 
-  it('whose caller leaves in the middle are cancelled', async () => {
+  it('whose caller disconnects in the middle are cancelled', async () => {
     const leaves = new AbortController();
     const body = Readable.from(
       (async function* () {
@@ -136,7 +136,7 @@ describe('rows that are streamed', () => {
     await until(async () => ((await client.exists('{infer:left}:grp:left-1')) === 0 ? true : undefined));
   });
 
-  it('are read in flat memory', async () => {
+  it('are read in constant memory', async () => {
     const rows = 200_000;
     const text = Array.from({ length: 1000 }, (_, i) => line(i)).join('');
     const body = Readable.from(
@@ -162,7 +162,7 @@ describe('rows that are streamed', () => {
 });
 
 describe('the result of a group', () => {
-  it('has rows that failed among the others, and says how many', async () => {
+  it('contains the rows that failed, and says how many', async () => {
     const body = '[0]\n[7]\n[2]\n';
     const sent = await gateway.ask('POST', '/v1/jobs?model=poison&retries=0', {
       body,
@@ -180,7 +180,7 @@ describe('the result of a group', () => {
     expect([failed.status, failed.body.code]).toEqual([500, expect.any(String)]);
   });
 
-  it('202 while it runs; ?partial gives the rows that are done', async () => {
+  it('202 while it runs; ?partial returns the rows that are done', async () => {
     const body = `${line(1)}${line(2)}`;
     const sent = await gateway.ask('POST', '/v1/jobs?model=doubler&queue=nobody', { body, headers: NDJSON });
     const early = await gateway.ask('GET', `/v1/jobs/${sent.body.id}/result`);
@@ -189,7 +189,7 @@ describe('the result of a group', () => {
     expect([part.status, part.body.state]).toEqual([202, 'waiting']);
   });
 
-  it('is answered again for the same PUT, and 409 for other options or other rows', async () => {
+  it('is returned again for the same PUT; other options or other rows are 409', async () => {
     const put = (query = '', body = `${line(1)}${line(2)}`) =>
       gateway.ask('PUT', `/v1/jobs/group-1?model=doubler${query}`, { body, headers: NDJSON });
     expect((await put()).status).toBe(201);
@@ -202,7 +202,7 @@ describe('the result of a group', () => {
     }
   });
 
-  it('is a job where one row came, which is told from another row as well', async () => {
+  it('is that of a job if there was one row, and another row is refused as well', async () => {
     const put = (row: number) =>
       gateway.ask('PUT', '/v1/jobs/single-1?model=doubler', { body: line(row), headers: NDJSON });
     expect((await put(1)).status).toBe(201);

@@ -40,7 +40,7 @@ describe('cancel', () => {
     expect(ended.state).toBe('cancelled');
   });
 
-  it('409 for what had ended otherwise, with the job', async () => {
+  it('409 for a job that had already ended, with the job', async () => {
     const { body } = await gateway.ask('POST', '/v1/jobs', { json, headers: { prefer: 'wait' } });
     const late = await gateway.ask('POST', `/v1/jobs/${body.id}/cancel`);
     expect([late.status, late.body.code, late.body.job.state]).toEqual([409, 'JOB_ENDED', 'completed']);
@@ -71,7 +71,7 @@ describe('retry', () => {
     expect([refused.status, refused.body.code]).toEqual([409, 'NOT_FAILED']);
   });
 
-  it('410 when the input is not kept any more', async () => {
+  it('410 when the input is no longer kept', async () => {
     const row = Array.from({ length: 4 }, () => 1);
     const rows = Array.from({ length: 400 }, () => row);
     const id = await submit({ input: rows, queue: 'nobody' });
@@ -114,7 +114,7 @@ describe('delete', () => {
     expect(again.status).toBe(201);
   });
 
-  it('cancels what waits and what runs first', async () => {
+  it('cancels waiting and running jobs first', async () => {
     const client = await redis.client();
     const waiting = await submit({ queue: 'nobody', id: 'private-2' });
     const running = await active(await submit({ ...LONG, id: 'private-3' }));
@@ -124,7 +124,7 @@ describe('delete', () => {
     }
   });
 
-  it('takes a group with all its chunks', async () => {
+  it('deletes a group with all its chunks', async () => {
     const body = Array.from({ length: 600 }, (_, i) => `[${i},0,0,0]`).join('\n');
     const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait' };
     const sent = await gateway.ask('PUT', '/v1/jobs/private-4?model=doubler&queue=realtime', {
@@ -150,7 +150,7 @@ describe('the recipe', () => {
     expect(result).toEqual({ status: 'completed', result: { y: [3, 5, 7, 9] } });
   });
 
-  it('is what curl -d sends without a Content-Type of its own', async () => {
+  it('accepts what curl -d sends by default', async () => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const sent = await gateway.ask('POST', '/predict?model=doubler&queue=batch&priority=7', {
       body: '[1,2,3,4]',
@@ -161,7 +161,7 @@ describe('the recipe', () => {
     expect(job.body).toMatchObject({ queue: 'batch', priority: 7 });
   });
 
-  it("says Celery's words", async () => {
+  it('uses the states of Celery', async () => {
     const status = async (id: string) => (await gateway.ask('GET', `/result/${id}`)).body;
     const waiting = await submit({ queue: 'nobody' });
     expect(await status(waiting)).toEqual({ status: 'PENDING' });
@@ -179,7 +179,7 @@ describe('the recipe', () => {
     expect([none.status, none.body.status, none.body.code]).toEqual([404, 'UNKNOWN', 'JOB_UNKNOWN']);
   });
 
-  it('RETRY while a job waits for another try', async () => {
+  it('RETRY while a job waits for its next attempt', async () => {
     const id = await submit({ queue: 'nobody', delay: '1h' });
     const client = await redis.client();
     expect((await gateway.ask('GET', `/result/${id}`)).body).toEqual({ status: 'PENDING' });

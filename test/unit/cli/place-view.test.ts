@@ -45,7 +45,7 @@ describe('the line of submit', () => {
     [
       'why there is no ETA',
       { eta: null, noEta: { code: 'LEARNING', text: 'nothing is measured', fix: null } },
-      '2 jobs of its own priority are first; when it starts cannot be told: nothing is measured',
+      '2 jobs of its own priority are first; its start cannot be estimated: nothing is measured',
       false,
     ],
   ])('%s', (_, more, text, blocked) => {

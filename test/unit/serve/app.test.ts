@@ -53,7 +53,7 @@ const answerTo = (port: number, text: string): Promise<string> =>
   });
 
 describe('an HTTP server', () => {
-  it('answers an unknown address with 404, and a wrong method with 405 and the methods that there are', async () => {
+  it('answers an unknown address with 404, and a wrong method with 405 and the allowed methods', async () => {
     const app = newApp();
     app.get('/v1/jobs/:id', async () => ({ ok: true }));
     app.delete('/v1/jobs/:id', async () => ({ ok: true }));
@@ -135,7 +135,7 @@ describe('an HTTP server', () => {
     expect([wrongMethod.status, wrongMethod.headers.get('x-request-id')]).toEqual([405, 'trace-2']);
   });
 
-  it('answers what is no request with a JSON error, and lives on', async () => {
+  it('answers an invalid request with a JSON error, and keeps running', async () => {
     const app = newApp();
     app.get('/', async () => 'ok');
     const { port, url } = await start(app);
@@ -247,7 +247,7 @@ describe('an HTTP server', () => {
     await closed;
   });
 
-  it('hangs up on a request that does not end when it closes', async () => {
+  it('disconnects a request that does not end when it closes', async () => {
     const app = newApp();
     let asked: () => void = () => undefined;
     const begun = new Promise<void>((resolve) => {
@@ -312,7 +312,7 @@ describe('a request body', () => {
     expect(answer).toMatchObject({ status: 400, body: { code, detail: expect.stringMatching(detail) } });
   });
 
-  it('is read as it comes, with its media type', async () => {
+  it('is streamed, with its media type', async () => {
     const app = newApp();
     app.post('/pieces', async (request) => {
       let size = 0;
@@ -325,7 +325,7 @@ describe('a request body', () => {
     expect(await answer.json()).toEqual({ type: 'application/json', size: 900 });
   });
 
-  it('that never ends is given up, at its size or at its time', async () => {
+  it('that never ends is refused, by its size or its time', async () => {
     const app = newApp();
     app.post('/short', async (request) => readBody(request, { maxBytes: 1000, withinMs: 100 }));
     app.post('/small', async (request) => readBody(request, { maxBytes: 10 }));
@@ -430,7 +430,7 @@ describe('a request body', () => {
     );
   });
 
-  it('that ends early is refused, and the server lives on', async () => {
+  it('that ends early is refused, and the server keeps running', async () => {
     const { url, port } = await start(echo());
     const socket = connect(port, '127.0.0.1');
     socket.write('POST /bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc', () => socket.destroy());

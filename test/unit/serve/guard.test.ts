@@ -72,7 +72,7 @@ it.each([
   if (status !== 200) expect(answer.code).toBe('HTTP_HOST');
 });
 
-it('with tokens a Host is checked only where a name is given', async () => {
+it('with tokens a Host is checked only if a name is given', async () => {
   const { port } = await guarded({ tokens: true });
   expect((await ask(port, 'GET', { host: 'any.example.com' })).status).toBe(200);
   const named = await guarded({ tokens: true, serverNames: ['infer.example.com'] });
@@ -97,7 +97,7 @@ it.each([
   if (status === 403) expect(answer.code).toBe('HTTP_ORIGIN');
 });
 
-it('lets pages of an allowed origin read answers, errors too, and answers their preflights', async () => {
+it('lets pages of an allowed origin read responses, including errors, and answers their preflight requests', async () => {
   const { port } = await guarded({ origins: ['https://app.example.com'] });
   const origin = 'https://app.example.com';
   const answer = await ask(port, 'GET', { host: 'localhost', origin });
@@ -122,7 +122,7 @@ it('lets pages of an allowed origin read answers, errors too, and answers their 
   expect(refused).toMatchObject({ status: 403, code: 'HTTP_ORIGIN' });
 });
 
-it('serves everything below its base path and nothing beside it', async () => {
+it('serves everything below its base path and nothing else', async () => {
   const { port } = await guarded({}, '/infer');
   const at = (path: string) => ask(port, 'GET', { host: 'localhost' }, path);
   expect((await at('/infer/x?a=1')).status).toBe(200);

@@ -54,7 +54,7 @@ const storeOf = (file: string, log = keepLog()) => {
 };
 const web = { name: 'web', scopes: ['submit', 'read'] as const };
 
-it('keeps the digest of a token and never the token, in a file of its owner alone', async () => {
+it('stores the digest of a token and never the token, in a file that only its owner can read', async () => {
   const file = newFile();
   const { token } = await addToken(file, { ...web, models: ['digits'], limits: { rate: 5 } });
   expect(token).toMatch(/^inf_[\w-]{32}$/);
@@ -72,7 +72,7 @@ it('keeps the digest of a token and never the token, in a file of its owner alon
   ]);
 });
 
-it('changes the file that a link leads to, one change at a time', async () => {
+it('changes the target of a symbolic link, one change at a time', async () => {
   const file = newFile();
   await addToken(file, web);
   const link = join(dir, 'link.json');
@@ -153,7 +153,7 @@ it('takes a new secret while the old one still works for a time, under the same 
   expect([later.find(second), later.find(third)?.name]).toEqual([undefined, 'web']);
 });
 
-it('reads the file again when it changes, and keeps the tokens when it is broken or gone', async () => {
+it('reloads the file when it changes, and keeps the tokens when it is invalid or missing', async () => {
   const file = newFile();
   const { token } = await addToken(file, web);
   const kept = keepLog();
@@ -182,8 +182,14 @@ it.each([
   ['[]', /the document is not an object/],
   ['{"version":2,"tokens":[]}', /version is not 1/],
   ['{"version":1,"tokens":[],"more":1}', /unknown member more/],
-  ['{"version":1,"tokens":[{"name":"a","scopes":["root"],"secrets":[]}]}', /scopes: the scopes are submit, read/],
-  ['{"version":1,"tokens":[{"name":"a","scopes":[],"secrets":[{"sha256":"x"}]}]}', /sha256 is not a SHA-256 digest/],
+  [
+    '{"version":1,"tokens":[{"name":"a","scopes":["root"],"secrets":[]}]}',
+    /scopes: the scopes are submit, read/,
+  ],
+  [
+    '{"version":1,"tokens":[{"name":"a","scopes":[],"secrets":[{"sha256":"x"}]}]}',
+    /sha256 is not a SHA-256 digest/,
+  ],
   [
     '{"version":1,"tokens":[{"name":"a","scopes":[],"secrets":[],"limits":{"rate":-1}}]}',
     /limits.rate is out of range/,
@@ -199,7 +205,7 @@ it.each([
   expect(() => storeOf(file)).toThrow(reason);
 });
 
-it('asks for what each route needs: 401 without a valid token, 403 without the scope', async () => {
+it('checks what each route requires: 401 without a valid token, 403 without the scope', async () => {
   const file = newFile();
   const { token } = await addToken(file, web);
   const { token: all } = await addToken(file, { name: 'all', scopes: ['read:all'] });

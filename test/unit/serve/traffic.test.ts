@@ -52,7 +52,7 @@ async function watched(basePath = '') {
   return { traffic, server, kept, lines };
 }
 
-it('logs a line a request, with its route and without address, query, body or token', async () => {
+it('logs one line per request, with its route and without address, query, body or token', async () => {
   const { server, kept, lines } = await watched();
   const headers = { authorization: 'Bearer secret', 'x-request-id': 'mine-1' };
   const body = 'payload-'.repeat(100);
@@ -91,7 +91,7 @@ it('logs a line a request, with its route and without address, query, body or to
     expect(kept.text).not.toContain(hidden);
 });
 
-it('counts requests, bytes, errors and open streams, and tells who left before the answer', async () => {
+it('counts requests, bytes, errors and open streams, and reports callers that disconnected before the response', async () => {
   const { server, traffic } = await watched();
   const headers = { authorization: 'Bearer secret' };
   await fetch(`${server.url}/v1/jobs/a`, { method: 'POST', headers, body: 'x'.repeat(5000) });
@@ -116,7 +116,7 @@ it('counts requests, bytes, errors and open streams, and tells who left before t
   expect(of('(none)')?.byStatus.get(404)).toBe(1);
 });
 
-it('waits for the requests under way and for no later one', async () => {
+it('waits for the open requests and for no later one', async () => {
   const { server, traffic } = await watched();
   expect(await traffic.settled(0)).toBe(true);
   const socket = connect(server.port, '127.0.0.1');

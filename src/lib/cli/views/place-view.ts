@@ -4,10 +4,10 @@ import { formatDuration } from '../../core/units.js';
 import type { Eta, JobPlace } from '../../deployment/place/job-place.js';
 import { isBlocking } from '../../deployment/place/reasons.js';
 
-/** A job that starts within this time is as good as started, ms: nothing is said of its wait. */
+/** A wait below this many ms is not mentioned. */
 const AT_ONCE_MS = 1000;
 
-/** Where a job stands, as facts of a view; of a job that has started none. */
+/** Position, ETA and reason as facts of a view; none for a job that has started. */
 export function placeFacts(place: Partial<JobPlace>): [string, string][] {
   const { position, eta, noEta, why } = place;
   if (why === undefined) return [];
@@ -23,16 +23,16 @@ export function placeFacts(place: Partial<JobPlace>): [string, string][] {
   return rows.filter((row): row is [string, string] => row[1] !== undefined);
 }
 
-/** What `submit` says of a job that does not start at once, in one line; undefined where it does. */
+/** One line of `submit` about a job that does not start immediately; undefined if it does. */
 export function placeLine({ why, eta, noEta }: JobPlace): { text: string; blocked: boolean } | undefined {
-  // Where the delay was asked for, what is said is what will be in its way then.
+  // For a requested delay, the line is about what will be ahead afterwards.
   if (noEta !== null && isBlocking(noEta.code)) {
     const fix = noEta.fix === null ? '' : `. Try: ${noEta.fix}`;
     return { text: `${noEta.text}; the job waits${fix}`, blocked: true };
   }
   if (why.code === 'STARTING' || why.code === 'DELAYED') return undefined;
   if (eta !== null && eta.startMs.p50 < AT_ONCE_MS) return undefined;
-  const when = eta === null ? `when it starts cannot be told: ${noEta?.text}` : `it starts ${startText(eta)}`;
+  const when = eta === null ? `its start cannot be estimated: ${noEta?.text}` : `it starts ${startText(eta)}`;
   return { text: `${why.text}; ${when}`, blocked: false };
 }
 

@@ -30,7 +30,7 @@ export async function forgetJobs(
   return done.filter((one) => one === 1).length;
 }
 
-/** Deletes the record of a group that has ended; false where it has not. */
+/** Deletes the record of an ended group; false if it has not ended. */
 export async function forgetGroup(
   client: RedisClient,
   prefix: string,

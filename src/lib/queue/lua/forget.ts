@@ -27,7 +27,10 @@ end
 return out
 `;
 
-/** Deletes the record of a group that has ended. ARGV 3 id. Output: 1 deleted, 0 it has not ended, -1 there is none. */
+/**
+ * Deletes the record of an ended group. ARGV 3 id. Output: 1 deleted, 0 it has not ended, -1 it does not
+ * exist.
+ */
 export const FORGET_RECORD = `${PRELUDE}
 local key = tag .. ':${KEY.group}:' .. ARGV[3]
 if call('EXISTS', key) == 0 then return -1 end

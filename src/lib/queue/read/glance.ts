@@ -5,22 +5,22 @@ import { bullBase } from '../keys.js';
 import { JOB } from '../wire.js';
 import { JOB_STATES } from './job-filter.js';
 
-/** What changes of a job while one waits for it. */
+/** State of a job that may change while someone waits for it. */
 export interface Glance {
   state: JobState;
-  /** Times it was taken. */
+  /** How often it was taken. */
   attempts: number;
-  /** Of a waiting job: how many of its queue are before it, those of models that no worker serves included. */
+  /** For a waiting job: jobs of its queue before it, including those of models that no worker serves. */
   ahead?: number;
 }
 
-/** Jobs looked at in one round trip. */
+/** Maximum jobs per round trip. */
 const AT_ONCE = 500;
 
 /**
- * How jobs of one queue stand, in their order; undefined for those that are not there. Costs one command for each that still
- * waits, two more for others, all in one or two round trips for 500 jobs.
- * @param jobs with what is known of each: `waits` when it did at the last look
+ * The state of jobs of one queue, in their order; undefined for those that do not exist. Costs one command
+ * for each job that still waits and three for others, in one or two round trips per 500 jobs.
+ * @param jobs with what is known of each: `waits` if it was waiting at the last look
  */
 export async function glanceAt(
   client: RedisClient,
@@ -61,7 +61,7 @@ async function glanceAtSome(
 
 type Fields = readonly (string | null)[];
 
-/** Not ended, as far as its fields say, and not waiting for its turn either. */
+/** It has not ended according to its fields, and is not in `prioritized`. */
 function isOpen(fields: unknown, rank: unknown): boolean {
   const [state, , , timestamp] = (fields ?? []) as Fields;
   return rank === null && (state ?? null) === null && (timestamp ?? null) !== null;
@@ -77,12 +77,15 @@ function glanceOf(rank: unknown, fields: unknown, delayed: unknown): Glance | un
   if (state !== undefined) return { state, attempts };
   if (typeof rank === 'number') return { state: 'waiting', attempts, ...ahead };
   if (typeof delayed === 'string') return { state: 'delayed', attempts };
-  // A stock BullMQ worker ended it: which of the two its lists say, and who reads the job is told.
+  // A stock BullMQ worker ended it: only its lists say how, and a reader of the job sees that.
   if (finishedAt) return { state: 'completed', attempts };
   return { state: startedAt ? 'active' : 'waiting', attempts };
 }
 
-/** Answers of commands of one slot, sent together; undefined where there was none to send, null for one that was refused. */
+/**
+ * Replies to commands of one slot, sent together; undefined where no command was sent, null for a refused
+ * one.
+ */
 async function answers(client: RedisClient, commands: readonly (string[] | undefined)[]): Promise<unknown[]> {
   const sent = commands.filter((command) => command !== undefined);
   if (sent.length === 0) return commands.map(() => undefined);
@@ -92,7 +95,7 @@ async function answers(client: RedisClient, commands: readonly (string[] | undef
     if (command === undefined) return undefined;
     const [error, reply] = replies[next++] ?? [new Error('no reply'), null];
     if (error === null) return reply;
-    // A key of another type says nothing, nor what this user may not ask: a producer has no ZRANK.
+    // A key of another type counts as empty, and so does one that this user may not read.
     if (/^(?:NOPERM|WRONGTYPE)/.test(error.message)) return null;
     throw error;
   });

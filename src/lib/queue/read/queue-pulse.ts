@@ -9,32 +9,33 @@ import { bucketAt, readWorkBuckets, type WorkFigures } from '../work-stats.js';
 
 /** Ten seconds of a queue. */
 export interface PulseBucket {
-  /** Milliseconds of it that are over. */
+  /** Milliseconds of it that have passed. */
   ms: number;
-  /** What each worker did, by worker id; up to a heartbeat late. */
+  /** What each worker did, by worker id; it lags by up to a heartbeat. */
   work: ReadonlyMap<string, WorkFigures>;
-  /** Jobs that were added, by priority 0..9. */
+  /** Added jobs by priority 0..9. */
   added: readonly number[];
 }
 
-/** One queue as it stands, for judging when a job of it starts. */
+/** State of a queue, for estimating when one of its jobs starts. */
 export interface QueuePulse {
   name: string;
   paused: boolean;
-  /** Jobs that lie in Redis and wait, by priority 0..9; those that BullMQ holds without a priority count as 9. */
+  /** Waiting jobs in Redis by priority 0..9; those that BullMQ stores without a priority count as 9. */
   byPriority: readonly number[];
-  /** Of these, the ones without a priority: they go before all others. */
+  /** How many of these have no priority: they go before all others. */
   unprioritized: number;
   /** Jobs that workers have taken. */
   taken: number;
-  /** Waiting jobs that a worker without their model has met, by route. */
+  /** Waiting jobs that were passed over by a worker without their model, by route. */
   unmatched: Readonly<Record<string, number>>;
-  /** The last minute, the newest ten seconds first. */
+  /** The last minute in buckets, the most recent first. */
   minute: readonly PulseBucket[];
 }
 
 /**
- * Reads the pulse of a queue, whatever its length, with commands that only read and list no job: a producer may send them.
+ * Reads the pulse of a queue of any length. The commands are read-only and list no jobs, so a producer may
+ * send them.
  * @param now by Redis's clock
  */
 export async function readPulse(
@@ -78,7 +79,7 @@ export async function readPulse(
   };
 }
 
-/** Where a job lies that has not started. */
+/** Position of a job that has not started. */
 export interface Standing {
   id: string;
   queue: string;
@@ -89,12 +90,12 @@ export interface Standing {
   priority: Priority;
   /** Milliseconds since the epoch, by Redis's clock. */
   submittedAt: number;
-  /** Tries that ended, and the error code of the last. */
+  /** Attempts that ended, and the error code of the last. */
   tries: number;
   failure?: string | undefined;
-  /** Of a delayed one: when it may start, ms since the epoch. */
+  /** For a delayed job: when it may start, ms since the epoch. */
   runAt?: number | undefined;
-  /** Of a waiting one: jobs before it in `prioritized`, of whatever model, and its score there. */
+  /** For a waiting job: the number of jobs before it in `prioritized`, of all models, and its score there. */
   rank?: number | undefined;
   score?: number | undefined;
 }
@@ -103,8 +104,8 @@ const FIELDS = ['name', 'priority', 'timestamp', JOB.attemptsMade, JOB.failure] 
 const NAME = /^(.*)#(\d+)$/s;
 
 /**
- * Reads where a job stands: four look-ups of O(log n) in one round trip. Null when it has started or ended; undefined when it
- * is not in this queue.
+ * Reads the position of a job: four lookups of O(log n) in one round trip. Null when it has started or ended;
+ * undefined when it is not in this queue.
  */
 export async function readStanding(
   client: RedisClient,
@@ -138,7 +139,7 @@ export async function readStanding(
   };
 }
 
-/** Jobs of some routes that lie below a score of `prioritized`: filed ones, as hints. */
+/** Jobs of some routes below a score of `prioritized`, as counted by the index of filed jobs. */
 export async function filedBelow(
   client: RedisClient,
   prefix: string,

@@ -9,7 +9,7 @@ const textOf = async (stream: EventStream): Promise<string> => {
 };
 
 describe('a stream of events', () => {
-  it('has the time to reconnect, its events in order, and an end', async () => {
+  it('has the reconnection time, its events in order, and an end', async () => {
     const stream = new EventStream();
     stream.tell('state', { state: 'waiting' });
     stream.tell('end', { text: 'a\nb' });
@@ -35,7 +35,7 @@ describe('a stream of events', () => {
     expect(text.trimEnd().endsWith('data: "active"')).toBe(true);
   });
 
-  it('is given up when its client reads nothing for four beats', async () => {
+  it('is closed when its client reads nothing for four beats', async () => {
     const stream = new EventStream();
     stream.tell('state', 'x'.repeat(70_000));
     const closed = once(stream, 'close');
@@ -45,7 +45,7 @@ describe('a stream of events', () => {
     await closed;
   });
 
-  it('beats with a comment while it is read', async () => {
+  it('sends a comment at each beat', async () => {
     const stream = new EventStream();
     stream.beat();
     stream.finish('the server is shutting down');
@@ -54,7 +54,7 @@ describe('a stream of events', () => {
 });
 
 describe('the streams of a server', () => {
-  it('end together, and each tells once that it has closed', async () => {
+  it('end together, and each reports once that it has closed', async () => {
     const drain = new AbortController();
     const streams = new EventStreams(drain.signal);
     let closed = 0;

@@ -19,7 +19,7 @@ describe('Idempotency-Key', () => {
     }
   });
 
-  it('names one job of each submitter, by an id that is no id of our own form', () => {
+  it('identifies one job of each submitter, by an id that infer does not generate itself', () => {
     const id = idOfKey('alice', 'k');
     expect(checkJobId(id)).toBe(idOfKey('alice', 'k'));
     expect(idTime(id)).toBeUndefined();
@@ -59,7 +59,7 @@ it.each([null, true, '', [9], '9'])('a number of a document is a number, and not
 });
 
 describe('the digest of a request', () => {
-  it('is that of its values, not of how they are written', () => {
+  it('depends on its values, not on how they are written', () => {
     const digest = digestOf({ input: { b: [1, [2.5, 'x']], a: null }, priority: undefined, model: 'm' });
     expect(digest).toBe(digestOf({ model: 'm', input: { a: null, b: [1.0, [2.5, 'x']] } }));
     expect(digest).toHaveLength(22);

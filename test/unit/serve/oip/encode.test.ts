@@ -21,7 +21,7 @@ const textOf = async (...tensors: AnswerTensor[]): Promise<string> => {
 };
 
 describe('encodeAnswer', () => {
-  it('writes JSON alone where no tensor is binary: flat, row major, in the order of the fields', async () => {
+  it('writes only JSON if no tensor is binary: flat, row major, in the order of the fields', async () => {
     const head = { model_name: 'm', model_version: '2', id: 'a"b', parameters: { rows: 2 } };
     const answer = await encodeAnswer(head, [
       tensor('y', 'float32', [2, 2], Float32Array.of(0.1, 2, -3, 1e10)),
@@ -36,7 +36,7 @@ describe('encodeAnswer', () => {
     expect(answer.length).toBe(Buffer.byteLength(text));
   });
 
-  it('puts the bytes of binary tensors behind the JSON, in their order, and shares their memory', async () => {
+  it('appends the bytes of binary tensors to the JSON, in their order, and shares their memory', async () => {
     const first = Int16Array.of(1, -2);
     const third = encodeStrings(['ab', 'é']);
     const answer = await encodeAnswer({ model_name: 'm' }, [
@@ -71,7 +71,7 @@ describe('encodeAnswer', () => {
     expect(body[answer.headerLength as number]).toBe(7);
   });
 
-  it('writes 64-bit integers in all their digits, as numbers', async () => {
+  it('writes 64-bit integers with all digits, as numbers', async () => {
     const wide = BigInt64Array.of(-(2n ** 63n), 9_007_199_254_740_993n);
     expect(await textOf(tensor('y', 'int64', [2], wide))).toContain(
       '"data":[-9223372036854775808,9007199254740993]',
@@ -81,7 +81,7 @@ describe('encodeAnswer', () => {
     );
   });
 
-  it('writes floats as short as they can be told apart, and those that JSON does not have as text', async () => {
+  it('writes floats with as few digits as needed, and NaN and infinities as text', async () => {
     const floats = Float32Array.of(0.1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0);
     expect(await textOf(tensor('y', 'float32', [5], floats))).toContain(
       '"data":[0.1,"NaN","Infinity","-Infinity",-0.0]',
@@ -91,7 +91,7 @@ describe('encodeAnswer', () => {
     );
   });
 
-  it('refuses float16 as JSON, as the protocol does, and gives its bits as bytes', async () => {
+  it('refuses float16 as JSON, as the protocol does, and returns it as bytes', async () => {
     const halves = Uint16Array.of(0x3c00);
     await expect(
       encodeAnswer({ model_name: 'm' }, [tensor('y', 'float16', [1], halves)]),
@@ -153,7 +153,7 @@ const rowTensor = (shape: number[], values: number[], more: Partial<RowTensor> =
 const shapeOf = (payload: Payload, of?: ModelSignature) => wireTensors(payload, of)[0]?.shape;
 
 describe('wireTensors', () => {
-  it('counts the rows in the shape, and shares memory where they come first', () => {
+  it('includes the rows in the shape, and shares memory if they come first', () => {
     const payload = { rows: 2, tensors: [rowTensor([3], [1, 2, 3, 4, 5, 6])] };
     for (const known of [undefined, signature(true, output('y', [3], 0)), signature(true)]) {
       const [tensor] = wireTensors(payload, known);
@@ -162,14 +162,14 @@ describe('wireTensors', () => {
     }
   });
 
-  it('gives rows along the axis that the model has them on', () => {
+  it("has rows along the model's own axis", () => {
     const payload = { rows: 2, tensors: [rowTensor([2, 1], [1, 2, 3, 4])] };
     const [moved] = wireTensors(payload, signature(true, output('y', [2, 1], 1)));
     expect(moved?.shape).toEqual([2, 2, 1]);
     expect(moved?.data).toEqual(bytesOf(Float32Array.of(1, 3, 2, 4)));
   });
 
-  it('gives one row of a model that runs one at a time in its own shape, and joins several', () => {
+  it('keeps the shape of one row if the model runs one at a time, and joins several rows', () => {
     const model = signature(false, output('y', [1, 2], null));
     expect(shapeOf({ rows: 1, tensors: [rowTensor([1, 2], [1, 2])] }, model)).toEqual([1, 2]);
     expect(shapeOf({ rows: 2, tensors: [rowTensor([1, 2], [1, 2, 3, 4])] }, model)).toEqual([2, 2]);

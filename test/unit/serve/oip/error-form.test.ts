@@ -42,7 +42,7 @@ describe("errors for OpenAI's clients", () => {
     });
   });
 
-  it('name no field where the message does not', () => {
+  it('name no field if the message does not', () => {
     const { body } = openaiErrorForm(new InferError('PARAMETER', 'that: no'), '/', '');
     expect(body).toMatchObject({ error: { param: null } });
   });

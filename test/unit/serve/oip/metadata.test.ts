@@ -56,7 +56,7 @@ const known = (more: Partial<KnownModel> = {}): KnownModel => ({
 });
 
 describe('metadata', () => {
-  it('has -1 for rows and what may vary, and no rows in a shared tensor', () => {
+  it('has -1 for rows and variable lengths, and no rows in a shared tensor', () => {
     const shared = tensor('sr', [1], { type: 'int64', shared: true });
     const inner = tensor('state', [2, 5], { batchAxis: 1 });
     expect(metadataOf(signature({ inputs: [tensor('x', [null, 3]), shared, inner] }), [1, 2])).toMatchObject({
@@ -77,7 +77,7 @@ describe('a configuration', () => {
     { worker: worker('cpu'), model: { name: 'm', version: 2, batch: 8 } },
   ];
 
-  it('leaves rows out of the shapes where all tensors have them first', () => {
+  it('leaves rows out of the shapes if all tensors have them first', () => {
     const config = configOf(signature({ maxBatch: 16 }), known({ served }));
     expect(config).toMatchObject({
       max_batch_size: 16,
@@ -142,7 +142,7 @@ describe('statistics', () => {
 
 describe('known models', () => {
   const none = { workers: [], starting: [], published: [], local: [] };
-  it('are those of workers that serve or start, of the registry and of the models directory, by name', () => {
+  it('are those of serving and starting workers, of the registry and of the models directory, by name', () => {
     const found = modelsOf({
       workers: [
         worker('a', { models: [{ name: 'served', version: 2, batch: 1 }] }),
@@ -195,7 +195,7 @@ describe('compression', () => {
     expect(acceptedEncoding(header)).toBe(encoding);
   });
 
-  it('packs all parts as one, and leaves short bodies alone', async () => {
+  it('compresses all parts together, and leaves short bodies unchanged', async () => {
     const parts = [Buffer.alloc(800, 'a'), Buffer.alloc(800, 'b')];
     const gzip = (await compress(parts, 1600, 'gzip')) as Buffer;
     expect(gunzipSync(gzip)).toEqual(Buffer.concat(parts));

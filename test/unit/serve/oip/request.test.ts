@@ -85,7 +85,7 @@ describe('jsonLength', () => {
 });
 
 describe('a request in JSON', () => {
-  it('takes data flat or nested, with its id and without parameters', () => {
+  it('accepts flat or nested data, with an id and without parameters', () => {
     for (const data of [
       [1, 2, 3, 4],
       [
@@ -215,7 +215,7 @@ describe('a request in JSON', () => {
     expect(found.message).toContain(text);
   });
 
-  it('refuses an input twice, and texts that no tensor of ONNX Runtime holds', () => {
+  it('refuses a repeated input, and text that ONNX Runtime cannot represent', () => {
     const x = { name: 'x', datatype: 'FP32', shape: [1, 2], data: [1, 2] };
     expect(refusal(() => read(FLOATS, { inputs: [x, x] }))).toMatchObject({ code: 'INPUT_NAMES' });
     const text = (value: string) => ({
@@ -276,7 +276,7 @@ describe('parameters of a request', () => {
 });
 
 describe('binary tensors', () => {
-  it('are taken in the order of the inputs in the request, uncopied, beside JSON ones', () => {
+  it('are read in the order of the inputs, without a copy, also next to JSON inputs', () => {
     const { body, length } = bodyOf(
       { inputs: [binary('b', 'FP32', [1, 1], 4), binary('a', 'INT16', [1, 2], 4)] },
       bytesOf(Float32Array.of(0.5)),
@@ -314,7 +314,7 @@ describe('binary tensors', () => {
     expect(dataOf(decodeEnvelope(envelope).payload, 0)).toEqual([...bytesOf(Float32Array.of(3, 4))]);
   });
 
-  it('have their rows turned to the front where the model has them elsewhere', () => {
+  it('have their rows moved to the front if the model has them on another axis', () => {
     const inner = model([input('x', 'int8', [2], { batchAxis: 1 })]);
     const { payload } = read(
       inner,
@@ -325,7 +325,7 @@ describe('binary tensors', () => {
     expect(dataOf(payload, 0)).toEqual([1, 4, 2, 5, 3, 6]);
   });
 
-  it('hold text behind its lengths', () => {
+  it('contain text with its lengths', () => {
     const texts = encodeStrings(['é', '']);
     const { payload } = read(TEXT, { inputs: [binary('t', 'BYTES', [2, 1], texts.length)] }, texts);
     expect(payload).toMatchObject({ rows: 2 });
@@ -361,7 +361,7 @@ describe('binary tensors', () => {
     expect(found.message).toContain(text);
   });
 
-  it('are refused with no rows, data beside them, or nothing behind the JSON', () => {
+  it('are refused without rows, with additional data, or if nothing follows the JSON', () => {
     expect(
       refusal(() => read(FLOATS, { inputs: [binary('x', 'FP32', [0, 2], 0)] }, new Uint8Array(1))).code,
     ).toBe('INPUT_EMPTY');
@@ -389,14 +389,14 @@ describe('binary tensors', () => {
     expect(refusal(() => readInferRequest(body, length, TEXT)).message).toContain(text);
   });
 
-  it('of many texts by their shape are refused without walking them all', () => {
+  it('whose shape claims many texts are refused without reading all of them', () => {
     const found = refusal(() =>
       read(TEXT, { inputs: [binary('t', 'BYTES', [2 ** 50, 1], 5)] }, Uint8Array.of(1, 0, 0, 0, 97)),
     );
     expect(found.message).toContain('it ends in element 2 of');
   });
 
-  it('of truth values are 0 or 1', () => {
+  it('of BOOL are 0 or 1', () => {
     const flags = model([input('x', 'bool', [2])]);
     expect(
       refusal(() => read(flags, { inputs: [binary('x', 'BOOL', [1, 2], 2)] }, Uint8Array.of(1, 2))),
@@ -405,7 +405,7 @@ describe('binary tensors', () => {
     });
   });
 
-  it('never do more than refuse, whatever the bytes are', () => {
+  it('are at most refused, whatever their bytes are', () => {
     const shape = fc.array(fc.oneof(fc.integer({ min: -1, max: 3 }), fc.maxSafeNat()), { maxLength: 3 });
     const entry = fc.record({
       name: fc.constantFrom('a', 'b', 'c'),
@@ -437,14 +437,14 @@ describe('binary tensors', () => {
 });
 
 describe('a raw binary request', () => {
-  it('is the one input, one row of it, and is answered in binary', () => {
+  it('is one row of the only input, and the response is binary', () => {
     const { payload, wishes, id } = readInferRequest(Buffer.from(bytesOf(Float32Array.of(1, 2))), 0, FLOATS);
     expect(payload).toMatchObject({ rows: 1, tensors: [{ name: 'x', shape: [2] }] });
     expect(wishes).toEqual([{ name: 'y', binary: true, classes: undefined }]);
     expect(id).toBeUndefined();
   });
 
-  it('has the one open dimension worked out, and a text without its length', () => {
+  it('determines the one variable dimension, and has text without its length', () => {
     const open = model([input('x', 'int16', [null, 2])]);
     expect(readInferRequest(Buffer.alloc(12), 0, open).payload.tensors[0]?.shape).toEqual([3, 2]);
     const { payload } = readInferRequest(Buffer.from('abc'), 0, TEXT);
@@ -463,7 +463,7 @@ describe('a raw binary request', () => {
   });
 });
 
-describe('outputs that are asked for', () => {
+describe('requested outputs', () => {
   const two = model([input('x', 'float32', [2])], {
     outputs: [input('y', 'float32', [2]), input('h', 'float16', [2]), input('s', 'string', [])],
   });
@@ -517,7 +517,7 @@ describe('outputs that are asked for', () => {
 
 describe('rows for a handler', () => {
   const json = model([input('json', 'string', [], { role: 'json' })]);
-  it('are the JSON text of a row each', () => {
+  it('are the JSON text of one row each', () => {
     const rows = (data: string[]) => ({
       inputs: [{ name: 'json', datatype: 'BYTES', shape: [data.length], data }],
     });
