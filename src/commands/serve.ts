@@ -27,8 +27,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
   static override flags = {
     ...settingFlags('modelsDir', 'tokenFile', 'logLevel'),
     'drain-timeout': settingFlag('drainTimeout', {
-      description:
-        'how long open requests may take when it stops [default: 30s; env: INFER_DRAIN_TIMEOUT]',
+      description: 'how long open requests may take when it stops [default: 30s; env: INFER_DRAIN_TIMEOUT]',
     }),
     host: Flags.string({
       helpValue: '<address>',

@@ -120,9 +120,7 @@ describe('the documentation pages', () => {
   it.each(PAGES)('%s names only codes that exist', (file) => {
     const named = [...read(file).matchAll(/`([A-Z]{2,}(?:_[A-Z]+)+)`/g)].map(([, code]) => code as string);
     const known = (code: string) =>
-      isErrorCode(code) ||
-      [...OTHERS, ...FINDINGS, ...WHY].includes(code) ||
-      code.startsWith('INFER_');
+      isErrorCode(code) || [...OTHERS, ...FINDINGS, ...WHY].includes(code) || code.startsWith('INFER_');
     expect(named.filter((code) => !known(code))).toEqual([]);
   });
 

@@ -50,7 +50,10 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
       helpValue: '<name>',
       description: 'model that it may use; repeat for more [default: all]',
     }),
-    rate: Flags.string({ helpValue: '<n>', description: 'requests per second that submit work [default: no limit]' }),
+    rate: Flags.string({
+      helpValue: '<n>',
+      description: 'requests per second that submit work [default: no limit]',
+    }),
     burst: wholeFlag({
       min: 1,
       max: 1_000_000,
@@ -58,7 +61,10 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
     }),
     'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'unfinished jobs [default: no limit]' }),
     'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'waiting jobs [default: no limit]' }),
-    expires: durationFlag({ maxMs: AHEAD_MAX_MS, description: 'it expires after this time [default: never]' }),
+    expires: durationFlag({
+      maxMs: AHEAD_MAX_MS,
+      description: 'it expires after this time [default: never]',
+    }),
     rotate: Flags.boolean({
       exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting'],
       description: 'give an existing token a new secret',

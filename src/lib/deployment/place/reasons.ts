@@ -94,7 +94,8 @@ export const REASONS = {
     fix: () => null,
   },
   DRAINING: {
-    meaning: 'All workers that serve it are draining: they finish the jobs that they hold and take no new ones.',
+    meaning:
+      'All workers that serve it are draining: they finish the jobs that they hold and take no new ones.',
     blocks: true,
     holds: ({ able, draining }) => able.length === 0 && draining.length > 0,
     text: ({ draining }) =>

@@ -93,7 +93,8 @@ export function parseTokenFile(text: string): TokenFile {
 function tokenAt(value: unknown, at: number): TokenRecord {
   const place = `tokens[${at}]`;
   const token = objectAt(value, place, ['name', 'scopes', 'secrets', 'models', 'limits']);
-  if (typeof token.name !== 'string' || !NAME.test(token.name)) throw new Error(`${place}.name is not a valid name`);
+  if (typeof token.name !== 'string' || !NAME.test(token.name))
+    throw new Error(`${place}.name is not a valid name`);
   const scopes = listAt(token.scopes, `${place}.scopes`).map((scope) => {
     const known = SCOPES.find((one) => one === scope);
     if (known === undefined) throw new Error(`${place}.scopes: the scopes are ${SCOPES.join(', ')}`);
@@ -115,7 +116,8 @@ function tokenAt(value: unknown, at: number): TokenRecord {
 
 function secretAt(value: unknown, place: string): TokenSecret {
   const { sha256, createdAt, expiresAt } = objectAt(value, place, ['sha256', 'createdAt', 'expiresAt']);
-  if (typeof sha256 !== 'string' || !DIGEST.test(sha256)) throw new Error(`${place}.sha256 is not a SHA-256 digest`);
+  if (typeof sha256 !== 'string' || !DIGEST.test(sha256))
+    throw new Error(`${place}.sha256 is not a SHA-256 digest`);
   return {
     sha256,
     createdAt: momentAt(createdAt, `${place}.createdAt`),

@@ -173,7 +173,9 @@ async function withinQuotas(
   if (!counted) return { ...NOTHING, headers };
   // A missed count is corrected when the limit is reached.
   const note = (work: Promise<void>) =>
-    void work.catch((error: Error) => log.debug({ err: error }, 'a job could not be counted towards the limits of its token'));
+    void work.catch((error: Error) =>
+      log.debug({ err: error }, 'a job could not be counted towards the limits of its token'),
+    );
   let held: string | CountedWork = ticket;
   let keeping: NodeJS.Timeout | undefined;
   return {

@@ -16,7 +16,8 @@ const QUEUE = 'realtime';
  * read afterwards.
  */
 const RESULT_TTL_S = 60;
-const ASYNC = 'with Prefer: respond-async on /v2, or with POST /v1/jobs, the job is queued until there is one';
+const ASYNC =
+  'with Prefer: respond-async on /v2, or with POST /v1/jobs, the job is queued until there is one';
 
 /** Who asks, and until when. */
 export type Asking = Pick<FastifyRequest, 'signal' | 'caller'>;

@@ -108,8 +108,7 @@ function readClasses(
         ? `${where}.classification: model '${model}' returns only the best class of each row`
         : `${where}.classification: output '${name}' of model '${model}' is ${OIP_NAMES[type]} and has no scores`,
       {
-        hint:
-          role === 'class' ? 'request 1 class of output confidence' : 'request it for a numeric output',
+        hint: role === 'class' ? 'request 1 class of output confidence' : 'request it for a numeric output',
       },
     );
   }

@@ -135,13 +135,9 @@ function requireConfirmed(queue: string, confirm: string | undefined): void {
   if (confirm === queue) return;
   const hint = `add ?confirm=${queue}`;
   if (confirm === undefined) {
-    throw new InferError(
-      'CONFIRM',
-      'this cancels or deletes jobs and was not confirmed: nothing was done',
-      {
-        hint,
-      },
-    );
+    throw new InferError('CONFIRM', 'this cancels or deletes jobs and was not confirmed: nothing was done', {
+      hint,
+    });
   }
   throw new InferError(
     'CONFIRM_NAME',

@@ -94,9 +94,7 @@ export const ID_PARAMS = z.strictObject({ id: z.string().max(512).describe('id o
 
 /** `?wait=10s`, when reading. */
 export const WAIT_QUERY = z.strictObject({
-  wait: duration
-    .optional()
-    .describe('respond when its state changes, or after this time'),
+  wait: duration.optional().describe('respond when its state changes, or after this time'),
 });
 
 export type SubmitFields = z.output<z.ZodObject<typeof SUBMIT_FIELDS>> & { id?: string | undefined };

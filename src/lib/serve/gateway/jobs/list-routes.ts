@@ -33,7 +33,13 @@ const JOBS_QUERY = z.strictObject({
   error: z.string().optional().describe('only jobs whose last error has this code, or this in its message'),
   sort: z.enum(JOB_ORDERS).optional().describe('what comes first; a sorted list has one page'),
   reverse: FLAG.describe('reverse the order'),
-  limit: z.coerce.number().int().min(1).max(1000).default(50).describe('maximum number of jobs per page [50]'),
+  limit: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1000)
+    .default(50)
+    .describe('maximum number of jobs per page [50]'),
   cursor: z.string().optional().describe('next of the previous page'),
 });
 

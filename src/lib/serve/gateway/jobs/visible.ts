@@ -69,7 +69,11 @@ export async function lookToSteer(
 ): Promise<Found> {
   const found = await lookAt(gateway, caller, id, signal);
   if (caller.name === undefined || ownerOf(found) === caller.name || caller.allows('control')) return found;
-  throw new InferError('TOKEN_SCOPE', 'another token submitted this: changing it requires the scope control', {
-    hint: 'use a token with the scope control',
-  });
+  throw new InferError(
+    'TOKEN_SCOPE',
+    'another token submitted this: changing it requires the scope control',
+    {
+      hint: 'use a token with the scope control',
+    },
+  );
 }
