@@ -246,7 +246,10 @@ export class InferClient {
     return this.limited(limits, () => this.answers.read(id, this.asValues));
   }
 
-  /** Position, ETA and reason of a job that has not started; undefined when it has. @throws InferError JOB_UNKNOWN (66). */
+  /**
+   * Position, ETA and reason of a job that has not started; undefined when it has.
+   * @throws InferError JOB_UNKNOWN (66).
+   */
   place(id: string, limits: WaitOptions = {}): Promise<JobPlace | undefined> {
     return this.limited(limits, (call) => this.answers.place(id, call));
   }

@@ -49,7 +49,9 @@ export interface JobSpec {
   layout?: string | undefined;
   /** Name of the token that submitted it; absent where none was asked for. */
   owner?: string | undefined;
-  /** Digest of input and options as they came, where its submitter chose the id: tells the same request from another. */
+  /**
+   * Digest of the request, if its submitter chose the id: distinguishes the same request from another one.
+   */
   digest?: string | undefined;
 }
 

@@ -108,7 +108,10 @@ export const GROUP = {
   movedTo: 'mv:',
 } as const;
 
-/** Fields of a statistics bucket: jobs completed and ended otherwise, rows completed, jobs added; `a:` is followed by their priority. */
+/**
+ * Fields of a statistics bucket: jobs completed and ended otherwise, rows completed, jobs added; `a:` is
+ * followed by their priority.
+ */
 export const STATS = { completed: 'c', failed: 'f', rows: 'r', added: 'a', addedOf: 'a:' } as const;
 
 /** Fields of the index of jobs by model; see `lua/route.ts`. */

@@ -61,8 +61,8 @@ const WORK: readonly [name: string, words: Words, allowed: readonly AclRole[]][]
 ];
 
 /**
- * A worker takes and ends any job of its queues, so it is trusted with them. A gateway has no commands of its own; its
- * tests are below and in test/cli/redis-tune-acl.test.ts.
+ * A worker takes and ends any job of its queues, so it is trusted with them. A gateway has no commands of its
+ * own; its tests are below and in test/cli/redis-tune-acl.test.ts.
  */
 describe.each(ACL_ROLES.filter((role) => role !== 'worker' && role !== 'gateway'))(
   'the permissions of %s',

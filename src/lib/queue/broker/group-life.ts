@@ -90,8 +90,9 @@ export class GroupLife {
 
   /**
    * Makes rows and chunk jobs final; returns true when all of them have ended already.
-   * @param content digest of the rows as they came, to tell other ones from them
-   * @throws InferError CANCELLED, GROUP_GONE, JOB_LOST; ID_TAKEN when another sender has closed it with other rows.
+   * @param content digest of the rows, to detect other rows under the same id
+   * @throws InferError CANCELLED, GROUP_GONE, JOB_LOST; ID_TAKEN when another sender has closed it with other
+   *   rows.
    */
   async close(
     queue: string,

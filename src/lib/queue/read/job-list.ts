@@ -34,7 +34,7 @@ export interface JobPage {
 }
 
 const MOST_LOOKED = 10_000;
-/** And where their submitters are asked for: those stand beside the inputs, which are up to 5 KB each. */
+/** The same when owners are needed: they are stored together with the inputs, which are up to 5 KB each. */
 const MOST_LOOKED_WITH_DATA = 2000;
 /** Records read per batch; each is about 300 bytes. */
 const BATCH = 500;
@@ -44,8 +44,8 @@ const BATCH = 500;
  * which they will run, then ended jobs, the latest first. Its cost is bounded by `limit` and `look`, however
  * many jobs there are; with a selective filter, a page may contain fewer than `limit` jobs, even none, and
  * still have a next page. Jobs that keep their place are listed exactly once, whatever is added and removed
- * around them (in `active`, whose order changes, almost always). Records have neither group nor result TTL, and a submitter only
- * if the filter names one.
+ * around them (in `active`, whose order changes, almost always). Records have neither group nor result TTL,
+ * and an owner only if the filter names one.
  * @throws InferError CURSOR (exit 2).
  */
 export async function scanJobs(
