@@ -202,4 +202,15 @@ describe('a gateway', { timeout: 120_000 }, () => {
     expect(await admin.zrange(`${BASE}prioritized`, '0', '-1', 'WITHSCORES')).toEqual(before);
     expect((await denials(redis)).length).toBeGreaterThan(0);
   });
+
+  it('leaves a damaged job to the workers', async () => {
+    const id = await waiting();
+    const admin = await redis.client();
+    await admin.del(`${BASE}${id}`);
+    await admin.set(`${BASE}${id}`, 'no hash');
+    await infer.ask(['cancel', id], { env: env('gateway') });
+    expect(await admin.zscore(`${BASE}prioritized`, id)).not.toBeNull();
+    expect(await admin.zscore(`{infer:${QUEUE}}:damaged`, id)).toBeNull();
+    await denials(redis);
+  });
 });

@@ -177,9 +177,9 @@ end
 -- Ends a damaged job as failed, as far as its record allows: it is recorded, its group counts it, and waiting
 -- clients are notified. A job that is neither queued nor held has ended before, and is left alone.
 local function setAside(id, what, held)
-  -- A producer may not read it: a worker will find it.
-  local listed = redis.pcall('LRANGE', active, 0, 0)
-  if listed.err and not isDamage(listed) then return end
+  -- A producer or a gateway may not write all of the lists below: a worker will find the job.
+  local mine = redis.pcall('LPOS', active, '', 'MAXLEN', 1)
+  if type(mine) == 'table' and mine.err and not isDamage(mine) then return end
   if withdraw(id) == 0 and not held then return end
   local key = base .. id
   local message = 'the job is damaged in Redis: ' .. what
