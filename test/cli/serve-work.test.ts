@@ -63,6 +63,33 @@ describe('infer serve', () => {
     expect(await server.exited).toBe(0);
   });
 
+  it('exports how far its ETAs were off', async () => {
+    const server = await startServer(infer);
+    type Job = { id: string; eta?: object | null };
+    const job = async (where: string) => (await server.get(`/v1/jobs/${where}`)).body as unknown as Job;
+    // Its workers have to have ended a job before there is an ETA.
+    expect((await post(server, {}, { prefer: 'wait=60' })).status).toBe(200);
+    const far = (await (await post(server, { delay: '1h' })).json()) as Job;
+    await until(async () => ((await job(far.id)).eta ? true : undefined), 30_000);
+    const near = (await (await post(server, { delay: '10s' })).json()) as Job;
+    expect((await job(near.id)).eta).toMatchObject({ startMs: { p50: expect.any(Number) } });
+    expect((await server.get(`/v1/jobs/${near.id}/result?wait=60s`)).status).toBe(200);
+    await fetch(`${server.url}/v1/jobs/${far.id}/cancel`, { method: 'POST' });
+    const metrics = parseExposition(await (await fetch(`${server.url}/metrics`)).text());
+    const sum = (family: string, name: string, wanted: Record<string, string>) =>
+      (metrics.get(family)?.samples ?? [])
+        .filter((one) => one.name === name)
+        .filter(({ labels }) => Object.entries(wanted).every(([label, value]) => labels[label] === value))
+        .reduce((total, { value }) => total + value, 0);
+    expect(sum('infer_eta_jobs_total', 'infer_eta_jobs_total', { queue: 'realtime' })).toBe(1);
+    for (const moment of ['start', 'end']) {
+      const labels = { queue: 'realtime', moment };
+      expect(sum('infer_eta_error_seconds', 'infer_eta_error_seconds_count', labels)).toBe(1);
+      expect(sum('infer_eta_error_seconds', 'infer_eta_error_seconds_sum', labels)).toBeLessThan(60);
+    }
+    expect(await server.stop()).toBe(0);
+  });
+
   it('leaves at the second signal, and tells whoever waits where the job is', async () => {
     await infer.ask(['control', 'pause', 'held']);
     const server = await startServer(infer);

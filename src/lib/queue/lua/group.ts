@@ -104,7 +104,7 @@ local function recount(jobs, owner)
 end
 
 local sender, rows, jobs, part = ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local g = call('HMGET', key, '${GROUP.timestamp}', '${GROUP.closed}', '${GROUP.rows}', '${GROUP.jobs}', '${GROUP.finishedOn}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.abandoned}', '${GROUP.early}', 'owner', 'content')
+local g = call('HMGET', key, '${GROUP.timestamp}', '${GROUP.closed}', '${GROUP.rows}', '${GROUP.jobs}', '${GROUP.finishedOn}', '${GROUP.cancel}', '${GROUP.leaving}', '${GROUP.abandoned}', '${GROUP.early}', '${GROUP.owner}', '${GROUP.content}')
 if not g[1] then return 'gone' end
 if g[2] == '1' then
   local differs = (ARGV[9] or '') ~= '' and g[11] and g[11] ~= ARGV[9]
@@ -121,7 +121,7 @@ end
 -- HDEL first: a full Redis refuses a script whose first write needs memory.
 call('HDEL', key, '${GROUP.sender}' .. sender)
 call('HSET', key, '${GROUP.rows}', rows, '${GROUP.jobs}', jobs, '${GROUP.closed}', '1', '${GROUP.abandoned}', part)
-if ARGV[9] and ARGV[9] ~= '' then call('HSET', key, 'content', ARGV[9]) end
+if ARGV[9] and ARGV[9] ~= '' then call('HSET', key, '${GROUP.content}', ARGV[9]) end
 if g[9] then recount(tonumber(jobs), g[10]) end
 if tonumber(ARGV[8]) > 0 then call('HINCRBY', key, '${GROUP.failed}', ARGV[8]) end
 -- It is kept until its last chunk has ended, however late the chunks may start.
@@ -158,7 +158,7 @@ return {'ours', added}
  */
 export const FORGET_GROUP = `${OF_GROUP}
 local group, count = ARGV[3], tonumber(ARGV[5])
-local g = call('HMGET', key, '${GROUP.leaving}', '${GROUP.moved}', '${GROUP.cancel}', 'owner')
+local g = call('HMGET', key, '${GROUP.leaving}', '${GROUP.moved}', '${GROUP.cancel}', '${GROUP.owner}')
 -- Already deleted; a sender that has sent it since has created a new one.
 if g[1] ~= ARGV[4] then return 1 end
 -- Chunks that were moved may run elsewhere.

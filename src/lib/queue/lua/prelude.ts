@@ -162,7 +162,7 @@ local function keepChunks(group, owner, gtag, jobs, ttl)
 end
 
 local function endGroup(group, gtag, key, jobs)
-  local g = try('HMGET', key, '${GROUP.ttl}', '${GROUP.lists}', 'owner') or {}
+  local g = try('HMGET', key, '${GROUP.ttl}', '${GROUP.lists}', '${GROUP.owner}') or {}
   local ttl = math.max(keepFor(g[1], ${DEFAULT_TTL}), ${MIN_RECORD_TTL})
   try('HSET', key, '${GROUP.finishedOn}', now)
   call('EXPIRE', key, ttl)

@@ -152,7 +152,7 @@ local out, kept = {}, {}
 local function keepResults(group, gtag, gkey)
   if kept[group] then return end
   kept[group] = true
-  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}', 'owner')
+  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}', '${GROUP.owner}')
   keepChunks(group, g[3], gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
 end
 

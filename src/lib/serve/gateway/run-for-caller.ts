@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types.js';
 import { answerWithin } from '../../core/bounded.js';
-import { InferError, messageOf } from '../../core/errors.js';
+import { InferError } from '../../core/errors.js';
 import { formatDuration } from '../../core/units.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
 import { type Admission, admit, draining } from './admit.js';
+import { cancelLeft } from './cancel-left.js';
 import type { Gateway } from './gateway.js';
 import { requireWorker } from './jobs/served.js';
 

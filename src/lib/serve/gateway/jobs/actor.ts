@@ -22,23 +22,6 @@ export async function performFor<Plan, Outcome, Preview>(
 ): Promise<Outcome> {
   const { client, prefix, loaded, log } = gateway;
   const { caller, signal } = request;
-  return patiently(gateway, signal, performAs(gateway, caller, signal, operation), mostMs);
-}
-
-/** Cancels what only one caller waited for, who has left. */
-export function cancelLeft(gateway: Gateway, caller: Caller, id: string): void {
-  const work = performAs(gateway, caller, new AbortController().signal, cancelWork(id));
-  work.catch((error: unknown) => {
-    gateway.log.warn({ job: id, err: messageOf(error) }, 'what no one waits for was not cancelled');
-  });
-}
-
-function performAs<Plan, Outcome, Preview>(
-  { client, prefix, loaded, log }: Gateway,
-  caller: Caller,
-  signal: AbortSignal,
-  operation: Operation<Plan, Outcome, Preview>,
-): Promise<Outcome> {
   const who = caller.name ?? loaded.values.operator ?? systemUser();
   const actor = { who, host: hostname(), channel: 'http' as const };
   const context: OperationContext = { client: client.redis, prefix, signal, actor };
@@ -47,5 +30,5 @@ function performAs<Plan, Outcome, Preview>(
     onUnaudited: (error) =>
       log.warn({ action: operation.action, err: messageOf(error) }, 'the audit log has no entry of this'),
   });
-  return patiently(gateway, signal, performed, OPERATION_MS);
+  return patiently(gateway, signal, performed, mostMs);
 }

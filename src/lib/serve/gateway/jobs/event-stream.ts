@@ -71,7 +71,7 @@ export class EventStreams {
 
   constructor(private readonly draining: AbortSignal) {
     draining.addEventListener('abort', () => {
-      for (const stream of this.open.keys()) stream.finish('the server shuts down');
+      for (const stream of this.open.keys()) stream.finish('the server is shutting down');
     });
   }
 

@@ -13,6 +13,7 @@ import { serverTime } from '../../../redis/server-clock.js';
 import { streamBody } from '../../http/body.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { type Admission, admit, draining, refuseNamed } from '../admit.js';
+import { cancelLeft } from '../cancel-left.js';
 import type { Gateway } from '../gateway.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
