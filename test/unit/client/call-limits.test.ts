@@ -23,6 +23,8 @@ const CALLS: Readonly<Record<string, (client: InferClient, limits: WaitOptions) 
   run: (client, limits) => client.run([1], limits),
   runPayload: (client, limits) => client.runPayload(PAYLOAD, NO_SIGNATURE, limits),
   runTensors: (client, limits) => client.runTensors(PAYLOAD, NO_SIGNATURE, limits),
+  runJob: (client, options) =>
+    client.runJob({ payload: PAYLOAD, signature: NO_SIGNATURE, options, render: () => undefined }),
   openGroup: (client, limits) => client.openGroup(NO_SIGNATURE, limits),
   duplicateGroup: (client, limits) => client.duplicateGroup('g', limits),
   submitMany: (client, limits) => client.submitMany(noChunks(), NO_SIGNATURE, limits),
@@ -30,6 +32,7 @@ const CALLS: Readonly<Record<string, (client: InferClient, limits: WaitOptions) 
   result: (client, limits) => client.result('j', limits),
   place: (client, limits) => client.place('j', limits),
   wait: (client, limits) => client.wait('j', limits),
+  waitAs: (client, limits) => client.waitAs('j', limits, () => undefined),
   waitGroup: (client, limits) => client.waitGroup('g', limits),
   look: (client, limits) => client.look('j', limits),
   group: (client, limits) => client.group('g', limits),
@@ -40,7 +43,7 @@ const CALLS: Readonly<Record<string, (client: InferClient, limits: WaitOptions) 
   hasWorker: (client, limits) => client.hasWorker('batch', limits),
 };
 /** Parts of others; `groupChunks` is a generator, and `close` has limits of its own. */
-const OTHERS = ['constructor', 'add', 'defaults', 'runJob', 'submitAndWait', 'limited', 'guard'];
+const OTHERS = ['constructor', 'add', 'defaults', 'submitAndWait', 'limited', 'guard'];
 
 /** A client without connections: a call that has ended before it begins needs none. */
 const unconnected = () => Object.create(InferClient.prototype) as InferClient;
