@@ -455,7 +455,7 @@ describe('a raw binary request', () => {
     ['two inputs', PAIR, 8, 'it has 2 inputs'],
     ['two open dimensions', model([input('x', 'int8', [null, null])]), 4, '2 open dimensions'],
     ['several texts', model([input('t', 'string', [2])]), 4, 'several texts'],
-    ['no multiple of a row', model([input('x', 'int16', [null, 2])]), 10, 'no multiple of 4'],
+    ['no multiple of a row', model([input('x', 'int16', [null, 2])]), 10, 'not a multiple of 4'],
     ['too few bytes', FLOATS, 7, 'Expected 8, got 7'],
     ['no bytes', FLOATS, 0, 'Expected 8, got 0'],
   ])('is refused with %s', (_, signature, bytes, text) => {
