@@ -5,6 +5,7 @@ import { type AuditLog, type NewAuditEntry, writeAudit } from '../queue/audit.js
 import {
   type AuditSummary,
   cancelSummary,
+  changedByCancel,
   failureSummary,
   openJobs,
   retrySummary,
@@ -84,9 +85,8 @@ export function cancelById(
     course.begin();
     const state = await worded(redis, producer.cancel(location.queue, id));
     if (state === undefined) throw await answers.missing(id, location.queue);
-    // A damaged job, which counts as failed, is removed by this.
-    const changed = (state === 'cancelled' || state === 'active') && before?.state !== 'cancelled';
-    return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs: changed ? 1 : 0 }) };
+    const jobs = changedByCancel(before?.state, state);
+    return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs }) };
   });
 }
 

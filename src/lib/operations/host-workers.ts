@@ -57,11 +57,12 @@ export async function performOnHost<Worker extends HostWorker>(
     throw error;
   }
   const summary = summaryOf(workers);
-  if (signal.aborted) {
-    // A restart returns after the worker that it was at.
-    const said = failureSummary(signal.reason, signal, summary?.count ?? 0);
-    if (said !== undefined) await note(said);
-  } else if (summary !== undefined) await note({ ...summary, code: null });
+  if (summary === undefined) return workers;
+  // A restart that is interrupted returns after the worker that it was at.
+  const said = signal.aborted
+    ? failureSummary(signal.reason, signal, summary.count)
+    : { ...summary, code: null };
+  if (said !== undefined) await note(said);
   return workers;
 }
 

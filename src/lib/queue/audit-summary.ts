@@ -1,6 +1,7 @@
 import { plural } from '../core/counts.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
+import type { JobState } from '../core/job.js';
 import type { AuditOutcome, NewAuditEntry } from './audit.js';
 import type { GroupRecord } from './types.js';
 
@@ -37,6 +38,15 @@ export function isCancelled({ kind, state }: Pick<CancelledWork, 'kind' | 'state
 /** Jobs of a group that have not ended. */
 export function openJobs({ jobs, jobsCompleted, jobsFailed }: GroupRecord): number {
   return Math.max(0, jobs - jobsCompleted - jobsFailed);
+}
+
+/**
+ * Jobs that cancelling one job has changed, 0 or 1. A damaged job, which counts as failed, is removed by it.
+ * @param before its state; undefined when it is not known
+ * @param after its state, as the cancel returned it
+ */
+export function changedByCancel(before: JobState | undefined, after: string): number {
+  return (after === 'cancelled' || after === 'active') && before !== 'cancelled' ? 1 : 0;
 }
 
 /** Fails when there was nothing to cancel because all of it had ended in another way. */

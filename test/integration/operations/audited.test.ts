@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InferClient } from '../../../src/lib/client/client.js';
 import { cancelWork } from '../../../src/lib/operations/cancel-work.js';
 import { changeServer } from '../../../src/lib/operations/change-server.js';
 import { moveJobs } from '../../../src/lib/operations/move-jobs.js';
@@ -17,7 +16,7 @@ import { auditKey, workerKey, workersKey } from '../../../src/lib/queue/keys.js'
 import { parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
 import { useRedis } from '../../support/redis.js';
 import { failed, PREFIX, QueueKit } from '../queue/queue-kit.js';
-import { ADA, Operator } from './operations-kit.js';
+import { ADA, Operator, openClient } from './operations-kit.js';
 
 const redis = useRedis();
 let kit: QueueKit;
@@ -260,8 +259,7 @@ describe('the audit log', () => {
 
 describe('a program using the library', () => {
   it('leaves entries when it names an operator or acts on a whole queue', async () => {
-    const config = { prefix: PREFIX, modelsDir: undefined, resultTtl: 60, redis: redis.settings() };
-    const client = await InferClient.open({ ...config, operator: 'nightly' });
+    const client = await openClient(redis, 'nightly');
     try {
       const [own, asked] = (await waiting(2)) as [string, string];
       await client.cancel(own);

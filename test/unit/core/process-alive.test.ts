@@ -46,6 +46,19 @@ describe('a process', () => {
     expect(stillRuns({ pid: process.pid })).toBe(true);
   });
 
+  it('is identified by pid and birth, and never taken for a later one with the same pid', async () => {
+    const child = spawn('sleep', ['30']);
+    const mark = markOf(child.pid as number);
+    expect(mark.birth).toBe(birthOf(child.pid as number));
+    expect(stillRuns(mark)).toBe(true);
+    expect(stillRuns({ ...mark, birth: 'other-1' })).toBe(false);
+    expect(stillRuns({ pid: mark.pid })).toBe(true);
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+    expect([stillRuns(mark), isAlive(mark.pid), birthOf(mark.pid)]).toEqual([false, false, undefined]);
+  });
+
   it('that does not exist is not alive, and has no birth', () => {
     expect([isAlive(NO_PID), birthOf(NO_PID), stillRuns({ pid: NO_PID })]).toEqual([false, undefined, false]);
     expect(Object.keys(markOf(NO_PID))).toEqual(['pid']);
