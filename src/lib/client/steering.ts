@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { messageOf } from '../core/errors.js';
 import { systemUser } from '../core/system-user.js';
-import { type AuditLog, type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import { type AuditLog, writeAudit } from '../queue/audit.js';
 import {
   type AuditSummary,
   cancelSummary,
@@ -152,7 +152,7 @@ async function audited<T>(
     else if (course.begun) warnUnaudited(subject, error);
     throw error;
   }
-  await note(parts, { ...subject, who }, { ...acted.summary, code: null });
+  await note(parts, { ...subject, who }, acted.summary);
   return acted.answer;
 }
 
@@ -160,11 +160,12 @@ async function audited<T>(
 async function note(
   { redis, prefix }: SteeringParts,
   { action, target, who, log }: Subject & { who: string },
-  result: Pick<NewAuditEntry, 'count' | 'result' | 'outcome' | 'code'>,
+  { code, ...result }: AuditSummary,
 ): Promise<void> {
   const from = { who, host: hostname(), channel: 'library' as const };
   try {
-    await worded(redis, writeAudit(redis, prefix, { ...from, action, target, detail: '', ...result }, log));
+    const entry = { ...from, action, target, detail: '', code: code ?? null, ...result };
+    await worded(redis, writeAudit(redis, prefix, entry, log));
   } catch (error) {
     warnUnaudited({ action, target }, error);
   }

@@ -2,7 +2,7 @@ import { plural } from '../core/counts.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
 import type { JobState } from '../core/job.js';
-import type { AuditOutcome, NewAuditEntry } from './audit.js';
+import type { AuditOutcome } from './audit.js';
 import type { GroupRecord } from './types.js';
 
 /*
@@ -17,6 +17,8 @@ export interface AuditSummary {
   outcome: AuditOutcome;
   /** In one line. */
   result: string;
+  /** The error code of a failure that has a single one. */
+  code?: string | undefined;
 }
 
 /** A job or group that was to be cancelled. */
@@ -85,7 +87,7 @@ export function failureSummary(
   error: unknown,
   signal: AbortSignal,
   count: number,
-): (AuditSummary & Pick<NewAuditEntry, 'code'>) | undefined {
+): (AuditSummary & { code: string }) | undefined {
   // A call that took too long is aborted with its own error, a command with the signal that stopped it.
   const cause: unknown = signal.aborted ? signal.reason : error;
   const code = cause instanceof InferError ? cause.code : signal.aborted ? 'INTERRUPTED' : 'INTERNAL';

@@ -45,14 +45,14 @@ async function failedJobs(n: number): Promise<string[]> {
 const filter = (state: string) => parseJobFilter({ queue: [kit.queue], state: [state] });
 
 /** A registered worker that answers one order. */
-async function worker(name: string, ok: boolean): Promise<void> {
+async function worker(name: string, ok: boolean, code?: string): Promise<void> {
   const record = { id: name, name, host: 'h', pid: 1, queues: [], models: [], beatAt: Date.now() };
   await kit.client.set(workerKey(PREFIX, name), JSON.stringify(record), 'PX', 60_000);
   await kit.client.zadd(workersKey(PREFIX), String(Date.now()), name);
   const inbox = new ControlInbox(await redis.client('worker'), await redis.client('blocking'), PREFIX, name);
   void inbox
     .next()
-    .then((heard) => heard && inbox.answer(heard, { ok, text: `${name} ${ok ? 'does' : 'cannot'}` }));
+    .then((heard) => heard && inbox.answer(heard, { ok, text: `${name} ${ok ? 'does' : 'cannot'}`, code }));
 }
 
 type Case = [name: string, make: () => Promise<Operation<never, unknown, unknown>>, entry: object];
@@ -215,6 +215,19 @@ describe('an audit entry', () => {
       result: 'stopped by SIGINT',
       count: 100,
     });
+  });
+});
+
+describe('the entry of an order', () => {
+  it('has the code with which every worker refused it, and none when they differ', async () => {
+    const entry = async (...codes: string[]) => {
+      for (const [at, code] of codes.entries()) await worker(`${codes.length}-${at}`, false, code);
+      const order = orderWorkers({ verb: 'drain' }, `${codes.length}-*`, { timeoutMs: 60_000 });
+      return operator.entryOf(() => operator.perform(order));
+    };
+    expect(await entry('LAST_MODEL')).toMatchObject({ outcome: 'failed', count: 0, code: 'LAST_MODEL' });
+    expect(await entry('LAST_MODEL', 'LAST_MODEL')).toMatchObject({ code: 'LAST_MODEL' });
+    expect(await entry('LAST_MODEL', 'MODEL_UNKNOWN', 'LAST_MODEL')).toMatchObject({ code: null });
   });
 });
 
