@@ -1,7 +1,7 @@
 import { Args, Flags } from '@oclif/core';
 import { durationFlag } from '../../lib/cli/flags.js';
 import { OperatorCommand, operatorFlags } from '../../lib/cli/operator-command.js';
-import { interruptible, leaveEvenIfHeld } from '../../lib/cli/signals.js';
+import { interruptible } from '../../lib/cli/signals.js';
 import { nothingToStop, stoppedLine } from '../../lib/cli/views/workers-view.js';
 import { bounded } from '../../lib/core/bounded.js';
 import type { StopOutcome } from '../../lib/scale/stop-workers.js';
@@ -54,21 +54,14 @@ NAME is a worker, or the name that several were started under. Without a name: a
         ? 'all but those of autoscalers'
         : this.words.join(' ');
     const workers = await interruptible((signal) => {
-      // The workers have been told to stop and do so; nothing waits for them any longer.
-      signal.addEventListener('abort', leaveEvenIfHeld, { once: true });
-      return this.performOnHost<StopOutcome>(
-        {
-          action: 'workers stop',
-          target,
-          run: (onWorker) =>
-            bounded(
-              () => stop(onWorker),
-              { signal },
-              () => undefined,
-            ),
-        },
-        signal,
-      );
+      // The workers have been told to stop, and do so without anyone waiting.
+      const run = (onWorker: (worker: StopOutcome) => void) =>
+        bounded(
+          () => stop(onWorker),
+          { signal },
+          () => undefined,
+        );
+      return this.performOnHost<StopOutcome>({ action: 'workers stop', target, run }, signal);
     });
     // On a terminal, the outcome lines have already said it.
     if (!this.layout.tty || this.flags.quiet) await this.print(workers.map(({ name }) => name));

@@ -1,10 +1,11 @@
 import { hostname } from 'node:os';
 import { messageOf } from '../core/errors.js';
 import { systemUser } from '../core/system-user.js';
-import { type AuditLog, type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import { type AuditLog, writeAudit } from '../queue/audit.js';
 import {
   type AuditSummary,
   cancelSummary,
+  changedByCancel,
   failureSummary,
   openJobs,
   retrySummary,
@@ -84,9 +85,8 @@ export function cancelById(
     course.begin();
     const state = await worded(redis, producer.cancel(location.queue, id));
     if (state === undefined) throw await answers.missing(id, location.queue);
-    // A damaged job, which counts as failed, is removed by this.
-    const changed = (state === 'cancelled' || state === 'active') && before?.state !== 'cancelled';
-    return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs: changed ? 1 : 0 }) };
+    const jobs = changedByCancel(before?.state, state);
+    return { answer: state, summary: cancelSummary({ kind: 'job', state, jobs }) };
   });
 }
 
@@ -152,7 +152,7 @@ async function audited<T>(
     else if (course.begun) warnUnaudited(subject, error);
     throw error;
   }
-  await note(parts, { ...subject, who }, { ...acted.summary, code: null });
+  await note(parts, { ...subject, who }, acted.summary);
   return acted.answer;
 }
 
@@ -160,11 +160,12 @@ async function audited<T>(
 async function note(
   { redis, prefix }: SteeringParts,
   { action, target, who, log }: Subject & { who: string },
-  result: Pick<NewAuditEntry, 'count' | 'result' | 'outcome' | 'code'>,
+  { code, ...result }: AuditSummary,
 ): Promise<void> {
   const from = { who, host: hostname(), channel: 'library' as const };
   try {
-    await worded(redis, writeAudit(redis, prefix, { ...from, action, target, detail: '', ...result }, log));
+    const entry = { ...from, action, target, detail: '', code: code ?? null, ...result };
+    await worded(redis, writeAudit(redis, prefix, entry, log));
   } catch (error) {
     warnUnaudited({ action, target }, error);
   }

@@ -54,7 +54,7 @@ function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
   };
 }
 
-interface Crew {
+interface QueueWorkers {
   workers: readonly WorkerRecord[];
   /** Those that are not silent: only of these it is known whether they are idle. */
   talking: readonly WorkerRecord[];
@@ -62,7 +62,7 @@ interface Crew {
 }
 
 /** Jobs wait, but no worker serves them, or the ones that do take none. */
-function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Crew): Problem[] {
+function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: QueueWorkers): Problem[] {
   if (isUnserved(queue.name, workers, starting)) {
     return [
       {

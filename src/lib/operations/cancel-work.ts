@@ -1,4 +1,5 @@
-import { type CancelledWork, cancelSummary, openJobs } from '../queue/audit-summary.js';
+import type { JobState } from '../core/job.js';
+import { type CancelledWork, cancelSummary, changedByCancel, openJobs } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { missingId } from '../queue/broker/unknown-id.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
@@ -7,9 +8,9 @@ import { serverClock } from '../redis/server-clock.js';
 import { type FoundPlace, findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 
-/** What to cancel, and how many of its jobs that may change: a damaged job, which counts as failed, is removed. */
+/** What to cancel, as it was before, and how many of its jobs that may change. */
 export type CancelPlan = { open: number } & (
-  | { kind: 'job'; job: JobPlace }
+  | { kind: 'job'; job: JobPlace; before: JobState | undefined }
   | { kind: 'group'; group: GroupRecord }
 );
 
@@ -29,7 +30,7 @@ export function cancelWork(id: string, place?: FoundPlace): Operation<CancelPlan
       const producer = new Producer(context.client, context.prefix, serverClock(context.client));
       try {
         return plan.kind === 'job'
-          ? await cancelJob(plan.job, plan.open, producer, context)
+          ? await cancelJob(plan.job, plan.before, producer, context)
           : await cancelGroup(plan.group, plan.open, producer, context, report);
       } finally {
         await producer.close();
@@ -46,25 +47,23 @@ async function planOf(
 ): Promise<CancelPlan> {
   const found = await findNamedJobs(client, prefix, [id], place);
   const [group] = groupsOf(found);
-  if (group !== undefined) {
-    return { kind: 'group', group, open: openJobs(group) };
-  }
+  if (group !== undefined) return { kind: 'group', group, open: openJobs(group) };
   const [first] = found.named;
   if (first?.kind !== 'job') throw await missingId(client, prefix, id);
-  const record = await readJob(client, prefix, first.job.queue, id);
-  return { kind: 'job', job: first.job, open: record?.state === 'cancelled' ? 0 : 1 };
+  const before = (await readJob(client, prefix, first.job.queue, id))?.state;
+  return { kind: 'job', job: first.job, before, open: changedByCancel(before, 'cancelled') };
 }
 
 async function cancelJob(
   { id, queue }: JobPlace,
-  open: number,
+  before: JobState | undefined,
   producer: Producer,
   { client, prefix, signal }: OperationContext,
 ): Promise<CancelledWork> {
   signal.throwIfAborted();
   const state = await producer.cancel(queue, id);
   if (state === undefined) throw await missingId(client, prefix, id, 'either', { queue });
-  return { id, kind: 'job', queue, state, jobs: state === 'cancelled' || state === 'active' ? open : 0 };
+  return { id, kind: 'job', queue, state, jobs: changedByCancel(before, state) };
 }
 
 async function cancelGroup(

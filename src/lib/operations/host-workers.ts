@@ -1,4 +1,4 @@
-import { type NewAuditEntry, writeAudit } from '../queue/audit.js';
+import { writeAudit } from '../queue/audit.js';
 import { type AuditSummary, failureSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
@@ -38,8 +38,8 @@ export async function performOnHost<Worker extends HostWorker>(
   { action, target, run }: HostAction<Worker>,
   { prefix, actor, signal, withAuditLog, onUnaudited }: HostCaller,
 ): Promise<Worker[]> {
-  const note = async (said: AuditSummary & Pick<NewAuditEntry, 'code'>): Promise<void> => {
-    const entry = { ...actor, action, target, detail: '', ...said };
+  const note = async ({ code, ...said }: AuditSummary): Promise<void> => {
+    const entry = { ...actor, action, target, detail: '', code: code ?? null, ...said };
     try {
       await withAuditLog((client) => worded(client, writeAudit(client, prefix, entry)));
     } catch (error) {
@@ -57,11 +57,10 @@ export async function performOnHost<Worker extends HostWorker>(
     throw error;
   }
   const summary = summaryOf(workers);
-  if (signal.aborted) {
-    // A restart returns after the worker that it was at.
-    const said = failureSummary(signal.reason, signal, summary?.count ?? 0);
-    if (said !== undefined) await note(said);
-  } else if (summary !== undefined) await note({ ...summary, code: null });
+  if (summary === undefined) return workers;
+  // A restart that is interrupted returns after the worker that it was at.
+  const said = signal.aborted ? failureSummary(signal.reason, signal, summary.count) : summary;
+  if (said !== undefined) await note(said);
   return workers;
 }
 

@@ -52,7 +52,8 @@ export function orderWorkers(
       const answers = await ask(order, false, workers, options.timeoutMs, context, report);
       const { wait } = options;
       if (wait?.ms === undefined) return { order, workers: answers };
-      report({ kind: 'awaiting', workers: workers.length, until: wait.until });
+      const told = answers.filter(({ state }) => state === 'ok').length;
+      report({ kind: 'awaiting', workers: told, until: wait.until });
       return { order, workers: await awaitWorkers(answers, workers, wait.until, wait.ms, context) };
     },
     summary: (ordered) => {
@@ -61,9 +62,16 @@ export function orderWorkers(
         count: told,
         outcome: told === ordered.workers.length ? 'ok' : told === 0 ? 'failed' : 'partial',
         result: orderedText(ordered),
+        code: told === 0 ? singleCode(ordered.workers) : undefined,
       };
     },
   };
+}
+
+/** The code with which all of them refused; undefined when there are several. */
+function singleCode(workers: readonly WorkerOutcome[]): string | undefined {
+  const [code, ...others] = new Set(workers.map((worker) => worker.code));
+  return others.length === 0 ? code : undefined;
 }
 
 /** Sends the order and collects the answers. @throws InferError NO_ANSWER (69) when no worker answered. */

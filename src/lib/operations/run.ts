@@ -32,6 +32,7 @@ export async function perform<Plan, Outcome, Preview>(
   let stage: Stage = 'planning';
   const report: Report = (progress) => {
     if (progress.kind === 'jobs') done = progress.changed ?? progress.done;
+    else if (progress.kind === 'awaiting') done = progress.workers;
     caller.report?.(progress);
   };
   let outcome: Outcome;
@@ -48,7 +49,7 @@ export async function perform<Plan, Outcome, Preview>(
     await noteFailure(operation, context, caller, { error, done, stage });
     throw error;
   }
-  await note(operation, context, caller, { ...operation.summary(outcome), code: null });
+  await note(operation, context, caller, operation.summary(outcome));
   return outcome;
 }
 
@@ -82,10 +83,10 @@ async function note<Plan, Outcome, Preview>(
   { action, target, detail = '', log }: Operation<Plan, Outcome, Preview>,
   { client, prefix, actor }: OperationContext,
   { onUnaudited, withAuditLog = (write) => write(client) }: Caller<Plan>,
-  result: AuditSummary & Pick<NewAuditEntry, 'code'>,
+  { code, ...result }: AuditSummary,
 ): Promise<void> {
   const { who, host, channel } = actor;
-  const entry: NewAuditEntry = { who, host, channel, action, target, detail, ...result };
+  const entry: NewAuditEntry = { who, host, channel, action, target, detail, code: code ?? null, ...result };
   try {
     await withAuditLog((redis) => worded(redis, writeAudit(redis, prefix, entry, log)));
   } catch (error) {

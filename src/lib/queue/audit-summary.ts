@@ -1,7 +1,8 @@
 import { plural } from '../core/counts.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
-import type { AuditOutcome, NewAuditEntry } from './audit.js';
+import type { JobState } from '../core/job.js';
+import type { AuditOutcome } from './audit.js';
 import type { GroupRecord } from './types.js';
 
 /*
@@ -16,6 +17,8 @@ export interface AuditSummary {
   outcome: AuditOutcome;
   /** In one line. */
   result: string;
+  /** The error code of a failure that has a single one. */
+  code?: string | undefined;
 }
 
 /** A job or group that was to be cancelled. */
@@ -43,6 +46,15 @@ export function isCancelled(
 /** Jobs of a group that have not ended. */
 export function openJobs({ jobs, jobsCompleted, jobsFailed }: GroupRecord): number {
   return Math.max(0, jobs - jobsCompleted - jobsFailed);
+}
+
+/**
+ * Jobs that cancelling one job has changed, 0 or 1. A damaged job, which counts as failed, is removed by it.
+ * @param before its state; undefined when it is not known
+ * @param after its state, as the cancel returned it
+ */
+export function changedByCancel(before: JobState | undefined, after: string): number {
+  return (after === 'cancelled' || after === 'active') && before !== 'cancelled' ? 1 : 0;
 }
 
 /** Fails when there was nothing to cancel because all of it had ended in another way. */
@@ -81,7 +93,7 @@ export function failureSummary(
   error: unknown,
   signal: AbortSignal,
   count: number,
-): (AuditSummary & Pick<NewAuditEntry, 'code'>) | undefined {
+): (AuditSummary & { code: string }) | undefined {
   // A call that took too long is aborted with its own error, a command with the signal that stopped it.
   const cause: unknown = signal.aborted ? signal.reason : error;
   const code = cause instanceof InferError ? cause.code : signal.aborted ? 'INTERRUPTED' : 'INTERNAL';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { findServing } from '../../../src/lib/bench/open-setup.js';
-import { InferClient } from '../../../src/lib/client/client.js';
+import type { InferClient } from '../../../src/lib/client/client.js';
 import { MOST_QUEUES, MOST_WORKERS, readSnapshot } from '../../../src/lib/deployment/metrics-snapshot.js';
 import { PlaceReader } from '../../../src/lib/deployment/place/place-reader.js';
 import { findProblems } from '../../../src/lib/deployment/problems.js';
@@ -19,7 +19,7 @@ import { serverNow } from '../../../src/lib/redis/server-clock.js';
 import { phaseOf } from '../../../src/lib/scale/observation.js';
 import { useRedis } from '../../support/redis.js';
 import { worker } from '../../unit/doctor/records.js';
-import { Operator } from '../operations/operations-kit.js';
+import { Operator, openClient } from '../operations/operations-kit.js';
 import { PREFIX, QueueKit } from '../queue/queue-kit.js';
 
 const redis = useRedis();
@@ -28,12 +28,7 @@ let client: InferClient;
 beforeEach(async () => {
   kit = await QueueKit.open(redis);
   await kit.producer.registerQueue(kit.queue);
-  client = await InferClient.open({
-    prefix: PREFIX,
-    modelsDir: undefined,
-    resultTtl: 60,
-    redis: redis.settings(),
-  });
+  client = await openClient(redis);
 });
 afterEach(async () => {
   await client.close();

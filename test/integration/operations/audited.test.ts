@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { InferClient } from '../../../src/lib/client/client.js';
 import { cancelWork } from '../../../src/lib/operations/cancel-work.js';
 import { changeServer } from '../../../src/lib/operations/change-server.js';
 import { moveJobs } from '../../../src/lib/operations/move-jobs.js';
@@ -17,7 +16,7 @@ import { auditKey, workerKey, workersKey } from '../../../src/lib/queue/keys.js'
 import { parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
 import { useRedis } from '../../support/redis.js';
 import { failed, PREFIX, QueueKit } from '../queue/queue-kit.js';
-import { ADA, Operator } from './operations-kit.js';
+import { ADA, Operator, openClient } from './operations-kit.js';
 
 const redis = useRedis();
 let kit: QueueKit;
@@ -46,14 +45,14 @@ async function failedJobs(n: number): Promise<string[]> {
 const filter = (state: string) => parseJobFilter({ queue: [kit.queue], state: [state] });
 
 /** A registered worker that answers one order. */
-async function worker(name: string, ok: boolean): Promise<void> {
+async function worker(name: string, ok: boolean, code?: string): Promise<void> {
   const record = { id: name, name, host: 'h', pid: 1, queues: [], models: [], beatAt: Date.now() };
   await kit.client.set(workerKey(PREFIX, name), JSON.stringify(record), 'PX', 60_000);
   await kit.client.zadd(workersKey(PREFIX), String(Date.now()), name);
   const inbox = new ControlInbox(await redis.client('worker'), await redis.client('blocking'), PREFIX, name);
   void inbox
     .next()
-    .then((heard) => heard && inbox.answer(heard, { ok, text: `${name} ${ok ? 'does' : 'cannot'}` }));
+    .then((heard) => heard && inbox.answer(heard, { ok, text: `${name} ${ok ? 'does' : 'cannot'}`, code }));
 }
 
 type Case = [name: string, make: () => Promise<Operation<never, unknown, unknown>>, entry: object];
@@ -219,6 +218,19 @@ describe('an audit entry', () => {
   });
 });
 
+describe('the entry of an order', () => {
+  it('has the code with which every worker refused it, and none when they differ', async () => {
+    const entry = async (...codes: string[]) => {
+      for (const [at, code] of codes.entries()) await worker(`${codes.length}-${at}`, false, code);
+      const order = orderWorkers({ verb: 'drain' }, `${codes.length}-*`, { timeoutMs: 60_000 });
+      return operator.entryOf(() => operator.perform(order));
+    };
+    expect(await entry('LAST_MODEL')).toMatchObject({ outcome: 'failed', count: 0, code: 'LAST_MODEL' });
+    expect(await entry('LAST_MODEL', 'LAST_MODEL')).toMatchObject({ code: 'LAST_MODEL' });
+    expect(await entry('LAST_MODEL', 'MODEL_UNKNOWN', 'LAST_MODEL')).toMatchObject({ code: null });
+  });
+});
+
 describe('the audit log', () => {
   it('has no entry when consent is refused, and nothing is done', async () => {
     const ids = await waiting(3);
@@ -260,8 +272,7 @@ describe('the audit log', () => {
 
 describe('a program using the library', () => {
   it('leaves entries when it names an operator or acts on a whole queue', async () => {
-    const config = { prefix: PREFIX, modelsDir: undefined, resultTtl: 60, redis: redis.settings() };
-    const client = await InferClient.open({ ...config, operator: 'nightly' });
+    const client = await openClient(redis, 'nightly');
     try {
       const [own, asked] = (await waiting(2)) as [string, string];
       await client.cancel(own);

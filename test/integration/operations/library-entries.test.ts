@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { InferClient } from '../../../src/lib/client/client.js';
+import type { InferClient } from '../../../src/lib/client/client.js';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { cancelWork } from '../../../src/lib/operations/cancel-work.js';
 import { retryJobs } from '../../../src/lib/operations/retry-jobs.js';
@@ -8,7 +8,7 @@ import { JobSteering } from '../../../src/lib/queue/broker/steer-jobs.js';
 import { bullBase } from '../../../src/lib/queue/keys.js';
 import { useRedis } from '../../support/redis.js';
 import { completed, failed, PREFIX, QueueKit, takeOne } from '../queue/queue-kit.js';
-import { Operator } from './operations-kit.js';
+import { Operator, openClient } from './operations-kit.js';
 
 const redis = useRedis();
 let kit: QueueKit;
@@ -18,12 +18,7 @@ beforeEach(async () => {
   kit = await QueueKit.open(redis);
   await kit.producer.registerQueue(kit.queue);
   operator = new Operator(kit);
-  client = await InferClient.open({
-    prefix: PREFIX,
-    modelsDir: undefined,
-    resultTtl: 60,
-    redis: redis.settings(),
-  });
+  client = await openClient(redis);
 });
 afterEach(async () => {
   vi.restoreAllMocks();

@@ -1,8 +1,16 @@
+import { InferClient } from '../../../src/lib/client/client.js';
 import { InferError } from '../../../src/lib/core/errors.js';
 import type { Actor, Operation, OperationContext, Progress } from '../../../src/lib/operations/operation.js';
 import { type Caller, perform } from '../../../src/lib/operations/run.js';
 import { type AuditEntry, readAudit } from '../../../src/lib/queue/audit.js';
+import type { useRedis } from '../../support/redis.js';
 import { PREFIX, type QueueKit } from '../queue/queue-kit.js';
+
+/** A program's client of the same deployment. */
+export function openClient(redis: ReturnType<typeof useRedis>, operator?: string): Promise<InferClient> {
+  const config = { prefix: PREFIX, modelsDir: undefined, resultTtl: 60, redis: redis.settings() };
+  return InferClient.open({ ...config, operator });
+}
 
 export const ADA: Actor = { who: 'ada', host: 'desk-1', channel: 'http' };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ERRORS, errorFacts, hasTrait, isErrorCode, type Trait } from '../../../src/lib/core/error-table.js';
-import { badInput, InferError } from '../../../src/lib/core/errors.js';
+import { badInput, InferError, toFailureRecord } from '../../../src/lib/core/errors.js';
 
 describe('an error', () => {
   it('has the exit code and traits of its table row', () => {
@@ -75,4 +75,13 @@ describe('a stored failure', () => {
       expect(hasTrait(code, 'ends-runner')).toBe(false);
     },
   );
+});
+
+it('an error has its name, and a cause, a place and a hint only where they are given', () => {
+  const bare = new InferError('PORT', 'it is bad');
+  expect([bare.name, 'cause' in bare, bare.hint]).toEqual(['InferError', false, undefined]);
+  expect(new InferError('PORT', 'it is bad', { cause: 'why' }).cause).toBe('why');
+  expect(badInput('INPUT_JSON', 'it is bad').message).toBe('it is bad');
+  expect(badInput('INPUT_JSON', 'it is bad', { where: 'line 1' }).message).toBe('line 1: it is bad');
+  expect(Object.keys(toFailureRecord(bare))).toEqual(['code', 'message']);
 });

@@ -1,10 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockHolder, takeLock } from '../../../src/lib/core/file-lock.js';
-import { birthOf, isAlive, markOf, stillRuns } from '../../../src/lib/core/process-alive.js';
 
 let dir = '';
 let file = '';
@@ -65,24 +64,5 @@ describe('a lock file', () => {
     expect(lock.stillHeld()).toBe(false);
     lock.release();
     expect(readFileSync(file, 'utf8')).toBe('somebody else');
-  });
-});
-
-describe('a process mark', () => {
-  it('identifies a process by pid and birth, and never a later one with the same pid', async () => {
-    const child = spawn('sleep', ['30']);
-    const mark = markOf(child.pid as number);
-    expect(mark.birth).toBe(birthOf(child.pid as number));
-    expect(stillRuns(mark)).toBe(true);
-    expect(stillRuns({ ...mark, birth: 'other-1' })).toBe(false);
-    expect(stillRuns({ pid: mark.pid })).toBe(true);
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
-    expect([stillRuns(mark), isAlive(mark.pid), birthOf(mark.pid)]).toEqual([false, false, undefined]);
-  });
-
-  it('differs between processes', () => {
-    expect(birthOf(process.pid)).not.toBe(birthOf(process.ppid));
   });
 });

@@ -5,18 +5,21 @@ import { BOUNDS } from '../../../src/lib/core/bounds.js';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
 import {
   checkJobId,
+  checkPriority,
   checkQueueName,
   checkTimeLimit,
   chunkId,
   fromBullPriority,
   idTime,
+  isOpen,
+  type JobState,
   mayBeJob,
   newId,
   printable,
   toBullPriority,
 } from '../../../src/lib/core/job.js';
 import { QUEUE_KEY_OF } from '../../../src/lib/core/key-parts.js';
-import { badName, isName, nameLike } from '../../../src/lib/core/names.js';
+import { badName, isName, nameLike, parseModel } from '../../../src/lib/core/names.js';
 import * as keys from '../../../src/lib/queue/keys.js';
 
 const usage = (code: string) => expect.objectContaining({ code, exitCode: ExitCode.Usage });
@@ -186,4 +189,66 @@ describe('a rejected name', () => {
     expect(badName(kind, name)).toBe(message);
     expect(isName(kind, nameLike(kind, name))).toBe(true);
   });
+});
+
+describe('a state', () => {
+  it('is open until the job has ended', () => {
+    const states: JobState[] = [
+      'waiting',
+      'delayed',
+      'active',
+      'completed',
+      'failed',
+      'expired',
+      'cancelled',
+    ];
+    expect(states.filter(isOpen)).toEqual(['waiting', 'delayed', 'active']);
+  });
+});
+
+it.each<[string, () => unknown, string, string]>([
+  [
+    'a priority',
+    () => checkPriority(10),
+    'priority 10 is not a whole number of 0..9',
+    'use --priority 9 for the most urgent work and 0 for the least',
+  ],
+  [
+    "a queue's name that is a key",
+    () => checkQueueName('res'),
+    "'res' cannot be the name of a queue: infer uses it for its own keys",
+    'take another, such as res-jobs',
+  ],
+  [
+    "a queue's name",
+    () => checkQueueName('a:b'),
+    badName('queue', 'a:b'),
+    'infer inspect queues lists the queues that there are',
+  ],
+  [
+    'an id that is a key',
+    () => checkJobId('wait'),
+    "'wait' cannot be a job id: every queue has a key of that name",
+    'take another, such as wait-1',
+  ],
+  [
+    'an id',
+    () => checkJobId('17'),
+    badName('job', '17'),
+    "--id job-17, or leave it out for an id of infer's own",
+  ],
+])('%s that is refused has its reason and its fix', (_, check, message, hint) => {
+  expect(check).toThrow(expect.objectContaining({ message, hint }));
+});
+
+it('names that are suggested are valid, and close to what was typed', () => {
+  expect(nameLike('queue', `${'a b'.repeat(40)}`)).toHaveLength(64);
+  expect(nameLike('job', '123')).toBe('job-123');
+  expect(nameLike('job', '123a b')).toBe('123a-b');
+  expect(nameLike('job', 'a 123')).toBe('a-123');
+  expect(nameLike('queue', '12 3')).toBe('12-3');
+  expect(nameLike('queue', '1 ')).toBe('1');
+  expect(parseModel('a@1@2')).toEqual({ model: 'a@1', version: 2 });
+  expect(parseModel('@2')).toEqual({ model: '@2' });
+  expect(parseModel('')).toEqual({ model: '' });
 });

@@ -2,7 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { badInput, InferError, toFailureRecord } from '../../../src/lib/core/errors.js';
 import { ExitCode } from '../../../src/lib/core/exit-codes.js';
-import { formatBytes, formatDuration, parseBytes, parseDuration } from '../../../src/lib/core/units.js';
+import {
+  formatBytes,
+  formatDuration,
+  parseBytes,
+  parseDuration,
+  parseMoment,
+} from '../../../src/lib/core/units.js';
 import { WakeUp } from '../../../src/lib/core/wake-up.js';
 
 describe('durations', () => {
@@ -108,5 +114,63 @@ describe('a wake-up', () => {
     wakeUp.wake();
     await Promise.resolve();
     expect(woken).toBe(true);
+  });
+});
+
+describe('texts and limits of units', () => {
+  it('name what is wrong and what to write', () => {
+    expect(() => parseDuration('soon')).toThrow(
+      expect.objectContaining({
+        message: "'soon' is not a duration",
+        hint: 'write a number with a unit: 500ms, 2s, 1.5m, 1h or 7d (a bare number is seconds)',
+      }),
+    );
+    expect(() => parseDuration('2h', 3_600_000)).toThrow(
+      expect.objectContaining({ hint: 'write 1h or less' }),
+    );
+    expect(() => parseMoment('tomorrow')).toThrow(
+      expect.objectContaining({ code: 'TIME', message: "'tomorrow' is not a time" }),
+    );
+    expect([parseDuration('1.25s'), parseDuration('0.125s'), parseDuration('1h', 3_600_000)]).toEqual([
+      1250, 125, 3_600_000,
+    ]);
+  });
+
+  it('change exactly where they should', () => {
+    const shown = [
+      0.9994, 1, 99.94, 100, 999.4, 1000, 59_949, 60_000, 3_599_000, 3_600_000, 86_399_000, 86_400_000,
+    ];
+    expect(shown.map(formatDuration)).toEqual([
+      '999 µs',
+      '1 ms',
+      '99.9 ms',
+      '100 ms',
+      '999 ms',
+      '1 s',
+      '59.9 s',
+      '1m 0s',
+      '59m 59s',
+      '1h 0m',
+      '23h 59m',
+      '1d 0h',
+    ]);
+    const sizes = [1023, 1024, 1024 * 99.94, 1024 * 100, 1024 * 100.4, 1024 ** 4, 1024 ** 5, 1024 ** 6];
+    expect(sizes.map(formatBytes)).toEqual([
+      '1023 B',
+      '1 KB',
+      '99.9 KB',
+      '100 KB',
+      '100 KB',
+      '1 TB',
+      '1024 TB',
+      '1048576 TB',
+    ]);
+  });
+
+  it('of times take zones in every spelling', () => {
+    const utc = Date.UTC(2027, 0, 31, 21);
+    for (const zone of ['T21:00Z', 't21:00z', ' 22:00+01:00', 'T22:00+0100', 'T21:00:00.000Z']) {
+      expect(parseMoment(`2027-01-31${zone}`), zone).toBe(utc);
+    }
   });
 });

@@ -18,6 +18,17 @@ describe('the check for jobs without a worker', () => {
     expect(judgeServed(queues, workers).status).toBe(status);
   });
 
+  it('names queues without a worker and models without one at the same time', () => {
+    const queues = [queue({ waiting: 1 }), queue({ name: 'b', waiting: 2, unmatched: { m: 2 } })];
+    const { status, found, fix, details } = judgeServed(queues, [worker({ queues: ['b'], models: [] })]);
+    expect([status, found]).toEqual([
+      'fail',
+      expect.stringMatching(/^queue q: 1 job waits .*\(and 1 more\)$/),
+    ]);
+    expect(details).toEqual([expect.stringMatching(/queue b.*model m/)]);
+    expect(fix).toMatch(/^infer worker -Q q; infer /);
+  });
+
   it('names the queues, and the command to start a worker', () => {
     const queues = [queue({ waiting: 1, oldestMs: 61_000 }), queue({ name: 'b', waiting: 12 })];
     expect(judgeServed(queues, [])).toEqual({

@@ -268,3 +268,70 @@ describe('files (exit 66)', () => {
     expect(await example('oip-request.json')).toMatchObject({ kind: 'many', rows: 2 });
   });
 });
+
+describe('a document and its lines', () => {
+  const small = { maxBytes: 20 };
+
+  it('say what is too large, and why it was taken for a document', async () => {
+    const guessed = await failure(() => read(`[\n${'1,'.repeat(30)}1]`, pair, small));
+    expect(guessed.message).toContain(
+      'the JSON document (not NDJSON: its first line is not a complete JSON value) is larger than 20 B',
+    );
+    const asked = await failure(() => read(`[\n${'1,'.repeat(30)}1]`, pair, { ...small, format: 'json' }));
+    expect(asked.message).toContain('the JSON document is larger than 20 B');
+    const line = await failure(async () =>
+      payloads(await read(`[1,2]\n[1,${' '.repeat(30)}2]`, pair, { maxBytes: 10 })),
+    );
+    expect(line.message).toContain('line 2');
+    expect(line.message).toContain('one line is larger than 10 B');
+  });
+
+  it('may each be exactly as large as is allowed', async () => {
+    const nine = '[1,    2]';
+    expect(await read(nine, pair, { maxBytes: 9, format: 'json' })).toMatchObject({ kind: 'one' });
+    expect((await readAll(`${nine}\n${nine}\n${nine}`, pair, { maxBytes: 9 }, 4)).rows).toBe(3);
+  });
+
+  it('of no rows at all are refused', async () => {
+    const none = await failure(() => read('\n \n', pair, { format: 'ndjson' }));
+    expect([none.code, none.message, none.hint]).toEqual([
+      'INPUT_EMPTY',
+      'standard input holds no rows',
+      'give one row or more',
+    ]);
+  });
+
+  it('name the line whose text is not UTF-8, and no other', async () => {
+    const bad = Buffer.concat([Buffer.from('[1,2]\n"ü"\n"'), Buffer.of(0xfc), Buffer.from('"\n')]);
+    for (const cut of [3, 65_536]) {
+      const error = await failure(() => readAll(bad, jsonModel, {}, cut));
+      expect([error.code, /line (\d+)/.exec(error.message)?.[1]]).toEqual(['INPUT_ENCODING', '3']);
+    }
+    expect((await readAll('"ü"\n"日本"\n', jsonModel, {}, 1)).rows).toBe(2);
+  });
+
+  it('of JSON keep the text of a row as it was written', async () => {
+    const payload = await readAll('  {"a": 1.50}  \r\n\t[1e2]\t\n', jsonModel);
+    expect(payload.rows).toBe(2);
+    const text = Buffer.from(payload.tensors[0]?.data ?? []).toString();
+    expect(text).toContain('{"a": 1.50}');
+    expect(text).toContain('[1e2]');
+    expect(text).not.toMatch(/\}\s|\]\s/);
+  });
+
+  it('may each have a byte order mark, and be indented', async () => {
+    const marked = '\ufeff[1,2]\n\ufeff \t[3,4]\n \t\r\n\ufeff\n[5,6]';
+    for (const cut of [1, 65_536]) expect((await readAll(marked, pair, {}, cut)).rows).toBe(3);
+  });
+
+  it('are refused when nested too deeply, on any line', async () => {
+    const deep = `${'['.repeat(70)}1${']'.repeat(70)}`;
+    for (const [text, signature] of [
+      [`[1,2]\n${' '.repeat(200)}${deep}${' '.repeat(5000)}`, pair],
+      [`[1,2]\n${deep}`, jsonModel],
+    ] as const) {
+      const error = await failure(() => readAll(text, signature));
+      expect([error.code, error.message]).toEqual(['INPUT_TOO_DEEP', expect.stringContaining('line 2')]);
+    }
+  });
+});

@@ -24,18 +24,20 @@ export function judgeServed(
 ): Judgement {
   const waiting = queues.filter((queue) => queue.waiting + queue.delayed > 0);
   const alone = waiting.filter((queue) => isUnserved(queue.name, workers, starting));
-  if (alone.length > 0) {
-    const lines = alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`);
-    const { found, details } = several(lines);
-    return fail(found, `infer worker -Q ${alone.map((queue) => queue.name).join(',')}`, { details });
-  }
-  const unserved = queues.flatMap((queue) =>
-    unservedJobs(queue, workers, starting).map((jobs) => ({ queue: queue.name, jobs })),
-  );
+  const unserved = queues
+    .filter((queue) => !alone.includes(queue))
+    .flatMap((queue) => unservedJobs(queue, workers, starting).map((jobs) => ({ queue: queue.name, jobs })));
   const [first] = unserved;
-  if (first !== undefined) {
-    const { found, details } = several(unserved.map(({ queue, jobs }) => unservedText(queue, jobs)));
-    return fail(found, unservedFix(first.queue, first.jobs, workers), { details });
+  if (alone.length > 0 || first !== undefined) {
+    const { found, details } = several([
+      ...alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`),
+      ...unserved.map(({ queue, jobs }) => unservedText(queue, jobs)),
+    ]);
+    const fixes = [
+      ...(alone.length === 0 ? [] : [`infer worker -Q ${alone.map((queue) => queue.name).join(',')}`]),
+      ...(first === undefined ? [] : [unservedFix(first.queue, first.jobs, workers)]),
+    ];
+    return fail(found, fixes.join('; '), { details });
   }
   if (queues.length === 0) return ok('no queue has had a job yet');
   if (waiting.length === 0) return ok(`no job waits in ${names(queues)}`);
