@@ -22,6 +22,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     '<%= config.bin %> serve',
     '<%= config.bin %> serve --port 8080 --max-waiting 10000 --max-body 16mb',
     '<%= config.bin %> serve --host 0.0.0.0 --token-file tokens.json --server-name infer.example.com',
+    '<%= config.bin %> serve --dashboard',
     '<%= config.bin %> serve --cors https://app.example.com --base-path /infer',
   ];
   static override flags = {
@@ -67,6 +68,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       description: 'model that a worker must serve before /readyz reports ready; repeat for more',
     }),
     'allow-control': Flags.boolean({ description: 'let callers steer queues and workers' }),
+    dashboard: Flags.boolean({ description: 'serve the dashboard too, at /dashboard' }),
     'tls-cert': Flags.string({
       helpValue: '<file>',
       dependsOn: ['tls-key'],
@@ -99,6 +101,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       basePath: checkBasePath(this.flags['base-path']),
       limits,
       control: this.flags['allow-control'],
+      dashboard: this.flags.dashboard,
       tokenFile,
       origins: (this.flags.cors ?? []).map(checkOrigin),
       serverNames: (this.flags['server-name'] ?? []).map(checkHostName),
@@ -119,6 +122,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       ...limits,
       drainTimeoutMs: drainTimeout,
       control: this.flags['allow-control'],
+      dashboard: this.flags.dashboard,
       tls: this.tls !== undefined,
       models: await modelsToShow(running.gateway),
     };

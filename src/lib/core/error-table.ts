@@ -1,6 +1,6 @@
 import type { ErrorFacts, Trait } from './error-codes/facts.js';
 import { HOST_ERRORS } from './error-codes/host.js';
-import { HTTP_ERRORS, SERVE_ERRORS } from './error-codes/http.js';
+import { DASHBOARD_ERRORS, HTTP_ERRORS, SERVE_ERRORS } from './error-codes/http.js';
 import { HTTP_CLIENT_ERRORS } from './error-codes/http-client.js';
 import { INPUT_ERRORS } from './error-codes/input.js';
 import { JOB_ERRORS } from './error-codes/jobs.js';
@@ -22,6 +22,7 @@ export const ERROR_TOPICS = {
   'Workers and the host': HOST_ERRORS,
   'HTTP requests': HTTP_ERRORS,
   'Serving HTTP': SERVE_ERRORS,
+  'The dashboard': DASHBOARD_ERRORS,
   'Calling a gateway': HTTP_CLIENT_ERRORS,
 } as const;
 
@@ -36,6 +37,7 @@ export const ERRORS = {
   ...HOST_ERRORS,
   ...HTTP_ERRORS,
   ...SERVE_ERRORS,
+  ...DASHBOARD_ERRORS,
   ...HTTP_CLIENT_ERRORS,
 } as const satisfies Readonly<Record<string, ErrorFacts>>;
 

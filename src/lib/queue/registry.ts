@@ -32,12 +32,26 @@ export async function forgetDeadWorkers(client: RedisClient, prefix: string, now
 
 /** Workers with a live heartbeat, sorted by name. Unreadable records are skipped. */
 export async function listWorkers(client: RedisClient, prefix: string): Promise<WorkerRecord[]> {
-  const ids = await client.zrange(workersKey(prefix), '0', '-1');
+  const records = await readWorkers(client, prefix, await registeredWorkers(client, prefix));
+  return records.filter((record) => record !== undefined).sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Ids in the register, also of workers that have died within the last minutes. */
+export function registeredWorkers(client: RedisClient, prefix: string): Promise<string[]> {
+  return client.zrange(workersKey(prefix), '0', '-1');
+}
+
+/** The heartbeats of these workers; undefined for one that has none, or an unreadable one. */
+export async function readWorkers(
+  client: RedisClient,
+  prefix: string,
+  ids: readonly string[],
+): Promise<(WorkerRecord | undefined)[]> {
   const records = await Promise.all(ids.map((id) => ifReadable(client.get(workerKey(prefix, id)), null)));
-  return records
-    .map((json) => parsedObject<WorkerRecord>(json))
-    .filter(isWorker)
-    .sort((a, b) => a.name.localeCompare(b.name));
+  return records.map((json) => {
+    const record = parsedObject<WorkerRecord>(json);
+    return isWorker(record) ? record : undefined;
+  });
 }
 
 function isWorker(record: WorkerRecord | undefined): record is WorkerRecord {

@@ -5,6 +5,9 @@ import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { Logger } from '../telemetry/logger.js';
 import { askToken, type KnownTokens } from './auth/ask-token.js';
 import { TokenStore } from './auth/token-store.js';
+import { controlNeedsTokens } from './dashboard/options.js';
+import { addDashboardRoutes } from './dashboard/routes.js';
+import { readWebFiles, type WebFile } from './dashboard/web-files.js';
 import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
 import { openAdmissions } from './gateway/admissions.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
@@ -29,6 +32,8 @@ export interface GatewayOptions {
   basePath: string;
   limits: GatewayLimits;
   control: boolean;
+  /** Also serves the dashboard, under `/dashboard`; with `control` it requires a token file. */
+  dashboard?: boolean | undefined;
   /** Required if other machines can reach the address. */
   tokenFile: string | undefined;
   /** Origins whose pages may call it. */
@@ -66,11 +71,15 @@ interface GatewayParts {
   origins: readonly string[];
   serverNames: readonly string[];
   tls: ServerTls | undefined;
+  /** The page of the dashboard, if it is served. */
+  web?: ReadonlyMap<string, WebFile> | undefined;
 }
 
 /** How long a response may take in addition to the longest wait. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
+/** Where a gateway serves the dashboard: on its own listener, so that one port, certificate and token file serve both. */
+const DASHBOARD_PATH = '/dashboard';
 /** The end of the grace, in which callers who still wait are told where their jobs are. */
 const LAST_ANSWERS_MS = 1000;
 /** For what is left when the grace is over: connections without a request. */
@@ -78,13 +87,14 @@ const HANG_UP_MS = 500;
 
 /**
  * Opens the client and the server.
- * @throws InferError TOKENS_NEEDED (2); TOKEN_FILE, SERVE_TLS (78); REDIS_… (69, 77); PORT_IN_USE,
- *   PORT_PERMISSION, PORT when it cannot listen.
+ * @throws InferError TOKENS_NEEDED (2); CONTROL_TOKENS, TOKEN_FILE, SERVE_TLS (78); DASHBOARD_MISSING (70);
+ *   REDIS_… (69, 77); PORT_IN_USE, PORT_PERMISSION, PORT when it cannot listen.
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { loaded, limits, log, version, basePath, control, host, port, requiredModels } = options;
   refuseOpenDoor(options);
   const tls = options.tls && readServerTls(options.tls.cert, options.tls.key);
+  const web = options.dashboard === true ? readWebFiles() : undefined;
   const { prefix } = loaded.values;
   const drain = new AbortController();
   const leaving = new AbortController();
@@ -121,7 +131,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       requiredModels,
     };
     const { origins, serverNames } = options;
-    const app = createGatewayApp(gateway, { traffic, tokens, exporter, origins, serverNames, tls });
+    const app = createGatewayApp(gateway, { traffic, tokens, exporter, origins, serverNames, tls, web });
     const listening = await listen(app, { host, port, secure: tls !== undefined });
     return running(gateway, listening, { traffic, tokens, drain, leaving, closeParts });
   } catch (error) {
@@ -180,9 +190,11 @@ function running(
   };
 }
 
-/** @throws InferError TOKENS_NEEDED (2). */
-function refuseOpenDoor({ host, tokenFile }: Pick<GatewayOptions, 'host' | 'tokenFile'>): void {
-  if (tokenFile !== undefined || isLoopback(host)) return;
+/** @throws InferError TOKENS_NEEDED (2), CONTROL_TOKENS (78). */
+function refuseOpenDoor({ host, tokenFile, control, dashboard }: GatewayOptions): void {
+  if (tokenFile !== undefined) return;
+  if (control && dashboard === true) throw controlNeedsTokens();
+  if (isLoopback(host)) return;
   throw new InferError('TOKENS_NEEDED', `other machines can reach ${host}, so callers must have a token`, {
     hint: 'infer token create web --token-file tokens.json, then add --token-file tokens.json; or listen on 127.0.0.1',
   });
@@ -191,7 +203,7 @@ function refuseOpenDoor({ host, tokenFile }: Pick<GatewayOptions, 'host' | 'toke
 /** The server with all its routes; it does not listen yet. */
 export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   const { limits, log, basePath, draining } = gateway;
-  const { traffic, tokens, exporter, origins, serverNames, tls } = parts;
+  const { traffic, tokens, exporter, origins, serverNames, tls, web } = parts;
   const app = createApp({
     maxBody: limits.maxBody,
     answerMs: limits.maxWaitMs + ANSWER_MS,
@@ -215,5 +227,7 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   addOpenaiRoutes(app, gateway);
   addMetricsRoutes(app, exporter.scraper, exporter.desired);
   addOpenapiRoutes(app, gateway, { routes: noted, tokens: tokens !== undefined });
+  if (web !== undefined)
+    addDashboardRoutes(app, gateway, { at: DASHBOARD_PATH, files: web, tokens: tokens !== undefined });
   return app;
 }

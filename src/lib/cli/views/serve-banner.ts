@@ -17,6 +17,8 @@ export interface ServeBanner {
   maxWaiting: number | undefined;
   drainTimeoutMs: number;
   control: boolean;
+  /** Whether it serves the dashboard. */
+  dashboard: boolean;
   /** Its certificate may be unknown to `curl`. */
   tls: boolean;
   models: readonly { name: string; served: boolean; body: string | undefined }[];
@@ -33,6 +35,7 @@ export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'
     ['limits', limitsText(banner)],
     ['control', banner.control ? 'on: queues and workers can be steered' : 'off (--allow-control)'],
     ['docs', `${banner.url}/docs`],
+    ...(banner.dashboard ? [['dashboard', `${banner.url}/dashboard/`] as [string, string]] : []),
   ];
   return [
     `${paint('bold', 'infer serve')} ${paint('dim', `v${banner.version}`)}`,

@@ -130,6 +130,8 @@ export const HOST_ERRORS = {
       INTERNAL: 'infer met an unexpected error.',
       PACKAGE_ROOT: 'The installed package is incomplete: its `package.json` is missing.',
       RUNNER_MISSING: 'The installed package is incomplete, or was not built.',
+      DASHBOARD_MISSING:
+        'The pages of the dashboard are missing: the package is incomplete, or was not built.',
     },
   ),
 } as const;

@@ -99,6 +99,35 @@ export const HTTP_ERRORS = {
 
 const SETUP = { retryable: false, fault: 'caller', httpStatus: 500, doc: 'serve.md#tokens' } as const;
 
+const DASHBOARD = { retryable: true, fault: 'caller', doc: 'serve.md#dashboard' } as const;
+
+/** The dashboard. */
+export const DASHBOARD_ERRORS = {
+  ...errors(
+    { ...DASHBOARD, exitCode: ExitCode.TryAgain, httpStatus: 503 },
+    { STREAMS_FULL: 'As many pages of the dashboard are open as the server allows.' },
+  ),
+  ...errors(
+    { ...DASHBOARD, exitCode: ExitCode.TryAgain, httpStatus: 429 },
+    { ACTION_LIMIT: 'The token has started as many actions of the dashboard as it may.' },
+  ),
+  ...errors(
+    { ...DASHBOARD, exitCode: ExitCode.Negative, httpStatus: 409 },
+    { ACTION_CHANGED: 'The action would now change more than its preview showed, so nothing was done.' },
+  ),
+  ...errors(
+    { ...DASHBOARD, exitCode: ExitCode.NoInput, httpStatus: 404, retryable: false },
+    {
+      ACTION_UNKNOWN:
+        'The server knows no action of this id: it ended more than ten minutes ago, or the server was restarted.',
+    },
+  ),
+  ...errors(
+    { ...DASHBOARD, exitCode: ExitCode.BadConfig, httpStatus: 500, retryable: false },
+    { CONTROL_TOKENS: 'The actions of the dashboard need a token file, on every address.' },
+  ),
+} as const;
+
 /** Starting the gateway, and its tokens. */
 export const SERVE_ERRORS = {
   ...errors(

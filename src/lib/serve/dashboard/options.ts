@@ -1,4 +1,5 @@
 import type { LoadedSettings } from '../../config/load.js';
+import { InferError } from '../../core/errors.js';
 import type { Logger } from '../../telemetry/logger.js';
 
 /** Options of `startDashboard` (`serve/serve-dashboard.ts`), which `infer dashboard` runs. */
@@ -12,6 +13,8 @@ export interface DashboardOptions {
   control: boolean;
   /** Required if other machines can reach the address, or with `control`. */
   tokenFile: string | undefined;
+  /** Folder of the page [that of the package]. */
+  webDir?: string | undefined;
   /** Names that browsers use for this server. */
   serverNames: readonly string[];
   version: string;
@@ -22,10 +25,17 @@ export interface DashboardOptions {
 export interface RunningDashboard {
   /** Address of the page, without a trailing slash. */
   readonly url: string;
-  /** Number of valid tokens; undefined if no token is required. */
-  readonly tokens: number | undefined;
+  /** Its Redis, without credentials; and the number of valid tokens, undefined if none is required. */
+  readonly about: { url: string; redisLabel: string; redisSource: string; tokens: number | undefined };
   /** Number of open requests. */
   readonly underWay: number;
   /** Ends streams and requests within this many milliseconds. A second call ends it immediately. */
   close(graceMs: number): Promise<void>;
+}
+
+/** A web page of someone else can send requests to 127.0.0.1: an action needs something that it cannot know. */
+export function controlNeedsTokens(): InferError {
+  return new InferError('CONTROL_TOKENS', 'the actions of the dashboard need a token, on every address', {
+    hint: 'infer token create ops --scope read:all,control --token-file tokens.json, then add --token-file tokens.json',
+  });
 }

@@ -46,9 +46,9 @@ export interface About {
   tokens: boolean;
   /** Whether there are actions (`--allow-control`). */
   control: boolean;
-  /** Of the token that was sent; null without one, or for one that is not valid. */
+  /** Of the token that was sent; null without one. A token that is not valid is refused: 401. */
   caller: { name: string | null; read: boolean; control: boolean } | null;
-  /** Address of Redis without credentials, and the prefix of the deployment. */
+  /** Address of Redis without credentials, and the prefix of the deployment; empty without a token. */
   redis: string;
   prefix: string;
 }
@@ -304,7 +304,7 @@ export interface RedisRow {
   maxMemoryBytes: number;
   policy: string;
   /** `full`: new jobs are refused. */
-  memory: 'ok' | 'high' | 'full' | 'unlimited';
+  memory: 'unlimited' | 'fine' | 'filling' | 'full';
   evictedKeys: number;
   connectedClients: number;
   opsPerSecond: number | null;

@@ -26,10 +26,15 @@ export class EventStream extends Readable {
 
   /** Sends an event as soon as the client reads; replaces an unsent event of the same kind. */
   tell(event: string, data: unknown): void {
+    this.tellJson(event, JSON.stringify(data));
+  }
+
+  /** The same for data that many streams get. @param json on one line */
+  tellJson(event: string, json: string): void {
     if (this.over) return;
     this.waiting.delete(event);
     const id = event === 'end' ? `id: ${END_ID}\n` : '';
-    this.waiting.set(event, `event: ${event}\n${id}data: ${JSON.stringify(data)}\n\n`);
+    this.waiting.set(event, `event: ${event}\n${id}data: ${json}\n\n`);
     this.flush();
   }
 
@@ -77,6 +82,11 @@ export class EventStreams {
 
   get size(): number {
     return this.open.size;
+  }
+
+  /** Sends an event to all of them. @param json on one line */
+  tellAll(event: string, json: string): void {
+    for (const stream of this.open.keys()) stream.tellJson(event, json);
   }
 
   /**

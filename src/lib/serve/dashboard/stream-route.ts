@@ -1,0 +1,86 @@
+import type { Gateway } from '../gateway/gateway.js';
+import { type EventStream, EventStreams } from '../gateway/jobs/event-stream.js';
+import type { App } from '../http/app.js';
+import { Refusal } from '../http/refusal.js';
+import type { Snapshot } from './shapes.js';
+import type { Snapshots } from './snapshots.js';
+
+const EVERY_MS = 1000;
+/** Milliseconds between the end of one snapshot and the next, however long the first took. */
+const LEAST_PAUSE_MS = 200;
+/** A stream keeps one snapshot that was not sent yet, and what the connection has buffered. */
+const MOST_STREAMS = 200;
+const AGAIN_S = '10';
+/** A new page gets the last snapshot at once, if it is not older. */
+const FRESH_MS = 1500;
+const SHUTDOWN = { reason: 'the server is shutting down' };
+const TOKEN_ENDED = { reason: 'the token no longer allows this' };
+
+/** Makes one snapshot a second for all open pages, and none while no page is open. */
+export class SnapshotStream {
+  private readonly streams: EventStreams;
+  private running = false;
+  private last: { json: string; at: number } | undefined;
+
+  constructor(
+    private readonly snapshots: Snapshots,
+    draining: AbortSignal,
+  ) {
+    // Before that of the streams, which ends them.
+    draining.addEventListener('abort', () => this.streams.tellAll('end', JSON.stringify(SHUTDOWN)));
+    this.streams = new EventStreams(draining);
+  }
+
+  /**
+   * A stream for one page.
+   * @param holds whether its token still allows it
+   * @throws InferError STREAMS_FULL (503).
+   */
+  open(holds: (() => boolean) | undefined): EventStream {
+    if (this.streams.size >= MOST_STREAMS) {
+      throw new Refusal('STREAMS_FULL', `${MOST_STREAMS} pages of the dashboard are open`, {
+        hint: 'close some of them, or try again later',
+        headers: { 'retry-after': AGAIN_S },
+      });
+    }
+    const stream: EventStream = this.streams.add(
+      () => undefined,
+      holds && (() => holds() || (stream.tell('end', TOKEN_ENDED), false)),
+    );
+    stream.tell('recent', this.snapshots.recent);
+    const { last } = this;
+    if (last !== undefined && performance.now() - last.at < FRESH_MS) stream.tellJson('snapshot', last.json);
+    if (!this.running) {
+      this.running = true;
+      void this.run();
+    }
+    return stream;
+  }
+
+  private async run(): Promise<void> {
+    while (this.streams.size > 0) {
+      const began = performance.now();
+      const snapshot: Snapshot = await this.snapshots.next();
+      this.last = { json: JSON.stringify(snapshot), at: performance.now() };
+      this.streams.tellAll('snapshot', this.last.json);
+      const rest = Math.max(LEAST_PAUSE_MS, EVERY_MS - (performance.now() - began));
+      await new Promise<void>((resolve) => setTimeout(resolve, rest).unref());
+    }
+    this.running = false;
+  }
+}
+
+/** `GET api/stream` */
+export function addStreamRoute(app: App, gateway: Gateway, at: string, snapshots: Snapshots): void {
+  const streams = new SnapshotStream(snapshots, gateway.draining);
+  app.get(
+    `${at}/api/stream`,
+    { config: { access: 'read:all', endless: true }, exposeHeadRoute: false, schema: { hide: true } },
+    async (request, reply) => {
+      const stream = streams.open(request.holds);
+      // The connection is not reused after a stream: it would keep a server open that is shutting down.
+      reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');
+      return reply.send(stream);
+    },
+  );
+}
