@@ -3,7 +3,7 @@ import { LongestFirst } from './test/support/longest-first.js';
 
 export default defineConfig({
   test: {
-    include: ['test/{unit,contract,integration,cli,chaos,soak,fuzz,bench}/**/*.test.ts'],
+    include: ['test/{unit,contract,integration,cli,browser,chaos,soak,fuzz,bench}/**/*.test.ts'],
     // Integration files start a Redis and runner processes each: more side by side only makes them slow.
     pool: 'forks',
     maxWorkers: 2,

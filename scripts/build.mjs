@@ -1,5 +1,5 @@
-// Builds dist/ (cli: bundled, for bin/run.js; lib: plain modules and types, for programs) and
-// oclif.manifest.json. Everything is built in a separate folder and moved into place when complete, so a
+// Builds dist/ (cli: bundled, for bin/run.js; lib: plain modules and types, for programs; web: the dashboard's
+// page) and oclif.manifest.json. Everything is built in a separate folder and moved into place when complete, so a
 // failed or partial build is never run.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { bundleCli } from './build/bundle.mjs';
 import { licencesOf } from './build/licences.mjs';
 import { makeManifest } from './build/manifest.mjs';
+import { bundlePage } from './build/page.mjs';
 import { sourceHash } from './build/stamp.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url)).replace(/[\\/]$/, '');
@@ -33,6 +34,7 @@ async function buildInto(stage) {
   emitLibrary(join(dist, 'lib'));
   const metafile = await bundleCli(root, join(dist, 'cli'));
   writeFileSync(join(dist, 'cli', 'THIRD_PARTY_LICENCES.txt'), licencesOf(root, metafile));
+  await bundlePage(root, join(dist, 'web'));
   writeFileSync(
     join(stage, 'oclif.manifest.json'),
     `${JSON.stringify(await makeManifest(stage), null, 2)}\n`,

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isBuilt } from './build/stamp.mjs';
 import { runChecks } from './setup/checks.mjs';
+import { ensureChromium } from './setup/chromium.mjs';
 import { checkNode, ensureDependencies } from './setup/dependencies.mjs';
 import { ensureRedis } from './setup/redis.mjs';
 import { handOver, quietly, SetupError, say } from './setup/say.mjs';
@@ -36,7 +37,8 @@ async function main(argv) {
   checkNode();
   ensureDependencies(root);
   ensureRedis();
-  if (name !== 'test') ensureBuilt();
+  if (name === 'test') ensureChromium();
+  else ensureBuilt();
   if (next) return next(args);
   say('ready: try "node bin/run.js --help", or "npm run quickstart"');
   return 0;

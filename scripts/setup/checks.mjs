@@ -8,6 +8,7 @@ import { handOver } from './say.mjs';
 const CHECKS = [
   { title: 'lint', command: 'biome', args: ['check', '.'] },
   { title: 'types', command: 'tsc', args: ['--noEmit', '-p', 'tsconfig.json'] },
+  { title: 'types of the page', command: 'tsc', args: ['--noEmit', '-p', 'tsconfig.web.json'] },
   { title: 'dead code', command: 'knip', args: [] },
 ];
 

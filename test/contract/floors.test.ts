@@ -18,7 +18,7 @@ function filesUnder(folder: string): SourceFile[] {
     return []; // bench/ and examples/ may contain no code, or not exist
   }
   return entries
-    .filter((entry) => entry.isFile() && /\.[mc]?[jt]s$/.test(entry.name))
+    .filter((entry) => entry.isFile() && /\.[mc]?[jt]sx?$/.test(entry.name))
     .map((entry) => path.join(entry.parentPath, entry.name))
     .filter((file) => !file.includes('node_modules') && !file.endsWith('floors.test.ts')) // contains planted breaches
     .map((file) => ({
@@ -40,7 +40,9 @@ describe('the repository', () => {
 
   it('is checked as a whole', () => {
     const paths = repository().map((file) => file.path);
-    expect(paths).toEqual(expect.arrayContaining(['bin/run.js', 'src/lib/core/job.ts', 'scripts/setup.mjs']));
+    expect(paths).toEqual(
+      expect.arrayContaining(['bin/run.js', 'src/lib/core/job.ts', 'src/web/main.tsx', 'scripts/setup.mjs']),
+    );
   });
 });
 
@@ -145,6 +147,26 @@ describe('the architecture rules', () => {
     expect(found[0]).toMatch(expected);
   });
 
+  it.each([
+    ['a value of the server', "import { x } from '../lib/serve/dashboard/shapes.js';", /types only/],
+    ['another part of the program', "import type { X } from '../lib/core/job.js';", /shapes\.ts only/],
+    ['a package that it would have to ship', "import React from 'react';", /preact and uplot/],
+    ['a module of Node', "import fs from 'node:fs';", /preact and uplot/],
+  ])('reject a page that knows %s', (_, text, expected) => {
+    const found = breaches([{ path: 'src/web/a.tsx', text }]);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(expected);
+  });
+
+  it('reject an import cycle of components', () => {
+    expect(
+      breaches([
+        { path: 'src/web/a.tsx', text: "import { x } from './b.js';" },
+        { path: 'src/web/b.tsx', text: "import { y } from './a.js';" },
+      ]),
+    ).toHaveLength(1);
+  });
+
   it('reject an import cycle', () => {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => `src/lib/worker/${name}.ts`) as [string, string, string];
     expect(
@@ -183,6 +205,11 @@ describe('the architecture rules', () => {
 
 describe('code within the architecture rules', () => {
   it.each([
+    [
+      'a page with types of the server',
+      'src/web/pages/a.tsx',
+      "import { h } from 'preact';\nimport type { X } from '../../lib/serve/dashboard/shapes.js';\nimport { y } from '../y.js';",
+    ],
     ['an import that goes down', 'src/lib/worker/a.ts', "import { x } from '../queue/types.js';"],
     ['an import within a folder', 'src/lib/queue/a.ts', "import { x } from './keys.js';"],
     ['an import from the parent folder', 'src/lib/cli/output/table.ts', "import { x } from '../flags.js';"],

@@ -91,6 +91,8 @@ describe('the npm package', () => {
       'bin/run.js',
       'dist/cli/run.js',
       'dist/cli/THIRD_PARTY_LICENCES.txt',
+      'dist/web/index.html',
+      'dist/web/THIRD_PARTY_LICENCES.txt',
       'dist/lib/index.js',
       'dist/lib/index.d.ts',
       'dist/lib/http.js',

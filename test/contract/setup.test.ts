@@ -75,7 +75,7 @@ describe('npm test', () => {
       'some.test.js > fish > completes',
       'some.test.js > is to come',
       '',
-      '4 passed, 0 failed, 4 skipped',
+      '5 passed, 0 failed, 4 skipped',
     ]);
     expect(status).toBe(0);
   });
@@ -83,7 +83,7 @@ describe('npm test', () => {
   it('does not list tests that a filter left out', () => {
     const { lines } = run('-t', 'runs');
     expect(lines).not.toContain('== skipped');
-    expect(lines.at(-1)).toBe('4 passed, 0 failed, 4 skipped');
+    expect(lines.at(-1)).toBe('5 passed, 0 failed, 4 skipped');
   });
 
   it('names tests that passed only on the second try, with the first error', () => {
@@ -97,7 +97,7 @@ describe('npm test', () => {
       'some.test.js > answers',
       '  Error: no answer yet',
       '',
-      '6 passed, 0 failed',
+      '7 passed, 0 failed',
     ]);
     expect(status).toBe(0);
     expect(run('-t', 'answers').lines).toContain('== passed on the second try');
@@ -107,15 +107,15 @@ describe('npm test', () => {
     tests(`test('fails', { retry: 1 }, () => { throw new Error('again'); });`);
     const { status, lines } = run();
     expect(lines).not.toContain('== passed on the second try');
-    expect([status, lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
+    expect([status, lines.at(-1)]).toEqual([1, '4 passed, 1 failed']);
   });
 
   it('fails on a failed test, and on a file that does not load', () => {
     tests(`test('fails', () => expect(1).toBe(2));`);
     const failed = run();
-    expect([failed.status, failed.lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
+    expect([failed.status, failed.lines.at(-1)]).toEqual([1, '4 passed, 1 failed']);
     tests(`throw new Error('not loaded');`);
     const broken = run();
-    expect([broken.status, broken.lines.at(-1)]).toEqual([1, '3 passed, 1 failed']);
+    expect([broken.status, broken.lines.at(-1)]).toEqual([1, '4 passed, 1 failed']);
   });
 });

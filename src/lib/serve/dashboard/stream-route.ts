@@ -43,12 +43,10 @@ export class SnapshotStream {
         headers: { 'retry-after': AGAIN_S },
       });
     }
-    const may = (): boolean => {
-      if (holds?.() !== false) return true;
-      stream.tell('end', TOKEN_ENDED);
-      return false;
-    };
-    const stream: EventStream = this.streams.add(() => undefined, may);
+    const stream: EventStream = this.streams.add(
+      () => undefined,
+      holds && (() => holds() || (stream.tell('end', TOKEN_ENDED), false)),
+    );
     stream.tell('recent', this.snapshots.recent);
     const { last } = this;
     if (last !== undefined && performance.now() - last.at < FRESH_MS) stream.tellJson('snapshot', last.json);

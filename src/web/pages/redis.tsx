@@ -1,0 +1,117 @@
+import type { Finding, RedisPage as Page, RedisRow } from '../../lib/serve/dashboard/shapes.js';
+import { bytes, count, duration, percent, perSecond } from '../format/units.js';
+import { Command, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
+import { Status, type Tone } from '../parts/status.js';
+import { DataTable } from '../parts/table.js';
+import { Tile, Tiles } from '../parts/tiles.js';
+import { useAnswer, useDashboard, usePart } from '../state/hooks.js';
+
+const REFRESH_MS = 10_000;
+
+/** The Redis server, and what `infer redis-tune` says about its settings. */
+export function RedisPage() {
+  const { api } = useDashboard();
+  const part = usePart('redis');
+  const { data, problem, reload } = useAnswer<Page>(
+    'redis',
+    (signal) => api.get('api/redis', {}, signal),
+    REFRESH_MS,
+  );
+  return (
+    <>
+      <div class="page-head">
+        <h1>Redis</h1>
+        {part?.data && (
+          <span class="muted">
+            {part.data.label}, version {part.data.version}
+          </span>
+        )}
+      </div>
+      <div class="stack">
+        <PartNotice part={part} what="Redis" />
+        {part?.data && <RedisTiles redis={part.data} />}
+        <h2>Settings</h2>
+        {problem && <ProblemNotice problem={problem} retry={reload} />}
+        {data === undefined && problem === undefined && <p class="quiet">Reading the settings …</p>}
+        {data?.provider?.notes.map((note) => (
+          <Notice key={note} tone="quiet">
+            {data.provider?.name}: {note}
+          </Notice>
+        ))}
+        {data?.nodes.map((node) => (
+          <section key={node.label} class="stack" aria-label={`Settings of ${node.label}`}>
+            {data.nodes.length > 1 && <h3>{node.label}</h3>}
+            <Findings findings={node.findings} label={node.label} />
+            {node.jobsThatFit !== null && (
+              <p class="muted">About {count(node.jobsThatFit)} more jobs fit into its memory.</p>
+            )}
+          </section>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function RedisTiles({ redis }: { redis: RedisRow }) {
+  const limit = redis.maxMemoryBytes;
+  const tone = redis.memory === 'full' ? 'bad' : redis.memory === 'filling' ? 'warn' : undefined;
+  return (
+    <Tiles label="Redis now">
+      <Tile
+        title="Memory"
+        value={bytes(redis.usedMemoryBytes)}
+        note={
+          limit === 0
+            ? 'no limit'
+            : `${percent(redis.usedMemoryBytes / limit)} of ${bytes(limit)}${redis.memory === 'full' ? ': new jobs are refused' : ''}`
+        }
+        tone={tone}
+      />
+      <Tile
+        title="Evicted keys"
+        value={count(redis.evictedKeys)}
+        note={`policy ${redis.policy}`}
+        tone={redis.evictedKeys > 0 ? 'bad' : undefined}
+      />
+      <Tile title="Round trip" value={duration(redis.latencyMs)} note="from the dashboard's server" />
+      <Tile title="Commands" value={perSecond(redis.opsPerSecond)} unit="/s" note="of all its clients" />
+      <Tile title="Clients" value={count(redis.connectedClients)} note="connections" />
+      <Tile
+        title="Up for"
+        value={duration(redis.uptimeSeconds * 1000)}
+        note={redis.source === 'embedded' ? "infer's private server" : 'since its last start'}
+      />
+    </Tiles>
+  );
+}
+
+const LEVELS: Readonly<Record<Finding['level'], readonly [rank: number, tone: Tone, text: string]>> = {
+  critical: [0, 'bad', 'critical'],
+  warning: [1, 'warn', 'warning'],
+  advice: [2, 'busy', 'advice'],
+  unknown: [3, 'off', 'unknown'],
+  ok: [4, 'good', 'fine'],
+};
+
+function Findings({ findings, label }: { findings: readonly Finding[]; label: string }) {
+  const sorted = [...findings].sort((a, b) => LEVELS[a.level][0] - LEVELS[b.level][0]);
+  return (
+    <DataTable
+      caption={`Settings of ${label}`}
+      rows={sorted}
+      rowKey={({ setting }) => setting}
+      columns={[
+        { id: 'setting', title: 'Setting', cell: ({ setting }) => <span class="mono">{setting}</span> },
+        {
+          id: 'level',
+          title: 'Judgement',
+          cell: ({ level }) => <Status tone={LEVELS[level][1]} text={LEVELS[level][2]} />,
+        },
+        { id: 'now', title: 'Now', class: 'mono', cell: ({ now }) => now },
+        { id: 'wanted', title: 'Recommended', class: 'mono', cell: ({ wanted }) => wanted },
+        { id: 'why', title: 'Why', class: 'wide', cell: ({ why }) => why },
+        { id: 'fix', title: 'Fix', class: 'wide', cell: ({ fix }) => fix && <Command text={fix} /> },
+      ]}
+    />
+  );
+}

@@ -1,0 +1,16 @@
+import type { Series } from './chart.js';
+
+/** One line of a chart in the accent colour. */
+export function line(label: string, values: Series['values'], more: Partial<Series> = {}): Series {
+  return { label, values, ink: 'accent', ...more };
+}
+
+/** A second line, told apart without its colour. */
+export function dashed(label: string, values: Series['values']): Series {
+  return { label, values, ink: 'second', dash: [4, 3] };
+}
+
+/** Whether a line has anything to show. */
+export function isKnown(values: Series['values']): boolean {
+  return values.some((value) => value !== null);
+}

@@ -1,0 +1,22 @@
+import { ago, localTime, utcTime } from '../format/time.js';
+import { useNow } from '../state/hooks.js';
+
+/** A moment in the browser's time zone; UTC on hover. */
+export function Time({ at }: { at: number }) {
+  const now = useNow();
+  return (
+    <time dateTime={new Date(at).toISOString()} title={utcTime(at)}>
+      {localTime(at, now)}
+    </time>
+  );
+}
+
+/** How long ago a moment was; local time and UTC on hover. */
+export function Ago({ at }: { at: number }) {
+  const now = useNow();
+  return (
+    <time dateTime={new Date(at).toISOString()} title={`${localTime(at, now)} · ${utcTime(at)}`}>
+      {ago(at, now)}
+    </time>
+  );
+}

@@ -1,0 +1,23 @@
+import type { WorkerRow } from '../../lib/serve/dashboard/shapes.js';
+import { ActionButton } from './action-button.js';
+import { Status } from './status.js';
+
+export function WorkerState({ row: { state, silent, active } }: { row: WorkerRow }) {
+  if (silent) return <Status tone="bad" text="silent" />;
+  if (state === 'draining') return <Status tone="warn" text="draining" />;
+  if (state === 'starting') return <Status tone="busy" text="starting" />;
+  return active > 0 ? <Status tone="busy" text="busy" /> : <Status tone="good" text="ready" />;
+}
+
+export function WorkerButtons({ row: { id, name } }: { row: WorkerRow }) {
+  return (
+    <span class="row">
+      <ActionButton action={{ action: 'restart', worker: id }} label={`Restart worker ${name}`}>
+        Restart
+      </ActionButton>
+      <ActionButton danger action={{ action: 'drain', worker: id }} label={`Drain worker ${name}`}>
+        Drain
+      </ActionButton>
+    </span>
+  );
+}
