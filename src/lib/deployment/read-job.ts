@@ -29,18 +29,28 @@ export function readInspectedJob(
   values: number | undefined,
 ): Promise<InspectedJob> {
   return withRedis(loaded, async (client, prefix) => {
-    const queue = await findId(client, prefix, id, 'job');
-    const detail = await withResults(loaded, client, prefix, (results) =>
-      readJobDetail(client, prefix, queue, id, results),
+    const job = await withResults(loaded, client, prefix, (results) =>
+      readPlacedJob(client, prefix, id, results),
     );
-    if (detail === undefined) throw unknownId(id, 'job');
-    const waits = detail.state === 'waiting' || detail.state === 'delayed';
-    const read = waits ? await new PlaceReader(client, prefix).read(queue, id) : undefined;
-    const job = read ? { ...detail, ...read.place } : detail;
     if (values === undefined) return { job };
-    const input = await readInput(client, prefix, queue, id);
+    const input = await readInput(client, prefix, job.queue, id);
     return { job, payload: input === undefined ? null : previewOf(input, values) };
   });
+}
+
+/** One job and where it stands, without its payload. @throws InferError JOB_UNKNOWN, JOB_LOST (66). */
+export async function readPlacedJob(
+  client: RedisClient,
+  prefix: string,
+  id: string,
+  results: ResultSource,
+): Promise<PlacedJob> {
+  const queue = await findId(client, prefix, id, 'job');
+  const detail = await readJobDetail(client, prefix, queue, id, results);
+  if (detail === undefined) throw unknownId(id, 'job');
+  const waits = detail.state === 'waiting' || detail.state === 'delayed';
+  const read = waits ? await new PlaceReader(client, prefix).read(queue, id) : undefined;
+  return read ? { ...detail, ...read.place } : detail;
 }
 
 async function withResults<T>(

@@ -16,10 +16,14 @@ export const PURGE_STATES = [
   'cancelled',
 ] as const satisfies readonly PurgeState[];
 
-/** Emptying states of a queue; by default, those of jobs that have not started. */
+/**
+ * Emptying states of a queue; by default, those of jobs that have not started.
+ * @param asOf jobs that were added or ended later are kept, ms since the epoch by Redis's clock [now]
+ */
 export function purgeQueue(
   queue: string,
   states: readonly string[] | undefined,
+  asOf?: number,
 ): Operation<PurgeOutcome, PurgeOutcome> {
   const wanted = PURGE_STATES.filter((state) => (states ?? ['waiting', 'delayed']).includes(state));
   return {
@@ -35,7 +39,7 @@ export function purgeQueue(
     act: async (plan, { client, prefix, signal }, report) => {
       const total = sumOf(plan.jobs);
       const onProgress = (done: number) => report({ kind: 'jobs', done, total });
-      const now = await serverNow(client);
+      const now = asOf ?? (await serverNow(client));
       return { queue, jobs: await purge(client, prefix, queue, { states: wanted, signal, onProgress, now }) };
     },
     summary: (outcome) => ({ count: sumOf(outcome.jobs), outcome: 'ok', result: purgedText(outcome) }),

@@ -36,10 +36,12 @@ const JOBS_NAMED = 20;
  * Requeues failed jobs, a page at a time, oldest failure first. A job that fails again meanwhile is not
  * retried again, and one retried or deleted by others is not counted.
  * @param timeLimitMs their new time limit [unchanged]
+ * @param asOf jobs that failed later are not included, ms since the epoch by Redis's clock [now]
  */
 export function retryJobs(
   wish: RetryWish,
   timeLimitMs: number | undefined,
+  asOf?: number,
 ): Operation<RetryPlan, RetriedJobs, RetryPreview> {
   return {
     action: 'retry',
@@ -49,7 +51,7 @@ export function retryJobs(
     needsConsent: () => false,
     plan: async ({ client, prefix }) => {
       // Includes jobs that failed in this millisecond.
-      const until = (await serverNow(client)) + 1;
+      const until = (asOf ?? (await serverNow(client))) + 1;
       if ('id' in wish)
         return { meant: { named: await findNamedJobs(client, prefix, [wish.id], wish.place) }, until };
       return { meant: { filter: wish.filter }, until };

@@ -38,8 +38,9 @@ const MOST_PASSES = 20;
  * Cancelling many jobs, a page at a time.
  * @throws InferError REVOKE_ENDED (2) for states that can no longer be cancelled, LAYOUT_NEWER (69) for a
  *   single job given by its id that is of a newer layout.
+ * @param asOf jobs submitted later are not included, ms since the epoch by Redis's clock [now]
  */
-export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs> {
+export function revokeJobs(wish: RevokeWish, asOf?: number): Operation<RevokePlan, RevokedJobs> {
   const filter = 'ids' in wish ? undefined : cancellable(wish.filter);
   return {
     action: 'revoke',
@@ -49,7 +50,7 @@ export function revokeJobs(wish: RevokeWish): Operation<RevokePlan, RevokedJobs>
     plan: async (context) => {
       const { client, prefix } = context;
       if (filter !== undefined) await refuseUnknownNames(client, prefix, filter);
-      const at = await serverNow(client);
+      const at = asOf ?? (await serverNow(client));
       const meant =
         'ids' in wish
           ? { named: await findNamedJobs(client, prefix, wish.ids) }

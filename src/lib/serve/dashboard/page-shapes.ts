@@ -212,7 +212,7 @@ export interface RedisPage {
     /** More jobs that fit, as far as that can be told. */
     jobsThatFit: number | null;
   }[];
-  /** When it was read; read again at most every ten seconds. */
+  /** When it was read; read again at most every thirty seconds. */
   at: number;
 }
 
@@ -252,13 +252,13 @@ export interface AuditPage {
 
 /** Selects jobs of one action: those that match all that is given. */
 export interface JobsFilter {
-  state?: string;
-  queue?: string;
-  model?: string;
-  worker?: string;
-  priority?: string;
-  olderThan?: string;
-  error?: string;
+  state?: string | undefined;
+  queue?: string | undefined;
+  model?: string | undefined;
+  worker?: string | undefined;
+  priority?: string | undefined;
+  olderThan?: string | undefined;
+  error?: string | undefined;
 }
 
 export type Action =
@@ -269,11 +269,10 @@ export type Action =
   | { action: 'drain' | 'restart'; worker: string }
   | { action: 'concurrency'; worker: string; value: number }
   | { action: 'load' | 'unload'; worker: string; model: string }
-  /** Runs failed jobs again, with `id` one of them. */
-  | { action: 'retry'; id: string }
-  | { action: 'retry'; filter: JobsFilter }
-  | { action: 'cancel'; id: string }
-  | { action: 'cancel'; filter: JobsFilter }
+  /** Runs a failed job again; cancels a job or a group. */
+  | { action: 'retry' | 'cancel'; id: string }
+  /** All failed jobs, or all that have not ended, that match. */
+  | { action: 'retry' | 'cancel'; filter: JobsFilter }
   | { action: 'priority'; id: string; priority: number };
 
 /** What an action would do; nothing has changed. */

@@ -1,6 +1,11 @@
+import { serverClock } from '../../redis/server-clock.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { App } from '../http/app.js';
 import { addAboutRoute } from './about-route.js';
+import { addActionRoutes } from './actions/action-routes.js';
+import { RunningActions } from './actions/running-actions.js';
+import { addJobPages } from './job-routes.js';
+import { addPageRoutes } from './page-routes.js';
 import { secure } from './security.js';
 import { Snapshots } from './snapshots.js';
 import { addStreamRoute } from './stream-route.js';
@@ -16,15 +21,24 @@ export interface DashboardParts {
   tokens: boolean;
 }
 
+/** How long actions may take to stop, when the server stops. */
+const STOP_MS = 2000;
+
 /**
  * The dashboard: the page, the stream of snapshots, what its pages ask for and, with `gateway.control`, its
  * actions. It shows the work of everyone, so reading needs the scope `read:all`.
  */
 export function addDashboardRoutes(app: App, gateway: Gateway, { at, files, tokens }: DashboardParts): void {
-  const { client, prefix } = gateway;
-  const snapshots = new Snapshots(client.redis, client.target, prefix, () => []);
+  const { client, prefix, control } = gateway;
+  const clock = serverClock(client.redis);
+  const running = new RunningActions(() => clock.now());
+  app.addHook('onClose', () => running.close(STOP_MS));
+  const snapshots = new Snapshots(client.redis, client.target, prefix, () => running.list());
   secure(app, at);
   addAboutRoute(app, gateway, at, tokens);
   addStreamRoute(app, gateway, at, snapshots);
+  addJobPages(app, gateway, at);
+  addPageRoutes(app, gateway, at);
+  if (control && tokens) addActionRoutes(app, gateway, at, running);
   addWebRoutes(app, at, files);
 }

@@ -43,10 +43,12 @@ export class SnapshotStream {
         headers: { 'retry-after': AGAIN_S },
       });
     }
-    const stream: EventStream = this.streams.add(
-      () => undefined,
-      holds && (() => holds() || (stream.tell('end', TOKEN_ENDED), false)),
-    );
+    const may = (): boolean => {
+      if (holds?.() !== false) return true;
+      stream.tell('end', TOKEN_ENDED);
+      return false;
+    };
+    const stream: EventStream = this.streams.add(() => undefined, may);
     stream.tell('recent', this.snapshots.recent);
     const { last } = this;
     if (last !== undefined && performance.now() - last.at < FRESH_MS) stream.tellJson('snapshot', last.json);
