@@ -10,6 +10,7 @@ import * as bulk from './scenarios/bulk.mjs';
 import * as celery from './scenarios/celery.mjs';
 import * as compute from './scenarios/compute.mjs';
 import * as concurrent from './scenarios/concurrent.mjs';
+import * as dashboard from './scenarios/dashboard.mjs';
 import * as drain from './scenarios/drain.mjs';
 import * as gateway from './scenarios/gateway.mjs';
 import * as growth from './scenarios/growth.mjs';
@@ -36,10 +37,11 @@ const BENCHMARKS = {
   memory,
   growth,
   gateway,
+  dashboard,
   celery,
 };
-/** Run only when they are named: all or part of each needs Debian packages. */
-const OPTIONAL = ['gateway', 'celery'];
+/** Run only when they are named: they take long, or part of them needs Debian packages. */
+const OPTIONAL = ['gateway', 'dashboard', 'celery'];
 
 /**
  * @typedef {import('./lib/sizes.mjs').Amount} Amount

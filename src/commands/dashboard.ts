@@ -55,6 +55,8 @@ The first Ctrl-C (or SIGTERM) ends open streams and answers open requests; a sec
   async run(): Promise<{ url: string }> {
     const { startDashboard } = await import('../lib/serve/serve-dashboard.js');
     const { createLogger } = await import('../lib/telemetry/logger.js');
+    const { preferSmallHeap } = await import('../lib/serve/dashboard/small-heap.js');
+    preferSmallHeap();
     const { host, port = 5555 } = this.flags;
     const { tokenFile } = this.settings;
     const log = createLogger({ level: this.settings.logLevel, color: !this.settings.noColor });

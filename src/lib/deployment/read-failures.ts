@@ -7,8 +7,8 @@ import type { RedisClient } from '../redis/types.js';
 import { type FailureGroup, groupFailures } from './failures.js';
 
 /** Failures looked at in all queues together, and at least in each, the latest first. */
-const LOOKED = 5000;
-const LOOKED_EACH = 50;
+const LOOKED = 2000;
+const LOOKED_EACH = 20;
 
 export interface Failures {
   /** With the models that failed. */

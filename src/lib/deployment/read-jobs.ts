@@ -21,6 +21,8 @@ export interface PageWanted {
   reverse: boolean;
   limit: number;
   cursor: string | undefined;
+  /** Maximum number of records to look at for a page that is not sorted [10,000]. */
+  look?: number | undefined;
 }
 
 /** A page of jobs, on its own connection; throws like `jobsPage`. */
@@ -36,7 +38,7 @@ export async function jobsPage(
   client: RedisClient,
   prefix: string,
   filter: JobFilter,
-  { sort, cursor, limit, reverse }: PageWanted,
+  { sort, cursor, limit, reverse, look }: PageWanted,
 ): Promise<JobsPage> {
   if (sort !== undefined && cursor !== undefined) {
     throw new InferError('CURSOR', 'a sorted list has one page: --sort and --cursor do not go together', {
@@ -46,7 +48,13 @@ export async function jobsPage(
   const now = await serverNow(client);
   const [found, size] = await Promise.all([
     sort === undefined
-      ? scanJobs(client, prefix, filter, { limit, cursor, reverse, now })
+      ? scanJobs(client, prefix, filter, {
+          limit,
+          cursor,
+          reverse,
+          now,
+          ...(look === undefined ? {} : { look }),
+        })
       : sortJobs(client, prefix, filter, { by: sort, limit, reverse, now }),
     countJobs(client, prefix, filter, now),
   ]);

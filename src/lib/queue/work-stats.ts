@@ -2,7 +2,6 @@ import { Sketch } from '../core/sketch.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable } from '../redis/wrong-type.js';
 import { queueTag, STATS_BUCKET_MS, STATS_BUCKETS, workKey, workTotalsKey } from './keys.js';
-import { PastBuckets } from './past-buckets.js';
 import { HEARTBEAT_TTL_MS } from './registry.js';
 import { STATS_TTL } from './wire.js';
 
@@ -198,41 +197,49 @@ export interface QueueStats {
   byWorker: ReadonlyMap<string, WorkFigures>;
 }
 
-/** What each worker did, by worker id. */
-export type WorkBuckets = PastBuckets<Map<string, WorkFigures>>;
-
 /**
  * What each worker did of a queue in each ten seconds of the last minute, by worker id, the newest first;
  * read-only commands. Figures that make no sense are skipped.
- * @param past what an earlier call has read
  */
 export async function readWorkBuckets(
   client: RedisClient,
   prefix: string,
   queue: string,
   now: number,
-  past: WorkBuckets = new PastBuckets(),
 ): Promise<Map<string, WorkFigures>[]> {
-  const tag = queueTag(prefix, queue);
-  return past.last(bucketAt(now), STATS_BUCKETS, async (bucket) => {
-    const hash = await ifReadable(client.hgetall(workKey(tag, bucket)), {});
-    const figures = Object.entries(hash).map(([id, json]) => [id, parsed(json, WorkFigures.from)] as const);
+  const newest = bucketAt(now);
+  const hashes = await Promise.all(
+    Array.from({ length: STATS_BUCKETS }, (_, back) => readWorkReports(client, prefix, queue, newest - back)),
+  );
+  return hashes.map((hash) => {
+    const figures = Object.entries(hash).map(([id, json]) => [id, parseWork(json)] as const);
     return new Map(figures.filter((entry): entry is [string, WorkFigures] => entry[1] !== undefined));
   });
 }
 
-/**
- * Reads the last minute of one queue, with read-only commands. Figures that make no sense are left out.
- * @param past what an earlier call has read
- */
+/** The reports of one bucket as they were written, by worker id: a tenth of what they take when parsed. */
+export function readWorkReports(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  bucket: number,
+): Promise<Record<string, string>> {
+  return ifReadable(client.hgetall(workKey(queueTag(prefix, queue), bucket)), {});
+}
+
+/** A report; undefined for one that makes no sense. */
+export function parseWork(json: string): WorkFigures | undefined {
+  return parsed(json, WorkFigures.from);
+}
+
+/** Reads the last minute of one queue, with read-only commands. Figures that make no sense are left out. */
 export async function readQueueStats(
   client: RedisClient,
   prefix: string,
   queue: string,
   now: number,
-  past?: WorkBuckets,
 ): Promise<QueueStats> {
-  const buckets = await readWorkBuckets(client, prefix, queue, now, past);
+  const buckets = await readWorkBuckets(client, prefix, queue, now);
   const total = new WorkFigures();
   const byWorker = new Map<string, WorkFigures>();
   let oldest = STATS_BUCKETS - 1;

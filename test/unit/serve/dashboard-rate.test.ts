@@ -32,10 +32,11 @@ it('reads a bucket that is over once, and open ones each time', async () => {
     read.push(bucket);
     return bucket;
   };
-  expect(await past.last(10, 4, fetch)).toEqual([10, 9, 8, 7]);
-  expect(await past.last(10, 4, fetch)).toEqual([10, 9, 8, 7]);
-  expect(await past.last(11, 4, fetch)).toEqual([11, 10, 9, 8]);
-  expect(read).toEqual([10, 9, 8, 7, 10, 9, 11, 10, 9]);
+  // Four seconds after its end a bucket is over.
+  expect(await past.last(105_000, 4, fetch)).toEqual([10, 9, 8, 7]);
+  expect(await past.last(106_000, 4, fetch)).toEqual([10, 9, 8, 7]);
+  expect(await past.last(112_000, 4, fetch)).toEqual([11, 10, 9, 8]);
+  expect(read).toEqual([10, 9, 8, 7, 10, 11, 10]);
 });
 
 it('tells when a queue drains with one more worker', () => {

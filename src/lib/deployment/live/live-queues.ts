@@ -1,14 +1,14 @@
 import { QueueMemory, type QueueSnapshot, snapshotQueue } from '../../queue/read/inspector.js';
 import { listQueues } from '../../queue/read/reader.js';
 import type { WorkerRecord } from '../../queue/types.js';
-import { type QueueStats, readQueueStats } from '../../queue/work-stats.js';
 import type { RedisClient } from '../../redis/types.js';
+import { type LiveWork, WorkReader } from './live-work.js';
 import { takeTurns } from './rotation.js';
 
 /** A queue as it was read last. */
 export interface LiveQueue {
   snapshot: QueueSnapshot;
-  stats: QueueStats;
+  work: LiveWork;
   /** Milliseconds since the epoch, by Redis's clock. */
   readAt: number;
 }
@@ -21,12 +21,13 @@ const QUEUES_A_SECOND = 16;
 /** Reports of so many workers cost as much as a queue without any. */
 const REPORTS_A_UNIT = 25;
 /** Queues that are read at once when they are new. */
-const NEW_QUEUES = 250;
+const NEW_QUEUES = 100;
 /** How much more often a queue is read in which something happens. */
 const BUSY_WEIGHT = 4;
 
 interface Kept extends LiveQueue {
   memory: QueueMemory;
+  reader: WorkReader;
 }
 
 /** All queues of a deployment, read in turns, so that the cost does not grow with their number. */
@@ -51,17 +52,17 @@ export class LiveQueues {
 
   private turnOf(kept: Kept | undefined) {
     if (kept === undefined) return { readAt: undefined, cost: 1, weight: 1 };
-    const { snapshot, stats, readAt } = kept;
+    const { snapshot, work, readAt } = kept;
     const busy = snapshot.waiting + snapshot.active > 0 || snapshot.ratePerSecond !== null;
-    return { readAt, cost: 1 + stats.byWorker.size / REPORTS_A_UNIT, weight: busy ? BUSY_WEIGHT : 1 };
+    return { readAt, cost: 1 + work.workers / REPORTS_A_UNIT, weight: busy ? BUSY_WEIGHT : 1 };
   }
 
   private async readOne(name: string, now: number, workers: readonly WorkerRecord[]): Promise<void> {
-    const memory = this.kept.get(name)?.memory ?? new QueueMemory();
-    const [snapshot, stats] = await Promise.all([
+    const { memory = new QueueMemory(), reader = new WorkReader() } = this.kept.get(name) ?? {};
+    const [snapshot, work] = await Promise.all([
       snapshotQueue(this.client, this.prefix, name, now, workers, memory),
-      readQueueStats(this.client, this.prefix, name, now, memory.work),
+      reader.read(this.client, this.prefix, name, now),
     ]);
-    this.kept.set(name, { snapshot, stats, readAt: now, memory });
+    this.kept.set(name, { snapshot, work, readAt: now, memory, reader });
   }
 }

@@ -15,7 +15,6 @@ import { listWorkers } from '../registry.js';
 import { countFiled } from '../routes.js';
 import type { WorkerRecord } from '../types.js';
 import { PRIORITY_STEP, STATS } from '../wire.js';
-import { bucketAt, type WorkBuckets } from '../work-stats.js';
 import { listQueues } from './reader.js';
 
 /** How fast a queue fills and empties. */
@@ -65,9 +64,16 @@ export interface QueueSnapshot extends QueueCounts, QueueFlow {
 export class QueueMemory {
   /** Completed, failed and added jobs. */
   readonly counts = new PastBuckets<(string | null)[]>();
-  readonly work: WorkBuckets = new PastBuckets();
   /** Jobs that waited with a priority at the last snapshot. */
   prioritized: number | undefined;
+  /** The longest-waiting job, if it has a priority: as long as it waits, none has waited longer. */
+  oldest: WaitingJob | undefined;
+}
+
+interface WaitingJob {
+  id: string;
+  /** Milliseconds since the epoch. */
+  submittedAt: number;
 }
 
 /**
@@ -87,7 +93,6 @@ export async function snapshotQueue(
 ): Promise<QueueSnapshot> {
   const base = bullBase(prefix, name);
   const tag = queueTag(prefix, name);
-  const bucket = bucketAt(now);
   const counted = (at: number) =>
     ifReadable(client.hmget(statsKey(tag, at), STATS.completed, STATS.failed, STATS.added), []);
   const [
@@ -116,10 +121,11 @@ export async function snapshotQueue(
       ? Promise.all([countPriorities(client, base), oldestWaiting(client, base)])
       : countRemembered(client, base, memory),
     countFiled(client, prefix, name),
-    (memory?.counts ?? new PastBuckets()).last(bucket, STATS_BUCKETS, counted),
+    (memory?.counts ?? new PastBuckets()).last(now, STATS_BUCKETS, counted),
     workers ?? listWorkers(client, prefix),
   ]);
-  const oldest = memory === undefined ? head : await oldestWaiting(client, base, { wait, byPriority });
+  const oldest =
+    memory === undefined ? head : await oldestRemembered(client, base, { wait, byPriority }, memory);
   byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
   const ahead = heldAhead(name, taken, live);
   for (const [priority, jobs] of ahead.byPriority.entries())
@@ -224,16 +230,38 @@ function perSecond(buckets: readonly number[], partMs: number): number | null {
   return buckets.reduce((sum, count) => sum + count, 0) / Math.max(1, seconds);
 }
 
+/** Where jobs wait, and how many. */
+interface Places {
+  wait: number;
+  byPriority: readonly number[];
+}
+
 /**
  * Submit time of the longest-waiting job: within a priority the order is first come, first served, so it is
  * the oldest of the ten heads.
- * @param among where jobs wait, if that is known: only these heads are read
  */
-export async function oldestWaiting(
+export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
+  return (await oldestJob(client, base))?.submittedAt;
+}
+
+/** The same with one command, as long as the job that was the oldest still waits. */
+async function oldestRemembered(
   client: RedisClient,
   base: string,
-  among?: { wait: number; byPriority: readonly number[] },
+  places: Places,
+  memory: QueueMemory,
 ): Promise<number | undefined> {
+  const { oldest } = memory;
+  if (places.wait === 0 && oldest !== undefined) {
+    const score = await ifReadable(client.zscore(`${base}prioritized`, oldest.id), null);
+    if (score !== null) return oldest.submittedAt;
+  }
+  memory.oldest = await oldestJob(client, base, places);
+  return memory.oldest?.submittedAt;
+}
+
+/** @param among only the heads of places in which jobs wait are read */
+async function oldestJob(client: RedisClient, base: string, among?: Places): Promise<WaitingJob | undefined> {
   const heads = await Promise.all([
     among?.wait === 0
       ? []
@@ -245,11 +273,16 @@ export async function oldestWaiting(
       return ifReadable(client.zrangebyscore(`${base}prioritized`, from, to, 'LIMIT', 0, 1), []);
     }),
   ]);
-  const times = await Promise.all(
-    heads.flat().map((id) => ifReadable(client.hget(base + id, 'timestamp'), null)),
+  const ids = heads.flat();
+  const times = await Promise.all(ids.map((id) => ifReadable(client.hget(base + id, 'timestamp'), null)));
+  const jobs = ids.flatMap((id, i): WaitingJob[] => {
+    const submittedAt = numberOr(times[i], undefined);
+    return submittedAt === undefined ? [] : [{ id, submittedAt }];
+  });
+  return jobs.reduce<WaitingJob | undefined>(
+    (oldest, job) => (oldest === undefined || job.submittedAt < oldest.submittedAt ? job : oldest),
+    undefined,
   );
-  const known = times.map((time) => numberOr(time, undefined)).filter((time) => time !== undefined);
-  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** All queues that ever received a job, or only the given ones. */

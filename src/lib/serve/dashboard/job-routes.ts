@@ -17,6 +17,8 @@ import { readingRoutes } from './reading.js';
 import type { JobPage, JobsPage, PayloadPreview } from './shapes.js';
 
 const MOST_LISTED = 200;
+/** Records looked at for a page: with a filter that few jobs match, there are more pages, and each comes soon. */
+const LOOKED = 2500;
 /** Values shown of each tensor. */
 const VALUES = 64;
 /** A larger input or result is not read for a preview. */
@@ -53,7 +55,7 @@ export function addJobPages(app: App, gateway: Gateway, at: string): void {
     const { id, reverse, limit, cursor, ...typed } = query;
     if (id !== undefined && id !== '') return byId(gateway, id.trim(), limit);
     const filter = parseJobFilter(typed);
-    const wanted = { sort: undefined, reverse: reverse === 'true', limit, cursor };
+    const wanted = { sort: undefined, reverse: reverse === 'true', limit, cursor, look: LOOKED };
     const page = await jobsPage(redis, prefix, filter, wanted);
     const now = await serverNow(redis);
     const items = page.jobs.map((job) => jobJson(job, now));

@@ -22,6 +22,9 @@ import type {
   WorkerRow,
 } from './shapes.js';
 
+/** Of a worker or model that did nothing within the last minute. */
+export const NO_WORK: LiveFigures = { figures: new WorkFigures(), windowMs: 60_000 };
+
 /* Rows of the snapshot, from what `deployment/live` reads. All pure. */
 
 export function figuresRow({ figures, windowMs }: LiveFigures): Figures {
@@ -60,7 +63,7 @@ export function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
 }
 
-export function queueRow({ snapshot, stats, readAt }: LiveQueue, workers: readonly LiveWorker[]): QueueRow {
+export function queueRow({ snapshot, work, readAt }: LiveQueue, workers: readonly LiveWorker[]): QueueRow {
   const records = workers.map(({ record }) => record);
   const serving = servingWorkers(records, snapshot.name).length;
   return {
@@ -82,12 +85,12 @@ export function queueRow({ snapshot, stats, readAt }: LiveQueue, workers: readon
     growing: snapshot.growing,
     unmatched: { ...snapshot.unmatched },
     workers: serving,
-    lastMinute: figuresRow({ figures: stats.total, windowMs: stats.windowMs }),
+    lastMinute: figuresRow({ figures: work.total, windowMs: work.windowMs }),
     readAt,
   };
 }
 
-export function workerRow({ record, readAt, busy }: LiveWorker, figures: LiveFigures | undefined): WorkerRow {
+export function workerRow({ record, readAt, busy }: LiveWorker, lastMinute: Figures): WorkerRow {
   const { notStarted = {}, runs = [], gpuMemory, modelProblems = [] } = record;
   return {
     id: record.id,
@@ -130,7 +133,7 @@ export function workerRow({ record, readAt, busy }: LiveWorker, figures: LiveFig
     rssBytes: record.rssBytes,
     loopLagMs: record.loopLagMs,
     busy: busy === undefined ? null : rounded(busy),
-    lastMinute: figuresRow(figures ?? { figures: new WorkFigures(), windowMs: 60_000 }),
+    lastMinute,
   };
 }
 
@@ -165,7 +168,7 @@ export function modelRows(models: readonly ModelFigures[], workers: readonly Liv
         jobsPerSecond: rounded((figures.ended * 1000) / Math.max(1000, windowMs)),
         share: ended === 0 ? 0 : rounded(figures.ended / ended),
       })),
-      lastMinute: figuresRow(did ?? { figures: new WorkFigures(), windowMs: 60_000 }),
+      lastMinute: figuresRow(did ?? NO_WORK),
     };
   });
 }

@@ -1,5 +1,5 @@
 import { InferError } from '../../core/errors.js';
-import { type LiveFigures, sumQueues, WorkerFigures } from '../../deployment/live/live-figures.js';
+import { sumQueues } from '../../deployment/live/live-figures.js';
 import { LiveReader } from '../../deployment/live/live-reader.js';
 import type { Piece } from '../../deployment/live/piece.js';
 import { findProblems } from '../../deployment/problems.js';
@@ -8,6 +8,7 @@ import { Decisions } from './decisions.js';
 import type { ActionState, Part, RecentPoint, Snapshot } from './shapes.js';
 import { autoscalerRow, modelRows, queueRow, redisRow, startingRow, workerRow } from './snapshot-rows.js';
 import { recentPoint, totalsOf } from './totals.js';
+import { WorkerMinutes } from './worker-minutes.js';
 
 /** Points of the last five minutes. */
 const RECENT = 300;
@@ -18,7 +19,7 @@ const STALE_MS = 5000;
 export class Snapshots {
   readonly recent: RecentPoint[] = [];
   private reader: LiveReader;
-  private sums = new WorkerFigures();
+  private minutes = new WorkerMinutes();
   private readonly decisions = new Decisions();
   private seq = 0;
   private madeAt = 0;
@@ -36,7 +37,7 @@ export class Snapshots {
   async next(): Promise<Snapshot> {
     if (performance.now() - this.madeAt > STALE_MS && this.reader.awaySince === undefined) {
       this.reader = new LiveReader(this.client, this.target, this.prefix);
-      this.sums = new WorkerFigures();
+      this.minutes = new WorkerMinutes();
     }
     await this.reader.read();
     this.madeAt = performance.now();
@@ -53,11 +54,7 @@ export class Snapshots {
     const workers = reader.workers.data ?? [];
     const queues = reader.queues.data ?? [];
     const { total, models } = sumQueues(queues);
-    const figures: ReadonlyMap<string, LiveFigures> = this.sums.sum(
-      at,
-      queues,
-      workers.map(({ record }) => record.id),
-    );
+    const minutes = this.minutes.sum(at, queues, workers);
     this.decisions.note(reader.scaled.data?.autoscalers ?? []);
     this.seq += 1;
     const both = [reader.queues, reader.workers];
@@ -69,7 +66,7 @@ export class Snapshots {
       totals: together(both, () => totalsOf(queues, workers, total)),
       problems: together(both, () => findProblems(reader.overview())),
       queues: part(reader.queues, (rows) => rows.map((row) => queueRow(row, workers))),
-      workers: part(reader.workers, (rows) => rows.map((row) => workerRow(row, figures.get(row.record.id)))),
+      workers: part(reader.workers, (rows) => rows.map((row) => workerRow(row, minutes(row.record.id)))),
       starting: part(reader.starting, (rows) => rows.map((row) => startingRow(row, at))),
       models: together(both, () => modelRows(models, workers)),
       autoscalers: part(reader.scaled, ({ autoscalers }) =>

@@ -1,5 +1,5 @@
 import type { Gateway } from '../gateway/gateway.js';
-import { type EventStream, EventStreams } from '../gateway/jobs/event-stream.js';
+import { type EventStream, EventStreams, eventText } from '../gateway/jobs/event-stream.js';
 import type { App } from '../http/app.js';
 import { Refusal } from '../http/refusal.js';
 import type { Snapshot } from './shapes.js';
@@ -20,14 +20,14 @@ const TOKEN_ENDED = { reason: 'the token no longer allows this' };
 export class SnapshotStream {
   private readonly streams: EventStreams;
   private running = false;
-  private last: { json: string; at: number } | undefined;
+  private last: { text: Buffer; at: number } | undefined;
 
   constructor(
     private readonly snapshots: Snapshots,
     draining: AbortSignal,
   ) {
     // Before that of the streams, which ends them.
-    draining.addEventListener('abort', () => this.streams.tellAll('end', JSON.stringify(SHUTDOWN)));
+    draining.addEventListener('abort', () => this.streams.tellAll('end', eventText('end', SHUTDOWN)));
     this.streams = new EventStreams(draining);
   }
 
@@ -51,7 +51,7 @@ export class SnapshotStream {
     const stream: EventStream = this.streams.add(() => undefined, may);
     stream.tell('recent', this.snapshots.recent);
     const { last } = this;
-    if (last !== undefined && performance.now() - last.at < FRESH_MS) stream.tellJson('snapshot', last.json);
+    if (last !== undefined && performance.now() - last.at < FRESH_MS) stream.tellText('snapshot', last.text);
     if (!this.running) {
       this.running = true;
       void this.run();
@@ -63,8 +63,8 @@ export class SnapshotStream {
     while (this.streams.size > 0) {
       const began = performance.now();
       const snapshot: Snapshot = await this.snapshots.next();
-      this.last = { json: JSON.stringify(snapshot), at: performance.now() };
-      this.streams.tellAll('snapshot', this.last.json);
+      this.last = { text: Buffer.from(eventText('snapshot', snapshot)), at: performance.now() };
+      this.streams.tellAll('snapshot', this.last.text);
       const rest = Math.max(LEAST_PAUSE_MS, EVERY_MS - (performance.now() - began));
       await new Promise<void>((resolve) => setTimeout(resolve, rest).unref());
     }

@@ -9,12 +9,18 @@ const SLOW_BEATS = 4;
 /** Id of the last event: browsers connect again after an end, and say with it that they have heard all. */
 export const END_ID = 'end';
 
+/** An event as it is sent. */
+export function eventText(event: string, data: unknown): string {
+  const id = event === 'end' ? `id: ${END_ID}\n` : '';
+  return `event: ${event}\n${id}data: ${JSON.stringify(data)}\n\n`;
+}
+
 /**
  * One client's stream of server-sent events. For a client that reads slowly, only the newest event of each
  * kind is kept, so a stream buffers a few events at most.
  */
 export class EventStream extends Readable {
-  private readonly waiting = new Map<string, string>();
+  private readonly waiting = new Map<string, string | Buffer>();
   private reads = true;
   private slow = 0;
   private over = false;
@@ -26,15 +32,14 @@ export class EventStream extends Readable {
 
   /** Sends an event as soon as the client reads; replaces an unsent event of the same kind. */
   tell(event: string, data: unknown): void {
-    this.tellJson(event, JSON.stringify(data));
+    this.tellText(event, eventText(event, data));
   }
 
-  /** The same for data that many streams get. @param json on one line */
-  tellJson(event: string, json: string): void {
+  /** The same for an event that many streams get, which then share its bytes. @param text of `eventText` */
+  tellText(event: string, text: string | Buffer): void {
     if (this.over) return;
     this.waiting.delete(event);
-    const id = event === 'end' ? `id: ${END_ID}\n` : '';
-    this.waiting.set(event, `event: ${event}\n${id}data: ${json}\n\n`);
+    this.waiting.set(event, text);
     this.flush();
   }
 
@@ -84,9 +89,9 @@ export class EventStreams {
     return this.open.size;
   }
 
-  /** Sends an event to all of them. @param json on one line */
-  tellAll(event: string, json: string): void {
-    for (const stream of this.open.keys()) stream.tellJson(event, json);
+  /** Sends an event to all of them. @param text of `eventText` */
+  tellAll(event: string, text: string | Buffer): void {
+    for (const stream of this.open.keys()) stream.tellText(event, text);
   }
 
   /**

@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { copyJobs, SimulatedWorkers } from '../lib/deployment.mjs';
+import { digitRow } from '../lib/digits.mjs';
+import { openEvents } from '../lib/http.mjs';
+import { sizeOf } from '../lib/sizes.mjs';
+import { median } from '../lib/stats.mjs';
+
+export const title = 'dashboard: what a snapshot costs Redis, its memory, and the time of each page';
+
+const QUEUES = 100;
+const WORKERS = 200;
+const QUEUES_OF_WORKER = 4;
+const TABS = 20;
+const WINDOW_MS = 20_000;
+const LARGE_BYTES = 64 * 1024 ** 2;
+/** Commands that the dashboard reads with; the simulated workers send none of them. */
+const READS =
+  'get hkeys hvals hget hmget hgetall hexists llen lindex zcard zcount zrange zrangebyscore type ping info time'.split(
+    ' ',
+  );
+
+/** @param {import('../lib/place.mjs').Place} place @param {import('../lib/sizes.mjs').Amount} amount */
+export async function run(place, amount) {
+  const waiting = amount.full ? 1_000_000 : sizeOf(amount, { usual: 100_000, perSecond: 5_000 });
+  const failed = Math.floor(waiting / 5);
+  const server = await place.redis(['--proto-max-bulk-len', '256mb']);
+  const { redis } = server.client;
+  // Publishes the model; its queue is not one of the others.
+  await place.worker(server.url, ['-Q', 'real']);
+  const queues = Array.from({ length: QUEUES }, (_, i) => `queue-${String(i).padStart(3, '0')}`);
+  const { id } = await server.client.submit(digitRow(0), { model: 'digits', queue: 'queue-000' });
+  await copyJobs(redis, 'queue-000', id, waiting, 'prioritized');
+  await copyJobs(redis, 'queue-000', id, failed, 'failed');
+  for (const queue of queues.slice(1)) {
+    const job = await server.client.submit(digitRow(1), { model: 'digits', queue });
+    await copyJobs(redis, queue, job.id, 50, 'prioritized');
+  }
+  const large = `copy-prioritized-${waiting - 1}`;
+  await redis.set(`{infer:queue-000}:in:${large}`, Buffer.alloc(LARGE_BYTES));
+  const workers = new SimulatedWorkers(redis, queues, WORKERS, QUEUES_OF_WORKER);
+  await workers.start();
+  const { child, said } = await place.ready('dashboard', [
+    ...['dashboard', '--redis', server.url, '--port', '0', '--log-level', 'error'],
+  ]);
+  const [, url = ''] = /^ready (\S+)\/ /m.exec(said) ?? [];
+  if (url === '') throw new Error(`the dashboard does not say where it listens: ${said}`);
+  const lines = [];
+  try {
+    const none = await costOf(redis);
+    const close = [await openEvents(`${url}/api/stream`)];
+    // The first snapshots read everything once.
+    await delay(5_000);
+    const one = await costOf(redis);
+    while (close.length < TABS) close.push(await openEvents(`${url}/api/stream`));
+    const many = await costOf(redis);
+    const target = '<= 2 ms';
+    lines.push(
+      { what: 'in commands, 1 tab', ours: one.readMs, unit: 'ms/s', target },
+      { what: `in commands, ${TABS} tabs`, ours: many.readMs, unit: 'ms/s', target },
+      { what: 'processor time of Redis, 1 tab', ours: one.cpuMs - none.cpuMs, unit: 'ms/s' },
+      { what: `processor time of Redis, ${TABS} tabs`, ours: many.cpuMs - none.cpuMs, unit: 'ms/s' },
+      { what: 'commands, 1 tab', ours: one.reads, unit: '1/s' },
+    );
+    await redis.config('SET', 'slowlog-log-slower-than', '20000');
+    await redis.slowlog('RESET');
+    for (const [what, path] of PAGES(large)) {
+      const times = [];
+      for (let i = 0; i < 5; i++) times.push(await timeOf(`${url}${path}`));
+      lines.push({ what: `${what}, first`, ours: times[0] ?? Number.NaN, unit: 'ms', target: '<= 1000 ms' });
+      lines.push({ what, ours: median(times), unit: 'ms' });
+    }
+    const blocked = Number(await redis.slowlog('LEN'));
+    lines.push({ what: 'commands of more than 20 ms', ours: blocked, unit: '', target: '0' });
+    const memory = peakOf(child.pid);
+    lines.push({
+      what: `peak memory, ${TABS} tabs`,
+      ours: memory / 1024 ** 2,
+      unit: 'MB',
+      target: '<= 150 MB',
+    });
+    for (const end of close) end();
+  } finally {
+    workers.stop();
+  }
+  return { lines, size: `${waiting} waiting, ${failed} failed, ${QUEUES} queues, ${WORKERS} workers` };
+}
+
+/** @param {string} large @returns {[string, string][]} */
+const PAGES = (large) => [
+  ['jobs', '/api/jobs?limit=50'],
+  ['jobs, failed', '/api/jobs?state=failed&limit=50'],
+  ['jobs, a model that no job has', '/api/jobs?model=digits&error=nothing&limit=50'],
+  ['job of 64 MiB', `/api/jobs/${large}`],
+  ['its input', `/api/jobs/${large}/input`],
+  ['failures', '/api/failures'],
+  ['redis', '/api/redis'],
+  ['audit', '/api/audit'],
+];
+
+/** What a second costs Redis: in commands that read, and in processor time. @param {any} redis */
+async function costOf(redis) {
+  const before = await usage(redis);
+  await delay(WINDOW_MS);
+  const after = await usage(redis);
+  const seconds = (after.at - before.at) / 1000;
+  return {
+    readMs: (after.readMs - before.readMs) / seconds,
+    reads: (after.reads - before.reads) / seconds,
+    cpuMs: (after.cpuMs - before.cpuMs) / seconds,
+  };
+}
+
+/** @param {any} redis */
+async function usage(redis) {
+  /** @type {string} */
+  const stats = await redis.info('commandstats');
+  /** @type {string} */
+  const cpu = await redis.info('cpu');
+  let [reads, micros] = [0, 0];
+  for (const name of READS) {
+    const [, calls = '0', usec = '0'] =
+      new RegExp(`cmdstat_${name}:calls=(\\d+),usec=(\\d+)`).exec(stats) ?? [];
+    reads += Number(calls);
+    micros += Number(usec);
+  }
+  const part = (/** @type {string} */ name) => Number(new RegExp(`${name}:([\\d.]+)`).exec(cpu)?.[1] ?? 0);
+  const cpuMs = 1000 * (part('used_cpu_sys') + part('used_cpu_user'));
+  return { at: performance.now(), readMs: micros / 1000, reads, cpuMs };
+}
+
+/** Milliseconds until an answer is complete. @param {string} url @returns {Promise<number>} */
+function timeOf(url) {
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    get(url, (answer) => {
+      answer.on('error', reject);
+      answer.on('end', () => {
+        const { statusCode = 0 } = answer;
+        if (statusCode < 300) resolve(performance.now() - began);
+        else reject(new Error(`GET ${url}: ${statusCode}`));
+      });
+      answer.resume();
+    }).on('error', reject);
+  });
+}
+
+/** Peak memory of a process, bytes; Linux only. @param {number | undefined} pid */
+function peakOf(pid) {
+  const [, kb = 'NaN'] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kb) * 1024;
+}
