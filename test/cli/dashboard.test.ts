@@ -53,7 +53,11 @@ describe('infer dashboard', () => {
     expect(server.stderr).toMatch(/tokens {3}1 token in tokens\.json/);
     const post = async (address: string, json: object) => {
       const headers = { authorization: `Bearer ${token}` };
-      const answer = await fetch(server.url + address, { method: 'POST', headers, body: JSON.stringify(json) });
+      const answer = await fetch(server.url + address, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(json),
+      });
       return (await answer.json()) as { ticket: string; state: string };
     };
     const action = { action: 'pause', queue: 'batch' };

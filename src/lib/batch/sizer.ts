@@ -55,6 +55,11 @@ export class BatchSizer {
     return this.rows;
   }
 
+  /** Rows and mean ms of each size with a measurement, smallest first. */
+  get measured(): [number, number][] {
+    return [...this.times].sort(([a], [b]) => a - b);
+  }
+
   /** Records a run of `rows` rows that took `ms` and, if measured, its `overheadMs`. */
   record(rows: number, ms: number, overheadMs?: number): void {
     if (overheadMs !== undefined) this.overheadMs += NEWEST * (overheadMs - this.overheadMs);

@@ -264,6 +264,8 @@ export interface ServedModelRecord {
   version: number;
   /** Rows that currently run together, as configured or learned. */
   batch: number;
+  /** Where the size is learned: rows and mean run time, ms, of the sizes tried; not written by older versions. */
+  sizes?: [number, number][];
   /**
    * Digest of all files of the version, as `ModelSignature.digest`; not written by workers of older versions.
    */

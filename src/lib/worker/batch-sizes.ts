@@ -80,6 +80,13 @@ export class BatchSizes {
     return this.means.get(session);
   }
 
+  /** Rows and mean ms of the sizes that were tried; empty where the size is not learned. */
+  measured(session: string): [number, number][] {
+    if (this.asked !== null || this.mixed.has(session)) return [];
+    const times = this.sizers.get(session)?.measured ?? [];
+    return times.map(([rows, ms]) => [rows, Math.round(ms * 100) / 100]);
+  }
+
   record(session: string, rows: number, ms: number, overheadMs: number | undefined): void {
     if (!this.models.has(session)) return;
     const mean = this.means.get(session) ?? ms;

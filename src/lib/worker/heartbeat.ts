@@ -47,6 +47,7 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
       name: signature.name,
       version: signature.version,
       batch: sizes.of(session),
+      ...measuredSizes(sizes.measured(session)),
       ...unbatched(signature, sizes.mixedBy(session)),
       digest: signature.digest,
       ...(chosen === true ? { chosen } : {}),
@@ -86,6 +87,10 @@ function notStarted(held: Iterable<HeldJob>): Record<string, number[]> {
 }
 
 /** Why its rows run one at a time, if they do. */
+function measuredSizes(sizes: [number, number][]): { sizes?: [number, number][] } {
+  return sizes.length === 0 ? {} : { sizes };
+}
+
 function unbatched({ batching }: ModelSignature, mixedBy: string | undefined): { unbatched?: Unbatched } {
   if (mixedBy !== undefined) return { unbatched: { reason: 'ROWS_MIXED', text: mixedBy } };
   if (batching === undefined || batching.ok) return {};

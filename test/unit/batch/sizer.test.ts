@@ -152,4 +152,14 @@ describe('one decision of the sizer', () => {
     const single = new BatchSizer(1, 20);
     expect(steady(single, 500)).toBe(1);
   });
+
+  it('tells rows and mean time of the sizes that it measured, smallest first', () => {
+    const sizer = new BatchSizer(1024, 20);
+    steady(sizer, 1);
+    steady(sizer, 2);
+    expect(sizer.measured).toEqual([
+      [8, 1],
+      [16, 2],
+    ]);
+  });
 });

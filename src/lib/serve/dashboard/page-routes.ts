@@ -135,6 +135,8 @@ async function modelPage({ client, prefix }: Gateway, text: string): Promise<Mod
         .filter(({ model }) => model === name)
         .map(({ code, message, hint }) => ({ worker: worker.name, code, message, hint })),
     ),
-    sizes: [],
+    sizes: serving.flatMap(({ worker, sizes = [] }) =>
+      sizes.map(([rows, runMs]) => ({ worker, rows, runMs })),
+    ),
   };
 }
