@@ -207,7 +207,9 @@ describe('infer metrics', () => {
     const { port } = taken.address() as { port: number };
     const run = await infer.run(['metrics', '--port', String(port)]);
     expect(run.exitCode).toBe(69);
-    expect(run.stderr).toContain(`another program already listens on 127.0.0.1:${port}`);
+    expect(run.stderr).toMatch(
+      new RegExp(`another program already listens on 127.0.0.1:${port}: node.*, pid ${process.pid}`),
+    );
     expect(run.stderr).toMatch(/Try: give another port, such as --port \d+/);
     taken.close();
   });

@@ -1,6 +1,7 @@
 import { type AddressInfo, isIP } from 'node:net';
 import { settledWithin } from '../../core/bounded.js';
 import { InferError, messageOf } from '../../core/errors.js';
+import { freePortNear, portHolderText } from '../../core/port-holder.js';
 import type { App } from './app.js';
 
 export interface Listening {
@@ -20,17 +21,23 @@ const GRACE_MS = 500;
  * Begins to listen; port 0 takes any free one. `localhost` is 127.0.0.1: for that name Fastify would make a
  * second server for ::1, without the limits and the errors of the first, and a resolver could say that it is
  * another address.
+ * @param portFlag the flag that sets the port, for the errors
  * @throws InferError PORT_IN_USE (69), PORT_PERMISSION (77), PORT (2), naming the flag that fixes it.
  */
 export async function listen(
   app: App,
-  { host, port, secure = false }: { host: string; port: number; secure?: boolean },
+  {
+    host,
+    port,
+    secure = false,
+    portFlag = '--port',
+  }: { host: string; port: number; secure?: boolean; portFlag?: string },
 ): Promise<Listening> {
   try {
     await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
   } catch (error) {
     await app.close().catch(() => undefined);
-    throw explainListen(error, host, port);
+    throw await explainListen(error, host, port, portFlag);
   }
   const found = (app.server.address() as AddressInfo).port;
   let closing: Promise<void> | undefined;
@@ -65,23 +72,38 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
-function explainListen(error: unknown, host: string, port: number): InferError {
+async function explainListen(
+  error: unknown,
+  host: string,
+  port: number,
+  portFlag: string,
+): Promise<InferError> {
   const { code } = error as NodeJS.ErrnoException;
   const at = `${urlHost(host)}:${port}`;
-  if (code === 'EADDRINUSE') {
-    return new InferError('PORT_IN_USE', `another program already listens on ${at}`, {
-      hint: `give another port, such as --port ${port < 65_535 ? port + 1 : port - 1}`,
-      cause: error,
-    });
-  }
+  if (code === 'EADDRINUSE') return portInUse(host, port, portFlag, error);
   if (code === 'EACCES' || code === 'EPERM') {
     return new InferError('PORT_PERMISSION', `this user may not listen on ${at}`, {
-      hint: 'give a port above 1023, such as --port 9464',
+      hint: `give a port above 1023, such as ${portFlag} 9464`,
       cause: error,
     });
   }
   return new InferError('PORT', `cannot listen on ${at}: ${code ?? messageOf(error)}`, {
     hint: 'give an address of this machine, such as --host 127.0.0.1 or --host 0.0.0.0',
     cause: error,
+  });
+}
+
+/** Names the program that has the port, if this user may know it, and a port that is free. */
+export async function portInUse(
+  host: string,
+  port: number,
+  portFlag: string,
+  cause?: unknown,
+): Promise<InferError> {
+  const [holder, free] = await Promise.all([portHolderText(port), freePortNear(host, port)]);
+  const who = holder === undefined ? '' : `: ${holder}`;
+  return new InferError('PORT_IN_USE', `another program already listens on ${urlHost(host)}:${port}${who}`, {
+    hint: `give another port, such as ${portFlag} ${free}`,
+    cause,
   });
 }
