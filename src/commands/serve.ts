@@ -123,7 +123,6 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       drainTimeoutMs: drainTimeout,
       control: this.flags['allow-control'],
       dashboard: this.flags.dashboard,
-      tls: this.tls !== undefined,
       models: await modelsToShow(running.gateway),
     };
     for (const line of serveBanner(banner, { paint: this.paintError })) this.note(line);

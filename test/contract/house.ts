@@ -30,8 +30,9 @@ export const FLOORS: Readonly<Record<string, number>> = {
   operations: 5,
   serve: 6,
   'http-client': 6,
-  cli: 7,
-  commands: 8,
+  up: 7,
+  cli: 8,
+  commands: 9,
 };
 
 /** What programs import, and the highest floor that it exports: everything but the terminal, and the client of a gateway. */
@@ -56,6 +57,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   'src/lib/redis/embedded.ts': 'hands it to redis-server',
   'src/lib/bench/worker-process.ts': "hands it to the demo's worker",
   'src/lib/scale/spawn-worker.ts': 'hands it to detached workers',
+  'src/lib/up/spawn-infer.ts': 'hands it to the gateway and to infer up in the background',
 };
 
 /** Where the process may be ended and signals may be handled. */

@@ -295,7 +295,7 @@ export const SETTINGS = {
   } as Setting<string>,
   workers: {
     env: 'INFER_WORKERS',
-    doc: 'workers that `infer workers start` starts: [{"name":"gpu","queues":["realtime"],"perGpu":true}]',
+    doc: 'workers that `infer workers start` and `infer up` start: [{"name":"gpu","queues":["realtime"],"perGpu":true}]',
     rule: workerGroups(),
   } as Setting<readonly WorkerGroup[]>,
   operator: {
@@ -322,6 +322,8 @@ export const SETTINGS = {
   } as SettingWithDefault<boolean>,
   configFile: {
     env: 'INFER_CONFIG',
+    flag: 'config',
+    helpValue: '<file>',
     doc: 'configuration file to read instead of searching for one',
     path: true,
     notInFile: true,

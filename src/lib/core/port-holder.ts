@@ -51,13 +51,22 @@ export async function freePortNear(host: string, port: number): Promise<number> 
   return port + step;
 }
 
-/** Whether a port of an address is free at the moment. */
-export function canListen(host: string, port: number): Promise<boolean> {
+/** Whether a port of an address is free at the moment, and may be used. */
+export async function canListen(host: string, port: number): Promise<boolean> {
+  return (await listenError(host, port)) === undefined;
+}
+
+/** Whether another program has the port of an address. */
+export async function isTaken(host: string, port: number): Promise<boolean> {
+  return (await listenError(host, port)) === 'EADDRINUSE';
+}
+
+function listenError(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? 'unknown'));
     server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port, exclusive: true }, () =>
-      server.close(() => resolve(true)),
+      server.close(() => resolve(undefined)),
     );
   });
 }

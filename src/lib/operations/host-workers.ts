@@ -10,9 +10,9 @@ export interface HostWorker {
   outcome: 'stopped' | 'killed' | 'not running' | 'started' | 'running' | 'failed';
 }
 
-/** Ending or restarting background workers of a host. Done through their processes: ending them needs no Redis. */
+/** Ending or restarting background workers of a host, also those of `infer up`. Done through their processes: ending them needs no Redis. */
 export interface HostAction<Worker extends HostWorker> {
-  action: 'workers stop' | 'workers restart';
+  action: 'workers stop' | 'workers restart' | 'down';
   /** The names as typed. */
   target: string;
   /** @param onWorker called for each worker as soon as its outcome is known */

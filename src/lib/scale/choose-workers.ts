@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
-import { isWorkerName, type WorkerFile, type WorkerFiles } from './worker-files.js';
+import { isManaged, isWorkerName, type WorkerFile, type WorkerFiles } from './worker-files.js';
 
 /**
  * Workers that the names match: a worker, all that were started under one name (`gpu` for `gpu-1` and
- * `gpu-gpu0`), or a name with its host. Without names: all except those of autoscalers.
+ * `gpu-gpu0`), or a name with its host. Without names: all that nothing would start again.
  */
 export function chooseWorkers(
   all: readonly WorkerFile[],
   names: readonly string[],
   host: string,
 ): WorkerFile[] {
-  if (names.length === 0) return all.filter((file) => file.pool === undefined);
+  if (names.length === 0) return all.filter((file) => !isManaged(file));
   return all.filter((file) => names.some((name) => isMeant(file, plainName(name, host))));
 }
 

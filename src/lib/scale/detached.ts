@@ -3,9 +3,9 @@ import { InferError } from '../core/errors.js';
 import { boundOpenLog } from '../core/log-file.js';
 import { pollUntil } from '../core/poll.js';
 import { printable } from '../core/printable.js';
-import { markOf } from '../core/process-alive.js';
+import { markOf, type ProcessMark, stillRuns } from '../core/process-alive.js';
 import { LOG_MAX_BYTES } from './spawn-worker.js';
-import { readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from './worker-files.js';
+import { isManaged, readWorkerFile, updateWorkerFile, type WorkerFile, writeExit } from './worker-files.js';
 
 const CLAIM_MS = 3000;
 const POLL_MS = 20;
@@ -33,7 +33,8 @@ export async function keepRecord(path: string): Promise<(device: DeviceFacts) =>
     }
   }, BOUND_MS);
   timer.unref();
-  if (file.pool !== undefined) endUnlisted(path);
+  if (isManaged(file)) endUnlisted(path);
+  if (file.supervisor !== undefined) endWith(file.supervisor);
   process.once('exit', (code) => {
     try {
       if (readWorkerFile(path)?.process?.pid === process.pid) writeExit(path, code);
@@ -54,8 +55,8 @@ function tellReady(path: string, device: DeviceFacts, readyAt = Date.now()): voi
 }
 
 /**
- * Ends an autoscaler's worker whose pid file was removed (manually, or by an autoscaler that considered it
- * dead): it could never be found or stopped, and another is started in its place. It finishes its jobs first.
+ * Ends a managed worker whose pid file was removed (manually, or by a manager that considered it dead): it
+ * could never be found or stopped, and another is started in its place. It finishes its jobs first.
  */
 function endUnlisted(path: string): void {
   let missed = false;
@@ -69,6 +70,19 @@ function endUnlisted(path: string): void {
       process.kill(process.pid, 'SIGTERM');
     }
     missed = missing;
+  }, LISTED_MS);
+  timer.unref();
+}
+
+/** Ends the worker of an `infer up` that was killed: nothing would start the worker again, or end it. */
+function endWith(supervisor: ProcessMark): void {
+  const timer = setInterval(() => {
+    if (stillRuns(supervisor)) return;
+    clearInterval(timer);
+    process.stderr.write(
+      `infer up (pid ${supervisor.pid}) has ended: this worker finishes its jobs and ends\n`,
+    );
+    process.kill(process.pid, 'SIGTERM');
   }, LISTED_MS);
   timer.unref();
 }

@@ -4,7 +4,7 @@ import { printable } from '../core/job.js';
 import { chooseKnownWorkers, chooseWorkers } from './choose-workers.js';
 import { startDetached } from './start-detached.js';
 import type { StartOutcome } from './start-workers.js';
-import { type WorkerFile, WorkerFiles } from './worker-files.js';
+import { isManaged, type WorkerFile, WorkerFiles } from './worker-files.js';
 import { endWorker, stateOf } from './worker-process.js';
 import { wishAgain } from './worker-wishes.js';
 
@@ -20,7 +20,7 @@ export interface RestartOptions {
 }
 
 /**
- * The workers to restart: those matching the names, or all that belong to no autoscaler.
+ * The workers to restart: those matching the names, or all that belong to no autoscaler and to no `infer up`.
  * @throws InferError USAGE (2) without a name and --all, WORKER_UNKNOWN (66) also for a stopped worker,
  *   AUTOSCALED (2).
  */
@@ -31,12 +31,8 @@ export function toRestart(files: WorkerFiles, names: readonly string[], all: boo
     });
   }
   const chosen = chooseKnownWorkers(files, names);
-  const pooled = chosen.find((file) => file.pool !== undefined);
-  if (pooled !== undefined) {
-    throw new InferError('AUTOSCALED', `${printable(pooled.name)} belongs to an autoscaler`, {
-      hint: `infer workers stop ${pooled.name}: its autoscaler starts another where one is needed`,
-    });
-  }
+  const managed = chosen.find(isManaged);
+  if (managed !== undefined) throw managedError(managed);
   const stopped = names.find((name) => chooseWorkers(chosen, [name], files.host).length === 0);
   if (stopped !== undefined) {
     throw new InferError('WORKER_UNKNOWN', `${printable(stopped)} was stopped, and its flags with it`, {
@@ -44,6 +40,14 @@ export function toRestart(files: WorkerFiles, names: readonly string[], all: boo
     });
   }
   return chosen;
+}
+
+function managedError({ name, pool }: WorkerFile): InferError {
+  const up = pool === undefined;
+  const hint = up ? 'infer up starts it again' : 'its autoscaler starts another where one is needed';
+  return new InferError('AUTOSCALED', `${printable(name)} belongs to ${up ? 'infer up' : 'an autoscaler'}`, {
+    hint: `infer workers stop ${name}: ${hint}`,
+  });
 }
 
 /**

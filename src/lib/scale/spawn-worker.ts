@@ -13,6 +13,8 @@ export interface WorkerLaunch {
   /** The Redis with its jobs. It may contain a password, which must not appear in a list of processes. */
   redisUrl: string;
   prefix: string;
+  /** Variables for settings that were given as flags. */
+  env?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How a process started by this one ended: an exit code, or a signal's name. */
@@ -38,7 +40,12 @@ export async function spawnWorker(
       // the group contains the worker and its runners.
       detached: true,
       stdio: ['ignore', log, log],
-      env: { ...process.env, INFER_REDIS_URL: launch.redisUrl, INFER_PREFIX: launch.prefix },
+      env: {
+        ...process.env,
+        ...launch.env,
+        INFER_REDIS_URL: launch.redisUrl,
+        INFER_PREFIX: launch.prefix,
+      },
     });
   } finally {
     closeSync(log);

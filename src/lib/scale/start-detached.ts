@@ -8,7 +8,7 @@ import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { chooseWorkers } from './choose-workers.js';
 import { type StartOutcome, startWorkers } from './start-workers.js';
-import { type WorkerFile, WorkerFiles } from './worker-files.js';
+import { isManaged, type WorkerFile, WorkerFiles } from './worker-files.js';
 import { type WorkerWish, wishAgain, wishesOf } from './worker-wishes.js';
 
 /** Another `workers start` may be waiting for its models. */
@@ -37,7 +37,7 @@ export function ranBefore(
   files: WorkerFiles,
 ): { flags: StartFlags; again: WorkerWish[] } {
   const isGroup = (name: string) => (configured ?? []).some((group) => group.name === name);
-  const known = files.list().filter((file) => file.pool === undefined);
+  const known = files.list().filter((file) => !isManaged(file));
   const found = new Map<string, WorkerFile[]>();
   for (const name of flags.names) {
     const meant = isGroup(name) ? [] : chooseWorkers(known, [name], files.host);

@@ -1,5 +1,6 @@
 import { messageOf } from '../core/errors.js';
 import { pollUntil } from '../core/poll.js';
+import type { ProcessMark } from '../core/process-alive.js';
 import { formatDuration } from '../core/units.js';
 import { type ProcessEnd, spawnWorker, type WorkerLaunch } from './spawn-worker.js';
 import type { WorkerFile, WorkerFiles } from './worker-files.js';
@@ -15,6 +16,10 @@ export interface StartContext {
   signal: AbortSignal;
   /** Called for each as soon as its outcome is known. */
   onOutcome: (outcome: StartOutcome) => void;
+  /** Who starts them again when they end, and ends with them. */
+  supervisor?: ProcessMark | undefined;
+  /** Called with the end of a worker's process, which this one sees as its parent. */
+  onProcess?: ((name: string, ended: Promise<ProcessEnd>) => void) | undefined;
 }
 
 export interface StartOutcome {
@@ -52,7 +57,9 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
   const { files, signal } = context;
   const { name, gpu, queues } = wish;
   const log = files.logOf(name);
-  const file: WorkerFile = { name, createdAt: Date.now(), argv: wish.argv, queues, gpu, log };
+  const { supervisor } = context;
+  const whose = supervisor === undefined ? {} : { supervisor };
+  const file: WorkerFile = { name, createdAt: Date.now(), argv: wish.argv, queues, gpu, log, ...whose };
   const facts = { name, gpu, queues, log };
   while (!files.create(file)) {
     const there = files.read(name);
@@ -79,6 +86,7 @@ async function startOne(wish: WorkerWish, context: StartContext): Promise<StartO
     return failed(`it cannot be started: ${messageOf(error)}`, []);
   }
   const { pid } = started;
+  context.onProcess?.(name, started.ended);
   const how = await Promise.race([started.ended, untilReady(name, started.ended, context)]);
   if (how === 'ready') {
     const { device, fallback } = files.read(name) ?? file;

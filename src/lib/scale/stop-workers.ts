@@ -26,6 +26,8 @@ export interface WorkerStatus {
   adopted: boolean;
   /** Pid of the autoscaler that manages it; null when none is running. */
   autoscaler: number | null;
+  /** Pid of the `infer up` that it belongs to; null for any other worker. */
+  up: number | null;
   log: string;
   /** For a dead one: why it ended, and its last output. */
   reason: string | null;
@@ -49,6 +51,7 @@ export function listDetached(files: WorkerFiles): WorkerStatus[] {
       pool: file.pool ?? null,
       adopted: file.adopted ?? false,
       autoscaler: file.pool === undefined ? null : (files.poolHolder(file.pool)?.pid ?? null),
+      up: file.supervisor?.pid ?? null,
       log: file.log,
       reason: ending?.reason ?? null,
       lines: ending?.lines ?? [],

@@ -25,12 +25,19 @@ export interface WorkerFile {
   pool?: string | undefined;
   slot?: string | undefined;
   adopted?: boolean | undefined;
+  /** The `infer up` that starts it again when it dies; the worker ends with that process. */
+  supervisor?: ProcessMark | undefined;
   /** Since when it has been draining, ms since the epoch. */
   drainingSince?: number | undefined;
   /** When it became ready, as it reported; where its models run and, if not on its GPU, why. */
   readyAt?: number | undefined;
   device?: string | undefined;
   fallback?: string | undefined;
+}
+
+/** Whether something starts this worker again when it ends: an autoscaler, or `infer up`. */
+export function isManaged({ pool, supervisor }: WorkerFile): boolean {
+  return pool !== undefined || supervisor !== undefined;
 }
 
 /** What a detached worker records as it ends; one that was killed cannot. */

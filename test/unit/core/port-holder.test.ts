@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import {
   canListen,
   freePortNear,
+  isTaken,
   portHolder,
   portHolderText,
   programName,
@@ -83,10 +84,16 @@ describe('a free port near another', () => {
     const free = await freePortNear('127.0.0.1', port);
     expect(free).not.toBe(port);
     expect(await canListen('127.0.0.1', free)).toBe(true);
+    expect([await isTaken('127.0.0.1', port), await isTaken('127.0.0.1', free)]).toEqual([true, false]);
   });
 
   it('comes before, at the end of the range', async () => {
     expect(await freePortNear('127.0.0.1', 65_535)).toBeLessThan(65_535);
+  });
+
+  it('is not taken on an address of another machine, though nothing can listen there', async () => {
+    expect(await canListen('203.0.113.9', 8000)).toBe(false);
+    expect(await isTaken('203.0.113.9', 8000)).toBe(false);
   });
 
   it('is suggested even where none of them is free', async () => {

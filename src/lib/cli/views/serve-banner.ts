@@ -1,7 +1,7 @@
 import { plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
-import { quoteWord } from '../../core/quote-word.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
+import { curlLine, type ShownModel } from '../../serve/gateway/start-lines.js';
 import { facts, type Layout } from '../output/text.js';
 
 export interface ServeBanner {
@@ -19,9 +19,7 @@ export interface ServeBanner {
   control: boolean;
   /** Whether it serves the dashboard. */
   dashboard: boolean;
-  /** Its certificate may be unknown to `curl`. */
-  tls: boolean;
-  models: readonly { name: string; served: boolean; body: string | undefined }[];
+  models: readonly ShownModel[];
 }
 
 /**
@@ -61,15 +59,9 @@ function limitsText({ maxBody, maxWaitMs, maxWaiting }: ServeBanner): string {
   return `bodies of ${formatBytes(maxBody)}, waits of ${formatDuration(maxWaitMs)}${waiting}`;
 }
 
-function modelLines({ models, url, tokens, tls }: ServeBanner, paint: Layout['paint']): string[] {
+function modelLines({ models, url, tokens }: ServeBanner, paint: Layout['paint']): string[] {
   if (models.length === 0) return [];
-  const token = tokens === undefined ? '' : ' -H "Authorization: Bearer $TOKEN"';
-  const curl = tls ? 'curl -k' : 'curl';
-  const lines = models.map(({ name, body }) => {
-    const post = `${curl} ${url}/v1/jobs${token} -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d`;
-    if (body !== undefined) return `${post} ${quoteWord(body)}`;
-    return `${curl} -s${token} ${url}/examples/${encodeURIComponent(name)} | ${post} @-`;
-  });
+  const lines = models.map((model) => curlLine(model, url, tokens !== undefined));
   const unserved = models.some(({ served }) => !served);
   return [
     ...lines.map((line) => `  ${paint('cyan', printable(line))}`),

@@ -40,8 +40,9 @@ function stateCell({ state }: WorkerStatus): Cell {
   return { text: state, format: state === 'running' ? 'green' : state === 'dead' ? 'red' : 'yellow' };
 }
 
-/** Its owner: a running autoscaler, or one that has exited and left it behind. */
-function ownerText({ pool, adopted, autoscaler }: WorkerStatus): string {
+/** Its owner: `infer up`, a running autoscaler, or one that has exited and left it behind. */
+function ownerText({ pool, adopted, autoscaler, up }: WorkerStatus): string {
+  if (up !== null) return 'infer up';
   if (pool === null) return 'hand';
   if (autoscaler === null) return `autoscaler ${pool} (gone)`;
   return adopted ? `autoscaler ${pool} (adopted)` : `autoscaler ${pool}`;
@@ -78,6 +79,9 @@ export function stoppedLine({ name, pid, outcome }: StopOutcome, paint: Paint): 
 export function nothingToStop(names: readonly string[], all: readonly WorkerFile[]): string {
   if (names.length > 0) return `${names.map(printable).join(', ')} does not run on this host`;
   const pooled = all.filter((file) => file.pool !== undefined).length;
+  if (pooled === 0 && all.some((file) => file.supervisor !== undefined)) {
+    return 'only workers of infer up: infer down ends them';
+  }
   if (pooled === 0) return 'no background worker runs on this host';
   return `only ${plural(pooled, 'worker')} of autoscalers: infer workers stop autoscaled (or --all) ends them, and an autoscaler that runs starts others`;
 }

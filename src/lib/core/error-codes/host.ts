@@ -56,6 +56,17 @@ export const HOST_ERRORS = {
     },
   ),
   ...errors(
+    { ...AWAY, fault: 'caller', doc: 'up.md#one-for-each-host' },
+    { UP_RUNNING: '`infer up` already runs on this host.' },
+  ),
+  ...errors(
+    { ...AWAY, doc: 'up.md#what-it-starts' },
+    {
+      UP_WORKERS: '`infer up` could start none of its workers.',
+      UP_FAILED: 'The `infer up` in the background ended before it was ready.',
+    },
+  ),
+  ...errors(
     { ...AWAY, doc: 'bench.md' },
     { BENCH_WORKER: 'The worker of the benchmark was not ready in time.' },
   ),

@@ -1,8 +1,10 @@
+import type { InferClient } from '../../client/client.js';
+import type { LoadedSettings } from '../../config/load.js';
 import { answerWithin } from '../../core/bounded.js';
+import { quoteWord } from '../../core/quote-word.js';
 import { listWorkers } from '../../queue/registry.js';
 import { isServing } from '../../queue/serving.js';
 import { exampleInput } from './example-input.js';
-import type { Gateway } from './gateway.js';
 
 /** A model with an example input. */
 export interface ShownModel {
@@ -11,6 +13,25 @@ export interface ShownModel {
   served: boolean;
   /** JSON for `POST /v1/jobs`; undefined if it is long: then `GET /examples/<model>` returns it. */
   body: string | undefined;
+}
+
+/** What is needed to find models and their examples; a gateway has it. */
+export interface ModelSource {
+  client: Pick<InferClient, 'redis' | 'signatures'>;
+  prefix: string;
+  loaded: LoadedSettings;
+}
+
+/**
+ * A command for a shell that runs one row of a model.
+ * @param url of the gateway; of an https one, the certificate is not verified
+ */
+export function curlLine({ name, body }: ShownModel, url: string, tokens: boolean): string {
+  const curl = url.startsWith('https:') ? 'curl -k' : 'curl';
+  const token = tokens ? ' -H "Authorization: Bearer $TOKEN"' : '';
+  const post = `${curl} ${url}/v1/jobs${token} -H 'Content-Type: application/json' -H 'Prefer: wait=30' -d`;
+  if (body !== undefined) return `${post} ${quoteWord(body)}`;
+  return `${curl} -s${token} ${url}/examples/${encodeURIComponent(name)} | ${post} @-`;
 }
 
 const MOST_MODELS = 8;
@@ -23,11 +44,11 @@ const LOOK_MS = 5000;
  * Models to show examples of: those that workers serve, otherwise those in the models directory. Never
  * throws.
  */
-export async function modelsToShow(gateway: Gateway): Promise<ShownModel[]> {
-  return answerWithin(LOOK_MS, find(gateway), () => []).catch(() => []);
+export async function modelsToShow(source: ModelSource): Promise<ShownModel[]> {
+  return answerWithin(LOOK_MS, find(source), () => []).catch(() => []);
 }
 
-async function find({ client, prefix, loaded }: Gateway): Promise<ShownModel[]> {
+async function find({ client, prefix, loaded }: ModelSource): Promise<ShownModel[]> {
   const workers = await listWorkers(client.redis, prefix);
   const served = new Set(workers.filter(isServing).flatMap(({ models }) => models.map(({ name }) => name)));
   const { modelNames } = await import('../../model/survey.js');
