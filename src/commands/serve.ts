@@ -2,7 +2,8 @@ import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
-import { checkBasePath, checkHostName, checkOrigin } from '../lib/cli/serve-flags.js';
+import { endAsTold, type Parent, reporting } from '../lib/cli/parent.js';
+import { checkBasePath, checkHostName, checkOrigin, tlsFiles } from '../lib/cli/serve-flags.js';
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { serveBanner } from '../lib/cli/views/serve-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -79,13 +80,19 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       dependsOn: ['tls-cert'],
       description: 'PEM file of the private key of the certificate',
     }),
+    supervised: Flags.boolean({ hidden: true, description: 'reports to infer up, and ends with it' }),
   };
 
-  async run(): Promise<{ url: string }> {
+  run(): Promise<{ url: string }> {
+    return reporting(this.flags.supervised, endAsTold, (parent) => this.serve(parent));
+  }
+
+  private async serve(parent: Parent): Promise<{ url: string }> {
     const { startGateway } = await import('../lib/serve/serve-gateway.js');
     const { modelsToShow } = await import('../lib/serve/gateway/start-lines.js');
     const { createLogger } = await import('../lib/telemetry/logger.js');
     const { host, port = 8000 } = this.flags;
+    const tls = tlsFiles(this.flags);
     const { drainTimeout, tokenFile } = this.settings;
     const log = createLogger({ level: this.settings.logLevel, color: !this.settings.noColor });
     outliveRejections(log);
@@ -105,7 +112,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       tokenFile,
       origins: (this.flags.cors ?? []).map(checkOrigin),
       serverNames: (this.flags['server-name'] ?? []).map(checkHostName),
-      tls: this.tls,
+      tls,
       requiredModels: this.flags['require-model'] ?? [],
       version: this.config.version,
       log,
@@ -125,13 +132,9 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       dashboard: this.flags.dashboard,
       models: await modelsToShow(running.gateway),
     };
+    parent.ready({ url: running.url, tokens: running.tokens ?? null });
     for (const line of serveBanner(banner, { paint: this.paintError })) this.note(line);
     if ((await ended) === 'left') this.endWith(ExitCode.Terminated);
     return { url: running.url };
-  }
-
-  private get tls(): { cert: string; key: string } | undefined {
-    const { 'tls-cert': cert, 'tls-key': key } = this.flags;
-    return cert === undefined || key === undefined ? undefined : { cert, key };
   }
 }

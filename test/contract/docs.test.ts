@@ -28,9 +28,11 @@ const PAGES_OF: Readonly<Record<string, string[]>> = {
   doctor: ['doctor.md'],
   inspect: ['inspect.md', 'inspect-jobs.md'],
   metrics: ['metrics.md'],
+  down: ['up.md'],
   'redis-tune': ['redis-tune.md'],
   serve: ['serve.md'],
   token: ['serve.md'],
+  up: ['up.md'],
   workers: ['workers.md'],
 };
 

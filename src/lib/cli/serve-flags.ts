@@ -30,3 +30,12 @@ export function checkOrigin(text: string): string {
     hint: '--cors https://app.example.com, without a path',
   });
 }
+
+/** The certificate and its key as files; undefined without HTTPS. The flags require each other. */
+export function tlsFiles(flags: {
+  'tls-cert'?: string | undefined;
+  'tls-key'?: string | undefined;
+}): { cert: string; key: string } | undefined {
+  const { 'tls-cert': cert, 'tls-key': key } = flags;
+  return cert === undefined || key === undefined ? undefined : { cert, key };
+}

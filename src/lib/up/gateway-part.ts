@@ -1,4 +1,5 @@
 import { settledWithin } from '../core/bounded.js';
+import { InferError } from '../core/errors.js';
 import { isTaken } from '../core/port-holder.js';
 import { portInUse } from '../serve/http/listen.js';
 import { KeptPart, type RunningPart, StartFailure } from './kept-part.js';
@@ -47,6 +48,14 @@ export function gatewayPart(options: GatewayOptions): KeptPart<GatewayProcess> {
       return running;
     },
   });
+}
+
+/** The failure of the first start, for the user. @param log of the gateway */
+export function gatewayError(failure: unknown, log: string): unknown {
+  if (!(failure instanceof StartFailure)) return failure;
+  const { reason, lines } = failure.ending;
+  const said = lines.length === 0 ? '' : `: ${lines.join(' / ')}`;
+  return new InferError('UP_GATEWAY', `the gateway did not start, ${reason}${said}`, { hint: `see ${log}` });
 }
 
 /** Before anything is started, so that nothing has to be stopped again. @throws InferError PORT_IN_USE (69) */

@@ -9,7 +9,7 @@ import { WorkerFiles } from '../scale/worker-files.js';
 import { curlLine, modelsToShow } from '../serve/gateway/start-lines.js';
 import { workerConfig } from '../worker/worker-config.js';
 import { DeploymentWatch } from './deployment-watch.js';
-import { checkPort, type GatewayFacts, gatewayPart } from './gateway-part.js';
+import { checkPort, type GatewayFacts, gatewayError, gatewayPart } from './gateway-part.js';
 import { RedisKeep } from './redis-keep.js';
 import type { Missing, Tell, UpReady } from './types.js';
 import { REDIS } from './types.js';
@@ -46,7 +46,7 @@ const BOUND_LOG_MS = 30_000;
  * Starts everything: Redis, the gateway and the workers, which are processes of their own and are started
  * again when they end.
  * @param signal ends the start; what was started is stopped again, and this throws its reason.
- * @throws InferError UP_RUNNING, PORT_IN_USE, UP_WORKERS (69); NO_MODELS, MODELS_DIR (66); of Redis, the
+ * @throws InferError UP_RUNNING, PORT_IN_USE, UP_WORKERS, UP_GATEWAY (69); NO_MODELS, MODELS_DIR (66); of Redis, the
  *   configuration, and the gateway.
  */
 export async function startUp(options: UpOptions, signal: AbortSignal): Promise<RunningUp> {
@@ -87,7 +87,9 @@ export async function startUp(options: UpOptions, signal: AbortSignal): Promise<
   const processes: Service = {
     name: 'processes',
     start: async (unwanted) => {
-      facts = await startBoth(gateway.value, crew.value, unwanted, hurry);
+      facts = await startBoth(gateway.value, crew.value, unwanted, hurry).catch((error: unknown) => {
+        throw gatewayError(error, files.gatewayLog);
+      });
     },
     // Its open requests wait for jobs, so the workers go on until it has answered them.
     stop: async () => {

@@ -109,7 +109,7 @@ export function tryNext(
   const commands: Command[] =
     kept === null
       ? [
-          [`${infer} worker -Q realtime,batch${where}`, 'a worker that stays, until Ctrl-C'],
+          [`${infer} up${where}`, 'a worker and the HTTP gateway, until Ctrl-C'],
           [submit, 'in another terminal: one answer'],
           inspect,
         ]

@@ -63,6 +63,7 @@ export const HOST_ERRORS = {
     { ...AWAY, doc: 'up.md#what-it-starts' },
     {
       UP_WORKERS: '`infer up` could start none of its workers.',
+      UP_GATEWAY: '`infer up` could not start the gateway.',
       UP_FAILED: 'The `infer up` in the background ended before it was ready.',
     },
   ),
