@@ -29,6 +29,8 @@ afterEach(async () => {
 });
 
 const flags = () => ['--port', '0', '--models', models];
+/** As for workers: only ends a test whose start hangs. */
+const START_MS = 100_000;
 /** One runner with one thread, unless the autoscaler is the point. */
 const ONE = { INFER_CONCURRENCY: '1', INFER_THREADS: '1' };
 
@@ -80,7 +82,7 @@ async function startJson(args: string[] = [], env: Record<string, string> = ONE,
   const ready = await until(async () => {
     if (over) throw new Error(`infer up has ended: ${(await child).all}`);
     return lines<Ready>()[0];
-  });
+  }, START_MS);
   const told = (match: (line: Line) => boolean) => until(async () => events().find(match));
   const exited = child.then(({ exitCode }) => exitCode);
   return {
@@ -276,7 +278,7 @@ describe('infer up --detach and infer down', () => {
     expect(list.stdout).toMatch(/^up@.*\trunning\t.*\tinfer up\t/m);
     const stop = await infer.run(['workers', 'stop', '--json']);
     expect(stop.json()).toEqual({ workers: [] });
-    expect(stop.stderr).toBe('');
+    expect(stop.stderr).toBe('only workers of infer up: infer down ends them\n');
     const restart = await infer.run(['workers', 'restart', 'up']);
     expect([restart.exitCode, restart.stderr]).toEqual([2, expect.stringContaining('belongs to infer up')]);
 

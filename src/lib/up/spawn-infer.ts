@@ -51,7 +51,12 @@ export async function spawnInfer(
 
 function endingOf(end: ProcessEnd, log: string): Ending {
   const reason = typeof end === 'number' ? `exit code ${end}` : `killed by ${end}`;
-  return { reason, lines: lastLogLines(log, LINES) };
+  return { reason, lines: wasKilled(end) ? [] : lastLogLines(log, LINES) };
+}
+
+/** Whether its log cannot say why: SIGKILL leaves no time for a message. */
+export function wasKilled(end: ProcessEnd): boolean {
+  return end === 'SIGKILL';
 }
 
 /**

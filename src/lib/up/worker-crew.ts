@@ -9,6 +9,7 @@ import type { WorkerFile, WorkerFiles } from '../scale/worker-files.js';
 import { endingOf as endingOfWorker, endWorker, handBackNow } from '../scale/worker-process.js';
 import type { WorkerWish } from '../scale/worker-wishes.js';
 import { endingOf, KeptPart, type RunningPart, StartFailure } from './kept-part.js';
+import { wasKilled } from './spawn-infer.js';
 import type { Missing, Tell, UpWorker } from './types.js';
 
 /** Loading a large model from a slow disk takes minutes. */
@@ -127,7 +128,10 @@ async function openWorker(
     detail: device ?? 'no model loaded',
     facts: { name, pid: pid as number, gpu, queues, device: device ?? null },
     fallback,
-    ended: process.then((end) => endingOfWorker(files, file, end)),
+    ended: process.then((end) => {
+      const { reason, lines } = endingOfWorker(files, file, end);
+      return { reason, lines: wasKilled(end) ? [] : lines };
+    }),
     stop: (hurry) => stopWorker(files, file, drainTimeoutMs + AFTER_DRAIN_MS, hurry),
   };
 }

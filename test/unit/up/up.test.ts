@@ -29,7 +29,7 @@ describe('the banner of infer up', () => {
       '  docs     http://127.0.0.1:8000/docs',
       '  tokens   none required on this machine',
       '  workers  up  cpu  queues realtime, batch',
-      '  logs     /state/gateway.log, infer workers logs',
+      '  logs     /state/gateway.log; infer workers logs NAME',
       "  curl http://127.0.0.1:8000/v1/jobs -d '{}'",
       '! Redis may evict jobs',
       '  Try: infer redis-tune apply',

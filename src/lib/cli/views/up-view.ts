@@ -21,7 +21,7 @@ export function upBanner({ version, ready }: UpBanner, { paint }: Pick<Layout, '
     ['docs', `${url}/docs`],
     ['tokens', tokens === null ? 'none required on this machine' : plural(tokens, 'token')],
     ...workers.map((worker, at): [string, string] => [at === 0 ? 'workers' : '', workerText(worker)]),
-    ['logs', `${printable(logs.gateway)}, infer workers logs`],
+    ['logs', `${printable(logs.gateway)}; infer workers logs NAME`],
   ];
   return [
     `${paint('bold', 'infer up')} ${paint('dim', `v${version}`)}`,
