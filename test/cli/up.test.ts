@@ -172,11 +172,11 @@ describe('infer up', () => {
 
     const long = run(url, 20_000).catch(() => undefined);
     await active();
+    up.signal('SIGTERM');
+    await up.told(({ event }) => event === 'stopping');
     // A repeat within 250 ms is the same key press.
-    await until(async () => {
-      up.signal('SIGTERM');
-      return Promise.race([up.exited.then(() => true), new Promise((resolve) => setTimeout(resolve, 100))]);
-    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    up.signal('SIGTERM');
     expect(await up.exited).toBe(143);
     await long;
     expect(up.events().map(({ event }) => event)).toEqual(expect.arrayContaining(['stopping', 'stopped']));
