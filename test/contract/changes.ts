@@ -39,6 +39,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/operations/create-user.ts': 'the same',
   'src/commands/workers/stop.ts': 'hands it to `performOnHost`, which writes the entry',
   'src/commands/workers/restart.ts': 'the same',
+  'src/lib/up/take-down.ts': 'the same, from infer down',
+  'src/lib/up/worker-crew.ts': 'ends what an infer up that was killed has left, before it starts its own',
 };
 
 /** Every change of a deployment that bypasses `operations/`, as "path: what is wrong". */

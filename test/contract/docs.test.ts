@@ -178,8 +178,8 @@ describe('README.md', () => {
 
   it('has its sections in the order that a newcomer needs', () => {
     expect([...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual([
-      'Install',
-      'Four commands',
+      'Start',
+      'Part by part',
       'Over HTTP',
       'The library',
       'Compared',

@@ -9,10 +9,7 @@ import { type WorkerGroup, workerGroups } from './worker-groups.js';
 const PREFIX = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const GPU = /^(?:\d{1,3}|(?:GPU|MIG)-[A-Za-z0-9/-]+)$/;
 
-/**
- * THE table of settings: flags, the environment, configuration files, and `--help` are all generated from it.
- * A new setting is one entry here.
- */
+/** THE table: flags, environment, configuration files and `--help` are generated from it. One entry each. */
 export const SETTINGS = {
   redisUrl: {
     env: 'INFER_REDIS_URL',
