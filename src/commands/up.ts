@@ -11,9 +11,10 @@ import type { UpReady } from '../lib/up/types.js';
 
 /** The whole product with one command. */
 export default class Up extends BaseCommand<typeof Up> {
-  static override summary = 'run everything: Redis, a worker for each GPU, and the HTTP gateway';
+  static override summary =
+    'run everything: Redis, a worker for each GPU, the HTTP gateway and the dashboard';
   static override description =
-    `Finds Redis or starts infer's own, starts a worker for each GPU (or one on the CPU that follows the backlog) and the gateway, and prints their addresses and a curl line for each model. Then it prints one line for each event.
+    `Finds Redis or starts infer's own, starts a worker for each GPU (or one on the CPU that follows the backlog) and the gateway with the dashboard, and prints their addresses and a curl line for each model. Then it prints one line for each event.
 A part that dies is started again, after 1s at first and a minute at most. The first Ctrl-C (or SIGTERM) stops in order: the gateway accepts no new requests and answers those it has, then the workers finish their jobs. A second one ends at once. Redis keeps running, with waiting jobs and results.
 Workers listed in the configuration are started instead of the usual ones. Everything after -- is passed to the gateway: see infer serve --help.`;
   static override usage = 'up [FLAGS] [-- GATEWAY FLAGS]';
@@ -42,6 +43,11 @@ Workers listed in the configuration are started instead of the usual ones. Every
       description: 'port of the gateway; 0 selects a free one',
     }),
     'allow-control': Flags.boolean({ description: 'let callers of the gateway steer queues and workers' }),
+    dashboard: Flags.boolean({
+      allowNo: true,
+      default: true,
+      description: 'serve the dashboard too, at /dashboard of the gateway; --no-dashboard does not',
+    }),
     detach: Flags.boolean({ char: 'd', description: 'run in the background; infer down stops it' }),
     background: Flags.boolean({ hidden: true, description: 'what --detach starts' }),
   };
@@ -58,7 +64,7 @@ Workers listed in the configuration are started instead of the usual ones. Every
   private async stay(parent: Parent): Promise<void> {
     const { startUp } = await import('../lib/up/start-up.js');
     const { UpScreen } = await import('../lib/cli/up/up-screen.js');
-    const { host, port = 8000 } = this.flags;
+    const { host, port = 8000, dashboard } = this.flags;
     const { drainTimeout: drainTimeoutMs } = this.settings;
     const { progress, paintError: paint } = this;
     const note = (line: string) => this.note(line);
@@ -81,7 +87,7 @@ Workers listed in the configuration are started instead of the usual ones. Every
       const env = settingsAsVariables(settingsFromFlags(this.flags));
       const { loaded, ownWords: argv } = this;
       const up = await startUp(
-        { loaded, version, argv, host, port, gatewayArgs, env, tell, hurry: hurry.signal },
+        { loaded, version, argv, host, port, dashboard, gatewayArgs, env, tell, hurry: hurry.signal },
         stop.signal,
       );
       screen.ready(up.ready);

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../../src/lib/redis/probe.js';
-import { until, useInfer } from '../support/cli.js';
+import { type RunOptions, until, useInfer } from '../support/cli.js';
 import { posingGpus, posingUuid } from '../support/gpus.js';
 import { slow, writeModel } from '../support/onnx-builder.js';
 import { inspect } from '../support/overview.js';
@@ -39,6 +39,7 @@ interface Ready {
   at?: string;
   pid: number;
   url: string;
+  dashboard: string | null;
   tokens: number | null;
   redis: { label: string; source: string; started: boolean };
   workers: { name: string; pid: number; gpu: string | null; device: string | null }[];
@@ -63,8 +64,8 @@ async function start(args: string[] = [], env: Record<string, string> = ONE): Pr
 }
 
 /** With `--json`: its ready line, and the lines of events so far. */
-async function startJson(args: string[] = [], env: Record<string, string> = ONE, server?: null) {
-  const child = infer.start(['up', '--json', ...flags(), ...args], { env, redis: server });
+async function startJson(args: string[] = [], env = ONE as Record<string, string>, more: RunOptions = {}) {
+  const child = infer.start(['up', '--json', ...flags(), ...args], { env, ...more });
   let text = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     text += chunk.toString();
@@ -122,7 +123,10 @@ describe('infer up', () => {
     const [, url = ''] = /^ready (\S+)/m.exec(up.stderr) ?? [];
     expect(up.stderr).toMatch(/^✓ redis redis:/m);
     expect(up.stderr).toMatch(/^✓ worker up cpu$/m);
-    expect(up.stderr).toContain(`gateway  ${url}`);
+    expect(up.stderr).toContain(`gateway    ${url}\n`);
+    const [, dashboard = ''] = /^ {2}dashboard {2}(\S+)$/m.exec(up.stderr) ?? [];
+    const page = await fetch(dashboard);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const [, address, body = ''] = /^ {2}curl (\S+) .* -d '(.+)'$/m.exec(up.stderr) ?? [];
     expect(address).toBe(`${url}/v1/jobs`);
     const headers = { 'Content-Type': 'application/json', Prefer: 'wait=30' };
@@ -249,7 +253,8 @@ describe('infer up', () => {
       'up.json',
       JSON.stringify({ workers: [{ name: 'rt', queues: ['realtime'], count: 2, args: ['--threads', '1'] }] }),
     );
-    const { ready, signal, exited } = await startJson(['--config', file]);
+    const { ready, signal, exited } = await startJson(['--config', file, '--no-dashboard']);
+    expect([ready.dashboard, (await fetch(`${ready.url}/dashboard/`)).status]).toEqual([null, 404]);
     expect(ready.workers.map(({ name }) => name)).toEqual(['rt-1', 'rt-2']);
     signal('SIGTERM');
     expect(await exited).toBe(0);
@@ -309,7 +314,7 @@ describe('infer up --detach and infer down', () => {
 
 describe.skipIf(onDefaultPort.kind !== 'absent')("infer up with infer's own Redis", () => {
   it('starts it, starts it again when it dies, and leaves it running', async () => {
-    const up = await startJson([], ONE, null);
+    const up = await startJson([], ONE, { redis: null });
     expect(up.ready.redis).toMatchObject({ source: 'embedded', started: true });
     const status = async () =>
       (await infer.run(['redis', 'status', '--json'], { redis: null })).json<{

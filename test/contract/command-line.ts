@@ -6,6 +6,7 @@ interface ManifestFlag {
   name: string;
   char?: string;
   aliases?: string[];
+  allowNo?: boolean;
   hidden?: boolean;
 }
 
@@ -18,9 +19,10 @@ export const COMMANDS = (
 
 /** Every way to write each flag of a command. */
 export function flagsOf(id: string): string[] {
-  return Object.values(COMMANDS[id]?.flags ?? {}).flatMap(({ name, char, aliases = [] }) => [
+  return Object.values(COMMANDS[id]?.flags ?? {}).flatMap(({ name, char, aliases = [], allowNo }) => [
     ...[name, ...aliases].map((one) => (one.length === 1 ? `-${one}` : `--${one}`)),
     ...(char === undefined ? [] : [`-${char}`]),
+    ...(allowNo === true ? [`--no-${name}`] : []),
   ]);
 }
 

@@ -5,7 +5,7 @@ import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { Logger } from '../telemetry/logger.js';
 import { askToken, type KnownTokens } from './auth/ask-token.js';
 import { TokenStore } from './auth/token-store.js';
-import { controlNeedsTokens } from './dashboard/options.js';
+import { controlNeedsTokens, DASHBOARD_PATH } from './dashboard/options.js';
 import { addDashboardRoutes } from './dashboard/routes.js';
 import { readWebFiles, type WebFile } from './dashboard/web-files.js';
 import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
@@ -78,8 +78,6 @@ interface GatewayParts {
 /** How long a response may take in addition to the longest wait. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
-/** Where a gateway serves the dashboard: on its own listener, so that one port, certificate and token file serve both. */
-const DASHBOARD_PATH = '/dashboard';
 /** The end of the grace, in which callers who still wait are told where their jobs are. */
 const LAST_ANSWERS_MS = 1000;
 /** For what is left when the grace is over: connections without a request. */

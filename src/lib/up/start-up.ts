@@ -6,6 +6,7 @@ import { part, type Service, Services } from '../core/service.js';
 import { surveyModels } from '../model/survey.js';
 import { LOG_MAX_BYTES } from '../scale/spawn-worker.js';
 import { WorkerFiles } from '../scale/worker-files.js';
+import { DASHBOARD_PATH } from '../serve/dashboard/options.js';
 import { curlLine, modelsToShow } from '../serve/gateway/start-lines.js';
 import { workerConfig } from '../worker/worker-config.js';
 import { DeploymentWatch } from './deployment-watch.js';
@@ -25,6 +26,8 @@ export interface UpOptions {
   host: string;
   /** 0 selects a free port. */
   port: number;
+  /** Whether the gateway serves the dashboard too. */
+  dashboard: boolean;
   /** Further arguments of `infer serve`. */
   gatewayArgs: readonly string[];
   /** Variables for settings that were given as flags. */
@@ -50,7 +53,8 @@ const BOUND_LOG_MS = 30_000;
  *   configuration, and the gateway.
  */
 export async function startUp(options: UpOptions, signal: AbortSignal): Promise<RunningUp> {
-  const { loaded, hurry, host, port, version } = options;
+  const { loaded, hurry, host, port, version, dashboard } = options;
+  const gatewayArgs = [...(dashboard ? ['--dashboard'] : []), ...options.gatewayArgs];
   const { stateDir, prefix, drainTimeout } = loaded.values;
   const files = new UpFiles(stateDir);
   const workerFiles = new WorkerFiles(stateDir);
@@ -79,7 +83,7 @@ export async function startUp(options: UpOptions, signal: AbortSignal): Promise<
   });
   const gateway = part('gateway', () =>
     gatewayPart({
-      ...{ host, port, args: options.gatewayArgs, env: env(), tell },
+      ...{ host, port, args: gatewayArgs, env: env(), tell },
       ...{ log: files.gatewayLog, drainTimeoutMs: drainTimeout },
     }),
   );
@@ -115,7 +119,7 @@ export async function startUp(options: UpOptions, signal: AbortSignal): Promise<
   const ready = part('ready', async () => {
     const found = await watch.value.first();
     const told = await factsOf({
-      ...{ loaded, redis: redis.value, facts: facts as unknown as GatewayFacts, crew: crew.value },
+      ...{ loaded, redis: redis.value, facts: facts as unknown as GatewayFacts, crew: crew.value, dashboard },
       ...{ files, workerFiles, missing: [...wants.value.missing, ...found] },
     });
     files.write({ ...place.value.record, ready: told });
@@ -187,6 +191,7 @@ async function factsOf(up: {
   redis: RedisKeep;
   facts: GatewayFacts;
   crew: WorkerCrew;
+  dashboard: boolean;
   files: UpFiles;
   workerFiles: WorkerFiles;
   missing: Missing[];
@@ -203,6 +208,7 @@ async function factsOf(up: {
   return {
     pid: process.pid,
     url,
+    dashboard: up.dashboard ? `${url}${DASHBOARD_PATH}/` : null,
     tokens,
     redis: { label: target.label, source: target.source, started: redis.started },
     workers: crew.workers,

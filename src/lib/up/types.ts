@@ -33,6 +33,8 @@ export interface UpReady {
   pid: number;
   /** Of the gateway: `http://127.0.0.1:8000`. */
   url: string;
+  /** Address of the dashboard; null without it. */
+  dashboard: string | null;
   /** Number of valid tokens; null if callers need none. */
   tokens: number | null;
   /** `source` is `embedded` for infer's own server; `started`: by this `infer up`. */

@@ -11,6 +11,7 @@ import { autoscaleArgs } from '../../../src/lib/up/worker-wants.js';
 const READY: UpReady = {
   pid: 7,
   url: 'http://127.0.0.1:8000',
+  dashboard: 'http://127.0.0.1:8000/dashboard/',
   tokens: null,
   redis: { label: 'unix:///tmp/r.sock', source: 'embedded', started: true },
   workers: [{ name: 'up', pid: 8, queues: ['realtime', 'batch'], gpu: null, device: 'cpu' }],
@@ -24,12 +25,13 @@ describe('the banner of infer up', () => {
     const banner = { version: '1.2.3', ready: READY, drainTimeoutMs: 30_000 };
     expect(upBanner(banner, { paint: plain })).toEqual([
       'infer up v1.2.3',
-      "  redis    unix:///tmp/r.sock (infer's own, started now)",
-      '  gateway  http://127.0.0.1:8000',
-      '  docs     http://127.0.0.1:8000/docs',
-      '  tokens   none required on this machine',
-      '  workers  up  cpu  queues realtime, batch',
-      '  logs     /state/gateway.log; infer workers logs NAME',
+      "  redis      unix:///tmp/r.sock (infer's own, started now)",
+      '  gateway    http://127.0.0.1:8000',
+      '  dashboard  http://127.0.0.1:8000/dashboard/',
+      '  docs       http://127.0.0.1:8000/docs',
+      '  tokens     none required on this machine',
+      '  workers    up  cpu  queues realtime, batch',
+      '  logs       /state/gateway.log; infer workers logs NAME',
       "  curl http://127.0.0.1:8000/v1/jobs -d '{}'",
       '! Redis may evict jobs',
       '  Try: infer redis-tune apply',
@@ -43,6 +45,7 @@ describe('the banner of infer up', () => {
   it('says which workers are on which GPU, and shows no control characters', () => {
     const ready: UpReady = {
       ...READY,
+      dashboard: null,
       tokens: 2,
       redis: { label: 'redis://a:1', source: 'flag', started: false },
       workers: [{ name: 'up-gpu0\u001b', pid: 1, queues: ['q'], gpu: 'GPU-1', device: null }],

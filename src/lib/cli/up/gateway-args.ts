@@ -12,6 +12,7 @@ const OWN = [
   '--redis',
   '--prefix',
   '--allow-control',
+  '--dashboard',
   '--json',
 ];
 

@@ -1,6 +1,7 @@
 import { plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
+import { DASHBOARD_PATH } from '../../serve/dashboard/options.js';
 import { curlLine, type ShownModel } from '../../serve/gateway/start-lines.js';
 import { facts, type Layout } from '../output/text.js';
 
@@ -33,7 +34,7 @@ export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'
     ['limits', limitsText(banner)],
     ['control', banner.control ? 'on: queues and workers can be steered' : 'off (--allow-control)'],
     ['docs', `${banner.url}/docs`],
-    ...(banner.dashboard ? [['dashboard', `${banner.url}/dashboard/`] as [string, string]] : []),
+    ...(banner.dashboard ? [['dashboard', `${banner.url}${DASHBOARD_PATH}/`] as [string, string]] : []),
   ];
   return [
     `${paint('bold', 'infer serve')} ${paint('dim', `v${banner.version}`)}`,

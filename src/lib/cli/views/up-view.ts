@@ -13,11 +13,12 @@ export interface UpBanner {
 
 /** What `infer up` prints to standard error when everything runs: addresses, commands to try, what is missing. */
 export function upBanner({ version, ready }: UpBanner, { paint }: Pick<Layout, 'paint'>): string[] {
-  const { url, redis, workers, models, missing, logs, tokens } = ready;
+  const { url, dashboard, redis, workers, models, missing, logs, tokens } = ready;
   const own = redis.source === 'embedded' ? ` (infer's own${redis.started ? ', started now' : ''})` : '';
   const rows: [string, string][] = [
     [REDIS, `${printable(redis.label)}${own}`],
     ['gateway', url],
+    ...(dashboard === null ? [] : [['dashboard', dashboard] as [string, string]]),
     ['docs', `${url}/docs`],
     ['tokens', tokens === null ? 'none required on this machine' : plural(tokens, 'token')],
     ...workers.map((worker, at): [string, string] => [at === 0 ? 'workers' : '', workerText(worker)]),

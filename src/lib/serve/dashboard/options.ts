@@ -2,6 +2,9 @@ import type { LoadedSettings } from '../../config/load.js';
 import { InferError } from '../../core/errors.js';
 import type { Logger } from '../../telemetry/logger.js';
 
+/** Where a gateway serves the dashboard: on its own listener, so that one port, certificate and token file serve both. */
+export const DASHBOARD_PATH = '/dashboard';
+
 /** Options of `startDashboard` (`serve/serve-dashboard.ts`), which `infer dashboard` runs. */
 export interface DashboardOptions {
   loaded: LoadedSettings;
