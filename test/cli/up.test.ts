@@ -110,6 +110,10 @@ async function run(url: string, turns = 0) {
 const runSoon = (url: string) => until(() => run(url).catch(() => undefined));
 const DONE = { status: 200, body: { state: 'completed', result: { y: [1, 2] } } };
 
+const pidFiles = (): string[] => {
+  const dir = path.join(infer.dir, 'state', 'workers', hostname());
+  return existsSync(dir) ? readdirSync(dir).filter((name) => name.endsWith('.json')) : [];
+};
 const active = () =>
   until(async () => (await inspect(infer)).workers.some((worker) => worker.active.length > 0));
 const gone = (pid: number) => until(async () => !lives(pid));
@@ -229,8 +233,20 @@ describe('infer up', () => {
     mkdirSync(path.join(infer.dir, 'empty'), { recursive: true });
     const up = await infer.run(['up', ...args()], { env: ONE });
     expect([up.exitCode, up.stderr]).toEqual([code, expect.stringMatching(message)]);
-    const dir = path.join(infer.dir, 'state', 'workers', hostname());
-    expect(existsSync(dir) ? readdirSync(dir).filter((name) => name.endsWith('.json')) : []).toEqual([]);
+    expect(pidFiles()).toEqual([]);
+  });
+
+  it('ends what it has started when it is stopped before it is ready', async () => {
+    const child = infer.start(['up', ...flags()], { env: ONE });
+    const up = await startWorker(child, { readyLine: /^✓ redis/m });
+    up.signal('SIGINT');
+    expect(await up.exited).toBe(130);
+    expect(up.stderr).not.toMatch(/^ready/m);
+    expect(pidFiles()).toEqual([]);
+    expect(
+      processTable().filter(({ text }) => text.includes(' serve --supervised ') && text.includes(infer.dir)),
+    ).toEqual([]);
+    expect((await infer.run(['down', '--json'])).json()).toMatchObject({ outcome: 'not running' });
   });
 
   it('starts one worker for each GPU, and says when it does not run there', async () => {
