@@ -19,7 +19,7 @@ const SCOPES: Readonly<Record<string, Scope[]>> = {
 };
 
 /** A built page: what it holds does not matter here. */
-export function writePage(): string {
+function writePage(): string {
   const dir = mkdtempSync(path.join(tmpdir(), 'infer-web-'));
   mkdirSync(path.join(dir, 'assets'));
   writeFileSync(

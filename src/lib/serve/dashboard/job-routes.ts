@@ -14,7 +14,7 @@ import type { Caller } from '../auth/caller.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { App } from '../http/app.js';
 import { readingRoutes } from './reading.js';
-import type { JobPage, JobsPage, PayloadPreview } from './shapes.js';
+import type { JobPage, JobsPage, JobsQuery, PayloadPreview } from './shapes.js';
 
 const MOST_LISTED = 200;
 /** Records looked at for a page: with a filter that few jobs match, there are more pages, and each comes soon. */
@@ -36,7 +36,7 @@ const FILTERS = {
   priority: WORDS,
   olderThan: z.string().optional(),
   error: z.string().optional(),
-};
+} satisfies Partial<Record<keyof JobsQuery, z.ZodType>>;
 const JOBS_QUERY = z.strictObject({
   ...FILTERS,
   id: z.string().optional(),

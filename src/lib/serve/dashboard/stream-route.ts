@@ -1,3 +1,5 @@
+import { messageOf } from '../../core/errors.js';
+import type { Logger } from '../../telemetry/logger.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { type EventStream, EventStreams, eventText } from '../gateway/jobs/event-stream.js';
 import type { App } from '../http/app.js';
@@ -17,15 +19,17 @@ const SHUTDOWN = { reason: 'the server is shutting down' };
 const TOKEN_ENDED = { reason: 'the token no longer allows this' };
 
 /** Makes one snapshot a second for all open pages, and none while no page is open. */
-export class SnapshotStream {
+class SnapshotStream {
   private readonly streams: EventStreams;
+  private readonly log: Logger;
   private running = false;
   private last: { text: Buffer; at: number } | undefined;
 
   constructor(
     private readonly snapshots: Snapshots,
-    draining: AbortSignal,
+    { draining, log }: Pick<Gateway, 'draining' | 'log'>,
   ) {
+    this.log = log;
     // Before that of the streams, which ends them.
     draining.addEventListener('abort', () => this.streams.tellAll('end', eventText('end', SHUTDOWN)));
     this.streams = new EventStreams(draining);
@@ -62,9 +66,14 @@ export class SnapshotStream {
   private async run(): Promise<void> {
     while (this.streams.size > 0) {
       const began = performance.now();
-      const snapshot: Snapshot = await this.snapshots.next();
-      this.last = { text: Buffer.from(eventText('snapshot', snapshot)), at: performance.now() };
-      this.streams.tellAll('snapshot', this.last.text);
+      try {
+        const snapshot: Snapshot = await this.snapshots.next();
+        this.last = { text: Buffer.from(eventText('snapshot', snapshot)), at: performance.now() };
+        this.streams.tellAll('snapshot', this.last.text);
+      } catch (error) {
+        // A fault of ours must not end the stream of everyone.
+        this.log.error({ err: messageOf(error) }, 'a snapshot of the dashboard failed');
+      }
       const rest = Math.max(LEAST_PAUSE_MS, EVERY_MS - (performance.now() - began));
       await new Promise<void>((resolve) => setTimeout(resolve, rest).unref());
     }
@@ -74,7 +83,7 @@ export class SnapshotStream {
 
 /** `GET api/stream` */
 export function addStreamRoute(app: App, gateway: Gateway, at: string, snapshots: Snapshots): void {
-  const streams = new SnapshotStream(snapshots, gateway.draining);
+  const streams = new SnapshotStream(snapshots, gateway);
   app.get(
     `${at}/api/stream`,
     { config: { access: 'read:all', endless: true }, exposeHeadRoute: false, schema: { hide: true } },

@@ -47,7 +47,7 @@ const deflate = {
 };
 
 /** Where `npm run build` puts the page. */
-export function webDir(): string {
+function webDir(): string {
   return path.join(packageRoot(), 'dist', 'web');
 }
 

@@ -169,10 +169,12 @@ async function planRetry(
 }
 
 async function planRetryAll(typed: JobsFilter, context: OperationContext, asOf: number): Promise<Planned> {
-  const filter = { ...filterOf({ ...typed, state: 'failed' }), states: ['failed'] as const };
+  const filter = filterOf({ ...typed, state: 'failed' });
+  // Whatever the page shows: only failed jobs can run again.
+  const others = { ...typed, state: undefined };
   await refuseTooWide(filter, context, asOf);
-  const planned = await planRetry({ filter, detail: detailOf(typed) }, '', context, asOf);
-  return { ...planned, text: `Runs ${plural(planned.count, 'failed job')} again${selected(typed)}.` };
+  const planned = await planRetry({ filter, detail: detailOf(others) }, '', context, asOf);
+  return { ...planned, text: `Runs ${plural(planned.count, 'failed job')} again${selected(others)}.` };
 }
 
 async function planCancel(id: string, context: OperationContext): Promise<Planned> {
