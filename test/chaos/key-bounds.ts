@@ -26,8 +26,8 @@ export interface KeyCount {
 
 export type Known = Pick<Bounds, 'queues' | 'models' | 'workers'>;
 
-/** The longest TTL of any key after its last change: a week, plus a day for chunks of groups. */
-const LONGEST_TTL_S = 8 * 86_400 + 3600;
+/** The longest TTL of any key after its last change: two weeks and an hour, for the hours of the history. */
+const LONGEST_TTL_S = 14 * 86_400 + 7200;
 const AT_ONCE = 500;
 
 /** Checks every key against its kind: returns descriptions of unbounded keys, and the number of keys by kind. Pure. */

@@ -61,6 +61,15 @@ const INSTALLATION = kinds([
   ['data mark', /^data$/, 'always', few],
   ['secret of cursors', /^cursorkey$/, 'always', few],
   ['audit log', /^audit(:jobs)?$/, 'always', () => 10_000 * STREAM_SLACK],
+  ['events', /^events$/, 'never', () => 5000 * STREAM_SLACK],
+  ['states of workers and queues', /^states$/, 'never', ({ queues, workers }) => queues + workers],
+  ['right to write the history', /^history:writer$/, 'never'],
+  // Minutes that may change, three at most, and those that no worker has closed.
+  ['open minutes', /^history:open$/, 'never', ({ queues, models, workers }) => 6 * (queues + models + workers + FIELDS)],
+  ['series of the history', /^history:series$/, 'never', () => 401],
+  ['minutes of a series', /^minutes:/, 'never', () => 1440 * STREAM_SLACK],
+  // A node of a stream has up to 100 entries.
+  ['hours of a series', /^hours:/, 'never', () => 336 + 100],
   ['heartbeat', /^worker:/, 'never'],
   ['worker totals', /^totals:/, 'never'],
   ['autoscaler', /^autoscaler:/, 'never'],

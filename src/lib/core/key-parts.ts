@@ -47,6 +47,11 @@ export const INSTALLATION_KEY = {
   autoscalers: 'autoscalers',
   data: 'data',
   cursorKey: 'cursorkey',
+  events: 'events',
+  historyWriter: 'history:writer',
+  historyOpen: 'history:open',
+  historySeries: 'history:series',
+  states: 'states',
 } as const;
 
 /** Keys of the installation, `{prefix}:<part>:<word>`. */
@@ -60,4 +65,6 @@ export const INSTALLATION_KEY_OF = {
   orderReply: 'ctlre',
   autoscaler: 'autoscaler',
   quota: 'quota',
+  minutes: 'minutes',
+  hours: 'hours',
 } as const;

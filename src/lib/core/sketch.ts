@@ -1,6 +1,7 @@
 /** Quantiles are within this relative error. */
 const ERROR = 0.01;
-const GAMMA = (1 + ERROR) / (1 - ERROR);
+/** Ratio between the bounds of two neighbouring buckets. */
+export const GAMMA = (1 + ERROR) / (1 - ERROR);
 const LN_GAMMA = Math.log(GAMMA);
 /** Values outside count in the last bucket at that end, so there are at most 1,500 buckets. */
 const LEAST = 1e-3;
@@ -124,7 +125,8 @@ export class Sketch {
     return sketch;
   }
 
-  private sorted(): [number, number][] {
+  /** Its buckets and how many values each has, by rising bucket: bucket `i` ends at `GAMMA ** i`. */
+  sorted(): [number, number][] {
     return [...this.buckets].sort((a, b) => a[0] - b[0]);
   }
 }

@@ -1,7 +1,7 @@
 /** A number above which something is considered wrong, with its reason. */
 export interface Threshold {
   readonly value: number;
-  readonly unit: 'ms' | 'share' | 'beats';
+  readonly unit: 'ms' | 'share' | 'beats' | 'jobs';
   /** What it applies to. */
   readonly judges: string;
   readonly why: string;
@@ -119,6 +119,18 @@ export const THRESHOLDS = {
     unit: 'ms',
     judges: 'a job runs past its time limit by more than this',
     why: 'a worker ends a run right at its limit; its heartbeat is up to a second old',
+  },
+  failuresMany: {
+    value: 10,
+    unit: 'jobs',
+    judges: 'jobs of a queue fail: this many within a minute, and the share below',
+    why: 'fewer are single bad inputs, which their submitters see; ten in a minute point to a model, a device or a changed client',
+  },
+  failuresShare: {
+    value: 0.2,
+    unit: 'share',
+    judges: 'the same: failed jobs, of those that ended; below half of it, they no longer fail',
+    why: 'a broken model or device fails nearly all jobs, a bad input only its own; half of it for the end, so that one burst is one event',
   },
   lossShown: {
     value: 86_400_000,

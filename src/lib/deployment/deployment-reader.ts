@@ -3,6 +3,9 @@ import type { LoadedSettings } from '../config/load.js';
 import { readAutoscalers } from '../queue/autoscalers.js';
 import { readDamage } from '../queue/damage.js';
 import { isShown, readLosses } from '../queue/data-mark.js';
+import { readEvents } from '../queue/events/read-events.js';
+import type { EventPage, EventQuery } from '../queue/events/types.js';
+import type { History } from '../queue/history/types.js';
 import { type QueueSnapshot, snapshotQueues } from '../queue/read/inspector.js';
 import { listQueues } from '../queue/read/reader.js';
 import { listWorkers } from '../queue/registry.js';
@@ -15,6 +18,7 @@ import { readInfo } from '../redis/info.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { figuresJson, sumOf } from './figures.js';
+import { readHistories, type WantedHistories } from './histories.js';
 import { pickQueues, pickWorkers } from './names.js';
 import type { Overview } from './overview.js';
 import type { QueueRow, StatRow, WorkerRow } from './rows.js';
@@ -173,6 +177,16 @@ export class DeploymentReader {
         ];
       });
     });
+  }
+
+  /** Figures of the last minutes, hours or days. */
+  history(wanted: WantedHistories): Promise<History[]> {
+    return this.worded(() => readHistories(this.client, this.prefix, wanted));
+  }
+
+  /** What happened, oldest first. */
+  events(query: EventQuery): Promise<EventPage> {
+    return this.worded(() => readEvents(this.client, this.prefix, query));
   }
 
   /** The workers' current heartbeats. */

@@ -72,12 +72,13 @@ export async function writeAudit(
  */
 export async function readAudit(client: RedisClient, prefix: string, limit: number): Promise<AuditEntry[]> {
   const read = async (key: string): Promise<AuditEntry[]> =>
-    (await client.xrevrange(key, '+', '-', 'COUNT', limit)).map(([id, flat]) => entryOf(id, flat));
+    (await client.xrevrange(key, '+', '-', 'COUNT', limit)).map(([id, flat]) => auditEntryOf(id, flat));
   const [operators, jobs] = await Promise.all([read(auditKey(prefix)), read(jobAuditKey(prefix))]);
   return jobs.length === 0 ? operators : [...operators, ...jobs].sort((a, b) => b.at - a.at).slice(0, limit);
 }
 
-function entryOf(id: string, flat: readonly string[]): AuditEntry {
+/** An entry of either audit log as it is in its stream. */
+export function auditEntryOf(id: string, flat: readonly string[]): AuditEntry {
   const fields = new Map<string, string>();
   for (let i = 0; i + 1 < flat.length; i += 2) fields.set(flat[i] as string, flat[i + 1] as string);
   const text = (name: string) => fields.get(name) ?? '';

@@ -125,6 +125,25 @@ export const quotaKey = (prefix: string, kind: 'rate' | 'jobs' | 'waiting', owne
 /** STRING: the secret that cursors of lists over HTTP are encrypted with; see `cursor-secret.ts`. */
 export const cursorSecretKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.cursorKey}`;
 
+/** STREAM, about 5,000 entries, EX: what happened to workers, queues and autoscalers; see `events/`. */
+export const eventsKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.events}`;
+/** HASH worker id, or `failures:<queue>` -> `+` or `-` and JSON: what the last event about it said, EX. */
+export const statesKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.states}`;
+/** STRING, PX: id of the worker that writes the history of the deployment. */
+export const historyWriterKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.historyWriter}`;
+/**
+ * HASH `<minute>:<series>` -> packed figures, `<minute>@<n>` -> JSON of what was seen in its n-th ten seconds, EX: the
+ * minutes that may still change; see `history/`.
+ */
+export const historyOpenKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.historyOpen}`;
+/** ZSET series (`queue:realtime`) -> ms of its last recorded minute, EX. */
+export const historySeriesKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.historySeries}`;
+/** STREAMS, EX: packed figures of a series, one entry a minute or hour; its id is the ms at which that begins. */
+export const minutesKey = (prefix: string, series: string): string =>
+  `{${prefix}}:${INSTALLATION_KEY_OF.minutes}:${series}`;
+export const hoursKey = (prefix: string, series: string): string =>
+  `{${prefix}}:${INSTALLATION_KEY_OF.hours}:${series}`;
+
 /** Length of a statistics bucket. Six of them make up the minute over which rates are computed. */
 export const STATS_BUCKET_MS = 10_000;
 export const STATS_BUCKETS = 6;

@@ -86,14 +86,24 @@ export class WorkFigures {
   }
 
   merge(other: WorkFigures): void {
-    for (const [code, count] of Object.entries(other.codes)) this.addFailure(code, SUM_NAMES_MAX, count);
     for (const [model, figures] of other.models) this.ofModel(model, SUM_NAMES_MAX).merge(figures);
-    for (const kind of Object.keys(NO_JOBS) as (keyof JobCounts)[]) this.jobs[kind] += other.jobs[kind];
-    this.rows += other.rows;
+    this.mergeOwn(other);
+  }
+
+  /** The same without its models. */
+  mergeOwn(other: WorkFigures): void {
+    this.mergeCounts(other);
     for (const name of SKETCHES) this[name].merge(other[name]);
     for (const [reason, count] of Object.entries(other.closed)) {
       this.closed[reason] = (this.closed[reason] ?? 0) + count;
     }
+  }
+
+  /** Only jobs, rows and error codes. */
+  mergeCounts(other: WorkFigures): void {
+    for (const [code, count] of Object.entries(other.codes)) this.addFailure(code, SUM_NAMES_MAX, count);
+    for (const kind of Object.keys(NO_JOBS) as (keyof JobCounts)[]) this.jobs[kind] += other.jobs[kind];
+    this.rows += other.rows;
   }
 
   toJSON(): object {

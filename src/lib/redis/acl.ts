@@ -90,6 +90,7 @@ export function aclCommands(role: AclRole): string[] {
 export function aclRules62(role: AclRole, prefix: string): string[] {
   const [queue, whole] = keysOf(prefix);
   const lists = role === 'producer' || role === 'gateway' ? [...DELAY, 'zrangebyscore'] : [];
+  if (role === 'gateway') lists.push('xrevrange');
   const commands = [...new Set([...aclCommands(role), ...lists])].sort();
   return ['resetchannels', `~${queue}*`, `~${whole}`, '-@all', ...commands.map((command) => `+${command}`)];
 }
@@ -186,8 +187,11 @@ function producerRules(
 function gatewayRules(queue: string, whole: string, name: string, commands: string[]): string[] {
   const quotas = `~{${name}}:${INSTALLATION_KEY_OF.quota}:*`;
   const keys = [quotas, `~{${name}}:${INSTALLATION_KEY.cursorKey}`];
+  const past = [INSTALLATION_KEY.events, `${INSTALLATION_KEY_OF.minutes}:*`, `${INSTALLATION_KEY_OF.hours}:*`];
   return [
     ...producerRules(queue, whole, name, commands, { keys, scriptKeys: [quotas] }),
     `(-@all +zrem ~${queue}*:completed)`,
+    // History and events, but not the audit log.
+    `(-@all +xrevrange ${past.map((part) => `%R~{${name}}:${part}`).join(' ')})`,
   ];
 }

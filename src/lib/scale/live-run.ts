@@ -13,6 +13,7 @@ import { type AutoscalerRecord, publishAutoscaler, removeAutoscaler } from '../q
 import { DataWatch } from '../queue/broker/data-watch.js';
 import { holderFrom, holds, readLease } from '../queue/broker/gpu-lease.js';
 import { lossText } from '../queue/data-mark.js';
+import { AutoscalerEvents } from '../queue/events/autoscaler-events.js';
 import { samplePool } from '../queue/read/sample.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
@@ -110,6 +111,7 @@ export async function runLive(
     );
     const own = { id: `${files.host}/${pool}`, pid: process.pid, startedAt: Date.now() };
     const adopted = fleet.adopt();
+    const told = flags.dryRun ? undefined : new AutoscalerEvents(client, prefix);
     let record: AutoscalerRecord | undefined;
     for (;;) {
       const began = performance.now();
@@ -123,6 +125,7 @@ export async function runLive(
         void publishAutoscaler(client, prefix, atServer(record, serverClock(client).aheadMs())).catch(
           () => undefined,
         );
+      if (tick.queue !== null) told?.decided(record);
       await events.onTick(tick, record);
       if (flags.once || stop.aborted) break;
       const pause = Math.max(0, flags.intervalMs - (performance.now() - began));
@@ -135,6 +138,7 @@ export async function runLive(
     }
     await fleet.settled();
     // A dry run has written none, and an autoscaler running here has the same name.
+    told?.stopped(record);
     if (!flags.dryRun) await settledWithin(LEAVE_MS, removeAutoscaler(client, prefix, own.id));
     return record;
   } finally {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js';
-import type { QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-port.js';
+import type { HistoryKeeper, QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-port.js';
 import type { Logger } from '../telemetry/logger.js';
 import { DamageWatch } from './damage-watch.js';
 import { LayoutWatch } from './layout-watch.js';
@@ -26,6 +26,8 @@ const ARRIVALS_MS = 5000;
 const REROUTE_MS = 5000;
 /** Freshness of `inspect`: one small write per second and worker. */
 const BEAT_MS = 1000;
+/** How often the worker asks whether it is to write the history, and finds workers that came or left. */
+const HISTORY_MS = 5000;
 /** How soon --autoscale sees waiting work; costs nothing while there is none. */
 const SCALE_MS = 250;
 
@@ -33,6 +35,7 @@ const SCALE_MS = 250;
 export interface ChoreParts {
   consumers: readonly QueueConsumer[];
   registry: Pick<WorkerRegistry, 'forgetDead'>;
+  history: Pick<HistoryKeeper, 'look'>;
   lockMs: number;
   /** Redis's clock. */
   clock: Clock;
@@ -72,6 +75,7 @@ export function startChores(parts: ChoreParts): Maintenance {
   maintenance.every(DAMAGE_MS, 'damage', () => damage.look());
   const newer = new LayoutWatch(consumers, log);
   maintenance.every(LAYOUT_MS, 'layouts', () => newer.look());
+  maintenance.every(HISTORY_MS, 'history', () => parts.history.look());
   if (scaler !== undefined) maintenance.every(SCALE_MS, 'autoscale', () => scaler.look());
   maintenance.every(SWEEP_MS, 'sweep', async () => {
     await Promise.all(consumers.map((consumer) => consumer.sweepInTurn(stopped)));

@@ -1,11 +1,17 @@
 import type { Clock } from '../core/clock.js';
 import { type Part, part, type Service } from '../core/service.js';
 import { BullConsumer } from '../queue/broker/consumer.js';
-import type { OrderInbox, QueueConsumer, WorkerRegistry } from '../queue/broker/consumer-port.js';
+import type {
+  HistoryKeeper,
+  OrderInbox,
+  QueueConsumer,
+  WorkerRegistry,
+} from '../queue/broker/consumer-port.js';
 import { ControlInbox } from '../queue/broker/control.js';
 import { settleQueues } from '../queue/broker/open-queue.js';
 import { ResultStore } from '../queue/broker/result-store.js';
 import { RedisWorkerRegistry } from '../queue/broker/worker-registry.js';
+import { HistoryWriter } from '../queue/history/writer.js';
 import { BulkWrites } from '../redis/bulk-writes.js';
 import { type ConnectionSettings, closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { evictionWarning } from '../redis/eviction.js';
@@ -41,6 +47,8 @@ export interface RedisParts {
   base: readonly Service[];
   clock: Part<Clock & Pick<ServerClock, 'aheadMs'>>;
   registry: Part<WorkerRegistry>;
+  /** Stops after the registry's entry was removed. */
+  history: Part<HistoryKeeper>;
   /** The writers of job ends and results, then the consumers of its queues, in order of urgency. */
   queues: readonly Service[];
   consumers(): QueueConsumer[];
@@ -69,6 +77,11 @@ export function redisParts(options: RedisPartsOptions, outage: Outage, log: Logg
   const registry = part(
     'registry',
     () => new RedisWorkerRegistry({ client: connection.value, prefix, id, queues, clock: clock.value }),
+  );
+  const history = part<HistoryKeeper>(
+    'history',
+    () => new HistoryWriter({ client: connection.value, prefix, id, clock: clock.value }),
+    (keeper) => keeper.stop(),
   );
 
   const bulk = part(
@@ -114,6 +127,7 @@ export function redisParts(options: RedisPartsOptions, outage: Outage, log: Logg
     base: [connection, clock, eviction, registry],
     clock,
     registry,
+    history,
     queues: [bulk, resultsConnection, results, queueSettings, ...consumers],
     consumers: () => consumers.map(({ value }) => value),
     resultLimit: (bytes) => (results.value?.bulk ?? bulk.value).knownFor(bytes),

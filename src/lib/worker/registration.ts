@@ -22,6 +22,9 @@ export class Registration {
   /** The one beat not sent by a timer; a late one must not register a worker again after it has left. */
   private lastBeat: Promise<void> = Promise.resolve();
 
+  /** As last written. */
+  lastRecord: WorkerRecord | undefined;
+
   constructor(private readonly parts: RegistrationParts) {}
 
   /** Writes the heartbeat, with the work done since the last one and any missing published data. */
@@ -31,7 +34,9 @@ export class Registration {
     published.catch(() => undefined);
     const rssBytes = process.memoryUsage.rss() + (await pool.memory());
     const figures = { rssBytes, loopLagMs: lag.takeMax(), gpuMemory: gpu?.memory() };
-    await registry.beat({ ...worker.heartbeat(), ...facts(), ...figures });
+    const record = { ...worker.heartbeat(), ...facts(), ...figures };
+    await registry.beat(record);
+    this.lastRecord = record;
     await this.sendWork();
     await published;
   }

@@ -147,6 +147,9 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
       });
       await entry.beat();
       await starting.value();
+      if (entry.lastRecord !== undefined) {
+        void broker.history.value.started(entry.lastRecord).catch(() => undefined);
+      }
       return entry;
     },
     (entry) => entry.remove(),
@@ -158,6 +161,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
       startChores({
         consumers: broker.consumers(),
         registry: registry(),
+        history: broker.history.value,
         lockMs,
         log,
         beat: () => registration.value.beat(),
@@ -235,6 +239,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
       publication,
       scaler,
       lag,
+      broker.history,
       registration,
       chores,
       departure,

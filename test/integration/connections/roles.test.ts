@@ -1,4 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readEvents } from '../../../src/lib/queue/events/read-events.js';
+import { listSeries, readHistory } from '../../../src/lib/queue/history/read-history.js';
 import { ACL_ROLES, type AclRole, aclRules } from '../../../src/lib/redis/acl.js';
 import { closeClient, connect, explain } from '../../../src/lib/redis/connect.js';
 import { denials, setUser } from '../../support/acl.js';
@@ -50,6 +52,8 @@ const WORK: readonly [name: string, words: Words, allowed: readonly AclRole[]][]
   ['inspect', ['inspect', '--json'], ['inspector', 'admin']],
   ['inspect jobs', ['inspect', 'jobs', '-Q', QUEUE], ['inspector', 'admin']],
   ['inspect audit', ['inspect', 'audit'], ['inspector', 'admin']],
+  ['inspect history', ['inspect', 'history', '--by', 'queue'], ['inspector', 'admin']],
+  ['events', ['events'], ['inspector', 'admin']],
   ['control pause', async () => going(['control', 'pause', QUEUE]), ['admin']],
   ['control resume', async () => paused(['control', 'resume', QUEUE]), ['admin']],
   ['control priority', async () => ['control', 'priority', await waiting(), '-p', '9'], ['admin']],
@@ -113,6 +117,11 @@ describe('a producer that talks to Redis directly', () => {
       ['XREVRANGE', '{infer}:audit', '+', '-'],
       ['XADD', '{infer}:audit', '*', 'who', 'me'],
       ['XREVRANGE', '{infer}:audit:jobs', '+', '-'],
+      ['XADD', '{infer}:events', '*', 'kind', 'scaled'],
+      ['XADD', '{infer}:minutes:all:', '*', 'v', '{}'],
+      ['HSET', '{infer}:history:open', 'x', 'y'],
+      ['SET', '{infer}:history:writer', 'me'],
+      ['HSET', '{infer}:states', 'x', '+{}'],
       ['DEL', '{infer}:audit:jobs'],
       ['SET', '{infer}:audit:jobs', 'x'],
       ['SET', '{infer}:ctlreq:c1', '{}'],
@@ -148,6 +157,21 @@ describe('a producer that talks to Redis directly', () => {
 });
 
 describe('a gateway', { timeout: 120_000 }, () => {
+  it('reads the history and the events, without the changes of operators', async () => {
+    await denials(redis);
+    const target = { url: env('gateway').INFER_REDIS_URL, label: redis.url, source: 'flag' as const };
+    const client = await connect(target, 'command', redis.settings());
+    const { kind, points } = await readHistory(client, 'infer', { kind: 'all', range: '1h' });
+    expect([kind, points.length]).toEqual(['all', expect.any(Number)]);
+    expect(await listSeries(client, 'infer')).toEqual(expect.any(Array));
+    await readHistory(client, 'infer', { kind: 'all', range: '14d' });
+    const { events } = await readEvents(client, 'infer');
+    expect(events.map((event) => event.kind)).toContain('worker-started');
+    expect(events.map((event) => event.kind)).not.toContain('change');
+    await closeClient(client);
+    expect((await denials(redis)).every((denied) => denied.includes('gateway: ') && denied.includes('audit'))).toBe(true);
+  });
+
   it('cannot pause a queue, command a worker, forge a record or read the audit log', async () => {
     const id = await waiting();
     const target = { url: env('gateway').INFER_REDIS_URL, label: redis.url, source: 'flag' as const };
@@ -166,6 +190,9 @@ describe('a gateway', { timeout: 120_000 }, () => {
       ['ZADD', `${BASE}completed`, '1', 'forged'],
       ['XREVRANGE', '{infer}:audit', '+', '-'],
       ['XADD', '{infer}:audit', '*', 'who', 'me'],
+      ['XADD', '{infer}:events', '*', 'kind', 'scaled'],
+      ['XADD', '{infer}:minutes:all:', '*', 'v', '{}'],
+      ['HSET', '{infer}:history:open', 'x', 'y'],
       ['DEL', '{infer}:audit:jobs'],
       ['SET', '{infer}:ctlreq:c1', '{}'],
       ['RPUSH', '{infer}:ctl:w1', 'c1'],

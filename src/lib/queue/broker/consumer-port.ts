@@ -110,6 +110,16 @@ export interface WorkerRegistry {
   releaseGpu(lease: GpuLease): Promise<void>;
 }
 
+/** A worker's part in the history of its deployment, which one of the workers writes for all. */
+export interface HistoryKeeper {
+  /** The worker has sent its first heartbeat. */
+  started(record: WorkerRecord): Promise<void>;
+  /** Called every few seconds: records what is due, if it is this worker's turn. */
+  look(): Promise<void>;
+  /** The worker's heartbeat has been removed: records the last of it. */
+  stop(): Promise<void>;
+}
+
 /** A worker's end of the control channel. */
 export interface OrderInbox {
   /**

@@ -21,7 +21,7 @@ export interface HistoryQuery {
   stepMs?: number | undefined;
 }
 
-/** Milliseconds that 50, 95 and 99 of 100 did not exceed, to 4 % where they vary little and 16 % at most; and the maximum, exact. */
+/** Milliseconds that 50, 95 and 99 of 100 did not exceed, to 2 % or 4 % as a rule and 16 % where they vary a lot; and the maximum, exact. */
 export interface Times {
   p50: number;
   p95: number;

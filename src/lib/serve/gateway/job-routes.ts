@@ -2,6 +2,7 @@ import type { App } from '../http/app.js';
 import type { Gateway } from './gateway.js';
 import { addControlRoutes } from './jobs/control-routes.js';
 import { addEventRoutes } from './jobs/events-routes.js';
+import { addHistoryRoutes } from './jobs/history-routes.js';
 import { addListRoutes } from './jobs/list-routes.js';
 import { addReadRoutes } from './jobs/read-routes.js';
 import { addRecipeRoutes } from './jobs/recipe-routes.js';
@@ -15,6 +16,7 @@ export function addJobRoutes(app: App, gateway: Gateway): void {
   addEventRoutes(app, gateway);
   addSteerRoutes(app, gateway);
   addListRoutes(app, gateway);
+  addHistoryRoutes(app, gateway);
   addControlRoutes(app, gateway);
   addRecipeRoutes(app, gateway);
 }

@@ -6,6 +6,8 @@ const RETRY_MS = 3000;
 const BEAT_MS = 15_000;
 /** A client that has not read anything for this many beats is disconnected. */
 const SLOW_BEATS = 4;
+/** Unsent events of a kind that must not be lost; a client that is further behind is disconnected, and continues. */
+const UNSENT_MAX = 2000;
 /** Id of the last event: browsers connect again after an end, and say with it that they have heard all. */
 export const END_ID = 'end';
 
@@ -24,6 +26,7 @@ export class EventStream extends Readable {
   private reads = true;
   private slow = 0;
   private over = false;
+  private told = 0;
 
   constructor() {
     super({ highWaterMark: 65_536 });
@@ -40,6 +43,25 @@ export class EventStream extends Readable {
     if (this.over) return;
     this.waiting.delete(event);
     this.waiting.set(event, text);
+    this.flush();
+  }
+
+  /**
+   * Sends an event that replaces no other. A client that does not read them is disconnected: with the id of the last one it
+   * has read, it continues where it was.
+   */
+  tellEach(event: string, id: string | undefined, data: unknown): void {
+    if (this.over) return;
+    if (this.waiting.size >= UNSENT_MAX) {
+      this.destroy();
+      return;
+    }
+    const lines = [
+      `event: ${event}`,
+      ...(id === undefined ? [] : [`id: ${id}`]),
+      `data: ${JSON.stringify(data)}`,
+    ];
+    this.waiting.set(`each ${this.told++}`, `${lines.join('\n')}\n\n`);
     this.flush();
   }
 

@@ -17,7 +17,7 @@ import { cursorSeal } from './sealed-cursor.js';
 import { onlyOwner } from './visible.js';
 
 /** One value, several values, or one text with several values separated by commas. */
-const WORDS = z
+export const WORDS = z
   .union([z.string(), z.array(z.string())])
   .optional()
   .transform((given) => (given === undefined ? undefined : [given].flat()));
@@ -137,7 +137,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
 }
 
 /** `?queue=a,b` and `?queue=a&queue=b` mean the same. */
-function several(given: readonly string[] | undefined): string[] | undefined {
+export function several(given: readonly string[] | undefined): string[] | undefined {
   const words = given?.flatMap((text) => text.split(',')).filter((word) => word !== '');
   return words === undefined || words.length === 0 ? undefined : words;
 }
