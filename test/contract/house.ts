@@ -74,7 +74,7 @@ const SELF_AWARE = ['src/lib/model/package-root.ts', 'src/run.ts'];
 /** Where a worker learns the implementations of its ports, which are imported only there. */
 const WORKER_COMPOSITION = 'src/lib/worker/redis-parts.ts';
 const BEHIND_PORTS =
-  /^src\/lib\/(queue\/(broker\/(consumer|move|open-queue|result-store|worker-registry)|registry|starting)|redis\/(server-clock|eviction))\.ts$/;
+  /^src\/lib\/(queue\/(broker\/(consumer|move|open-queue|result-store|worker-registry)|history\/writer|registry|starting)|redis\/(server-clock|eviction))\.ts$/;
 
 /** The dashboard's page: it runs in a browser, so of the rest it may know only the types of what it is sent. */
 const PAGE = 'src/web/';

@@ -22,7 +22,9 @@ export interface FollowHandlers {
   onAway(error: Error): void;
 }
 
-/** Passes on events as they come, each once, until `signal` fires. @throws InferError when it cannot go on. */
+/**
+ * Passes on events as they come, each once, until `signal` fires. @throws InferError when it cannot go on.
+ */
 export async function followEvents(
   reader: ReconnectingReader,
   from: FollowFrom,

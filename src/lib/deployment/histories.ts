@@ -5,7 +5,10 @@ import { listWorkers, publishedModels } from '../queue/registry.js';
 import type { RedisClient } from '../redis/types.js';
 import { refuseUnknown } from './known-names.js';
 
-/** Which histories to read; the whole deployment's unless a queue, model or worker is named, or `by` says which. */
+/**
+ * Which histories to read; the whole deployment's unless a queue, model or worker is named, or `by` says
+ * which.
+ */
 export interface WantedHistories {
   queues?: readonly string[] | undefined;
   models?: readonly string[] | undefined;
@@ -23,7 +26,8 @@ const AT_ONCE = 5;
 
 /**
  * Reads the wanted histories, in the order in which they were named, or by name.
- * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66), FILTER for a step that does not fit (2).
+ * @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66), FILTER for a step that does not fit
+ * (2).
  */
 export async function readHistories(
   client: RedisClient,

@@ -132,13 +132,13 @@ export const statesKey = (prefix: string): string => `{${prefix}}:${INSTALLATION
 /** STRING, PX: id of the worker that writes the history of the deployment. */
 export const historyWriterKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.historyWriter}`;
 /**
- * HASH `<minute>:<series>` -> packed figures, `<minute>@<n>` -> JSON of what was seen in its n-th ten seconds, EX: the
- * minutes that may still change; see `history/`.
+ * HASH `<minute>:<series>` -> packed figures, `<minute>@<n>` -> JSON of what was seen in its n-th ten
+ * seconds, EX: the minutes that may still change; see `history/`.
  */
 export const historyOpenKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.historyOpen}`;
 /** ZSET series (`queue:realtime`) -> ms of its last recorded minute, EX. */
 export const historySeriesKey = (prefix: string): string => `{${prefix}}:${INSTALLATION_KEY.historySeries}`;
-/** STREAMS, EX: packed figures of a series, one entry a minute or hour; its id is the ms at which that begins. */
+/** STREAMS, EX: packed figures of a series, one entry a minute or hour, whose id is its beginning in ms. */
 export const minutesKey = (prefix: string, series: string): string =>
   `{${prefix}}:${INSTALLATION_KEY_OF.minutes}:${series}`;
 export const hoursKey = (prefix: string, series: string): string =>

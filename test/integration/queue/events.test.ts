@@ -244,6 +244,12 @@ describe('reading events', () => {
     const [{ at } = { at: 0 }] = await events();
     expect(await kinds({ since: at + 1 })).toEqual([]);
     expect(await kinds({ since: at })).toEqual(['scaled']);
+    // What is followed from here on is only what comes.
+    for (const query of [{ since: at + 1 }, { limit: 0 }]) {
+      const page = await readEvents(client, prefix, query);
+      expect(page.events).toEqual([]);
+      expect(await events({ after: page.cursor })).toEqual([]);
+    }
     for (const text of ['', 'x', '1-0', '1-0:2-0:x', '+:-:+']) expect(isEventCursor(text), text).toBe(false);
   });
 

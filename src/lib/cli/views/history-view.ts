@@ -118,8 +118,8 @@ const MOST_CELLS = 72;
 const LEVELS = '▁▂▃▄▅▆▇█';
 
 /**
- * The trend of a value, oldest first: the highest of each cell, a space where nothing is recorded. Empty if it was never
- * above zero.
+ * The trend of a value, oldest first: the highest of each cell, a space where nothing is recorded. Empty if
+ * it was never above zero.
  */
 export function sparkline(
   history: History,

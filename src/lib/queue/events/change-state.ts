@@ -37,8 +37,8 @@ export interface StateChange {
 }
 
 /**
- * Changes a state and writes its event in one step, unless it is in that state already: several may report the same
- * change, any number of times, and it is one event.
+ * Changes a state and writes its event in one step, unless it is in that state already: several may report
+ * the same change, any number of times, and it is one event.
  */
 export async function changeState(
   client: RedisClient,

@@ -9,7 +9,10 @@ import type { NewEvent } from './write-event.js';
 
 /** Prefix of the state of a queue whose jobs fail. */
 export const FAILURES = 'failures:';
-/** The end is reported at half of what the beginning needs, so that a value near the threshold is not a series of events. */
+/**
+ * The end is reported at half of what the beginning needs, so that a value near the threshold is not a series
+ * of events.
+ */
 const END_SHARE = 0.5;
 
 /** Reports when many jobs of a queue begin to fail, and when that is over. */

@@ -29,8 +29,8 @@ const SOURCES: readonly {
 ];
 
 /**
- * Reads events and changes from the audit logs, in order of time; read-only. A user who may not read the audit logs gets
- * the events alone.
+ * Reads events and changes from the audit logs, in order of time; read-only. A user who may not read the
+ * audit logs gets the events alone.
  */
 export async function readEvents(
   client: RedisClient,
@@ -46,21 +46,24 @@ export async function readEvents(
       if (asked === 'none') return { newest: read ?? NOTHING_READ, events: [] };
       const from = read === undefined ? String(since ?? '-') : `(${read}`;
       // What is filtered out is not known before it is read; each stream is bounded.
-      const count = after === undefined && asked === 'all' ? limit : undefined;
+      const count = after === undefined && asked === 'all' ? Math.max(1, limit) : undefined;
       const entries = await readStream(client, key(prefix), from, count, letter !== 'e');
       const events = entries.map(([id, fields]) => ({
         source,
         id,
         event: { ...event(id, fields), id: letter + id },
       }));
-      return { newest: entries[0]?.[0] ?? read ?? NOTHING_READ, events: events.reverse() };
+      // None since that time: what follows comes after the newest there is.
+      const [last] =
+        entries.length > 0 || read !== undefined ? [] : await readStream(client, key(prefix), '-', 1, letter !== 'e');
+      return { newest: (entries[0] ?? last)?.[0] ?? read ?? NOTHING_READ, events: events.reverse() };
     }),
   );
   const wanted = found
     .flatMap(({ events }) => events)
     .filter(({ event }) => (kinds === undefined || kinds.includes(event.kind)) && event.at >= (since ?? 0))
     .sort((a, b) => a.event.at - b.event.at);
-  const taken = after === undefined ? wanted.slice(-limit) : wanted.slice(0, limit);
+  const taken = after === undefined ? wanted.slice(Math.max(0, wanted.length - limit)) : wanted.slice(0, limit);
   const whole = taken.length === wanted.length || after === undefined;
   const reached = found.map(({ newest }, source) => {
     if (whole) return newest;
@@ -96,7 +99,10 @@ function askedOf(letter: string, kinds: readonly EventKind[] | undefined): 'all'
   return asked.length === own.length ? 'all' : asked.length === 0 ? 'none' : 'some';
 }
 
-/** Newest first. A key of another type counts as empty, and so does one that this user may not read, if that `may` be. */
+/**
+ * Newest first. A key of another type counts as empty, and so does one that this user may not read, if that
+ * `may` be.
+ */
 async function readStream(
   client: RedisClient,
   key: string,

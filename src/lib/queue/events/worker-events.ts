@@ -14,7 +14,10 @@ type Known = Pick<WorkerRecord, 'name' | 'host' | 'version' | 'device'> & {
   at: number;
 };
 
-/** Events about the workers of a deployment, each written once: by the worker itself or by whoever sees it first. */
+/**
+ * Events about the workers of a deployment, each written once: by the worker itself or by whoever sees it
+ * first.
+ */
 export class WorkerEvents {
   private own: WorkerRecord | undefined;
 

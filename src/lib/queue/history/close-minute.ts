@@ -10,8 +10,8 @@ import { SERIES_KINDS } from './types.js';
 const SERIES_AT_ONCE = 50;
 
 /**
- * Moves a minute from the open minutes to the streams of its series, each in one step. The whole deployment comes last,
- * with what was seen: until then, the rest can be moved again.
+ * Moves a minute from the open minutes to the streams of its series, each in one step. The whole deployment
+ * comes last, with what was seen: until then, the rest can be moved again.
  */
 export async function closeMinute(client: RedisClient, prefix: string, open: OpenMinute): Promise<void> {
   const { minute, series } = open;
@@ -23,7 +23,7 @@ export async function closeMinute(client: RedisClient, prefix: string, open: Ope
   await move(series.has(WHOLE) ? [WHOLE] : [], [...refused, ...open.lookFields]);
 
   async function move(some: readonly string[], fields: readonly string[]): Promise<void> {
-    // What was seen of a series without figures has no field: an empty one is made, so that it is moved once too.
+    // A series that was only looked at has no field: an empty one is made, so that it is moved once too.
     const bare = some.filter((name) => !open.figureFields.has(name));
     const open_ = historyOpenKey(prefix);
     if (bare.length > 0) {
@@ -41,8 +41,8 @@ export async function closeMinute(client: RedisClient, prefix: string, open: Ope
 }
 
 /**
- * The series of a minute that are kept. Where there are too many of a kind, one that was not active for an hour makes
- * room for a new one; if all were, the new one is not kept.
+ * The series of a minute that are kept. Where there are too many of a kind, one that was not active for an
+ * hour makes room for a new one; if all were, the new one is not kept.
  */
 async function admit(
   client: RedisClient,

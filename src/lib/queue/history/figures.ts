@@ -52,8 +52,8 @@ const LOOKS = [
 type LookName = (typeof LOOKS)[number];
 
 /**
- * What is kept of one step of one series. Steps are added with `merge`; packed, one takes about 250 bytes and 1.3 KB at
- * most. Memory is kept to a tenth of a megabyte.
+ * What is kept of one step of one series. Steps are added with `merge`; packed, one takes about 250 bytes and
+ * 1.3 KB at most. Memory is kept to a tenth of a megabyte.
  */
 export class HistoryFigures {
   /** Milliseconds that are recorded. */
@@ -249,7 +249,10 @@ export class HistoryFigures {
 }
 
 interface Packed {
-  /** Recorded ms unless it is a minute; jobs in the order of `JOBS`; added; rows; batches and their rows; closed; codes. */
+  /**
+   * Recorded ms unless it is a minute; jobs in the order of `JOBS`; added; rows; batches and their rows;
+   * closed; codes.
+   */
   t?: number;
   j?: number[];
   a?: number;
@@ -263,7 +266,10 @@ interface Packed {
   k?: number[];
   /** Live workers: times, sum, maximum. */
   n?: number[];
-  /** A worker's memory, and ms in which it held jobs of how many; its GPU: used and total, times and sum of its use. */
+  /**
+   * A worker's memory, and ms in which it held jobs of how many; its GPU: used and total, times and sum of
+   * its use.
+   */
   u?: number[];
   g?: number[];
 }

@@ -9,8 +9,8 @@ import { lastEntry, readSteps } from './steps.js';
 const AT_ONCE = 20;
 
 /**
- * Sums up hours from their minutes, once each: an hour that has been written is not written again. Hours that no worker
- * lived to see summed up are summed up by the next one, as long as their minutes are kept.
+ * Sums up hours from their minutes, once each: an hour that has been written is not written again. Hours that
+ * no worker lived to see summed up are summed up by the next one, as long as their minutes are kept.
  */
 export class HourRoll {
   /** Hours before this one are done. */

@@ -27,8 +27,8 @@ export interface MinuteFigures {
 }
 
 /**
- * Figures of one minute so far, from the workers' reports of each ten seconds. It depends on nothing else, so whoever
- * computes it again, or sends it again, gets the same figures.
+ * Figures of one minute so far, from the workers' reports of each ten seconds. It depends on nothing else, so
+ * whoever computes it again, or sends it again, gets the same figures.
  * @param names of workers, by id; an unknown one is shown by its id
  */
 export async function figuresOfMinute(
@@ -53,12 +53,11 @@ export async function figuresOfMinute(
   const first = bucketAt(minute);
   const last = Math.min(first + BUCKETS - 1, bucketAt(now));
   for (const queue of queues) {
+    const reads = await Promise.all(
+      Array.from({ length: last - first + 1 }, (_, i) => readBucket(client, prefix, queue, first + i)),
+    );
     const buckets: EndedJobs[] = [];
-    for (let bucket = first; bucket <= last; bucket++) {
-      const [work, jobs] = await Promise.all([
-        readWorkBucket(client, prefix, queue, bucket),
-        addedIn(client, prefix, queue, bucket),
-      ]);
+    for (const [i, { work, added: jobs }] of reads.entries()) {
       if (jobs > 0) added.set(queue, (added.get(queue) ?? 0) + jobs);
       const counts = new WorkFigures();
       let merged = 0;
@@ -71,7 +70,7 @@ export async function figuresOfMinute(
         merged += 1;
         if (merged % AT_ONCE === 0) await yieldLoop();
       }
-      buckets.push({ bucket, ended: counts.ended, failed: counts.jobs.failed, codes: counts.codes });
+      buckets.push({ bucket: first + i, ended: counts.ended, failed: counts.jobs.failed, codes: counts.codes });
     }
     ended.set(queue, buckets);
   }
@@ -106,7 +105,16 @@ function addArrivals(
   of(WHOLE).added = whole;
 }
 
-async function addedIn(client: RedisClient, prefix: string, queue: string, bucket: number): Promise<number> {
+async function readBucket(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  bucket: number,
+): Promise<{ work: Map<string, WorkFigures>; added: number }> {
   const key = statsKey(queueTag(prefix, queue), bucket);
-  return numberOr(await ifReadable(client.hget(key, STATS.added), null), 0);
+  const [work, added] = await Promise.all([
+    readWorkBucket(client, prefix, queue, bucket),
+    ifReadable(client.hget(key, STATS.added), null),
+  ]);
+  return { work, added: numberOr(added, 0) };
 }

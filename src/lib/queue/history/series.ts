@@ -7,7 +7,10 @@ export const DAY_MS = 86_400_000;
 /** Entries kept of a series: a day of minutes and two weeks of hours. */
 export const MINUTES_KEPT = 1440;
 export const HOURS_KEPT = 336;
-/** Seconds after which they expire if nothing more is recorded: an hour longer, so that a reader never misses an edge. */
+/**
+ * Seconds after which they expire if nothing more is recorded: an hour longer, so that a reader never misses
+ * an edge.
+ */
 export const MINUTES_TTL = 25 * 3600;
 export const HOURS_TTL = 14 * 86_400 + 3600;
 

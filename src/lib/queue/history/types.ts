@@ -15,13 +15,16 @@ export interface HistoryQuery {
   name?: string | undefined;
   range: HistoryRange;
   /**
-   * Milliseconds of one point: whole minutes, or whole hours for `14d`, and a divisor of a day. Omitted: a minute for
-   * `5m` and `1h`, five minutes for `24h`, an hour for `14d`.
+   * Milliseconds of one point: whole minutes, or whole hours for `14d`, and a divisor of a day. Omitted: a
+   * minute for `5m` and `1h`, five minutes for `24h`, an hour for `14d`.
    */
   stepMs?: number | undefined;
 }
 
-/** Milliseconds that 50, 95 and 99 of 100 did not exceed, to 2 % or 4 % as a rule and 16 % where they vary a lot; and the maximum, exact. */
+/**
+ * Milliseconds that 50, 95 and 99 of 100 did not exceed, to 2 % or 4 % as a rule and 16 % where they vary a
+ * lot; and the maximum, exact.
+ */
 export interface Times {
   p50: number;
   p95: number;
@@ -39,7 +42,10 @@ export interface Level {
 export interface HistoryPoint {
   /** Beginning of the step, ms since the epoch by Redis's clock. */
   at: number;
-  /** Milliseconds of it that are recorded, for rates: the current step, and one with a gap, has fewer than `stepMs`. */
+  /**
+   * Milliseconds of it that are recorded, for rates: the current step, and one with a gap, has fewer than
+   * `stepMs`.
+   */
   ms: number;
   /** Jobs by how workers finished with them. */
   jobs: JobCounts;
@@ -53,7 +59,10 @@ export interface HistoryPoint {
   waitMs: Times | null;
   runMs: Times | null;
   totalMs: Times | null;
-  /** Micro-batches, the mean of their rows (null if there were none), and how many were closed for which reason. */
+  /**
+   * Micro-batches, the mean of their rows (null if there were none), and how many were closed for which
+   * reason.
+   */
   batches: { count: number; rows: number | null; closed: Record<string, number> };
   /** Jobs of the queue, as seen every ten seconds; null for models and workers, and where no one looked. */
   backlog: { waiting: Level; delayed: Level; active: Level; oldestMs: number } | null;
@@ -82,8 +91,8 @@ export interface History {
   from: number;
   to: number;
   /**
-   * Oldest first. A step without a point was not recorded, since no worker ran; one in which nothing happened has a
-   * point with zeros.
+   * Oldest first. A step without a point was not recorded, since no worker ran; one in which nothing happened
+   * has a point with zeros.
    */
   points: HistoryPoint[];
   /** Sum over all points; its `at` is `from`, its `ms` the recorded time. */

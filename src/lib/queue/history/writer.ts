@@ -20,8 +20,8 @@ import { lastEntry } from './steps.js';
 /** How long the right to write is held without renewal; it is renewed with every look. */
 const TURN_MS = 20_000;
 /**
- * A minute is computed for the last time and closed this long after its end, so that reports which were late by as much
- * are in it. Until then Redis has all of its reports: they expire after two minutes.
+ * A minute is computed for the last time and closed this long after its end, so that reports which were late
+ * by as much are in it. Until then Redis has all of its reports: they expire after two minutes.
  */
 export const CLOSE_AFTER_MS = 40_000;
 /** After this, its first reports may have expired: it is closed as it was last computed. */
@@ -41,10 +41,11 @@ export interface HistoryParts {
 }
 
 /**
- * Writes the history of a deployment. Every worker has one and calls `look` every five seconds; the one that holds the
- * right to write does the work, and after its death another one does. Figures come from the workers' reports of ten
- * seconds, which each worker overwrites in full with its heartbeat: what is computed from them can be computed and written
- * again, by anyone, and stays the same. So a figure is neither lost with its worker nor counted twice.
+ * Writes the history of a deployment. Every worker has one and calls `look` every five seconds; the one that
+ * holds the right to write does the work, and after its death another one does. Figures come from the
+ * workers' reports of ten seconds, which each worker overwrites in full with its heartbeat: what is computed
+ * from them can be computed and written again, by anyone, and stays the same. So a figure is neither lost
+ * with its worker nor counted twice.
  */
 export class HistoryWriter {
   private readonly looker: Looker;
@@ -78,8 +79,8 @@ export class HistoryWriter {
   }
 
   /**
-   * Records the last figures of this worker, writes the event that it has stopped, and lets another worker write. Call it
-   * when its heartbeat has been removed.
+   * Records the last figures of this worker, writes the event that it has stopped, and lets another worker
+   * write. Call it when its heartbeat has been removed.
    */
   async stop(): Promise<void> {
     const { client, prefix, id, clock } = this.parts;
@@ -139,7 +140,10 @@ export class HistoryWriter {
     return figuresOfMinute(client, prefix, queues, names, minute, now);
   }
 
-  /** Records a minute that has ended; one that was closed stays as it is, and one in which nothing was done is not begun. */
+  /**
+   * Records a minute that has ended; one that was closed stays as it is, and one in which nothing was done is
+   * not begun.
+   */
   private async recordAgain(queues: readonly string[], minute: number, now: number): Promise<void> {
     const { client, prefix } = this.parts;
     const closed = await lastEntry(client, minutesKey(prefix, WHOLE));

@@ -1,7 +1,8 @@
-/* Scripts of the history and the events of a deployment. All of their keys are behind `{prefix}`, so in one slot. */
+/* Scripts of the history and the events. All of their keys are behind `{prefix}`, so in one slot. */
 
 /**
- * Takes or renews the right to write the history. KEYS 1 the right. ARGV 1 who, 2 ms. Returns 1 if it is theirs.
+ * Takes or renews the right to write the history. KEYS 1 the right. ARGV 1 who, 2 ms. Returns 1 if it is
+ * theirs.
  */
 export const TAKE_TURN = `
 local owner = redis.call('GET', KEYS[1])
@@ -17,8 +18,9 @@ return redis.call('DEL', KEYS[1])
 `;
 
 /**
- * Writes fields of open minutes in full, so that sending them again changes nothing. KEYS 1 the right, 2 open minutes.
- * ARGV 1 who, 2 seconds until they expire, then fields and values. Returns 0 if the right is someone else's.
+ * Writes fields of open minutes in full, so that sending them again changes nothing. KEYS 1 the right, 2 open
+ * minutes. ARGV 1 who, 2 seconds until they expire, then fields and values. Returns 0 if the right is someone
+ * else's.
  */
 export const WRITE_OPEN = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -28,10 +30,10 @@ return 1
 `;
 
 /**
- * Closes a minute: moves series from the open minutes to their streams. Each is moved once, whoever sends this how often:
- * only when its field is removed. KEYS 1 open minutes, 2 series, then a stream per series. ARGV 1 ms of the minute,
- * 2 entries kept, 3 and 4 seconds until a stream and the list of series expire, then per series its field, name and value;
- * then fields to remove. Returns how many it moved.
+ * Closes a minute: moves series from the open minutes to their streams. Each is moved once, whoever sends
+ * this how often: only when its field is removed. KEYS 1 open minutes, 2 series, then a stream per series.
+ * ARGV 1 ms of the minute, 2 entries kept, 3 and 4 seconds until a stream and the list of series expire, then
+ * per series its field, name and value; then fields to remove. Returns how many it moved.
  */
 export const CLOSE_MINUTE = `
 local moved = 0
@@ -51,8 +53,8 @@ return moved
 `;
 
 /**
- * Appends one entry to each stream unless it has this entry or a later one. KEYS streams. ARGV 1 ms, 2 entries kept,
- * 3 seconds until they expire, then a value per stream.
+ * Appends one entry to each stream unless it has this entry or a later one. KEYS streams. ARGV 1 ms, 2
+ * entries kept, 3 seconds until they expire, then a value per stream.
  */
 export const APPEND_HOUR = `
 for i = 1, #KEYS do
@@ -63,11 +65,11 @@ return 1
 `;
 
 /**
- * Changes the state of a thing and writes the event about it, once: not if it is in that state already. KEYS 1 states,
- * 2 events, 3 a heartbeat (optional). ARGV 1 the thing, 2 '+' or '-', 3 what is kept of it, 4 seconds until the states
- * expire, 5 events kept, 6 seconds until the events expire, then fields of the event for '+' where the thing is new, a
- * number of them first, and where it was known. With a heartbeat, '+' requires that it is there and '-' that it is not.
- * Returns 1 if an event was written.
+ * Changes the state of a thing and writes the event about it, once: not if it is in that state already. KEYS
+ * 1 states, 2 events, 3 a heartbeat (optional). ARGV 1 the thing, 2 '+' or '-', 3 what is kept of it, 4
+ * seconds until the states expire, 5 events kept, 6 seconds until the events expire, then fields of the event
+ * for '+' where the thing is new, a number of them first, and where it was known. With a heartbeat, '+'
+ * requires that it is there and '-' that it is not. Returns 1 if an event was written.
  */
 export const CHANGE_STATE = `
 local old = redis.call('HGET', KEYS[1], ARGV[1])

@@ -21,8 +21,8 @@ export class EventTail {
   ) {}
 
   /**
-   * Calls `listener` with all events from now on. It resolves when none can be missed any more: what is read after that
-   * overlaps with them. @returns ends it
+   * Calls `listener` with all events from now on. It resolves when none can be missed any more: what is read
+   * after that overlaps with them. @returns ends it
    */
   async listen(listener: Listener): Promise<() => void> {
     this.listeners.add(listener);

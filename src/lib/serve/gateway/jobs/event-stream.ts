@@ -6,7 +6,10 @@ const RETRY_MS = 3000;
 const BEAT_MS = 15_000;
 /** A client that has not read anything for this many beats is disconnected. */
 const SLOW_BEATS = 4;
-/** Unsent events of a kind that must not be lost; a client that is further behind is disconnected, and continues. */
+/**
+ * Unsent events of a kind that must not be lost; a client that is further behind is disconnected, and
+ * continues.
+ */
 const UNSENT_MAX = 2000;
 /** Id of the last event: browsers connect again after an end, and say with it that they have heard all. */
 export const END_ID = 'end';
@@ -47,8 +50,8 @@ export class EventStream extends Readable {
   }
 
   /**
-   * Sends an event that replaces no other. A client that does not read them is disconnected: with the id of the last one it
-   * has read, it continues where it was.
+   * Sends an event that replaces no other. A client that does not read them is disconnected: with the id of
+   * the last one it has read, it continues where it was.
    */
   tellEach(event: string, id: string | undefined, data: unknown): void {
     if (this.over) return;
