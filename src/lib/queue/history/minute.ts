@@ -3,7 +3,7 @@ import type { RedisClient } from '../../redis/types.js';
 import { ifReadable, numberOr } from '../../redis/wrong-type.js';
 import { queueTag, STATS_BUCKET_MS, statsKey } from '../keys.js';
 import { STATS } from '../wire.js';
-import { bucketAt, readWorkBucket, WorkFigures } from '../work-stats.js';
+import { bucketAt, parseWork, readWorkReports, WorkFigures } from '../work-stats.js';
 import { HistoryFigures } from './figures.js';
 import { MINUTE_MS, seriesOf, WHOLE } from './series.js';
 
@@ -61,7 +61,9 @@ export async function figuresOfMinute(
       if (jobs > 0) added.set(queue, (added.get(queue) ?? 0) + jobs);
       const counts = new WorkFigures();
       let merged = 0;
-      for (const [id, figures] of work) {
+      for (const [id, json] of Object.entries(work)) {
+        const figures = parseWork(json);
+        if (figures === undefined) continue;
         counts.mergeCounts(figures);
         for (const [model, own] of figures.models) sumOf(seriesOf('model', model)).mergeOwn(own);
         sumOf(seriesOf('queue', queue)).mergeOwn(figures);
@@ -110,10 +112,10 @@ async function readBucket(
   prefix: string,
   queue: string,
   bucket: number,
-): Promise<{ work: Map<string, WorkFigures>; added: number }> {
+): Promise<{ work: Record<string, string>; added: number }> {
   const key = statsKey(queueTag(prefix, queue), bucket);
   const [work, added] = await Promise.all([
-    readWorkBucket(client, prefix, queue, bucket),
+    readWorkReports(client, prefix, queue, bucket),
     ifReadable(client.hget(key, STATS.added), null),
   ]);
   return { work, added: numberOr(added, 0) };
