@@ -65,7 +65,12 @@ const INSTALLATION = kinds([
   ['states of workers and queues', /^states$/, 'never', ({ queues, workers }) => queues + workers],
   ['right to write the history', /^history:writer$/, 'never'],
   // Minutes that may change, three at most, and those that no worker has closed.
-  ['open minutes', /^history:open$/, 'never', ({ queues, models, workers }) => 6 * (queues + models + workers + FIELDS)],
+  [
+    'open minutes',
+    /^history:open$/,
+    'never',
+    ({ queues, models, workers }) => 6 * (queues + models + workers + FIELDS),
+  ],
   ['series of the history', /^history:series$/, 'never', () => 401],
   ['minutes of a series', /^minutes:/, 'never', () => 1440 * STREAM_SLACK],
   // A node of a stream has up to 100 entries.

@@ -83,7 +83,11 @@ describe('infer events', () => {
     follow.stdout?.on('data', (chunk: Buffer) => {
       text += chunk.toString();
     });
-    const seen = () => text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as DeploymentEvent);
+    const seen = () =>
+      text
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => JSON.parse(line) as DeploymentEvent);
     await until(async () => seen().length === 1);
     const client = await redis.client();
     for (const word of ['one', 'two']) {

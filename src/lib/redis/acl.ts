@@ -187,7 +187,11 @@ function producerRules(
 function gatewayRules(queue: string, whole: string, name: string, commands: string[]): string[] {
   const quotas = `~{${name}}:${INSTALLATION_KEY_OF.quota}:*`;
   const keys = [quotas, `~{${name}}:${INSTALLATION_KEY.cursorKey}`];
-  const past = [INSTALLATION_KEY.events, `${INSTALLATION_KEY_OF.minutes}:*`, `${INSTALLATION_KEY_OF.hours}:*`];
+  const past = [
+    INSTALLATION_KEY.events,
+    `${INSTALLATION_KEY_OF.minutes}:*`,
+    `${INSTALLATION_KEY_OF.hours}:*`,
+  ];
   return [
     ...producerRules(queue, whole, name, commands, { keys, scriptKeys: [quotas] }),
     `(-@all +zrem ~${queue}*:completed)`,

@@ -169,7 +169,9 @@ describe('a gateway', { timeout: 120_000 }, () => {
     expect(events.map((event) => event.kind)).toContain('worker-started');
     expect(events.map((event) => event.kind)).not.toContain('change');
     await closeClient(client);
-    expect((await denials(redis)).every((denied) => denied.includes('gateway: ') && denied.includes('audit'))).toBe(true);
+    expect(
+      (await denials(redis)).every((denied) => denied.includes('gateway: ') && denied.includes('audit')),
+    ).toBe(true);
   });
 
   it('cannot pause a queue, command a worker, forge a record or read the audit log', async () => {

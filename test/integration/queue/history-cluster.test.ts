@@ -17,7 +17,12 @@ let client: RedisClient;
 beforeAll(async () => {
   cluster = await startCluster();
   const target = { url: cluster.url, label: cluster.url, source: 'flag' as const };
-  client = await connect(target, 'command', { url: cluster.url, connectTimeoutMs: 3000, stateDir: '/nowhere', autostart: false });
+  client = await connect(target, 'command', {
+    url: cluster.url,
+    connectTimeoutMs: 3000,
+    stateDir: '/nowhere',
+    autostart: false,
+  });
 });
 afterAll(async () => {
   if (client !== undefined) await closeClient(client);

@@ -17,8 +17,22 @@ function point(minute: number, completed: number, more: Partial<HistoryPoint> = 
 
 function history(points: HistoryPoint[], more: Partial<History> = {}): History {
   const to = FROM + 9 * MINUTE + 1000;
-  const total = point(0, points.reduce((sum, { jobs }) => sum + jobs.completed, 0), { ms: points.length * MINUTE });
-  return { kind: 'queue', name: 'realtime', range: '1h', stepMs: MINUTE, from: FROM, to, points, total, ...more };
+  const total = point(
+    0,
+    points.reduce((sum, { jobs }) => sum + jobs.completed, 0),
+    { ms: points.length * MINUTE },
+  );
+  return {
+    kind: 'queue',
+    name: 'realtime',
+    range: '1h',
+    stepMs: MINUTE,
+    from: FROM,
+    to,
+    points,
+    total,
+    ...more,
+  };
 }
 
 const jobs = ({ jobs: { completed } }: HistoryPoint): number => completed;
@@ -45,7 +59,12 @@ describe('a sparkline', () => {
 describe('the charts of a series', () => {
   it('have a title, a maximum with its unit, and none for what did not happen', () => {
     const times = { p50: 5, p95: 12, p99: 20, max: 30 };
-    const backlog = { waiting: { mean: 2, max: 40 }, delayed: { mean: 0, max: 0 }, active: { mean: 1, max: 1 }, oldestMs: 5 };
+    const backlog = {
+      waiting: { mean: 2, max: 40 },
+      delayed: { mean: 0, max: 0 },
+      active: { mean: 1, max: 1 },
+      oldestMs: 5,
+    };
     const lines = historyHead(history([point(0, 60, { totalMs: times, backlog }), point(1, 120)]), terminal);
     expect(lines).toEqual([
       'queue realtime, last 1h; each column of a chart is 1m 0s or more of 1m 0s steps',
@@ -71,15 +90,23 @@ describe('the table', () => {
 
   it('names the series of each row where there are several', () => {
     const one = history([point(0, 1)], { kind: 'model', name: 'digits' });
-    const [head, row] = renderList(historyList(true), [{ history: one, point: one.points[0] as HistoryPoint }], 'table', {
-      ...terminal,
-      tty: false,
-    });
+    const [head, row] = renderList(
+      historyList(true),
+      [{ history: one, point: one.points[0] as HistoryPoint }],
+      'table',
+      {
+        ...terminal,
+        tty: false,
+      },
+    );
     expect([head?.split('\t')[0], row?.split('\t')[0]]).toEqual(['SERIES', 'model digits']);
   });
 
   it('of series has the trend of each', () => {
-    const lines = renderList(seriesList, [history([point(0, 1), point(1, 8)])], 'table', { ...terminal, tty: false });
+    const lines = renderList(seriesList, [history([point(0, 1), point(1, 8)])], 'table', {
+      ...terminal,
+      tty: false,
+    });
     expect(lines[1]).toMatch(/^realtime\t▂█\t9\t0\t/);
     expect(renderList(seriesList, [], 'table', terminal)).toEqual([
       'nothing is recorded: workers write the history while they run (infer worker)',

@@ -55,7 +55,9 @@ export async function readEvents(
       }));
       // None since that time: what follows comes after the newest there is.
       const [last] =
-        entries.length > 0 || read !== undefined ? [] : await readStream(client, key(prefix), '-', 1, letter !== 'e');
+        entries.length > 0 || read !== undefined
+          ? []
+          : await readStream(client, key(prefix), '-', 1, letter !== 'e');
       return { newest: (entries[0] ?? last)?.[0] ?? read ?? NOTHING_READ, events: events.reverse() };
     }),
   );
@@ -63,7 +65,8 @@ export async function readEvents(
     .flatMap(({ events }) => events)
     .filter(({ event }) => (kinds === undefined || kinds.includes(event.kind)) && event.at >= (since ?? 0))
     .sort((a, b) => a.event.at - b.event.at);
-  const taken = after === undefined ? wanted.slice(Math.max(0, wanted.length - limit)) : wanted.slice(0, limit);
+  const taken =
+    after === undefined ? wanted.slice(Math.max(0, wanted.length - limit)) : wanted.slice(0, limit);
   const whole = taken.length === wanted.length || after === undefined;
   const reached = found.map(({ newest }, source) => {
     if (whole) return newest;

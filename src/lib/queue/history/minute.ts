@@ -72,7 +72,12 @@ export async function figuresOfMinute(
         merged += 1;
         if (merged % AT_ONCE === 0) await yieldLoop();
       }
-      buckets.push({ bucket: first + i, ended: counts.ended, failed: counts.jobs.failed, codes: counts.codes });
+      buckets.push({
+        bucket: first + i,
+        ended: counts.ended,
+        failed: counts.jobs.failed,
+        codes: counts.codes,
+      });
     }
     ended.set(queue, buckets);
   }
