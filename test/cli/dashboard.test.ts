@@ -24,9 +24,14 @@ async function startDashboard(args: readonly string[] = []): Promise<TestWorker 
   };
 }
 
+const tokenFile = () => join(infer.dir, 'tokens.json');
+
 /** What `infer token create` prints in a pipe. */
-const tokenOf = async (name: string, scope: string): Promise<string> =>
-  (await infer.run(['token', 'create', name, '--scope', scope, '--token-file', 'tokens.json'])).stdout.trim();
+const tokenOf = async (name: string, scope: string): Promise<string> => {
+  const made = await infer.run(['token', 'create', name, '--scope', scope, '--token-file', tokenFile()]);
+  expect(made.stdout, made.stderr).toMatch(/^inf_/);
+  return made.stdout.trim();
+};
 
 describe('infer dashboard', () => {
   it('serves the built page, says where, and ends with 0 on SIGTERM while a page is open', async () => {
@@ -49,8 +54,8 @@ describe('infer dashboard', () => {
   it('acts for a token with the scope control, and the audit log names it', async () => {
     const token = await tokenOf('ops', 'read:all,control');
     await registerQueues(await redis.client(), 'infer', ['batch']);
-    const server = await startDashboard(['--allow-control', '--token-file', 'tokens.json']);
-    expect(server.stderr).toMatch(/tokens {3}1 token in tokens\.json/);
+    const server = await startDashboard(['--allow-control', '--token-file', tokenFile()]);
+    expect(server.stderr).toMatch(/tokens\s+1 token in .*tokens\.json/);
     const post = async (address: string, json: object) => {
       const headers = { authorization: `Bearer ${token}` };
       const answer = await fetch(server.url + address, {
@@ -63,8 +68,8 @@ describe('infer dashboard', () => {
     const action = { action: 'pause', queue: 'batch' };
     const { ticket } = await post('/api/actions/preview', action);
     expect(await post('/api/actions', { action, ticket })).toMatchObject({ state: 'ok' });
-    const { entries } = (await infer.run(['inspect', 'audit', '--json'])).json<{ entries: object[] }>();
-    expect(entries).toMatchObject([{ who: 'ops', action: 'pause', target: 'batch', channel: 'http' }]);
+    const { audit } = (await infer.run(['inspect', 'audit', '--json'])).json<{ audit: object[] }>();
+    expect(audit).toMatchObject([{ who: 'ops', action: 'pause', target: 'batch', channel: 'http' }]);
     expect(server.stderr).not.toContain(token);
     await server.stop();
   });

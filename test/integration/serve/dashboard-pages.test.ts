@@ -145,4 +145,20 @@ describe('the other pages', () => {
     expect(body.people).toContain('operator');
     expect((await dashboard.ask('/api/audit?who=nobody')).body.entries).toEqual([]);
   });
+
+  it('show the history of the deployment and its events', async () => {
+    const history = (await dashboard.ask('/api/history?kind=queue&name=realtime&range=1h')).body;
+    expect(history).toMatchObject({
+      kind: 'queue',
+      name: 'realtime',
+      range: '1h',
+      points: expect.any(Array),
+    });
+    expect((await dashboard.ask('/api/history?range=1y')).status).toBe(400);
+    const started = async () =>
+      (await dashboard.ask('/api/events?kinds=worker-started')).body.events.map(
+        ({ kind }: { kind: string }) => kind,
+      );
+    await expect.poll(started).toEqual(['worker-started']);
+  });
 });
