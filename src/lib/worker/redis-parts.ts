@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import { messageOf } from '../core/errors.js';
 import { type Part, part, type Service } from '../core/service.js';
 import { BullConsumer } from '../queue/broker/consumer.js';
 import type {
@@ -81,7 +82,14 @@ export function redisParts(options: RedisPartsOptions, outage: Outage, log: Logg
   const history = part<HistoryKeeper>(
     'history',
     () => new HistoryWriter({ client: connection.value, prefix, id, clock: clock.value }),
-    (keeper) => keeper.stop(),
+    async (keeper) => {
+      // It must not make a worker that has done its work fail.
+      await keeper
+        .stop()
+        .catch((error: unknown) =>
+          log.warn({ error: messageOf(error) }, 'the last figures were not recorded'),
+        );
+    },
   );
 
   const bulk = part(

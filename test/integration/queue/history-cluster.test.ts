@@ -45,6 +45,8 @@ it('the history of queues on all nodes of a Cluster is written and read; every s
   await writer.look();
   for (let i = 0; i < 36; i++) {
     now += 20_000;
+    // Its heartbeat expires in real time.
+    await beat(client, PREFIX, record);
     await writer.look();
   }
   await removeWorker(client, PREFIX, 'w');

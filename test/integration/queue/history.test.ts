@@ -4,12 +4,14 @@ import { HOUR_MS, MINUTE_MS, seriesOf, startOf } from '../../../src/lib/queue/hi
 import type { History, HistoryQuery } from '../../../src/lib/queue/history/types.js';
 import { HistoryWriter } from '../../../src/lib/queue/history/writer.js';
 import {
+  eventsKey,
   historyOpenKey,
   historySeriesKey,
   historyWriterKey,
   hoursKey,
   minutesKey,
   queueTag,
+  statesKey,
   statsKey,
   workKey,
 } from '../../../src/lib/queue/keys.js';
@@ -345,6 +347,8 @@ describe('the history of a deployment', () => {
   it('survives damaged keys: they cost their own figures', async () => {
     await alive('a');
     const a = writer('a');
+    await client.set(eventsKey(prefix), 'text');
+    await client.set(statesKey(prefix), 'text');
     await client.set(minutesKey(prefix, 'queue:batch'), 'text');
     await client.set(workKey(queueTag(prefix, 'batch'), bucketAt(now)), 'text');
     await client.hset(historyOpenKey(prefix), {

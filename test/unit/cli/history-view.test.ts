@@ -67,7 +67,7 @@ describe('the charts of a series', () => {
     };
     const lines = historyHead(history([point(0, 60, { totalMs: times, backlog }), point(1, 120)]), terminal);
     expect(lines).toEqual([
-      'queue realtime, last 1h; each column of a chart is 1m 0s or more of 1m 0s steps',
+      'queue realtime, last 1h; one column of a chart is 1m',
       'jobs/s     max 2/s       ▅█',
       'total p95  max 12 ms     █',
       'waiting    max 40        █',

@@ -1,6 +1,6 @@
 import { count } from '../../core/counts.js';
 import { printable } from '../../core/printable.js';
-import { formatDuration } from '../../core/units.js';
+import { formatDuration, writtenDuration } from '../../core/units.js';
 import type { History, HistoryPoint, Times } from '../../queue/history/types.js';
 import type { ListColumn, ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
@@ -64,7 +64,7 @@ function columnsOf<T>(pointOf: (record: T) => HistoryPoint): ListColumn<T>[] {
     column('WAITING', ({ backlog }) => (backlog === null ? '-' : count(backlog.waiting.max)), {
       optional: true,
     }),
-    column('OLDEST', ({ backlog }) => (backlog === null ? '-' : formatDuration(backlog.oldestMs)), {
+    column('OLDEST', ({ backlog }) => oldest(backlog?.oldestMs ?? 0), {
       optional: true,
     }),
     column('WORKERS', ({ workers }) => (workers === null ? '-' : String(workers.max)), { optional: true }),
@@ -75,7 +75,7 @@ function columnsOf<T>(pointOf: (record: T) => HistoryPoint): ListColumn<T>[] {
 
 /** Title and trends of one series, for a terminal; each chart ends with the newest step. */
 export function historyHead(history: History, layout: Layout): string[] {
-  const { range, stepMs, points } = history;
+  const { range, points } = history;
   const title = heading(`${seriesName(history)}, last ${range}`, layout.paint);
   if (points.length === 0) return [title];
   const room = Math.max(1, Math.min(MOST_CELLS, layout.width - LABEL - VALUE));
@@ -90,7 +90,7 @@ export function historyHead(history: History, layout: Layout): string[] {
     return [`${label.padEnd(LABEL)}${`max ${shown(most)}`.padEnd(VALUE)}${bars}`];
   };
   return [
-    `${title}${layout.paint('dim', `; each column of a chart is ${formatDuration(cellMs(history, room))} or more of ${formatDuration(stepMs)} steps`)}`,
+    `${title}${layout.paint('dim', `; one column of a chart is ${writtenDuration(cellMs(history, room))}`)}`,
     ...line(
       'jobs/s',
       (point) => rateOf(ended(point), point),
@@ -164,6 +164,10 @@ function rateOf(value: number, { ms }: HistoryPoint): number {
 
 function p95(times: Times | null): string {
   return times === null ? '-' : formatDuration(times.p95);
+}
+
+function oldest(ms: number): string {
+  return ms === 0 ? '-' : formatDuration(ms);
 }
 
 function share(value: number | null | undefined): string {

@@ -81,7 +81,7 @@ redis.call('EXPIRE', KEYS[1], ARGV[4])
 local fields = tonumber(ARGV[7])
 local from = 8
 if old then from = 8 + fields end
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', unpack(ARGV, from, from + fields - 1))
+redis.pcall('XADD', KEYS[2], 'MAXLEN', '~', ARGV[5], '*', unpack(ARGV, from, from + fields - 1))
 redis.call('EXPIRE', KEYS[2], ARGV[6])
 return 1
 `;
