@@ -51,7 +51,7 @@ export async function changeState(
   const limits = [EVENTS_TTL, EVENTS_MAX, EVENTS_TTL, fields.length];
   const [sign, kept] = [on ? '+' : '-', JSON.stringify(facts)];
   const words = [...fields, ...eventFields(known)];
-  return (
-    (await client.eval(CHANGE_STATE, keys.length, ...keys, thing, sign, kept, ...limits, ...words)) === 1
-  );
+  const changing = client.eval(CHANGE_STATE, keys.length, ...keys, thing, sign, kept, ...limits, ...words);
+  // A damaged key costs events, and not the history that is written after them.
+  return (await ifReadable(changing, 0)) === 1;
 }
