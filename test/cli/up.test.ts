@@ -55,6 +55,8 @@ interface Line {
   lines?: string[];
   retryMs?: number;
   pid?: number;
+  kind?: string;
+  text?: string;
 }
 
 async function start(args: string[] = [], env: Record<string, string> = ONE): Promise<TestWorker> {
@@ -106,8 +108,12 @@ async function run(url: string, turns = 0) {
   return { status: answer.status, body: (await answer.json()) as { state: string; result: unknown } };
 }
 
-/** The same, again while no gateway listens there. */
-const runSoon = (url: string) => until(() => run(url).catch(() => undefined));
+/** The same, again while no gateway listens there, or the gateway has not reached Redis again. */
+const runSoon = (url: string) =>
+  until(async () => {
+    const answer = await run(url).catch(() => undefined);
+    return answer?.status === 503 ? undefined : answer;
+  });
 const DONE = { status: 200, body: { state: 'completed', result: { y: [1, 2] } } };
 
 const pidFiles = (): string[] => {
@@ -177,6 +183,12 @@ describe('infer up', () => {
     await up.told(({ event, part }) => event === 'ended' && part === 'gateway');
     // At the same address, though that was a free port at first.
     expect(await runSoon(url)).toMatchObject(DONE);
+
+    // What happens elsewhere in the deployment.
+    await infer.run(['control', 'pause', 'batch', '--as', 'ada']);
+    const change = await up.told(({ event, kind }) => event === 'deployment' && kind === 'change');
+    expect(change.text).toContain('ada');
+    await infer.run(['control', 'resume', 'batch']);
 
     const long = run(url, 20_000).catch(() => undefined);
     await active();
