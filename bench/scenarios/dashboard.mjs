@@ -15,7 +15,7 @@ const QUEUES_OF_WORKER = 4;
 const TABS = 20;
 const WINDOW_MS = 20_000;
 const LARGE_BYTES = 64 * 1024 ** 2;
-/** Commands that the dashboard reads with; the simulated workers send none of them. */
+/** Commands that the dashboard reads with. The simulated workers send none of them; what the one real worker sends is measured first. */
 const READS =
   'get hkeys hvals hget hmget hgetall hexists llen lindex zcard zcount zrange zrangebyscore type ping info time'.split(
     ' ',
@@ -57,11 +57,12 @@ export async function run(place, amount) {
     const many = await costOf(redis);
     const target = '<= 2 ms';
     lines.push(
-      { what: 'in commands, 1 tab', ours: one.readMs, unit: 'ms/s', target },
-      { what: `in commands, ${TABS} tabs`, ours: many.readMs, unit: 'ms/s', target },
+      { what: 'in commands, 1 tab', ours: one.readMs - none.readMs, unit: 'ms/s', target },
+      { what: `in commands, ${TABS} tabs`, ours: many.readMs - none.readMs, unit: 'ms/s', target },
       { what: 'processor time of Redis, 1 tab', ours: one.cpuMs - none.cpuMs, unit: 'ms/s' },
       { what: `processor time of Redis, ${TABS} tabs`, ours: many.cpuMs - none.cpuMs, unit: 'ms/s' },
-      { what: 'commands, 1 tab', ours: one.reads, unit: '1/s' },
+      { what: 'commands of the real worker', ours: none.readMs, unit: 'ms/s' },
+      { what: 'commands, 1 tab', ours: one.reads - none.reads, unit: '1/s' },
     );
     await redis.config('SET', 'slowlog-log-slower-than', '20000');
     await redis.slowlog('RESET');

@@ -17,7 +17,7 @@ export interface LiveQueue {
  * Queues that are read in one second. A queue takes 15 to 35 commands of a microsecond or two each, so all
  * together cost Redis less than a millisecond.
  */
-const QUEUES_A_SECOND = 16;
+const QUEUES_A_SECOND = 10;
 /** Reports of so many workers cost as much as a queue without any. */
 const REPORTS_A_UNIT = 25;
 /** Queues that are read at once when they are new. */

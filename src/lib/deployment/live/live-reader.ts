@@ -30,7 +30,7 @@ const INFO_MS = 5000;
 const LOSSES_MS = 5000;
 const DAMAGE_MS = 10_000;
 /** Checking a queue for damage takes 20 commands. */
-const DAMAGE_A_SECOND = 2;
+const DAMAGE_A_SECOND = 1;
 
 /**
  * Reads a deployment once a second, for as long as someone looks: the parts of `DeploymentReader.overview`, but

@@ -13,7 +13,7 @@ export interface LiveWorker {
 }
 
 /** Heartbeats, about 1 KB each, that are read in one second. */
-const WORKERS_A_SECOND = 70;
+const WORKERS_A_SECOND = 50;
 const NEW_WORKERS = 500;
 /** Over how many milliseconds a share is computed. */
 const BUSY_OVER_MS = 10_000;

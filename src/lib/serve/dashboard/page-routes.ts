@@ -13,7 +13,7 @@ import { listWorkers, publishedModel, publishedVersion, publishedVersions } from
 import type { Gateway } from '../gateway/gateway.js';
 import type { App } from '../http/app.js';
 import { readingRoutes } from './reading.js';
-import { RedisReports } from './redis-reports.js';
+import type { RedisReports } from './redis-reports.js';
 import type { AuditPage, FailureRow, FailuresPage, ModelPage, TensorRow } from './shapes.js';
 
 /** Entries of the audit log that the filters look at. */
@@ -26,8 +26,8 @@ const SEVERAL = z
   .transform((text) => (text === undefined || text === '' ? undefined : [text]));
 
 /** Pages besides those of jobs: failures, models, Redis, audit, history and events. */
-export function addPageRoutes(app: App, gateway: Gateway, at: string): void {
-  const { client, prefix, loaded } = gateway;
+export function addPageRoutes(app: App, gateway: Gateway, at: string, reports: RedisReports): void {
+  const { client, prefix } = gateway;
   const { redis } = client;
   const reading = readingRoutes(app, gateway, at);
   reading('failures', z.strictObject({ queue: SEVERAL, model: SEVERAL }), async ({ query }) => {
@@ -36,7 +36,6 @@ export function addPageRoutes(app: App, gateway: Gateway, at: string): void {
   reading('model', z.strictObject({ name: z.string().min(1) }), async ({ query }) =>
     modelPage(gateway, query.name),
   );
-  const reports = new RedisReports(loaded);
   reading('redis', z.strictObject({}), () => reports.read());
   const limit = (most: number, usual: number) => z.coerce.number().int().min(1).max(most).default(usual);
   const auditQuery = z.strictObject({ limit: limit(500, 100), who: SEVERAL, action: SEVERAL });

@@ -212,7 +212,7 @@ export interface RedisPage {
     /** More jobs that fit, as far as that can be told. */
     jobsThatFit: number | null;
   }[];
-  /** When it was read; read again at most every thirty seconds. */
+  /** When it was read; read again in the background after thirty seconds. */
   at: number;
 }
 

@@ -6,6 +6,7 @@ import { addActionRoutes } from './actions/action-routes.js';
 import { RunningActions } from './actions/running-actions.js';
 import { addJobPages } from './job-routes.js';
 import { addPageRoutes } from './page-routes.js';
+import { RedisReports } from './redis-reports.js';
 import { secure } from './security.js';
 import { Snapshots } from './snapshots.js';
 import { addStreamRoute } from './stream-route.js';
@@ -36,9 +37,10 @@ export function addDashboardRoutes(app: App, gateway: Gateway, { at, files, toke
   const snapshots = new Snapshots(client.redis, client.target, prefix, () => running.list());
   secure(app, at);
   addAboutRoute(app, gateway, at, tokens);
-  addStreamRoute(app, gateway, at, snapshots);
+  const reports = new RedisReports(gateway.loaded);
+  addStreamRoute(app, gateway, at, snapshots, () => reports.prepare());
   addJobPages(app, gateway, at);
-  addPageRoutes(app, gateway, at);
+  addPageRoutes(app, gateway, at, reports);
   if (control && tokens) addActionRoutes(app, gateway, at, running);
   addWebRoutes(app, at, files);
 }

@@ -81,14 +81,21 @@ class SnapshotStream {
   }
 }
 
-/** `GET api/stream` */
-export function addStreamRoute(app: App, gateway: Gateway, at: string, snapshots: Snapshots): void {
+/** `GET api/stream`. @param onOpen called when a page is opened */
+export function addStreamRoute(
+  app: App,
+  gateway: Gateway,
+  at: string,
+  snapshots: Snapshots,
+  onOpen: () => void,
+): void {
   const streams = new SnapshotStream(snapshots, gateway);
   app.get(
     `${at}/api/stream`,
     { config: { access: 'read:all', endless: true }, exposeHeadRoute: false, schema: { hide: true } },
     async (request, reply) => {
       const stream = streams.open(request.holds);
+      onOpen();
       // The connection is not reused after a stream: it would keep a server open that is shutting down.
       reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');
       return reply.send(stream);
