@@ -111,8 +111,8 @@ export async function startUp(options: UpOptions, signal: AbortSignal): Promise<
     (watching) => watching.stop(),
   );
   const logs = part(
-    'size of the log',
-    () => setInterval(() => boundLog(files.gatewayLog), BOUND_LOG_MS),
+    'size of the logs',
+    () => setInterval(() => [files.gatewayLog, files.log].forEach(boundLog), BOUND_LOG_MS),
     (timer) => clearInterval(timer),
   );
 
