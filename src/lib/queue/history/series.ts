@@ -14,7 +14,7 @@ export const HOURS_KEPT = 336;
 export const MINUTES_TTL = 25 * 3600;
 export const HOURS_TTL = 14 * 86_400 + 3600;
 
-/** Series kept of each kind, so that the history is bounded: 250 MB if all are always busy (docs/history.md). */
+/** Series kept of each kind: they bound the history to 250 MB if all are always busy (docs/history.md). */
 export const SERIES_MAX: Readonly<Record<SeriesKind, number>> = {
   all: 1,
   queue: 100,
