@@ -41,29 +41,30 @@ export function App() {
   const shown = useRef<string | undefined>(undefined);
   const place = `${page}/${item ?? ''}`;
   useEffect(() => {
-    document.title = `${item ?? PAGES[page]} · infer`;
     // A reader that follows the focus is taken to the new page; the first one begins at the top.
     if (shown.current !== undefined && shown.current !== place) {
       main.current?.focus();
       window.scrollTo(0, 0);
     }
     shown.current = place;
-  }, [place, item, page]);
+  }, [place]);
   if (state.kind === 'refused') return <SignInPage problem={state.problem} />;
   const Page = COMPONENTS[page];
   return (
     <>
-      <a
-        class="skip"
-        href={routeHref(page, item)}
-        onClick={(event) => {
-          event.preventDefault();
-          main.current?.focus();
-        }}
-      >
-        Skip to the page
-      </a>
-      <TopBar />
+      <Title page={page} item={item} />
+      <TopBar>
+        <a
+          class="skip"
+          href={routeHref(page, item)}
+          onClick={(event) => {
+            event.preventDefault();
+            main.current?.focus();
+          }}
+        >
+          Skip to the page
+        </a>
+      </TopBar>
       <div class="shell">
         <Navigation page={page} />
         <main ref={main} tabIndex={-1}>
@@ -76,6 +77,15 @@ export function App() {
       <Outcomes />
     </>
   );
+}
+
+/** The title of the tab, with the number of problems in front: the page may be one among many. */
+function Title({ page, item }: { page: PageName; item: string | undefined }) {
+  const problems = useSnapshot()?.problems.data?.length ?? 0;
+  useEffect(() => {
+    document.title = `${problems > 0 ? `(${problems}) ` : ''}${item ?? PAGES[page]} · infer`;
+  }, [problems, item, page]);
+  return null;
 }
 
 function Navigation({ page }: { page: PageName }) {

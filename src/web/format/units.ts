@@ -40,7 +40,7 @@ export function perSecond(value: number | null | undefined): string {
   if (value === 0) return '0';
   if (value < 0.001) return '< 0.001';
   if (value < 0.1) return String(Number(value.toPrecision(2)));
-  return value < 100 ? String(Number(value.toFixed(1))) : shortCount(Math.round(value));
+  return value < 100 ? String(Number(value.toFixed(value < 1 ? 2 : 1))) : shortCount(Math.round(value));
 }
 
 /** `458/s`. */

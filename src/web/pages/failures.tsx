@@ -95,8 +95,11 @@ export function FailuresPage() {
                   title: 'Run them again',
                   cell: ({ code, filter, fix }) =>
                     control ? (
-                      <ActionButton action={{ action: 'retry', filter }} label={`Run all ${code} jobs again`}>
-                        Run all again …
+                      <ActionButton
+                        action={{ action: 'retry', filter }}
+                        label={`Run all again: jobs that failed with ${code}`}
+                      >
+                        Run all again
                       </ActionButton>
                     ) : (
                       <Command text={fix} />

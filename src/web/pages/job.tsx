@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { JobPage, PayloadPreview } from '../../lib/serve/dashboard/shapes.js';
 import { utcTime } from '../format/time.js';
 import { bytes, count, duration, plural } from '../format/units.js';
@@ -12,13 +12,21 @@ import { routeHref } from '../route.js';
 import { useAnswer, useControl, useDashboard, useNow } from '../state/hooks.js';
 import { type Phase, phasesOf } from '../state/phases.js';
 
-/** A job that has not ended changes while it is looked at. */
+/** A job that has not ended changes while it is looked at; one that has may still be run again. */
 const OPEN_MS = 2000;
+const ENDED_MS = 15_000;
 
 export function JobDetailPage({ id }: { id: string }) {
   const { api } = useDashboard();
   const path = `api/jobs/${encodeURIComponent(id)}`;
-  const { data, problem, reload } = useAnswer<JobPage>(id, (signal) => api.get(path, {}, signal), OPEN_MS);
+  const [ended, setEnded] = useState(false);
+  const { data, problem, reload } = useAnswer<JobPage>(
+    id,
+    (signal) => api.get(path, {}, signal),
+    ended ? ENDED_MS : OPEN_MS,
+  );
+  const finishedAt = data?.job.finishedAt;
+  useEffect(() => setEnded(typeof finishedAt === 'number'), [finishedAt]);
   return (
     <>
       <div class="page-head">
@@ -29,7 +37,7 @@ export function JobDetailPage({ id }: { id: string }) {
       <div class="stack">
         {problem && <ProblemNotice problem={problem} retry={reload} />}
         {problem?.status === 404 && (
-          <p class="prose">
+          <p>
             It may have expired, or be the id of a group:{' '}
             <a href={routeHref('jobs', undefined, { id })}>list the jobs of group {id}</a>.
           </p>

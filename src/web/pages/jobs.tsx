@@ -56,7 +56,7 @@ function JobList() {
         {data && (
           <div class="row between">
             <p class="muted" role="status">
-              {told(data)}
+              {told(data, cursor === undefined)}
             </p>
             <span class="row">
               <button type="button" class="small" disabled={loading} onClick={reload}>
@@ -76,7 +76,8 @@ function JobList() {
   );
 }
 
-function told({ items, total, exact }: Page): string {
+function told({ items, total, exact, next }: Page, first: boolean): string {
+  if (first && next === null) return plural(items.length, 'job');
   if (exact) return `${count(items.length)} of ${plural(total, 'job')}`;
   return `${plural(items.length, 'job')} shown, at most ${count(total)} match`;
 }
@@ -218,13 +219,13 @@ function BulkButtons({ filter }: { filter: JobsFilter }) {
   return (
     <>
       {state === 'failed' && (
-        <ActionButton action={{ action: 'retry', filter }} label="Run again all failed jobs that match">
-          Run all again …
+        <ActionButton action={{ action: 'retry', filter }} label="Run all again: failed jobs that match">
+          Run all again
         </ActionButton>
       )}
       {open && (
-        <ActionButton danger action={{ action: 'cancel', filter }} label="Cancel all jobs that match">
-          Cancel all …
+        <ActionButton danger action={{ action: 'cancel', filter }} label="Cancel all: jobs that match">
+          Cancel all
         </ActionButton>
       )}
     </>

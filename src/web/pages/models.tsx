@@ -123,7 +123,8 @@ function ModelDetail({ name }: { name: string }) {
     (signal) => api.get('api/model', { name }, signal),
     10_000,
   );
-  const { timeline } = useHistory('model', name, range);
+  const history = useHistory('model', name, range);
+  const { timeline } = history;
   return (
     <>
       <div class="page-head">
@@ -135,6 +136,7 @@ function ModelDetail({ name }: { name: string }) {
       <div class="stack">
         {problem && <ProblemNotice problem={problem} retry={reload} />}
         {data && <ModelFacts model={data} />}
+        {history.problem && <ProblemNotice problem={history.problem} />}
         {timeline && (
           <section class="charts" aria-label="Charts">
             <Chart

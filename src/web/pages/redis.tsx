@@ -1,5 +1,5 @@
 import type { Finding, RedisPage as Page, RedisRow } from '../../lib/serve/dashboard/shapes.js';
-import { bytes, count, duration, percent, perSecond } from '../format/units.js';
+import { bytes, count, duration, percent, perSecond, plural } from '../format/units.js';
 import { Command, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
 import { Status, type Tone } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -33,6 +33,7 @@ export function RedisPage() {
         <h2>Settings</h2>
         {problem && <ProblemNotice problem={problem} retry={reload} />}
         {data === undefined && problem === undefined && <p class="quiet">Reading the settings …</p>}
+        {data && <Tune nodes={data.nodes} />}
         {data?.provider?.notes.map((note) => (
           <Notice key={note} tone="quiet">
             {data.provider?.name}: {note}
@@ -49,6 +50,25 @@ export function RedisPage() {
         ))}
       </div>
     </>
+  );
+}
+
+/** What the settings come to, and the command that applies what is recommended. */
+function Tune({ nodes }: { nodes: Page['nodes'] }) {
+  const judged = nodes.flatMap(({ findings }) => findings.map(({ level }) => level));
+  const count = (...levels: Finding['level'][]) => judged.filter((level) => levels.includes(level)).length;
+  const [wrong, advised] = [count('critical', 'warning'), count('advice')];
+  if (wrong + advised === 0) return null;
+  return (
+    <Notice
+      tone={judged.includes('critical') ? 'bad' : wrong > 0 ? 'warn' : 'quiet'}
+      fix={wrong > 0 ? 'infer redis-tune apply' : 'infer redis-tune apply --advice'}
+    >
+      {wrong > 0
+        ? `${plural(wrong, 'setting')} should be changed.`
+        : `${plural(advised, 'setting')} could be better.`}{' '}
+      This command shows the changes and asks first:
+    </Notice>
   );
 }
 

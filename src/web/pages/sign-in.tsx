@@ -7,7 +7,8 @@ import type { RequestProblem } from '../stream/problem.js';
 export function SignInPage({ problem }: { problem: RequestProblem }) {
   const dashboard = useDashboard();
   const [token, setToken] = useState('');
-  const sent = problem.code !== 'TOKEN_MISSING';
+  // Without a token the refusal says only what the page asks for anyway.
+  const sent = dashboard.hasToken();
   return (
     <main class="sign-in stack">
       <h1>infer dashboard</h1>

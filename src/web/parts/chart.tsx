@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import { clock, dayOf, localTime, utcTime } from '../format/time.js';
-import { useNow, useObservable } from '../state/hooks.js';
+import { useDashboard, useObservable } from '../state/hooks.js';
 import { themeChanges } from '../state/theme.js';
 
 /** Colours of lines, as tokens of `tokens.css`. */
@@ -49,16 +49,16 @@ export function Chart(props: ChartProps) {
   const { title, unit, at, series, format, nothing = 'Nothing recorded in this time' } = props;
   const [under, setUnder] = useState<number | null>(null);
   const plot = usePlot(props, setUnder);
-  const now = useNow();
+  const now = useDashboard().now();
   const index = under !== null && under < at.length ? under : at.length - 1;
   const empty = !series.some(({ values }) => values.some((value) => value !== null));
   const current = series.map(({ label, values }) => `${label} ${format(values[values.length - 1] ?? null)}`);
   return (
     <figure class="chart">
       <div class="chart-head">
-        <h3>
+        <h2>
           {title} <span class="unit">{unit}</span>
-        </h3>
+        </h2>
         <dl class="legend">
           {series.map(({ label, ink, dash, values }) => (
             <div key={label}>
@@ -96,7 +96,7 @@ function Sample({ ink, dash }: { ink: Ink; dash: [number, number] | undefined })
 /** The same values as a table, which is made only when it is opened. */
 function ChartTable({ title, unit, at, series, format }: ChartProps) {
   const [open, setOpen] = useState(false);
-  const now = useNow();
+  const now = useDashboard().now();
   const step = Math.max(1, Math.ceil(at.length / TABLE_ROWS));
   const rows = open ? at.map((time, index) => ({ time, index })).filter((_, i) => i % step === 0) : [];
   const name = `${title}, ${unit}`;
@@ -107,7 +107,8 @@ function ChartTable({ title, unit, at, series, format }: ChartProps) {
       </summary>
       {open && (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-        <section class="table-wrap" aria-label={`Table of ${name}`} tabIndex={0}>
+        // biome-ignore lint/a11y/useSemanticElements: a fieldset is for fields
+        <div class="table-wrap" role="group" aria-label={`Table of ${name}`} tabIndex={0}>
           <table>
             <caption class="visually-hidden">{name}</caption>
             <thead>
@@ -135,7 +136,7 @@ function ChartTable({ title, unit, at, series, format }: ChartProps) {
               ))}
             </tbody>
           </table>
-        </section>
+        </div>
       )}
     </details>
   );

@@ -44,7 +44,9 @@ export function ConfirmDialog() {
 function Form({ question: { preview, problem, sending } }: { question: Question }) {
   const { actions } = useDashboard();
   const [typed, setTyped] = useState('');
-  const verb = VERBS[preview.action.action];
+  const { action } = preview;
+  const one = action.action === 'cancel' && 'id' in action;
+  const verb = one ? 'Cancel job' : VERBS[action.action];
   const wanted = preview.typeToConfirm;
   const ready = !sending && preview.count > 0 && (wanted === null || typed === wanted);
   return (

@@ -1,6 +1,6 @@
 import { useMemo } from 'preact/hooks';
 import { type History, RANGES, type Range } from '../state/history-shapes.js';
-import { useAnswer, useDashboard, useNow, useObservable, useRoute, useSetParams } from '../state/hooks.js';
+import { useAnswer, useDashboard, useObservable, useRoute, useSetParams } from '../state/hooks.js';
 import { liveTimeline, recordedTimeline, refreshMs, type Timeline } from '../state/series.js';
 import type { RequestProblem } from '../stream/problem.js';
 import { Choice } from './choice.js';
@@ -57,10 +57,9 @@ export function useHistory(
 export function useDeploymentTimeline(range: Range): Shown {
   const dashboard = useDashboard();
   const points = useObservable(dashboard.points);
-  const now = useNow();
   const live = useMemo(
-    () => (range === '5m' ? liveTimeline(points, points.at(-1)?.at ?? now) : undefined),
-    [points, range, now],
+    () => (range === '5m' ? liveTimeline(points, points.at(-1)?.at ?? dashboard.now()) : undefined),
+    [points, range, dashboard],
   );
   const { api } = dashboard;
   const { data, problem } = useAnswer<History>(

@@ -27,7 +27,7 @@ export function Notice(props: {
 /** A command to type, with a button that copies it; text that is no command is shown as it is. */
 export function Command({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
-  if (!/^(infer|redis-cli|npm|sudo|kill|nvidia-smi)\b/.test(text)) return <span>{text}</span>;
+  if (!/^(infer|redis-cli|npm|sudo|sysctl|kill|nvidia-smi)\b/.test(text)) return <span>{text}</span>;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     setCopied(true);

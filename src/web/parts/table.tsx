@@ -39,7 +39,8 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
   const sorted = order === undefined ? rows : sortedRows(rows, columns, order);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="table-wrap" aria-label={caption} tabIndex={0}>
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for fields
+    <div class="table-wrap" role="group" aria-label={caption} tabIndex={0}>
       <table class={props.class}>
         <caption class="visually-hidden">{caption}</caption>
         <thead>
@@ -86,7 +87,7 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
           </tfoot>
         )}
       </table>
-    </section>
+    </div>
   );
 }
 

@@ -1,9 +1,9 @@
 import { ago, localTime, utcTime } from '../format/time.js';
-import { useNow } from '../state/hooks.js';
+import { useDashboard, useNow } from '../state/hooks.js';
 
 /** A moment in the browser's time zone; UTC on hover. */
 export function Time({ at }: { at: number }) {
-  const now = useNow();
+  const now = useDashboard().now();
   return (
     <time dateTime={new Date(at).toISOString()} title={utcTime(at)}>
       {localTime(at, now)}

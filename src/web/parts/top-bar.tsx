@@ -1,13 +1,15 @@
+import type { ComponentChildren } from 'preact';
 import { duration } from '../format/units.js';
 import { useDashboard, useNow, useObservable } from '../state/hooks.js';
 import { chooseTheme, type Theme, theme } from '../state/theme.js';
 import { Status } from './status.js';
 
 /** Which deployment this is, and how old the figures are. */
-export function TopBar() {
+export function TopBar({ children }: { children: ComponentChildren }) {
   const about = useObservable(useDashboard().about);
   return (
     <header class="top">
+      {children}
       <span class="brand">infer</span>
       {about && about.redis !== '' && (
         <span class="where" title="Address of Redis, and the prefix of the deployment">

@@ -13,7 +13,7 @@ export interface Question {
 
 /**
  * Actions from the click to the outcome. Each is first previewed by the server, which says what it would touch. What
- * destroys or interrupts something is asked about; all else is done at once.
+ * destroys or interrupts something, or touches many jobs, is asked about; all else is done at once.
  */
 export class Actions {
   readonly question = new Observable<Question | undefined>(undefined);
@@ -28,7 +28,9 @@ export class Actions {
     this.problem.set(undefined);
     try {
       const preview = await this.api.post<ActionPreview>('api/actions/preview', action);
-      if (preview.destructive) this.question.set({ preview, problem: undefined, sending: false });
+      // Jobs chosen by a filter may be many: how many is shown before, also for what destroys nothing.
+      const asks = preview.destructive || 'filter' in action;
+      if (asks) this.question.set({ preview, problem: undefined, sending: false });
       else await this.send(preview);
     } catch (error) {
       this.problem.set(problemOfError(error));

@@ -20,6 +20,8 @@ export class Dashboard {
   readonly received = new Observable<Received | undefined>(undefined);
   readonly points = new Observable<readonly RecentPoint[]>([]);
   readonly lanes = new Observable<Lanes>(NO_LANES);
+  /** The deployment's time, once a second. */
+  readonly clock = new Observable(Date.now());
   readonly route: Observable<Route>;
   readonly api: Api;
   readonly actions: Actions;
@@ -47,6 +49,7 @@ export class Dashboard {
       adoptToken(page);
       this.route.set(parseRoute(page.location.hash));
     });
+    setInterval(() => this.clock.set(this.now()), 1000);
   }
 
   start(): void {
@@ -56,6 +59,10 @@ export class Dashboard {
 
   pause(): void {
     this.live.pause();
+  }
+
+  hasToken(): boolean {
+    return keptToken(this.page) !== undefined;
   }
 
   signIn(token: string): void {

@@ -37,13 +37,7 @@ type PartName = { [K in keyof Snapshot]: Snapshot[K] extends Part<infer _> ? K :
 
 /** The deployment's time, again each second. */
 export function useNow(): number {
-  const dashboard = useDashboard();
-  const [now, setNow] = useState(dashboard.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(dashboard.now()), 1000);
-    return () => clearInterval(timer);
-  }, [dashboard]);
-  return now;
+  return useObservable(useDashboard().clock);
 }
 
 export function useRoute(): Route {
@@ -90,7 +84,7 @@ export function useAnswer<T>(
   ask: (signal: AbortSignal) => Promise<T>,
   everyMs?: number,
 ): Answer<T> {
-  const { stream } = useDashboard();
+  const { stream, actions } = useDashboard();
   const [state, setState] = useState<{ key?: string; data?: T; problem?: RequestProblem; loading: boolean }>({
     loading: key !== undefined,
   });
@@ -111,6 +105,8 @@ export function useAnswer<T>(
     );
     return () => stop.abort();
   }, [key, turn]);
+  // What was done on the page shows at once, and again when it has ended.
+  useEffect(() => actions.begun.follow(() => setTurn((old) => old + 1)), [actions]);
   useEffect(() => {
     if (everyMs === undefined) return;
     const timer = setInterval(() => {

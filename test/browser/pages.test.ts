@@ -1,0 +1,151 @@
+import { beforeAll, expect, it } from 'vitest';
+import {
+  axeFindings,
+  describeInBrowser,
+  openView,
+  overflow,
+  settled,
+  useBrowser,
+  type Watched,
+} from '../support/browser.js';
+import { useScene } from './scene.js';
+
+describeInBrowser('every page of the dashboard', () => {
+  const scene = useScene();
+  const browser = useBrowser();
+  let watched: Watched;
+
+  beforeAll(async () => {
+    watched = await browser.open();
+    await watched.page.goto(`${scene.url}#token=${scene.tokens.operator}`);
+    await settled(watched.page);
+  });
+
+  const VIEWS: readonly (readonly [view: string, title: RegExp, content: RegExp])[] = [
+    ['overview', /^Overview$/, /no worker listens/],
+    ['overview?range=1h', /^Overview$/, /Throughput/],
+    ['overview?range=24h', /^Overview$/, /Throughput/],
+    ['queues', /^Queues$/, /nightly/],
+    ['queues/batch', /^Queues \/ batch$/, /Time to drain|Drained in/],
+    ['workers', /^Workers and devices$/, /worker-1/],
+    ['workers/worker-1', /^Workers \/ worker-1$/, /Rows that run together/],
+    ['models', /^Models$/, /acts/],
+    ['models/acts', /^Models \/ acts$/, /Shape of one row/],
+    ['jobs', /^Jobs$/, /delayed/],
+    ['jobs?state=failed', /^Jobs$/, /HANDLER_FAILED/],
+    ['jobs/{completed}', /^Jobs \//, /attempt 1/],
+    ['jobs/{failed}', /^Jobs \//, /no such word/],
+    ['jobs/{waiting}', /^Jobs \//, /Why it waits/],
+    ['jobs/nowhere', /^Jobs \//, /list the jobs of group nowhere/],
+    ['failures', /^Failures$/, /HANDLER_FAILED/],
+    ['autoscaler', /^Autoscaler$/, /Last decision/],
+    ['redis', /^Redis$/, /maxmemory-policy/],
+    ['events', /^Events$/, /worker-1/],
+    ['audit', /^Audit$/, /./],
+  ];
+
+  it.each(VIEWS)(
+    '%s is complete, accessible and fits, in both themes, on narrow and wide screens',
+    async (view, title, content) => {
+      const { page, troubles } = watched;
+      // Ids are known only once the jobs are there.
+      const name = view.replace(/\{(\w+)\}/, (_, state) => scene.jobs[state as keyof typeof scene.jobs]);
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await openView(page, name);
+      await page.getByRole('heading', { level: 1, name: title }).waitFor();
+      await page.locator('main', { hasText: content }).waitFor();
+      const wrong: string[] = [];
+      for (const theme of ['light', 'dark'] as const) {
+        for (const width of [1440, 360]) {
+          await page.emulateMedia({ colorScheme: theme });
+          await page.setViewportSize({ width, height: 900 });
+          const found = await axeFindings(page);
+          const wider = await overflow(page);
+          if (wider > 0) found.push(`the page is ${wider} px wider than the window`);
+          wrong.push(...found.map((one) => `${theme}, ${width} px: ${one}`));
+        }
+      }
+      expect(wrong).toEqual([]);
+      // There is no such job. Settings of Redis are read within a limit that a busy machine may exceed.
+      const expected = /404 .*api\/jobs\/nowhere|503 .*api\/redis/;
+      expect(troubles.splice(0).filter((one) => !expected.test(one))).toEqual([]);
+    },
+  );
+
+  it('charts have a title, a unit, the current value and a table with the same values', async () => {
+    const { page } = watched;
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await openView(page, 'overview');
+    const charts = page.getByRole('figure');
+    expect(await charts.count()).toBe(4);
+    for (const chart of await charts.all()) {
+      const plot = chart.getByRole('img');
+      expect(await plot.getAttribute('aria-label')).toMatch(/^[\w ]+, [\w ]+\. Now: \w+ \S/);
+      await chart.getByText('As a table').click();
+      expect(await chart.getByRole('row').count()).toBeGreaterThan(1);
+    }
+  });
+
+  it('the range, the filters and the order of a table are in the address', async () => {
+    const { page } = watched;
+    await openView(page, 'overview');
+    await page.getByRole('button', { name: '24 hours' }).click();
+    expect(page.url()).toContain('#/overview?range=24h');
+    await page.goBack();
+    await page.getByRole('button', { name: '5 minutes', pressed: true }).waitFor();
+
+    await openView(page, 'queues');
+    await page.getByRole('button', { name: 'Waiting', exact: true }).click();
+    expect(page.url()).toContain('sort=-waiting');
+    expect(await page.getByRole('columnheader', { name: 'Waiting' }).getAttribute('aria-sort')).toBe(
+      'descending',
+    );
+    expect(await page.getByRole('rowheader').first().textContent()).toBe('nightly');
+
+    await openView(page, 'jobs');
+    await page.getByLabel('State').selectOption('failed');
+    await page
+      .getByRole('cell', { name: /HANDLER_FAILED/ })
+      .first()
+      .waitFor();
+    expect(page.url()).toContain('#/jobs?state=failed');
+  });
+
+  it('times are in the zone of the browser, which is named, with UTC on hover', async () => {
+    const { page } = watched;
+    await openView(page, `jobs/${scene.jobs.completed}`);
+    await page
+      .getByText('Times in Asia/Calcutta (UTC+5:30); UTC on hover.')
+      .or(page.getByText('Times in Asia/Kolkata (UTC+5:30); UTC on hover.'))
+      .waitFor();
+    const time = page.locator('main time').first();
+    const [iso, title, text] = await Promise.all([
+      time.getAttribute('datetime'),
+      time.getAttribute('title'),
+      time.textContent(),
+    ]);
+    expect(title).toBe(`${iso?.slice(0, 19).replace('T', ' ')} UTC`);
+    const local = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'Asia/Kolkata' });
+    expect(text).toContain(local.format(new Date(iso as string)));
+  });
+
+  it('inputs and results are read on a click only', async () => {
+    const { page } = watched;
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+    await openView(page, 'jobs?state=completed');
+    await openView(page, `jobs/${scene.jobs.completed}`);
+    expect(asked.filter((path) => /\/(input|result)$/.test(path))).toEqual([]);
+    await page.getByRole('button', { name: 'Show the result' }).click();
+    await page.getByRole('table', { name: 'First values of each tensor' }).waitFor();
+    expect(asked.filter((path) => /\/(input|result)$/.test(path))).toHaveLength(1);
+  });
+
+  it('an id finds its job', async () => {
+    const { page } = watched;
+    await openView(page, 'jobs');
+    await page.getByLabel('Id of a job or a group').fill(scene.jobs.failed);
+    await page.getByRole('button', { name: 'Open' }).click();
+    await page.getByRole('heading', { level: 1, name: `Jobs / ${scene.jobs.failed}` }).waitFor();
+  });
+});
