@@ -25,6 +25,20 @@ it('worker, inspect, result and cancel say which upgrade a job of a newer releas
   await producer.close();
 
   const env = { INFER_MODELS_DIR: models };
+  const upgrade = 'start a worker of infer 9.8.0 or newer: infer worker -Q realtime';
+  const alone = (await infer.run(['inspect', '--json'])).json<{
+    problems: { code: string; fix: string }[];
+  }>();
+  expect(alone.problems.find(({ code }) => code === 'NO_WORKERS')?.fix).toBe(upgrade);
+  expect((await infer.run(['doctor', 'queues'])).stdout).toContain(upgrade);
+  expect((await infer.run(['inspect', 'job', 'newer', '--json'])).json()).toMatchObject({
+    why: { code: 'NO_WORKER', text: expect.stringContaining('infer 9.8.0 or newer'), fix: upgrade },
+  });
+  const listed = await infer.run(['inspect', 'jobs']);
+  expect(listed.stdout).toMatch(/\tNEEDS\n.*\tinfer 9\.8\.0\n/);
+  expect((await infer.run(['inspect', 'jobs', '--json'])).json()).toMatchObject({
+    jobs: [{ id: 'newer', newer: NEXT }],
+  });
   const worker = await infer.worker(['-Q', 'realtime'], { env });
   await worker.said(/newer infer[\s\S]*9\.8\.0|9\.8\.0[\s\S]*newer infer/);
   const done = await infer.run(

@@ -14,6 +14,7 @@ import { DataWatch } from '../queue/broker/data-watch.js';
 import { holderFrom, holds, readLease } from '../queue/broker/gpu-lease.js';
 import { lossText } from '../queue/data-mark.js';
 import { samplePool } from '../queue/read/sample.js';
+import { withWaitingRoutes } from '../queue/read/waiting-routes.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
@@ -191,7 +192,11 @@ function resumed(state: AutoscalerState | undefined): AutoscalerState | undefine
     slot,
     record.failed ? { ...record, failures: record.failures - 1, retryAt: 0, failed: false } : record,
   ]);
-  return { ...state, controller: { ...state.controller, slots: Object.fromEntries(slots) } };
+  return {
+    ...state,
+    learned: undefined,
+    controller: { ...state.controller, slots: Object.fromEntries(slots) },
+  };
 }
 
 /** Threads for each runner of a worker that has `cores`; undefined if they are set elsewhere. */
@@ -209,7 +214,9 @@ async function readAll(
 ): Promise<Reading> {
   const place = processPlace();
   const [sample, leases] = await Promise.all([
-    serverNow(client).then((at) => samplePool(client, prefix, queues, at, HORIZON_MS)),
+    serverNow(client)
+      .then((at) => samplePool(client, prefix, queues, at, HORIZON_MS))
+      .then((pool) => withWaitingRoutes(client, prefix, pool)),
     Promise.all(
       (gpus?.present ?? []).map(
         async ({ uuid }) => [uuid, holds(await readLease(client, prefix, uuid), place, stillRuns)] as const,

@@ -2,6 +2,7 @@ import { InferError, messageOf } from '../core/errors.js';
 import { refuseUnknown } from '../deployment/known-names.js';
 import { listQueues } from '../queue/read/reader.js';
 import { samplePool } from '../queue/read/sample.js';
+import { withWaitingRoutes } from '../queue/read/waiting-routes.js';
 import { listWorkers } from '../queue/registry.js';
 import { serverNow, serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
@@ -107,7 +108,9 @@ export class DesiredWorkers {
         const now = await serverNow(client);
         return Promise.all([
           now,
-          samplePool(client, this.prefix, queues, now, HORIZON_MS),
+          samplePool(client, this.prefix, queues, now, HORIZON_MS).then((pool) =>
+            withWaitingRoutes(client, this.prefix, pool),
+          ),
           // A known queue stays known: without its last job and worker it must still be scaled.
           advisor.held === undefined ? this.known(client) : queues,
         ]);

@@ -40,8 +40,16 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
     const why = tick.error === undefined ? '' : ` (${tick.error})`;
     const text = decision.hold === null ? `resumed: ${decision.reason}` : `${decision.reason}${why}`;
     lines.push({ at, kind: decision.hold === null ? 'note' : 'hold', text });
-  } else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
+  } else if (hasNewOutside(tick, before))
+    lines.push({ at, kind: 'hold', text: `${would}${decision.reason}` });
+  else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
   return lines;
+}
+
+/** Whether jobs wait that no worker of the pool can run, of a queue and model not seen at the last look. */
+function hasNewOutside({ queue }: Tick, before: Tick | undefined): boolean {
+  const known = new Set((before?.queue?.outside ?? []).map((jobs) => `${jobs.queue} ${jobs.route}`));
+  return (queue?.outside ?? []).some((jobs) => !known.has(`${jobs.queue} ${jobs.route}`));
 }
 
 const FORMATS = { start: 'green', drain: 'cyan', hold: 'yellow', failure: 'red', note: 'dim' } as const;

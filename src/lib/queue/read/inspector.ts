@@ -10,8 +10,9 @@ import {
   STATS_BUCKETS,
   statsKey,
 } from '../keys.js';
+import type { DataLayout } from '../layout.js';
 import { listWorkers } from '../registry.js';
-import { countFiled } from '../routes.js';
+import { countFiled, newerRoute, newestNeeded, routeOfName } from '../routes.js';
 import type { WorkerRecord } from '../types.js';
 import { PRIORITY_STEP, STATS } from '../wire.js';
 import { bucketAt } from '../work-stats.js';
@@ -53,6 +54,8 @@ interface QueueCounts {
   byPriority: number[];
   /** Age of the longest-waiting job in ms; undefined when none is waiting. */
   oldestMs: number | undefined;
+  /** The newest layout among the next jobs of each priority that this release cannot read, if any. */
+  newer?: DataLayout;
 }
 
 export interface QueueSnapshot extends QueueCounts, QueueFlow {
@@ -92,7 +95,7 @@ export async function snapshotQueue(
     expired,
     cancelled,
     paused,
-    oldest,
+    heads,
     filed,
     byPriority,
     minute,
@@ -106,7 +109,7 @@ export async function snapshotQueue(
     ifReadable(client.zcard(expiredKey(tag)), 0),
     ifReadable(client.zcard(cancelledKey(tag)), 0),
     ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
-    oldestWaiting(client, base),
+    waitingHeads(client, base),
     countFiled(client, prefix, name),
     Promise.all(perPriority),
     Promise.all(buckets),
@@ -118,6 +121,8 @@ export async function snapshotQueue(
     byPriority[priority] = (byPriority[priority] as number) + jobs;
   const active = taken - ahead.jobs;
   const waiting = byPriority.reduce((sum, count) => sum + count, 0);
+  const oldest = oldestOf(heads);
+  const newer = newestNeeded(heads.map(({ route }) => newerRoute(route)?.layout));
   return {
     name,
     waiting,
@@ -131,6 +136,7 @@ export async function snapshotQueue(
     byPriority,
     oldestMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
     unmatched: Object.fromEntries(filed),
+    ...(newer === undefined ? {} : { newer }),
     ...flowOf(
       waiting,
       minute.map(([c, f, a]) => ({ ended: numberOr(c, 0) + numberOr(f, 0), added: numberOr(a, 0) })),
@@ -193,11 +199,14 @@ function perSecond(buckets: readonly number[], partMs: number): number | null {
   return buckets.reduce((sum, count) => sum + count, 0) / Math.max(1, seconds);
 }
 
-/**
- * Submit time of the longest-waiting job: within a priority the order is first come, first served, so it is
- * the oldest of the ten heads.
- */
-export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
+/** The next job of a priority: when it was submitted, and its route ('' for a job of other code). */
+export interface WaitingHead {
+  at: number | undefined;
+  route: string;
+}
+
+/** The next job of each priority, and of those that BullMQ holds without one. */
+export async function waitingHeads(client: RedisClient, base: string): Promise<WaitingHead[]> {
   const heads = await Promise.all([
     ifReadable(client.lindex(`${base}wait`, -1), null).then((id) => (id === null ? [] : [id])),
     ...Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
@@ -206,10 +215,18 @@ export async function oldestWaiting(client: RedisClient, base: string): Promise<
       return ifReadable(client.zrangebyscore(`${base}prioritized`, from, to, 'LIMIT', 0, 1), []);
     }),
   ]);
-  const times = await Promise.all(
-    heads.flat().map((id) => ifReadable(client.hget(base + id, 'timestamp'), null)),
+  const found = await Promise.all(
+    heads.flat().map((id) => ifReadable(client.hmget(base + id, 'timestamp', 'name'), [])),
   );
-  const known = times.map((time) => numberOr(time, undefined)).filter((time) => time !== undefined);
+  return found.map(([time, name]) => ({ at: numberOr(time, undefined), route: routeOfName(name ?? '') }));
+}
+
+/**
+ * Submit time of the longest-waiting job: within a priority the order is first come, first served, so it is
+ * the oldest of the heads. Pure.
+ */
+export function oldestOf(heads: readonly WaitingHead[]): number | undefined {
+  const known = heads.map(({ at }) => at).filter((at) => at !== undefined);
   return known.length === 0 ? undefined : Math.min(...known);
 }
 

@@ -39,6 +39,10 @@ const LISTED_JOB = z.looseObject({
   attempts: z.number(),
   worker: z.string().nullable(),
   error: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
+  newer: z
+    .looseObject({ number: z.number(), since: z.string() })
+    .nullable()
+    .describe('the layout of a job that this release cannot read, and the first release that can'),
   urls: z.record(z.string(), z.string()),
 });
 
