@@ -187,13 +187,16 @@ describe('decisions about jobs that no ready worker can run', () => {
     const waiting = pool({ b: 5 });
     expect(advisor.look(waiting, START).desired).toBe(1);
     const there = pool({ b: 5 }, [having('a')]);
-    let now = START;
-    let advice = advisor.look(there, (now += 20_000));
+    let now = START + 20_000;
+    let advice = advisor.look(there, now);
     expect(advice.reason).toContain('model b, which new workers would not serve either');
-    while (advice.desired > 0 && now < START + 1_200_000) advice = advisor.look(there, (now += 20_000));
+    while (advice.desired > 0 && now < START + 1_200_000) {
+      now += 20_000;
+      advice = advisor.look(there, now);
+    }
     expect(advice.desired).toBe(0);
-    expect(advisor.look(waiting, (now += 20_000)).desired).toBe(0);
-    expect(advisor.look(waiting, now + 1_900_000).desired).toBe(1);
+    expect(advisor.look(waiting, now + 20_000).desired).toBe(0);
+    expect(advisor.look(waiting, now + 2_000_000).desired).toBe(1);
   });
 });
 
