@@ -131,10 +131,12 @@ it('infer inspect failed shows why jobs failed, which ones, and how to run them 
   expect((await retry('--error', 'RUNNER_DIED', '-Q', 'work')).json()).toEqual({
     retried: { work: 0 },
     notFailed: [],
+    newer: 0,
   });
   expect((await retry('--error', 'HANDLER_FAILED', '--model', 'poison,acts')).json()).toEqual({
     retried: { work: 3 },
     notFailed: [],
+    newer: 0,
   });
   for (const id of ids) await infer.run(['result', id, '--wait']);
   const told = (await inspect('job', ids[0] as string, '--json')).json<{

@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { GroupWriter } from '../../src/lib/client/group-writer.js';
 import { systemClock } from '../../src/lib/core/clock.js';
 import { encodeEnvelope } from '../../src/lib/model/envelope.js';
 import { Producer } from '../../src/lib/queue/broker/producer.js';
-import { LAYOUTS, newestOf } from '../../src/lib/queue/layout.js';
+import { bullBase } from '../../src/lib/queue/keys.js';
+import { LAYOUTS, markedRoute, markOf, newestOf } from '../../src/lib/queue/layout.js';
 import { until, useInfer } from '../support/cli.js';
 import { doubler, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
@@ -75,4 +77,35 @@ it('worker, inspect, result and cancel say which upgrade a job of a newer releas
   }>();
   expect(job).toMatchObject({ state: 'waiting', attempts: 0, model: 'double', priority: 9 });
   expect(await worker.stop()).toBe(0);
+});
+
+it('cancel of a group and purge say how many jobs of a newer release they leave alone', async () => {
+  const client = await redis.client();
+  const producer = new Producer(client, 'infer', systemClock);
+  const spec = { queue: 'left', model: 'double', rows: 0, priority: 0, resultTtl: 60 };
+  await producer.registerQueue('left');
+  const writer = await GroupWriter.open(producer, { ...spec, id: 'mixed' });
+  for (let n = 0; n < 3; n++) await writer.write({ rows: 1, tensors: [] });
+  await writer.close();
+  await producer.close();
+  await client.hset(
+    `${bullBase('infer', 'left')}mixed-1`,
+    'name',
+    `${markedRoute('double', markOf(NEXT))}#1`,
+  );
+
+  const first = await infer.run(['cancel', 'mixed']);
+  expect(first).toMatchObject({ exitCode: 3, stdout: 'mixed 2 jobs cancelled or being stopped\n' });
+  expect(first.stderr).toContain('1 job of a newer infer left alone: upgrade infer here to 9.8.0 or newer');
+  const again = await infer.run(['cancel', 'mixed', '--json']);
+  expect(again.exitCode).toBe(69);
+  expect(again.json()).toMatchObject({ error: { code: 'LAYOUT_NEWER' } });
+
+  const purge = (...words: string[]) => infer.run(['control', 'purge', 'left', ...words, '--json']);
+  const seen = await purge('--dry-run');
+  expect(seen).toMatchObject({ exitCode: 0 });
+  expect(seen.json()).toEqual({ dryRun: true, queue: 'left', jobs: { waiting: 0, delayed: 0 }, newer: 1 });
+  const done = await purge('--yes');
+  expect(done).toMatchObject({ exitCode: 1 });
+  expect(done.json()).toEqual({ dryRun: false, queue: 'left', jobs: { waiting: 0, delayed: 0 }, newer: 1 });
 });

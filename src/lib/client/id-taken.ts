@@ -27,8 +27,12 @@ export async function refuseTaken(
   if (found === undefined) return;
   await refuseOthers(client, prefix, id, { ...wanted, ...found });
   if (found.queue === wanted.queue && found.kind === wanted.kind) return;
+  const hint =
+    found.kind === wanted.kind
+      ? `send it to the same queue (-Q ${found.queue}) to mean the same ${found.kind}, or take another --id`
+      : 'take another --id: a job and a group cannot have the same one';
   throw new InferError('ID_TAKEN', `${printable(id)} is already a ${found.kind} in queue ${found.queue}`, {
-    hint: `send it to the same queue (-Q ${found.queue}) to mean the same ${found.kind}, or take another --id`,
+    hint,
   });
 }
 

@@ -5,6 +5,7 @@ import { formatDuration } from '../core/units.js';
 import { explain } from '../redis/connect.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { checkOptions } from './call-options.js';
 
 /** A lookup of a model's signature, for one call or several. */
 export interface ModelLookup {
@@ -102,10 +103,11 @@ export class Call {
 /**
  * Runs a call within the caller's limits, whatever hangs: the connection to Redis may be open and the server
  * silent, or both unreachable for hours; a model may take long to read, and a source of rows may deliver
- * nothing.
+ * nothing. Its options are checked before it begins.
  * @param onSilent called when the time is up and the call was waiting for Redis
  * @throws InferError REDIS_TIMEOUT or REDIS_UNREACHABLE (69), WAIT_TIMEOUT (75) for a job that Redis has,
- *   MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not the cause; the signal's reason.
+ *   MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not the cause; what `checkOptions` throws; the signal's
+ *   reason.
  */
 export async function limited<T>(
   redis: RedisClient,
@@ -113,6 +115,7 @@ export async function limited<T>(
   work: (call: Call) => Promise<T>,
   onSilent: () => void,
 ): Promise<T> {
+  checkOptions(limits);
   let call: Call | undefined;
   const begin = (signal: AbortSignal) => {
     call = new Call(signal);

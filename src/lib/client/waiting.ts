@@ -5,6 +5,7 @@ import { printable } from '../core/job.js';
 import type { Heard } from '../queue/broker/waiter.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
+import { checkOptions } from './call-options.js';
 import type { SubmitOptions } from './types.js';
 
 /** Limits of a whole call, whatever hangs. A queued job is not affected. */
@@ -28,9 +29,15 @@ export interface WaitOptions {
  */
 const LAST_LOOK_MS = 250;
 
-/** The limits of a wait that checks once more when its time is up. */
-export function withLastLook({ timeoutMs, signal }: WaitOptions): WaitOptions {
-  return { signal, timeoutMs: timeoutMs === undefined ? undefined : Math.max(0, timeoutMs) + LAST_LOOK_MS };
+/**
+ * The limits of a wait that checks once more when its time is up.
+ * @param submitMs time before the wait begins
+ * @throws InferError TIMEOUT_RANGE (2)
+ */
+export function withLastLook(options: WaitOptions, submitMs = 0): WaitOptions {
+  checkOptions(options);
+  const { timeoutMs, signal } = options;
+  return { signal, timeoutMs: timeoutMs === undefined ? undefined : timeoutMs + LAST_LOOK_MS + submitMs };
 }
 
 /** How often `onProgress` is called. */

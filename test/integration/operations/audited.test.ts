@@ -12,7 +12,7 @@ import { revokeJobs } from '../../../src/lib/operations/revoke-jobs.js';
 import { preview } from '../../../src/lib/operations/run.js';
 import { prioritiseJobs } from '../../../src/lib/operations/set-priority.js';
 import { ControlInbox } from '../../../src/lib/queue/broker/control.js';
-import { auditKey, workerKey, workersKey } from '../../../src/lib/queue/keys.js';
+import { auditKey, bullBase, workerKey, workersKey } from '../../../src/lib/queue/keys.js';
 import { parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
 import { useRedis } from '../../support/redis.js';
 import { failed, PREFIX, QueueKit } from '../queue/queue-kit.js';
@@ -228,6 +228,51 @@ describe('the entry of an order', () => {
     expect(await entry('LAST_MODEL')).toMatchObject({ outcome: 'failed', count: 0, code: 'LAST_MODEL' });
     expect(await entry('LAST_MODEL', 'LAST_MODEL')).toMatchObject({ code: 'LAST_MODEL' });
     expect(await entry('LAST_MODEL', 'MODEL_UNKNOWN', 'LAST_MODEL')).toMatchObject({ code: null });
+  });
+});
+
+describe('the entry of an order that changed nothing', () => {
+  const ended = async () => {
+    const [id] = (await waiting(1)) as [string];
+    await kit.producer.cancel(kit.queue, id);
+    return id;
+  };
+  const cases: [
+    what: string,
+    code: string | null,
+    make: () => Promise<Operation<never, unknown, unknown>>,
+  ][] = [
+    ['moves an ended job', 'NOT_WAITING', async () => as(moveJobs([await ended()], 'elsewhere'))],
+    ['prioritises an ended job', 'NOT_WAITING', async () => as(prioritiseJobs([await ended()], 9))],
+    [
+      'moves a job to where its id is taken',
+      'ID_TAKEN',
+      async () => {
+        const [id] = (await waiting(1)) as [string];
+        await kit.client.hset(bullBase(PREFIX, 'elsewhere') + id, 'data', '{}');
+        return as(moveJobs([id], 'elsewhere'));
+      },
+    ],
+    [
+      'moves two jobs, which stay for different reasons',
+      null,
+      async () => {
+        const [id] = (await waiting(1)) as [string];
+        await kit.client.hset(bullBase(PREFIX, 'elsewhere') + id, 'data', '{}');
+        return as(moveJobs([id, await ended()], 'elsewhere'));
+      },
+    ],
+    [
+      'retries a job that has not failed',
+      'NOT_FAILED',
+      async () => as(retryJobs({ id: (await waiting(1))[0] as string }, undefined)),
+    ],
+    ['cancels a failed job', 'JOB_ENDED', async () => as(cancelWork((await failedJobs(1))[0] as string))],
+  ];
+  it.each(cases)('has the code of its cause, if it has a single one: %s', async (_, code, make) => {
+    const operation = await make();
+    const entry = await operator.entryOf(() => operator.perform(operation));
+    expect(entry).toMatchObject({ outcome: 'failed', count: 0, code });
   });
 });
 

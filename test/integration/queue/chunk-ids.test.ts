@@ -130,7 +130,7 @@ describe('what is done to a group is not done to a job that has the id of a chun
     const consumer = await kit.consumer();
     await consumer.settle((await consumer.take(2)).map(failed));
     expect(await kit.states([`${id}-0`, `${id}-1`])).toEqual(['failed', 'failed']);
-    expect(await kit.producer.retryGroup(group)).toBe(1);
+    expect(await kit.producer.retryGroup(group)).toMatchObject({ retried: 1 });
     expect(await kit.states([`${id}-0`, `${id}-1`])).toEqual(['failed', 'waiting']);
     await consumer.settle([failed(await takeOne(consumer))]);
     const results = new BrokerResults(kit.client, PREFIX);

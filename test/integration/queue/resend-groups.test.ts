@@ -259,7 +259,7 @@ describe('a group whose submitter died', () => {
 
   it('ends when cancelled, and cannot be completed in part by sending it again', async () => {
     const group = await orphan();
-    const states = await at.kit.producer.cancelGroup(await groupOf(group.id));
+    const { states } = await at.kit.producer.cancelGroup(await groupOf(group.id));
     expect(states).toEqual({ completed: 1, cancelled: 15 });
     const ended = { state: 'cancelled', closed: true, jobs: 16, jobsCompleted: 1, jobsFailed: 15 };
     expect(await groupOf(group.id)).toMatchObject(ended);

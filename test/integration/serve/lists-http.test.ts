@@ -126,7 +126,7 @@ describe('steering', () => {
     const purged = await gateway.ask('POST', '/v1/queues/rubbish/purge?confirm=rubbish');
     expect([purged.status, purged.body]).toEqual([
       200,
-      { queue: 'rubbish', jobs: { waiting: 3, delayed: 0 } },
+      { queue: 'rubbish', jobs: { waiting: 3, delayed: 0 }, newer: 0 },
     ]);
   });
 

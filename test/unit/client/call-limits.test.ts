@@ -61,6 +61,15 @@ describe('the limits of a call', () => {
     await expect(call(unconnected(), { signal })).rejects.toThrow('left');
   });
 
+  it.each(Object.entries(CALLS))('are checked before anything is done: %s', async (_, call) => {
+    for (const timeoutMs of [-5, Number.NaN, '5' as unknown as number]) {
+      await expect(call(unconnected(), { timeoutMs })).rejects.toMatchObject({
+        code: 'TIMEOUT_RANGE',
+        exitCode: 2,
+      });
+    }
+  });
+
   it('end the results of a group between two rows of a chunk that is there', async () => {
     const leaves = new AbortController();
     const chunk: GroupChunk = { index: 0, firstRow: 0, rows: 3, values: [1, 2, 3] };
@@ -91,6 +100,12 @@ describe('opening a client', () => {
     await expect(InferClient.connect({ signal: AbortSignal.abort(new Error('left')) })).rejects.toThrow(
       'left',
     );
+  });
+
+  it('refuses a wrong time limit', async () => {
+    for (const timeoutMs of [-5, Number.NaN]) {
+      await expect(InferClient.connect({ timeoutMs })).rejects.toMatchObject({ code: 'TIMEOUT_RANGE' });
+    }
   });
 
   it('closes again what is open too late', async () => {

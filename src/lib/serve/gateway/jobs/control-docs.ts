@@ -26,6 +26,7 @@ const PAUSED = z.looseObject({
 const PURGED = z.looseObject({
   queue: z.string(),
   jobs: z.partialRecord(z.enum(PURGE_STATES), z.number()).describe('jobs that were purged, by state'),
+  newer: z.number().describe('waiting jobs that a newer infer submitted; they are left alone'),
 });
 const SAID = z.looseObject({
   id: z.string(),
@@ -70,7 +71,13 @@ export const PURGE_DOC: RouteDoc = {
   topic: 'Control',
   summary: 'delete jobs of a queue',
   description: 'Needs `confirm` with the name of the queue.',
-  answers: { 200: json('what was purged', PURGED, { queue: 'batch', jobs: { waiting: 120, delayed: 3 } }) },
+  answers: {
+    200: json('what was purged', PURGED, {
+      queue: 'batch',
+      jobs: { waiting: 120, delayed: 3 },
+      newer: 0,
+    }),
+  },
   errors: [...OF_QUEUES, 'CONFIRM', 'CONFIRM_NAME'],
 };
 
