@@ -3,6 +3,7 @@ import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
+import { unreadableResult } from '../queue/damage.js';
 import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult, JobTensors } from './types.js';
@@ -23,14 +24,16 @@ export type Render<T> = (ending: Ending, stored: Buffer | undefined) => T;
 export function toJobResult(ending: Ending, stored: Buffer | undefined, form: ValueForm): JobResult {
   const { meta, failure } = ending;
   const rowsDone =
-    ending.state === 'failed' && stored !== undefined ? decodeEnvelope(stored).payload.rows : 0;
+    ending.state === 'failed' && stored !== undefined
+      ? decodeEnvelope(stored, unreadableResult).payload.rows
+      : 0;
   const result = stored === undefined ? undefined : resultValues(stored, meta?.device, failure, form);
   return jobFields(ending, rowsDone, result === undefined ? {} : valueFields(result, ending.rows));
 }
 
 /** The same with the result as tensors, which share memory with `stored`. */
 export function toJobTensors(ending: Ending, stored: Buffer | undefined): JobTensors {
-  const outputs = stored === undefined ? undefined : decodeEnvelope(stored).payload;
+  const outputs = stored === undefined ? undefined : decodeEnvelope(stored, unreadableResult).payload;
   const rowsDone = ending.state === 'failed' ? (outputs?.rows ?? 0) : 0;
   const version = ending.meta?.version;
   return jobFields(ending, rowsDone, {
@@ -111,9 +114,9 @@ export interface OpenResult {
   partial: PartialMeta | undefined;
 }
 
-/** @throws InferError ENVELOPE when it is damaged. */
+/** @throws InferError JOB_DAMAGED when it cannot be read. */
 export function openResult(stored: Buffer): OpenResult {
-  const { payload, meta } = decodeEnvelope(stored);
+  const { payload, meta } = decodeEnvelope(stored, unreadableResult);
   const roles = payload.tensors.map((tensor) => tensor.role);
   const task = roles.includes('json') ? 'handler' : roles.includes('class') ? 'classification' : 'tensor';
   return { payload, task, partial: meta.done === undefined ? undefined : (meta as unknown as PartialMeta) };

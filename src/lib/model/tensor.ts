@@ -295,6 +295,15 @@ export function encodeStrings(values: readonly string[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** Whether the bytes of a `string` tensor are exactly `count` whole strings. */
+export function hasStrings(data: Uint8Array, count: number): boolean {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let at = 0;
+  let found = 0;
+  for (; found < count && at + 4 <= data.byteLength; found++) at += 4 + view.getUint32(at, true);
+  return found === count && at === data.byteLength;
+}
+
 /** @throws InferError TENSOR_BYTES when the lengths do not add up. */
 export function decodeStrings(data: Uint8Array): string[] {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);

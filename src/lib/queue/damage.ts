@@ -1,5 +1,6 @@
 import { InferError, messageOf, type OwnFailure } from '../core/errors.js';
 import { printable } from '../core/printable.js';
+import { aKind, type KeyKind } from '../redis/installation-keys.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, isWrongValue } from '../redis/wrong-type.js';
 import {
@@ -12,7 +13,7 @@ import {
   expiredKey,
   queueTag,
 } from './keys.js';
-import { DAMAGED_HINT, JOB_DAMAGED } from './lua/damage.js';
+import { DAMAGED_HINT, INPUT_UNREADABLE, JOB_DAMAGED } from './lua/damage.js';
 
 /** A key that a whole queue depends on and that has the wrong type. */
 export interface DamagedKey {
@@ -44,12 +45,8 @@ export interface QueueDamage {
 
 const JOBS_SHOWN = 20;
 
-type Kind = 'list' | 'zset' | 'hash' | 'stream' | 'string';
-
-const KIND_WORDS: Record<string, string> = { zset: 'sorted set' };
-
 /** Every key that a whole queue depends on, its type, and what fails without it. */
-function queueKeys(prefix: string, queue: string): { key: string; kind: Kind; effect: string }[] {
+function queueKeys(prefix: string, queue: string): { key: string; kind: KeyKind; effect: string }[] {
   const base = bullBase(prefix, queue);
   const tag = queueTag(prefix, queue);
   const ended = 'jobs that end are not listed; results are there';
@@ -144,12 +141,19 @@ export function jobDamaged(what: string): InferError {
   return InferError.of(damageFailure(what));
 }
 
+/** What is damaged in a job whose input is not what was stored. @param why `it ends inside tensor x` */
+export const unreadableInput = (why: string): string => `${INPUT_UNREADABLE}: ${why}`;
+
 /** JOB_DAMAGED for a job that cannot be run again in its current state. */
 export function notRepairable(id: string, what: string): InferError {
   return new InferError(JOB_DAMAGED, `job ${printable(id)} cannot be repaired: ${what}`, {
     hint: `infer cancel ${printable(id)}, then submit it again`,
   });
 }
+
+/** JOB_DAMAGED for a job whose stored result is not what its worker wrote. @param why `it ends inside tensor y` */
+export const unreadableResult = (why: string): InferError =>
+  resultDamaged(`its result cannot be read: ${why}`);
 
 /** JOB_DAMAGED for a job that completed: its result is lost. */
 export function resultDamaged(what: string): InferError {
@@ -190,7 +194,7 @@ export async function findDamage(
   client: RedisClient,
   key: string,
   whose: string,
-  wanted: Kind,
+  wanted: KeyKind,
 ): Promise<string> {
   const found = await typeOf(client, key);
   if (found === wanted) return `a field of ${key} does not hold what it must`;
@@ -205,15 +209,11 @@ export function groupDamaged(id: string, what: string): InferError {
 }
 
 /** Undefined for a user who may not ask for a type. */
-async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
+export async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
   try {
     return await client.type(key);
   } catch (error) {
     if (messageOf(error).includes('NOPERM')) return undefined;
     throw error;
   }
-}
-
-function aKind(kind: string): string {
-  return `a ${KIND_WORDS[kind] ?? kind}`;
 }

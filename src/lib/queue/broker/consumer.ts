@@ -6,7 +6,7 @@ import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { type QueueDamage, readDamage } from '../damage.js';
-import { readJobData } from '../job-data.js';
+import { emptyInput, readJobData } from '../job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
 import type { DataLayout } from '../layout.js';
 import { packSettle } from '../lua/pack.js';
@@ -121,7 +121,9 @@ export class BullConsumer implements QueueConsumer {
     for (let at = TAKE_HEAD; at < reply.length; at += TAKE_REPLY.length) {
       const [id, data, timestamp, attemptsStarted, attemptsMade, stalls, ownInput] = repliedJob(reply, at);
       const read = readJobData(String(data), String(id), this.queue, this.options.layouts);
-      const { unrunnable, spec = foreignSpec(String(id), this.queue) } = read;
+      const { spec = foreignSpec(String(id), this.queue) } = read;
+      const isEmpty = read.input === undefined && Buffer.isBuffer(ownInput) && ownInput.length === 0;
+      const unrunnable = read.unrunnable ?? (isEmpty ? emptyInput() : undefined);
       jobs.push({
         spec,
         token,

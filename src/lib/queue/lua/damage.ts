@@ -13,6 +13,8 @@ import { EVENTS_KEPT, GROUP, JOB, KEY } from '../wire.js';
 
 /** Failure code of a job whose record or input in Redis is damaged. */
 export const JOB_DAMAGED = 'JOB_DAMAGED' satisfies ErrorCode;
+/** How the register says that the bytes of an input make no sense: such a job cannot be run again. */
+export const INPUT_UNREADABLE = 'its input cannot be read';
 /** Seconds that a damaged job and its entry in the register are kept. */
 const DAMAGED_TTL = 7 * 86_400;
 /** Entries of the register; beyond that, the oldest are removed. */
@@ -168,6 +170,11 @@ local function register(id, what)
   end
   call('EXPIRE', damagedKey, ${DAMAGED_TTL})
   call('EXPIRE', damagedWhy, ${DAMAGED_TTL})
+end
+
+-- Whether a job was set aside because of the bytes of its input, which only its worker reads.
+local function hasBadInput(id)
+  return string.sub(try('HGET', damagedWhy, id) or '', 1, ${INPUT_UNREADABLE.length}) == '${INPUT_UNREADABLE}'
 end
 
 local function unregister(id)

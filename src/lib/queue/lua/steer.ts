@@ -198,7 +198,7 @@ local function retry(id)
   if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
   if ARGV[4] ~= '' and not isChunkOf(ARGV[4], ARGV[5], job[2]) then return -1 end
   if job[1] ~= 'failed' then return 0 end
-  if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
+  if try('ZSCORE', damagedKey, id) and (hasBadInput(id) or not repair(id, key, job[2])) then return -2 end
   local priority = priorityOf(id)
   checkPlaces(priority)
   try('ZREM', failed, id)

@@ -177,7 +177,8 @@ export async function readGroup(
   };
 }
 
-const GROUP_NUMBERS = [
+/** Fields of a group that hold a number. */
+export const GROUP_NUMBERS = [
   GROUP.jobs,
   GROUP.added,
   GROUP.rows,

@@ -14,6 +14,7 @@ export const REDIS_AWAY: readonly ErrorCode[] = [
   'REDIS_CLUSTER_DOWN',
   'REDIS_PERMISSION',
   'QUEUE_DAMAGED',
+  'INSTALLATION_DAMAGED',
   'REDIS_WRONGTYPE',
 ];
 
@@ -101,7 +102,7 @@ export const JOB_FAILURES: readonly ErrorCode[] = [
   'OUTPUT_MIXED',
   'RESULT_TOO_LARGE',
   'INPUT_LOST',
-  'ENVELOPE',
+  'JOB_DAMAGED',
   'MODEL_LOAD',
   'HANDLER_LOAD',
   'POISON',

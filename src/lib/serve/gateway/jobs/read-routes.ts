@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
+import { openResult } from '../../../client/render.js';
 import type { Found } from '../../../client/types.js';
 import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
-import { decodeEnvelope } from '../../../model/envelope.js';
 import type { Payload } from '../../../model/tensor.js';
 import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
@@ -166,7 +166,7 @@ async function sendJob(
   if (form === NPY || form === TENSORS) {
     // Neither format can represent rows without an output.
     if (!whole) throw causeOf(record);
-    const { payload } = decodeEnvelope(stored);
+    const { payload } = openResult(stored);
     if (form === NPY) return sendParts(reply, npyParts(payload));
     return sendTensors(gateway, request, reply, record, payload);
   }
