@@ -1,4 +1,4 @@
-import { INSTALLATION_KEY, INSTALLATION_KEY_OF } from '../core/key-parts.js';
+import { INSTALLATION_KEY, INSTALLATION_KEY_OF, QUEUE_KEY_OF } from '../core/key-parts.js';
 
 /** The types of Redis that our keys have. */
 export type KeyKind = 'list' | 'zset' | 'hash' | 'stream' | 'string';
@@ -13,7 +13,7 @@ export interface KeyFacts {
 const ONCE: Record<keyof typeof INSTALLATION_KEY, KeyFacts> = {
   queues: { kind: 'hash', effect: 'queues are not listed, and no job is found by its id' },
   workers: { kind: 'zset', effect: 'workers cannot register and are not listed' },
-  starting: { kind: 'hash', effect: 'workers cannot start, and those that load models are not shown' },
+  starting: { kind: 'hash', effect: 'workers that load their models are not shown' },
   models: { kind: 'hash', effect: 'workers cannot publish their models, and none is known' },
   versions: { kind: 'hash', effect: 'workers cannot publish their models, and no version is known' },
   audit: { kind: 'stream', effect: 'what operators do is not recorded' },
@@ -64,7 +64,7 @@ export function onceKeys(prefix: string): string[] {
 /** The command that takes a damaged key out of the way and keeps it; infer then creates a new one. */
 export function putAwayCommand(key: string): string {
   const [tag = '', part = ''] = key.split(/(?<=\}):/);
-  return `redis-cli rename '${key}' '${tag}:away:${part}'`;
+  return `redis-cli rename '${key}' '${tag}:${QUEUE_KEY_OF.away}:${part}'`;
 }
 
 const KIND_WORDS: Partial<Record<string, string>> = { zset: 'sorted set' };

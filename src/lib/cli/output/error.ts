@@ -5,6 +5,7 @@ import { type ErrorCode, errorFacts } from '../../core/error-table.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
+import { damagedKeyFailure } from '../../redis/damaged-key.js';
 import { Interrupted } from '../signals.js';
 import { sentence } from './sentence.js';
 import { type Paint, painter, plain, widthOf } from './text.js';
@@ -77,6 +78,9 @@ function classify(error: unknown, context: ErrorContext): ShownError {
     }
     return usageError(oclif, oclif.oclif.exit, context);
   }
+  // Where no client words an error of Redis, such as at a worker's start.
+  const damaged = damagedKeyFailure(error);
+  if (damaged !== undefined) return classify(InferError.of(damaged), context);
   return bug(error);
 }
 
