@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
-import { checkBasePath, checkHostName, checkOrigin } from '../lib/cli/serve-flags.js';
+import { bodiesLimit, checkBasePath, checkHostName, checkOrigin } from '../lib/cli/serve-flags.js';
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { serveBanner } from '../lib/cli/views/serve-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -10,6 +10,8 @@ import { ExitCode } from '../lib/core/exit-codes.js';
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 const MAX_BODY = 64 * 1024 ** 2;
 const MAX_WAIT_MS = 60_000;
+/** Of the 10,000 connections of a gateway; the others are for requests that are answered at once. */
+const MAX_OPEN = 8000;
 
 /** The HTTP gateway. */
 export default class Serve extends BaseCommand<typeof Serve> {
@@ -45,10 +47,18 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       description: 'prefix of all routes, such as /infer',
     }),
     'max-body': bytesFlag({ description: 'maximum size of a body [default: 64mb]' }),
+    'max-bodies': bytesFlag({
+      description: 'bytes of bodies in memory at once [default: 64mb, or --max-body if that is more]',
+    }),
     'max-wait': durationFlag({ description: 'longest wait for a result in one request [default: 60s]' }),
     'max-waiting': wholeFlag({
       min: 1,
       description: 'number of waiting jobs in a queue above which more are refused [default: no limit]',
+    }),
+    'max-open': wholeFlag({
+      min: 1,
+      max: 10_000,
+      description: 'event streams and waits that are open at once [default: 8000]',
     }),
     cors: Flags.string({
       ...SEVERAL,
@@ -87,10 +97,13 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     const { drainTimeout, tokenFile } = this.settings;
     const log = createLogger({ level: this.settings.logLevel, color: !this.settings.noColor });
     outliveRejections(log);
+    const maxBody = this.flags['max-body'] ?? MAX_BODY;
     const limits = {
-      maxBody: this.flags['max-body'] ?? MAX_BODY,
+      maxBody,
+      maxBodies: bodiesLimit(this.flags['max-bodies'], maxBody),
       maxWaitMs: this.flags['max-wait'] ?? MAX_WAIT_MS,
       maxWaiting: this.flags['max-waiting'],
+      maxOpen: this.flags['max-open'] ?? MAX_OPEN,
     };
     const running = await startGateway({
       loaded: this.loaded,

@@ -67,6 +67,7 @@ describe('infer serve', () => {
   it.each([
     [['--base-path', 'infer'], 'USAGE', 2],
     [['--cors', 'app.example.com'], 'USAGE', 2],
+    [['--max-bodies', '10mb'], 'USAGE', 2],
     [['--cors', 'https://app.example.com/page'], 'USAGE', 2],
     [['--server-name', 'https://infer'], 'USAGE', 2],
     [['--tls-cert', 'none.pem', '--tls-key', 'none.pem'], 'SERVE_TLS', 78],
@@ -81,10 +82,16 @@ describe('infer serve', () => {
     const file = path.join(infer.dir, 'rotated.json');
     const token = await create('web', file);
     const server = await serve(['--token-file', file, '--log-level', 'info']);
-    const status = async (given: string) =>
-      (await fetch(`${server.url}/metrics`, { headers: bearer(given) })).status;
+    const status = async (given: string, where = '/v1/queues') =>
+      (await fetch(server.url + where, { headers: bearer(given) })).status;
     expect(await status(token)).toBe(200);
     expect(await status(`${token}x`)).toBe(401);
+    // Figures of everyone are for tokens of their own.
+    const scraper = await create('prometheus', file, '--scope', 'metrics');
+    await until(async () => ((await status(scraper, '/metrics')) === 200 ? true : undefined));
+    expect(await status(scraper, '/autoscale/realtime')).not.toBe(403);
+    for (const where of ['/metrics', '/autoscale/realtime']) expect(await status(token, where)).toBe(403);
+    for (const where of ['/v1/queues', '/v1/jobs']) expect(await status(scraper, where)).toBe(403);
     const good = readFileSync(file);
     writeFileSync(file, '{ broken');
     await server.said(/the token file cannot be used/);

@@ -27,11 +27,13 @@ export default class TokenCreate extends BaseCommand<typeof TokenCreate> {
   static override description =
     `Prints the token once; the file contains only its SHA-256. Running gateways reload the file within a second.
 Jobs belong to the name of the token that submitted them: the scope read shows these, read:all the jobs of everyone.
+The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale alone.
 --rotate gives a token a new secret; the old one keeps working for --overlap, so that callers can change over.`;
   static override examples = [
     '<%= config.bin %> token create web',
     '<%= config.bin %> token create web --token-file /etc/infer/tokens.json --rate 50 --burst 100 --max-jobs 200',
     '<%= config.bin %> token create ops --scope read:all,control --expires 90d',
+    '<%= config.bin %> token create prometheus --scope metrics',
     '<%= config.bin %> token create web --rotate --overlap 1h',
   ];
   static override args = {
@@ -61,12 +63,17 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
     }),
     'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'unfinished jobs [default: no limit]' }),
     'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'waiting jobs [default: no limit]' }),
+    'max-open': wholeFlag({
+      min: 1,
+      max: 1_000_000,
+      description: 'event streams and waits open at one gateway [default: 2000]',
+    }),
     expires: durationFlag({
       maxMs: AHEAD_MAX_MS,
       description: 'it expires after this time [default: never]',
     }),
     rotate: Flags.boolean({
-      exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting'],
+      exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting', 'max-open'],
       description: 'give an existing token a new secret',
     }),
     overlap: durationFlag({
@@ -111,7 +118,7 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
 
   private async limits() {
     const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
-    const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting } = this.flags;
+    const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting, 'max-open': open } = this.flags;
     if (burst !== undefined && rate === undefined) {
       throw new InferError('TOKEN_LIMIT', '--burst has no effect without --rate', {
         hint: '--rate 50 --burst 100',
@@ -122,6 +129,7 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
       ...(burst === undefined ? {} : { burst }),
       ...(jobs === undefined ? {} : { jobs }),
       ...(waiting === undefined ? {} : { waiting }),
+      ...(open === undefined ? {} : { open }),
     };
     return Object.keys(limits).length === 0 ? undefined : limits;
   }

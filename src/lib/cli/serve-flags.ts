@@ -1,5 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
+import { formatBytes } from '../core/units.js';
 
 const HOST_NAME = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
@@ -28,5 +29,22 @@ export function checkOrigin(text: string): string {
   if (url !== undefined && url.origin !== 'null' && `${url.origin}/` === url.href) return url.origin;
   throw new InferError('USAGE', `--cors: '${printable(text)}' is not an origin`, {
     hint: '--cors https://app.example.com, without a path',
+  });
+}
+
+/** As large as the largest body by default: that is room for a dozen uploads of 5 MB. */
+const BODIES_BYTES = 64 * 1024 ** 2;
+
+/**
+ * Bytes of bodies that a gateway holds at once.
+ * @param maxBody largest body, bytes
+ * @throws InferError USAGE (2) if the largest body would never fit.
+ */
+export function bodiesLimit(given: number | undefined, maxBody: number): number {
+  if (given === undefined) return Math.max(BODIES_BYTES, maxBody);
+  if (given >= maxBody) return given;
+  const [all, one] = [formatBytes(given), formatBytes(maxBody)];
+  throw new InferError('USAGE', `--max-bodies ${all} has no room for a body of ${one} (--max-body)`, {
+    hint: `--max-bodies ${given} --max-body ${given}`,
   });
 }

@@ -9,7 +9,9 @@ import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
 import { openAdmissions } from './gateway/admissions.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
+import { OpenWaits } from './gateway/open-waits.js';
 import { type App, createApp } from './http/app.js';
+import { BodyMemory } from './http/body-memory.js';
 import { guard } from './http/guard.js';
 import { isLoopback, type Listening, listen } from './http/listen.js';
 import { readServerTls, type ServerTls } from './http/server-tls.js';
@@ -118,6 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       draining: drain.signal,
       leaving: leaving.signal,
       admissions: openAdmissions(client.redis, prefix),
+      waits: new OpenWaits(limits.maxOpen),
       requiredModels,
     };
     const { origins, serverNames } = options;
@@ -194,6 +197,7 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   const { traffic, tokens, exporter, origins, serverNames, tls } = parts;
   const app = createApp({
     maxBody: limits.maxBody,
+    bodyMemory: new BodyMemory(limits.maxBodies),
     answerMs: limits.maxWaitMs + ANSWER_MS,
     connections: MOST_CONNECTIONS,
     basePath,

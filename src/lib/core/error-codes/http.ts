@@ -86,12 +86,15 @@ export const HTTP_ERRORS = {
       RATE_LIMIT: 'The token has sent more requests than its rate allows.',
       JOBS_LIMIT: 'The token has as many unfinished jobs as it may have.',
       WAITING_LIMIT: 'The token has as many waiting jobs as it may have.',
+      OPEN_LIMIT: 'The token has as many event streams and waits open as it may have.',
     },
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503, doc: 'serve.md#limits' },
     {
       QUEUE_FULL: 'As many jobs are waiting in the queue as `--max-waiting` allows.',
+      SERVER_FULL: 'As many event streams and waits are open at the server as `--max-open` allows.',
+      BODIES_FULL: 'The server holds as many bytes of bodies as `--max-bodies` allows.',
       WAIT_TOO_LONG: 'The job would expire: the predicted wait is longer than its `expires`.',
     },
   ),

@@ -1,13 +1,13 @@
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { newId, type Priority } from '../../core/job.js';
-import { parseModel } from '../../core/names.js';
 import { formatDuration } from '../../core/units.js';
 import { type CountedWork, type Quota, type QuotaState, TICKET_MS } from '../../queue/quota.js';
 import { worded } from '../../redis/worded.js';
 import type { Caller, Limits } from '../auth/caller.js';
 import { Refusal, retryAfter } from '../http/refusal.js';
 import type { Gateway } from './gateway.js';
+import { refuseModel } from './own-models.js';
 import { drainTime, predictedWait } from './queue-load.js';
 
 /** Work that a caller wants to submit. */
@@ -110,22 +110,6 @@ export function draining(): Refusal {
   return new Refusal('DRAINING', 'the server is shutting down', {
     hint: 'send the request again, to another server or to this one after its restart',
     headers: { 'retry-after': String(DRAINING_S) },
-  });
-}
-
-/**
- * Refuses what a token may not use before anything of the model is told, or any of its input read.
- * @param named as the request names it, with a version or not; undefined: it names none
- * @throws InferError TOKEN_MODEL (403).
- */
-export function refuseNamed(caller: Caller, named: string | undefined): void {
-  if (named !== undefined) refuseModel(caller, parseModel(named).model);
-}
-
-function refuseModel({ models, name }: Caller, model: string): void {
-  if (models === undefined || models.includes(model)) return;
-  throw new Refusal('TOKEN_MODEL', `token ${name} may not use this model`, {
-    hint: `it may use: ${models.join(', ')}`,
   });
 }
 

@@ -2,6 +2,7 @@ import type { InferClient } from '../../client/client.js';
 import type { LoadedSettings } from '../../config/load.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Admissions } from './admissions.js';
+import type { OpenWaits } from './open-waits.js';
 
 /** Dependencies of the routes of a gateway. */
 export interface Gateway {
@@ -28,6 +29,8 @@ export interface Gateway {
   readonly requiredModels: readonly string[];
   /** State of `admit`. */
   readonly admissions: Admissions;
+  /** Event streams and waits that are open. */
+  readonly waits: OpenWaits;
 }
 
 export interface GatewayLimits {
@@ -39,4 +42,8 @@ export interface GatewayLimits {
   readonly maxWaitMs: number;
   /** Number of waiting jobs in a queue above which more are refused; undefined = no limit. */
   readonly maxWaiting: number | undefined;
+  /** Bytes of buffered bodies that are held at once; at least `maxBody`. */
+  readonly maxBodies: number;
+  /** Event streams and waits that are open at once. */
+  readonly maxOpen: number;
 }

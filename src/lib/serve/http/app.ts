@@ -12,6 +12,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { InferError } from '../../core/errors.js';
 import type { Caller, RouteAccess } from '../auth/caller.js';
 import { limitAnswer } from './answer-limit.js';
+import { type BodyMemory, type HeldBody, holdBody } from './body-memory.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
 import { Refusal } from './refusal.js';
@@ -52,6 +53,8 @@ declare module 'fastify' {
     caller: Caller;
     /** Whether its token still allows it; undefined where none was asked for. */
     holds: (() => boolean) | undefined;
+    /** Takes memory for its body; undefined where that is not limited. */
+    heldBody: HeldBody | undefined;
     /** Code of the error that it was answered with. */
     errorCode: string | undefined;
   }
@@ -60,6 +63,8 @@ declare module 'fastify' {
 export interface AppOptions {
   /** Maximum size of a body in bytes. */
   maxBody: number;
+  /** What bodies may take together [no limit]. */
+  bodyMemory?: BodyMemory | undefined;
   /** Milliseconds after which the response is abandoned and the request's signal fires. */
   answerMs: number;
   /** A connection that is idle for this many milliseconds is closed [120000]. */
@@ -130,6 +135,7 @@ export function createApp(options: AppOptions): App {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.decorateRequest('caller');
   app.decorateRequest('holds');
+  app.decorateRequest('heldBody');
   app.decorateRequest('errorCode');
   const known = new KnownRoutes();
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
@@ -138,6 +144,7 @@ export function createApp(options: AppOptions): App {
   app.addHook('onRequest', async (request, reply) => {
     begin(options, request, reply);
     limitAnswer(request, reply, options.answerMs);
+    if (options.bodyMemory !== undefined) holdBody(request, reply, options.bodyMemory);
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);

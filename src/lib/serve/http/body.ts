@@ -54,18 +54,24 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
 /**
  * The whole body, decompressed.
  * @throws InferError INPUT_TOO_LARGE (413), INPUT_FORMAT (415), HTTP_SLOW (408), HTTP_REQUEST (400) for a
- *   damaged encoding.
+ *   damaged encoding, BODIES_FULL (503) before it is read, or as soon as a body without a length is too large.
  */
 export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
-  const { headers, raw } = request;
+  const { headers, raw, heldBody } = request;
   const plain = (headers['content-encoding'] ?? 'identity') === 'identity';
   // Most bodies. What came cannot be longer than it says: Node sees to that.
   const length = Number(headers['content-length']);
-  if (plain && length <= limits.maxBytes) return collect(raw, length, limits);
+  if (plain && length <= limits.maxBytes) {
+    heldBody?.take(length);
+    return collect(raw, length, limits);
+  }
   const stream = streamBody(request, limits);
   const pieces: Buffer[] = [];
   const reading = (async () => {
-    for await (const piece of stream) pieces.push(piece as Buffer);
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      heldBody?.take(piece.length);
+      pieces.push(piece);
+    }
   })();
   // Not by ending the stream, which would first wait for the missing data.
   await answerWithin(limits.withinMs ?? WITHIN_MS, reading, () => {

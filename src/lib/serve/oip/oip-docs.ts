@@ -3,6 +3,7 @@ import type { AnswerDoc, ContentDoc, JsonSchema, RouteDoc } from '../http/route-
 import {
   JOB_FAILURES,
   NO_MODEL,
+  NO_WAIT,
   NOT_LET_IN,
   ORDERS,
   REDIS_AWAY,
@@ -109,6 +110,7 @@ export const inferDoc = (address: Address): RouteDoc => ({
     ...WRONG_INPUT,
     ...WRONG_OPTIONS,
     ...NOT_LET_IN,
+    ...NO_WAIT,
     ...JOB_FAILURES,
     'NO_WORKERS',
     'OUTPUT_FORM',

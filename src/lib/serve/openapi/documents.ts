@@ -1,8 +1,9 @@
 import { messageOf } from '../../core/errors.js';
 import type { ModelSignature } from '../../model/signature.js';
-import { type Caller, UNKNOWN } from '../auth/caller.js';
+import type { Caller } from '../auth/caller.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { knownModels } from '../gateway/known-models.js';
+import { modelsFor } from '../gateway/own-models.js';
 import { makeDocument, type OpenapiDocument } from './document.js';
 import { withModels } from './model-paths.js';
 import type { NotedRoute } from './noted-routes.js';
@@ -17,12 +18,6 @@ interface Look {
   at: number;
   models: Promise<readonly ModelSignature[]>;
   texts: Map<string, string>;
-}
-
-/** The models that a caller may be told of: those that its token may use; none where it sent no token. */
-export function modelsFor<Model extends { name: string }>(caller: Caller, served: readonly Model[]): Model[] {
-  if (caller === UNKNOWN) return [];
-  return served.filter(({ name }) => caller.models === undefined || caller.models.includes(name));
 }
 
 /** The OpenAPI documents of a gateway: one for each set of models that a caller may use. */

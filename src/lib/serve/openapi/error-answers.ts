@@ -35,6 +35,7 @@ const OF_BODY: readonly ErrorCode[] = [
   'PARAMETER',
   'INPUT_TOO_LARGE',
   'INPUT_FORMAT',
+  'BODIES_FULL',
 ];
 /** A `Content-Type` that is none is refused wherever a body may be, wanted or not. */
 const OF_UNSAFE: readonly ErrorCode[] = ['HTTP_ORIGIN', 'INPUT_FORMAT'];

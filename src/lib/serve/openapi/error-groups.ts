@@ -85,6 +85,9 @@ export const NOT_LET_IN: readonly ErrorCode[] = [
   'REDIS_NOREPLICAS',
 ];
 
+/** Waits that are refused because too many are open. */
+export const NO_WAIT: readonly ErrorCode[] = ['OPEN_LIMIT', 'SERVER_FULL'];
+
 /** How a job may have ended that has no result; a handler may also refuse its input. */
 export const JOB_FAILURES: readonly ErrorCode[] = [
   'RESULT_EXPIRED',

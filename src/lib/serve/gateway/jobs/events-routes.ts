@@ -8,7 +8,7 @@ import { END_ID, type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
 import { EVENTS_DOC } from './job-docs.js';
 import { foundJson, placedJson, placeOf } from './job-json.js';
-import { PlaceTeller } from './place-teller.js';
+import { PlaceReadings, PlaceTeller } from './place-teller.js';
 import { lookAt } from './visible.js';
 
 /** A larger result is not part of the last event, which has its address. */
@@ -17,6 +17,7 @@ const RESULT_BYTES = 65_536;
 /** `GET /v1/jobs/:id/events`: server-sent events until the job or group has ended. */
 export function addEventRoutes(app: App, gateway: Gateway): void {
   const streams = new EventStreams(gateway.draining);
+  const places = new PlaceReadings((id) => placeOf(gateway, id));
   app.get(
     '/v1/jobs/:id/events',
     {
@@ -30,13 +31,19 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
       if (request.headers['last-event-id'] === END_ID) return reply.code(204).send();
       const found = await lookAt(gateway, caller, request.params.id, request.signal);
       let stop = (): void => undefined;
-      const stream = streams.add(() => stop(), request.holds);
+      // Of what has ended it is one answer.
+      const giveBack = isEnded(stateOf(found)) ? () => undefined : gateway.waits.take(caller);
+      const onClosed = () => {
+        stop();
+        giveBack();
+      };
+      const stream = streams.add(onClosed, request.holds);
       try {
         if (isEnded(stateOf(found))) {
           end(gateway, stream, found);
         } else {
           stream.tell('state', await placedJson(gateway, found, { result: false }));
-          stop = follow(gateway, caller, found, stream);
+          stop = follow(gateway, { caller, places }, found, stream);
           if (stream.destroyed) stop();
         }
       } catch (error) {
@@ -62,15 +69,20 @@ function end(gateway: Gateway, stream: EventStream, found: Found): void {
 }
 
 /** Sends changes to a stream; one reader in the client serves all streams. @returns stops it */
-function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStream): () => void {
+function follow(
+  gateway: Gateway,
+  { caller, places }: { caller: Caller; places: PlaceReadings },
+  found: Found,
+  stream: EventStream,
+): () => void {
   const { id, queue } = found.kind === 'job' ? found.record : found.group;
   const told = {
     state: stateOf(found),
     attempts: found.kind === 'job' ? found.record.attempts : 0,
     rows: '',
   };
-  const places = new PlaceTeller({
-    read: () => placeOf(gateway, id),
+  const teller = new PlaceTeller({
+    read: (ahead) => places.get(id, ahead),
     tell: (place) => stream.tell('position', { id, ...place }),
     get destroyed() {
       return stream.destroyed;
@@ -102,7 +114,7 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
     if (state !== told.state || attempts !== told.attempts) read(state);
     told.state = state;
     told.attempts = attempts;
-    if (sight.kind === 'job' && sight.ahead !== undefined) places.see(sight.ahead);
+    if (sight.kind === 'job' && sight.ahead !== undefined) teller.see(sight.ahead);
     if (sight.kind === 'group') tellProgress(stream, told, sight);
   });
 }

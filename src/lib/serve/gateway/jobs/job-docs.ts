@@ -4,6 +4,7 @@ import {
   JOB_FAILURES,
   NO_JOB,
   NO_MODEL,
+  NO_WAIT,
   NOT_LET_IN,
   REDIS_AWAY,
   WRONG_INPUT,
@@ -104,6 +105,7 @@ const SUBMIT_ERRORS = [
   ...WRONG_INPUT,
   ...WRONG_OPTIONS,
   ...NOT_LET_IN,
+  ...NO_WAIT,
   'INPUT_NPY',
   'ID_TAKEN',
   'GROUP_GONE',
@@ -187,7 +189,7 @@ export const READ_DOC: RouteDoc = {
   answers: {
     200: { description: 'the job or group', headers: ['retry-after', 'server-timing'], example: PLACED },
   },
-  errors: READ_ERRORS,
+  errors: [...READ_ERRORS, ...NO_WAIT],
 };
 
 export const RESULT_DOC: RouteDoc = {
@@ -214,7 +216,7 @@ export const RESULT_DOC: RouteDoc = {
     },
     202: { description: 'it has not ended: the job', headers: ['retry-after'], example: PLACED },
   },
-  errors: [...READ_ERRORS, ...JOB_FAILURES, 'OUTPUT_FORM', 'WAIT_TIMEOUT', 'NOT_ENDED'],
+  errors: [...READ_ERRORS, ...NO_WAIT, ...JOB_FAILURES, 'OUTPUT_FORM', 'WAIT_TIMEOUT', 'NOT_ENDED'],
 };
 
 export const EVENTS_DOC: RouteDoc = {
@@ -240,7 +242,7 @@ export const EVENTS_DOC: RouteDoc = {
     },
     204: { description: 'to Last-Event-ID: end, which says that all has been heard' },
   },
-  errors: READ_ERRORS,
+  errors: [...READ_ERRORS, ...NO_WAIT],
 };
 
 const AGAIN = { headers: ['retry-after'], example: { ...QUEUED, state: 'active' } } as const;

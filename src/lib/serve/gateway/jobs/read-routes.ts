@@ -58,7 +58,8 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       const { wait = 0 } = request.query;
       let found = await lookAt(gateway, request.caller, id, request.signal);
       if (wait > 0 && !isEnded(stateOf(found))) {
-        await untilChanged(gateway, request, found, wait);
+        const before = found;
+        await gateway.waits.during(request.caller, () => untilChanged(gateway, request, before, wait));
         found = await lookAt(gateway, request.caller, id, request.signal);
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
@@ -82,15 +83,9 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       const forms = found.kind === 'job' ? JOB_FORMS : GROUP_FORMS;
       // Before the wait: a caller who takes none of them need not wait for that.
       acceptedForm(request.headers.accept, forms);
-      const longest = Math.min(wait, gateway.limits.maxWaitMs);
-      for (const until = performance.now() + longest; !isEnded(stateOf(found)); ) {
-        const left = until - performance.now();
-        if (left <= 0 || gateway.draining.aborted) break;
-        const before = stateOf(found);
-        await untilChanged(gateway, request, found, left);
-        found = await lookAt(gateway, request.caller, id, request.signal);
-        // The two looks may differ, where Redis does not let this user see all: no turns without a pause.
-        if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
+      if (wait > 0 && !isEnded(stateOf(found))) {
+        const begun = found;
+        found = await gateway.waits.during(request.caller, () => untilEnded(gateway, request, begun, wait));
       }
       const wantsPart = partial !== 'false';
       const hasPart = wantsPart && found.kind === 'group' && found.group.rowsDone > 0;
@@ -107,6 +102,28 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
 
 function stateOf(found: Found): string {
   return found.kind === 'job' ? found.record.state : found.group.state;
+}
+
+/** Waits until it has ended, the time is up or the server shuts down. @returns how it stands then */
+async function untilEnded(
+  gateway: Gateway,
+  request: FastifyRequest,
+  begun: Found,
+  waitMs: number,
+): Promise<Found> {
+  const { id } = begun.kind === 'job' ? begun.record : begun.group;
+  let found = begun;
+  const longest = Math.min(waitMs, gateway.limits.maxWaitMs);
+  for (const until = performance.now() + longest; !isEnded(stateOf(found)); ) {
+    const left = until - performance.now();
+    if (left <= 0 || gateway.draining.aborted) break;
+    const before = stateOf(found);
+    await untilChanged(gateway, request, found, left);
+    found = await lookAt(gateway, request.caller, id, request.signal);
+    // The two looks may differ, where Redis does not let this user see all: no turns without a pause.
+    if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
+  }
+  return found;
 }
 
 /** Waits until the state has changed, the time is up, the server shuts down or the caller disconnects. */

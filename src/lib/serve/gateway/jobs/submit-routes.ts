@@ -105,7 +105,9 @@ async function submit(
     const submitting = withId({ ...begun, fields: joined(query, fields) }, byKey);
     return submitValue(submitting, input);
   };
-  return submitted().catch((error: unknown) => {
+  const { waits } = gateway;
+  const outcome = waitMs === undefined ? submitted() : waits.during(request.caller, submitted);
+  return outcome.catch((error: unknown) => {
     if (byKey === undefined || !(error instanceof InferError) || error.code !== 'ID_TAKEN') throw error;
     throw new InferError('IDEMPOTENCY_KEY', 'this Idempotency-Key was used for another request', {
       hint: 'send another key with another request',

@@ -12,9 +12,10 @@ import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
 import { streamBody } from '../../http/body.js';
 import { tellTiming } from '../../http/server-timing.js';
-import { type Admission, admit, draining, refuseNamed } from '../admit.js';
+import { type Admission, admit, draining } from '../admit.js';
 import { cancelLeft } from '../cancel-left.js';
 import type { Gateway } from '../gateway.js';
+import { ofOwn, ownModel } from '../own-models.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
@@ -51,15 +52,15 @@ export interface Outcome {
  * @throws InferError of an invalid input (422), MODEL_… (404, 400), ID_TAKEN (409), NO_WORKERS (503), and as
  *   `admit`.
  */
-export async function submitValue(submitting: Submitting, input: unknown): Promise<Outcome> {
+export async function submitValue(begun: Submitting, input: unknown): Promise<Outcome> {
+  const submitting = forOwnModel(begun);
   const { gateway, request, fields } = submitting;
-  refuseNamed(request.caller, fields.model);
   const { id: _id, ...asked } = fields;
   const digest = submitting.id === undefined ? undefined : digestOf({ ...asked, input });
   const there = await alreadyThere(submitting, digest);
   if (there !== undefined) return there;
   const { signatures } = gateway.client;
-  const fit = signatures.fit(input, fields.model);
+  const fit = ofOwn(request.caller, signatures.fit(input, fields.model));
   const [payload, signature] = await patiently(gateway, request.signal, fit);
   return submitOne(submitting, payload, signature, digest);
 }
@@ -69,9 +70,9 @@ export async function submitValue(submitting: Submitting, input: unknown): Promi
  * sent before are cancelled.
  * @throws as `submitValue`, for the first invalid row.
  */
-export async function submitStream(submitting: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
+export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
+  const submitting = forOwnModel(begun);
   const { gateway, request, fields } = submitting;
-  refuseNamed(request.caller, fields.model);
   const { id: _id, ...asked } = fields;
   const { id } = submitting;
   const digest = id === undefined ? undefined : digestOf({ ...asked, format });
@@ -80,11 +81,18 @@ export async function submitStream(submitting: Submitting, format: 'ndjson' | 'n
   const rows = id === undefined ? undefined : new HashedBody(body);
   const there = await alreadyThere(submitting, digest, rows);
   if (there !== undefined) return there;
-  const signature = await patiently(gateway, request.signal, gateway.client.signatures.find(fields.model));
+  const finding = ofOwn(request.caller, gateway.client.signatures.find(fields.model));
+  const signature = await patiently(gateway, request.signal, finding);
   const limits = { format, maxBytes: gateway.limits.maxBody, signal: request.signal };
   const input = await readInput({ stdin: rows?.stream ?? body, label: 'the body' }, signature, limits);
   if (input.kind === 'many') return submitMany(submitting, input, signature, { digest, rows });
   return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
+}
+
+/** With the model that it is for, as far as the token decides. @throws InferError TOKEN_MODEL, MODEL_NEEDED. */
+function forOwnModel(begun: Submitting): Submitting {
+  const model = ownModel(begun.request.caller, begun.fields.model);
+  return model === begun.fields.model ? begun : { ...begun, fields: { ...begun.fields, model } };
 }
 
 async function submitOne(
