@@ -7,8 +7,8 @@ import { useGateway, useModels } from './gateway-kit.js';
 
 const redis = useRedis();
 const models = useModels();
-/** Room for one body of the largest size and some bytes, and for four waits. */
-const limits = { maxBody: 100_000, maxBodies: 150_000, maxOpen: 4 };
+/** Room for one body of the largest size and some bytes, and for four waits, which outlast a test. */
+const limits = { maxBody: 100_000, maxBodies: 150_000, maxOpen: 4, maxWaitMs: 100_000 };
 const gateway = useGateway(redis, { models, limits });
 
 const ends: (() => void)[] = [];
@@ -37,7 +37,7 @@ describe('event streams and waits that are open', () => {
   it('are limited for each token: one more is refused, and taken when one has ended', async () => {
     const id = await submit('held');
     await hold('held', `/v1/jobs/${id}/events`);
-    const end = await hold('held', `/v1/jobs/${id}?wait=20s`);
+    const end = await hold('held', `/v1/jobs/${id}?wait=100s`);
     const inference = { inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 4], data: [1, 2, 3, 4] }] };
     const refused = [
       await gateway.ask('GET', `/v1/jobs/${id}/events`, { as: 'held' }),

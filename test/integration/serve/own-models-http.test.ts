@@ -8,7 +8,7 @@ const infer = useInfer(redis);
 const models = useModels();
 const gateway = useGateway(redis, { models, control: true });
 
-/** A token for the model doubler alone, and one for two models, one of which is not there. */
+/** A token for the model doubler alone. */
 const as = 'limited';
 const names = (list: { id?: string; name?: string }[]) => list.map(({ id, name }) => id ?? name).sort();
 
