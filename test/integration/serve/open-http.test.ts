@@ -128,7 +128,7 @@ describe('bodies in memory', () => {
 
   const full = { status: 503, again: '2', code: 'BODIES_FULL' };
 
-  it('are limited: one too many is refused before its body is read, and taken when another was answered', async () => {
+  it('are limited: one too many is refused unread, and taken when another was answered', async () => {
     const first = await occupy();
     expect(await open({ 'content-length': 60_000 }).answer).toEqual(full);
     const small = open({ 'content-length': 10 });

@@ -37,7 +37,7 @@ describe('a token that is limited to models', () => {
     ['GET', '/examples/MODEL'],
     ['POST', '/v2/repository/models/MODEL/load'],
     ['POST', '/v2/repository/models/MODEL/unload'],
-  ])('is told of another by %s %s exactly what it is told of one that does not exist', async (method, address) => {
+  ])('is told of another by %s %s what it is told of one that does not exist', async (method, address) => {
     const ask = async (model: string) => {
       const json = method === 'POST' ? { json: {} } : {};
       const answer = await gateway.ask(method, address.replace('MODEL', model), { as, ...json });

@@ -1,6 +1,6 @@
 /**
- * Scopes of tokens. `read` shows the token's own jobs, `read:all` those of everyone; `metrics` shows figures of
- * the whole deployment, and no job; `control` steers queues and workers.
+ * Scopes of tokens. `read` shows the token's own jobs, `read:all` those of everyone; `metrics` shows figures
+ * of the whole deployment, and no job; `control` steers queues and workers.
  */
 export const SCOPES = ['submit', 'read', 'read:all', 'metrics', 'control'] as const;
 export type Scope = (typeof SCOPES)[number];

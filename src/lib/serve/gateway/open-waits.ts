@@ -1,7 +1,7 @@
 import type { Caller } from '../auth/caller.js';
 import { Refusal, retryAfter } from '../http/refusal.js';
 
-/** Open waits of a token that sets no limit of its own: four tokens together could not take all by default. */
+/** Open waits of a token without a limit of its own: a quarter of what a gateway has by default. */
 const MOST_OF_TOKEN = 2000;
 /** Someone else's wait ends within this time on a busy server; nothing better is known. */
 const AGAIN_MS = 5000;

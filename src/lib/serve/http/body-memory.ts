@@ -6,8 +6,8 @@ import { Refusal, retryAfter } from './refusal.js';
 const AGAIN_MS = 2000;
 
 /**
- * The bytes of request bodies that a server holds in memory. Many uploads at once would otherwise take as much
- * memory as their callers like.
+ * The bytes of request bodies that a server holds in memory. Many uploads at once would otherwise take as
+ * much memory as their callers like.
  */
 export class BodyMemory {
   private held = 0;
@@ -42,7 +42,7 @@ export interface HeldBody {
   take(bytes: number): void;
 }
 
-/** Lets a request take memory for its body as `request.heldBody`; what it took is free when it is answered. */
+/** Gives a request its `heldBody`; what it took is free when it is answered. */
 export function holdBody(request: FastifyRequest, reply: FastifyReply, memory: BodyMemory): void {
   let taken = 0;
   let isOver = false;

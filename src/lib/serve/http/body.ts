@@ -54,7 +54,7 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
 /**
  * The whole body, decompressed.
  * @throws InferError INPUT_TOO_LARGE (413), INPUT_FORMAT (415), HTTP_SLOW (408), HTTP_REQUEST (400) for a
- *   damaged encoding, BODIES_FULL (503) before it is read, or as soon as a body without a length is too large.
+ *   damaged encoding, BODIES_FULL (503) before it is read; without a length, as soon as there is no room.
  */
 export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
   const { headers, raw, heldBody } = request;

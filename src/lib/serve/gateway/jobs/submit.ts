@@ -89,7 +89,7 @@ export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'):
   return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
 }
 
-/** With the model that it is for, as far as the token decides. @throws InferError TOKEN_MODEL, MODEL_NEEDED. */
+/** With the model of its token, where it names none. @throws InferError TOKEN_MODEL, MODEL_NEEDED. */
 function forOwnModel(begun: Submitting): Submitting {
   const model = ownModel(begun.request.caller, begun.fields.model);
   return model === begun.fields.model ? begun : { ...begun, fields: { ...begun.fields, model } };
