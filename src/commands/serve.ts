@@ -2,16 +2,12 @@ import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
-import { bodiesLimit, checkBasePath, checkHostName, checkOrigin } from '../lib/cli/serve-flags.js';
+import { checkBasePath, checkHostName, checkOrigin, gatewayLimits } from '../lib/cli/serve-flags.js';
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { serveBanner } from '../lib/cli/views/serve-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
-const MAX_BODY = 64 * 1024 ** 2;
-const MAX_WAIT_MS = 60_000;
-/** Of the 10,000 connections of a gateway; the others are for requests that are answered at once. */
-const MAX_OPEN = 8000;
 
 /** The HTTP gateway. */
 export default class Serve extends BaseCommand<typeof Serve> {
@@ -97,14 +93,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     const { drainTimeout, tokenFile } = this.settings;
     const log = createLogger({ level: this.settings.logLevel, color: !this.settings.noColor });
     outliveRejections(log);
-    const maxBody = this.flags['max-body'] ?? MAX_BODY;
-    const limits = {
-      maxBody,
-      maxBodies: bodiesLimit(this.flags['max-bodies'], maxBody),
-      maxWaitMs: this.flags['max-wait'] ?? MAX_WAIT_MS,
-      maxWaiting: this.flags['max-waiting'],
-      maxOpen: this.flags['max-open'] ?? MAX_OPEN,
-    };
+    const limits = gatewayLimits(this.flags);
     const running = await startGateway({
       loaded: this.loaded,
       host,

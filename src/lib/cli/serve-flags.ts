@@ -32,19 +32,40 @@ export function checkOrigin(text: string): string {
   });
 }
 
+const BODY_BYTES = 64 * 1024 ** 2;
 /** As large as the largest body by default: that is room for a dozen uploads of 5 MB. */
 const BODIES_BYTES = 64 * 1024 ** 2;
+const WAIT_MS = 60_000;
+/** Of the 10,000 connections of a gateway; the others are for requests that are answered at once. */
+const MOST_OPEN = 8000;
+
+/** Flags of `infer serve` that limit what it takes. */
+interface LimitFlags {
+  'max-body'?: number | undefined;
+  'max-bodies'?: number | undefined;
+  'max-wait'?: number | undefined;
+  'max-waiting'?: number | undefined;
+  'max-open'?: number | undefined;
+}
 
 /**
- * Bytes of bodies that a gateway holds at once.
- * @param maxBody largest body, bytes
+ * The limits of a gateway, with their defaults.
  * @throws InferError USAGE (2) if the largest body would never fit.
  */
-export function bodiesLimit(given: number | undefined, maxBody: number): number {
-  if (given === undefined) return Math.max(BODIES_BYTES, maxBody);
-  if (given >= maxBody) return given;
-  const [all, one] = [formatBytes(given), formatBytes(maxBody)];
-  throw new InferError('USAGE', `--max-bodies ${all} has no room for a body of ${one} (--max-body)`, {
-    hint: `--max-bodies ${given} --max-body ${given}`,
-  });
+export function gatewayLimits(flags: LimitFlags) {
+  const maxBody = flags['max-body'] ?? BODY_BYTES;
+  const maxBodies = flags['max-bodies'] ?? Math.max(BODIES_BYTES, maxBody);
+  if (maxBodies < maxBody) {
+    const [all, one] = [formatBytes(maxBodies), formatBytes(maxBody)];
+    throw new InferError('USAGE', `--max-bodies ${all} has no room for a body of ${one} (--max-body)`, {
+      hint: `--max-bodies ${maxBodies} --max-body ${maxBodies}`,
+    });
+  }
+  return {
+    maxBody,
+    maxBodies,
+    maxWaitMs: flags['max-wait'] ?? WAIT_MS,
+    maxWaiting: flags['max-waiting'],
+    maxOpen: flags['max-open'] ?? MOST_OPEN,
+  };
 }
