@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { afterEach, beforeAll, expect, it } from 'vitest';
 import { type Started, until, useInfer } from '../support/cli.js';
-import { adder, doubler, writeModel } from '../support/onnx-builder.js';
+import { doubler, times, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 
 const redis = useRedis({ port: true });
@@ -20,7 +20,7 @@ beforeAll(() => {
   mine = path.join(infer.dir, 'mine');
   theirs = path.join(infer.dir, 'theirs');
   writeModel(mine, 'double', doubler(2));
-  writeModel(theirs, 'add', adder(3));
+  writeModel(theirs, 'triple', times(3, 2));
 });
 afterEach(async () => {
   for (const child of started.splice(0)) {
@@ -58,10 +58,10 @@ it('starts a worker for a model that the worker of the queue lacks, and none for
   // The worker that has this model leaves: no worker of the autoscaler would serve it.
   await said((one) => one.workers.some(({ state }) => state === 'ready'));
   expect(await byHand.stop()).toBe(0);
-  await submit(theirs, 'add', '[1, 2, 3]', '--quiet');
-  const { reason } = await said((one) => one.reason.includes('model add'));
+  expect((await submit(theirs, 'triple', '[1, 2]', '--quiet')).exitCode).toBe(0);
+  const { reason } = await said((one) => one.reason.includes('model triple'));
   expect(reason).toMatch(
-    /; 1 job of queue q waits for model add, which new workers would not serve either: infer worker -Q q --model add$/,
+    /; 1 job of queue q waits for model triple, which new workers would not serve either: infer worker -Q q --model triple$/,
   );
   expect(decisions().flatMap((one) => one.started)).toEqual(['autoscaled-1']);
 });
