@@ -3,6 +3,7 @@ import type { Random } from '../chaos/random.js';
 import type { ApiDocument, Operation, Parameter } from './document.js';
 import type { Draft } from './draft.js';
 import {
+  embeddings,
   FIELD_HINTS,
   inferRequests,
   jobBodies,
@@ -111,7 +112,9 @@ export class Drafts {
     const made = examples.length > 0 && random.chance(0.3) ? random.pick(examples) : sample(own, random);
     const value = /\/v1\/jobs(?:\/\{[^}]*\})?$/.test(path)
       ? { ...without(made, draft), ...sample(jobBodies, random) }
-      : made;
+      : path.endsWith('/embeddings')
+        ? { ...(made as object), ...sample(embeddings, random) }
+        : made;
     // What the document says of the model holds, and not what the address says.
     const query = draft.query.filter(([name]) => !hasField(value, name));
     return { ...draft, contentType, json: { value }, query };

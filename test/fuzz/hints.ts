@@ -117,6 +117,12 @@ export function inferRequests(
 /** Bodies of POST /v1/jobs and PUT /v1/jobs/{id}, without options. */
 export const jobBodies: fc.Arbitrary<Record<string, unknown>> = JOBS;
 
+/** The model and input of `POST /v1/embeddings`: one list of tokens, or several. */
+export const embeddings: fc.Arbitrary<Record<string, unknown>> = fc.record({
+  model: fc.constant('embed' satisfies Model),
+  input: fc.oneof(ints(1, 8), fc.array(ints(3, 3), { minLength: 1, maxLength: 4 })),
+});
+
 /** Rows for `POST /predict`, by model. */
 export const predictions = JOBS;
 

@@ -52,10 +52,14 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
       helpValue: '<name>',
       description: 'model that it may use; repeat for more [default: all]',
     }),
-    rate: Flags.string({
+    rate: Flags.custom<number>({
       helpValue: '<n>',
       description: 'requests per second that submit work [default: no limit]',
-    }),
+      parse: async (text) => {
+        const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
+        return checkLimit('rate', Number(text));
+      },
+    })(),
     burst: wholeFlag({
       min: 1,
       max: 1_000_000,
@@ -94,7 +98,7 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
           name,
           scopes: [...new Set(scope)],
           models: model,
-          limits: await this.limits(),
+          limits: this.limits(),
           expiresMs,
         });
     const expiresAt = record.secrets.at(-1)?.expiresAt ?? null;
@@ -116,8 +120,7 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
     this.next(`infer serve --token-file ${quoteWord(file)}`);
   }
 
-  private async limits() {
-    const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
+  private limits() {
     const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting, 'max-open': open } = this.flags;
     if (burst !== undefined && rate === undefined) {
       throw new InferError('TOKEN_LIMIT', '--burst has no effect without --rate', {
@@ -125,7 +128,7 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
       });
     }
     const limits = {
-      ...(rate === undefined ? {} : { rate: checkLimit('rate', Number(rate)) }),
+      ...(rate === undefined ? {} : { rate }),
       ...(burst === undefined ? {} : { burst }),
       ...(jobs === undefined ? {} : { jobs }),
       ...(waiting === undefined ? {} : { waiting }),

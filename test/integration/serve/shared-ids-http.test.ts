@@ -138,7 +138,8 @@ describe('limits', () => {
     });
     const address = '/v1/jobs?model=doubler&queue=nobody';
     const sending = gateway.ask('POST', address, { body, headers: NDJSON, as: 'single' });
-    more(rows(1, 2, 3));
+    // More than one chunk: the group is opened when its first chunk is complete.
+    more(rows(...Array.from({ length: 600 }, (_, i) => i)));
     const client = await redis.client();
     // The place is held by the group, and no longer by a ticket that lapses.
     await until(async () => {

@@ -181,12 +181,16 @@ local function unregister(id)
   if (try('ZREM', damagedKey, id) or 0) > 0 then try('HDEL', damagedWhy, id) end
 end
 
+-- A producer or a gateway may not write all lists of a queue: a worker will find the job.
+local function maySetAside()
+  local reply = redis.pcall('LPOS', active, '', 'MAXLEN', 1)
+  return type(reply) ~= 'table' or not reply.err or isDamage(reply)
+end
+
 -- Ends a damaged job as failed, as far as its record allows: it is recorded, its group counts it, and waiting
 -- clients are notified. A job that is neither queued nor held has ended before, and is left alone.
 local function setAside(id, what, held)
-  -- A producer or a gateway may not write all of the lists below: a worker will find the job.
-  local mine = redis.pcall('LPOS', active, '', 'MAXLEN', 1)
-  if type(mine) == 'table' and mine.err and not isDamage(mine) then return end
+  if not maySetAside() then return end
   if withdraw(id) == 0 and not held then return end
   local key = base .. id
   local message = 'the job is damaged in Redis: ' .. what
@@ -212,6 +216,8 @@ end
 
 -- Deletes a damaged job and everything kept with it, after ending it if it has not ended.
 local function removeDamaged(id, what)
+  -- Without its end its group would never end; this server raises its own error.
+  if not maySetAside() then call('LPOS', active, '', 'MAXLEN', 1) end
   setAside(id, what)
   for _, set in ipairs({prioritized, delayed, failed}) do try('ZREM', set, id) end
   try('LREM', wait, 0, id)

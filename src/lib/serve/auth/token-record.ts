@@ -68,7 +68,8 @@ const OF_MODEL = ['rate', 'burst', 'jobs', 'waiting'] as const;
 export function checkLimit(name: keyof typeof BOUNDS, value: number): number {
   const { least, most, whole } = BOUNDS[name];
   if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
-  throw new InferError('TOKEN_LIMIT', `${name}: ${String(value)} is out of range`, {
+  const what = Number.isNaN(value) ? 'not a number' : `${String(value)}, which is out of range`;
+  throw new InferError('TOKEN_LIMIT', `${name} is ${what}`, {
     hint: `give ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}`,
   });
 }

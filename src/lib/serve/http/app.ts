@@ -147,6 +147,9 @@ export function createApp(options: AppOptions): App {
     if (options.bodyMemory !== undefined) holdBody(request, reply, options.bodyMemory);
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
+    // Node takes a line without a version for a request of HTTP/0.9, which has neither headers nor status.
+    if (request.raw.httpVersionMajor < 1)
+      throw new InferError('HTTP_REQUEST', 'the request names no version of HTTP');
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
   });
   app.setNotFoundHandler((request, reply) =>
