@@ -160,7 +160,7 @@ interface Subject {
 
 /**
  * Runs a call and writes its entry. If the entry cannot be written, the process emits a warning, unless the
- * call failed before it could have changed anything.
+ * call ended before it could have changed anything.
  */
 async function audited<T>(
   parts: SteeringParts,
@@ -171,19 +171,19 @@ async function audited<T>(
   const who = subject.who?.trim();
   const course = new Course(call);
   if (who === undefined) return (await work(course)).answer;
+  const onLost = (lost: unknown): void => {
+    if (course.begun) warnUnaudited(subject, lost);
+  };
   let acted: Acted<T>;
   try {
     acted = await work(course);
   } catch (error) {
     const said = failureSummary(error, call.signal, course.changed);
-    const onLost = (lost: unknown): void => {
-      if (course.begun) warnUnaudited(subject, lost);
-    };
     if (said !== undefined) await note(parts, { ...subject, who }, said, onLost);
     else onLost(error);
     throw error;
   }
-  await note(parts, { ...subject, who }, acted.summary, (lost) => warnUnaudited(subject, lost));
+  await note(parts, { ...subject, who }, acted.summary, onLost);
   return acted.answer;
 }
 
