@@ -156,7 +156,8 @@ function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
     threshold,
     targetWaitMs,
     paused: queue.paused,
-    waiting: queue.waiting,
+    // Those that need a worker of their own wait as well.
+    waiting: (queue.unserved ?? []).reduce((sum, { jobs }) => sum + jobs, queue.waiting),
     dueDelayed: queue.dueDelayed,
     active: queue.active,
     oldestMs: queue.oldestMs,
