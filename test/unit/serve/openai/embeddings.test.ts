@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { askOneToken } from '../../../../src/lib/serve/auth/one-token.js';
 import type { Gateway } from '../../../../src/lib/serve/gateway/gateway.js';
+import { OpenWaits } from '../../../../src/lib/serve/gateway/open-waits.js';
 import { createApp } from '../../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../../src/lib/serve/http/listen.js';
 import { isEmbeddingInput } from '../../../../src/lib/serve/openai/embedding-input.js';
@@ -59,7 +60,7 @@ describe('POST /v1/embeddings', () => {
       body = (schema as z.ZodType | undefined) ?? body;
     });
     // A request that is refused for its body gets no further.
-    addEmbeddingRoutes(app, { limits: { maxBody: 64_000_000 } } as Gateway);
+    addEmbeddingRoutes(app, { limits: { maxBody: 64_000_000 }, waits: new OpenWaits(10) } as Gateway);
     server = await listen(app, { host: '127.0.0.1', port: 0 });
   });
   afterAll(() => server.close(0));
