@@ -23,7 +23,7 @@ export default class Cancel extends OperatorCommand<typeof Cancel> {
   static override summary = 'cancel a job or a whole group';
   static override description =
     `A waiting job is cancelled at once. A running job is cancelled when its runner has stopped working on it, within about two seconds; the runner process is killed if needed, and other jobs of the same run start again.
-Exits 1 when it had ended otherwise, 75 when it still runs; 3 when jobs of a group were left alone because a newer infer submitted them, and 69 when only those are left.`;
+Exits 1 if it had already ended in another state, and 75 if it still runs. Exits 3 if jobs of a group were left alone because a newer infer submitted them, and 69 if only those are left.`;
   static override examples = ['<%= config.bin %> cancel ID', '<%= config.bin %> cancel GROUP --wait'];
   static override args = { id: Args.string({ required: true, description: 'id of a job or a group' }) };
   static override flags = {
@@ -48,7 +48,7 @@ Exits 1 when it had ended otherwise, 75 when it still runs; 3 when jobs of a gro
     const { kind, newer } = outcome;
     let { state } = outcome;
     if (newer !== undefined) {
-      // They end when a newer worker has run them, so there is nothing to wait for.
+      // Only a newer worker can run them, so there is nothing to wait for.
       await this.print(`${printable(id)} ${plural(outcome.jobs, 'job')} cancelled or being stopped`);
       this.note(newerFix(newer));
       this.endWith(ExitCode.Partial);

@@ -32,7 +32,7 @@ export default class Retry extends OperatorCommand<typeof Retry> {
   static override description =
     `Puts a failed job, the failed jobs of a group, or with --failed every failed job that fits all filters back to waiting. Each has all its attempts again.
 With --dry-run, counts the jobs and lists the first 20, and changes nothing. --time-limit gives them a new time limit, for jobs that failed with TIME_LIMIT; a worker's own --time-limit still holds.
-Failed jobs and their input are kept for a week, unless their worker was started with another --failed-ttl. Exits 1 when a job named had not failed, 66 when it is unknown; 3 when some jobs of a newer infer were left alone.`;
+Failed jobs and their input are kept for a week, unless their worker was started with another --failed-ttl. Exits 1 if a named job had not failed, 66 if it is unknown, and 3 if jobs of a newer infer were left alone.`;
   static override examples = [
     '<%= config.bin %> retry ID',
     '<%= config.bin %> retry GROUP --dry-run',

@@ -44,17 +44,17 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     }),
     'max-body': bytesFlag({ description: 'maximum size of a body [default: 64mb]' }),
     'max-bodies': bytesFlag({
-      description: 'bytes of bodies in memory at once [default: 64mb, or --max-body if that is more]',
+      description: 'maximum bytes of request bodies in memory [default: 64mb, or --max-body if that is more]',
     }),
     'max-wait': durationFlag({ description: 'longest wait for a result in one request [default: 60s]' }),
     'max-waiting': wholeFlag({
       min: 1,
-      description: 'number of waiting jobs in a queue above which more are refused [default: no limit]',
+      description: 'maximum number of waiting jobs in a queue; more are refused [default: no limit]',
     }),
     'max-open': wholeFlag({
       min: 1,
       max: 10_000,
-      description: 'event streams and waits that are open at once [default: 8000]',
+      description: 'maximum number of open event streams and waits [default: 8000]',
     }),
     cors: Flags.string({
       ...SEVERAL,
@@ -72,7 +72,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       helpValue: '<name>',
       description: 'model that a worker must serve before /readyz reports ready; repeat for more',
     }),
-    'allow-control': Flags.boolean({ description: 'let callers steer queues and workers' }),
+    'allow-control': Flags.boolean({ description: 'let callers control queues and workers' }),
     'tls-cert': Flags.string({
       helpValue: '<file>',
       dependsOn: ['tls-key'],

@@ -33,7 +33,7 @@ afterEach(async () => {
 const submit = (models: string, model: string, row: string, ...more: string[]) =>
   infer.run(['submit', '-', '-Q', 'q', '--models', models, '--model', model, ...more], { stdin: row });
 
-it('starts a worker for a model that the worker of the queue lacks, and none for a model that its own lack', async () => {
+it('starts a worker for a model that other workers of the queue lack, but not for one that its own workers lack', async () => {
   const byHand = await infer.worker(['-Q', 'q', '--models', theirs]);
   const child = infer.start([
     ...['autoscale', '--json', '--verbose', '--interval', '200ms', '-Q', 'q'],
@@ -55,7 +55,7 @@ it('starts a worker for a model that the worker of the queue lacks, and none for
   expect(done.json()).toMatchObject({ state: 'completed' });
   expect((await said((one) => one.started.length > 0)).started).toEqual(['autoscaled-1']);
 
-  // The worker that has this model leaves: no worker of the autoscaler would serve it.
+  // The worker with this model exits: no worker of the autoscaler would serve it.
   await said((one) => one.workers.some(({ state }) => state === 'ready'));
   expect(await byHand.stop()).toBe(0);
   expect((await submit(theirs, 'triple', '[1, 2]', '--quiet')).exitCode).toBe(0);

@@ -15,7 +15,7 @@ const NEXT = { number: newestOf(LAYOUTS).number + 1, since: '9.8.0' };
 const redis = useRedis();
 const infer = useInfer(redis);
 
-it('worker, inspect, result and cancel say which upgrade a job of a newer release needs', async () => {
+it('worker, inspect, result and cancel name the upgrade that a job of a newer release needs', async () => {
   const models = path.join(infer.dir, 'models');
   writeModel(models, 'double', doubler(2));
   const producer = new Producer(await redis.client(), 'infer', systemClock, [...LAYOUTS, NEXT]);
@@ -79,7 +79,7 @@ it('worker, inspect, result and cancel say which upgrade a job of a newer releas
   expect(await worker.stop()).toBe(0);
 });
 
-it('cancel of a group and purge say how many jobs of a newer release they leave alone', async () => {
+it('cancel of a group and purge report how many jobs of a newer release they leave alone', async () => {
   const client = await redis.client();
   const producer = new Producer(client, 'infer', systemClock);
   const spec = { queue: 'left', model: 'double', rows: 0, priority: 0, resultTtl: 60 };

@@ -9,7 +9,7 @@ const USAGE = `usage: npm run test:fuzz -- [--requests N] [--seed N] [--only N] 
   --at-once   connections [16]
   --keep      keep the logs, and say where`;
 
-/** Returns the exit code: 0 every answer is as documented, 1 some are not, 2 wrong usage. */
+/** Returns the exit code: 0 if every response is as documented, 1 if some are not, 2 for wrong usage. */
 export async function main(root: string, argv: string[]): Promise<number> {
   const print = (line: string): void => console.log(line);
   process.on('SIGINT', () => process.exit(130));

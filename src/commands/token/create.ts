@@ -26,9 +26,9 @@ export default class TokenCreate extends BaseCommand<typeof TokenCreate> {
   static override summary = 'create a token for callers of infer serve';
   static override description =
     `Prints the token once; the file contains only its SHA-256. Running gateways reload the file within a second.
-Jobs belong to the name of the token that submitted them: the scope read shows these, read:all the jobs of everyone.
-The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale alone.
---rotate gives a token a new secret; the old one keeps working for --overlap, so that callers can change over.`;
+A job belongs to the name of the token that submitted it. The scope read allows reading these jobs, read:all all jobs.
+The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autoscale.
+--rotate gives a token a new secret; the old one stays valid for --overlap, so that callers can be updated.`;
   static override examples = [
     '<%= config.bin %> token create web',
     '<%= config.bin %> token create web --token-file /etc/infer/tokens.json --rate 50 --burst 100 --max-jobs 200',
@@ -37,14 +37,14 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
     '<%= config.bin %> token create web --rotate --overlap 1h',
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'name of its user or program' }),
+    name: Args.string({ required: true, description: 'name of the token, such as that of its user or program' }),
   };
   static override flags = {
     ...settingFlags('tokenFile'),
     scope: Flags.option({
       ...SEVERAL,
       options: SCOPES,
-      description: 'what it may do; repeat for more [default: submit,read]',
+      description: 'scope of the token; repeat for more [default: submit,read]',
     })(),
     model: Flags.string({
       ...SEVERAL,
@@ -54,7 +54,7 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
     }),
     rate: Flags.custom<number>({
       helpValue: '<n>',
-      description: 'requests per second that submit work [default: no limit]',
+      description: 'submits per second [default: no limit]',
       parse: async (text) => {
         const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
         return checkLimit('rate', Number(text));
@@ -63,18 +63,18 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
     burst: wholeFlag({
       min: 1,
       max: 1_000_000,
-      description: 'requests at once after a pause [default: one second of --rate]',
+      description: 'submits at once after a pause [default: one second of --rate]',
     }),
-    'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'unfinished jobs [default: no limit]' }),
-    'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'waiting jobs [default: no limit]' }),
+    'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'maximum number of unfinished jobs [default: no limit]' }),
+    'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'maximum number of waiting jobs [default: no limit]' }),
     'max-open': wholeFlag({
       min: 1,
       max: 1_000_000,
-      description: 'event streams and waits open at one gateway [default: 2000]',
+      description: 'maximum number of open event streams and waits at one gateway [default: 2000]',
     }),
     expires: durationFlag({
       maxMs: AHEAD_MAX_MS,
-      description: 'it expires after this time [default: never]',
+      description: 'time after which it expires [default: never]',
     }),
     rotate: Flags.boolean({
       exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting', 'max-open'],
@@ -83,7 +83,7 @@ The scope metrics is for Prometheus and KEDA: it allows /metrics and /autoscale 
     overlap: durationFlag({
       maxMs: AHEAD_MAX_MS,
       dependsOn: ['rotate'],
-      description: 'how long its older secrets keep working [default: 1d]',
+      description: 'how long its older secrets stay valid [default: 1d]',
     }),
   };
 

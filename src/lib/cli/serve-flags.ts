@@ -33,13 +33,13 @@ export function checkOrigin(text: string): string {
 }
 
 const BODY_BYTES = 64 * 1024 ** 2;
-/** As large as the largest body by default: that is room for a dozen uploads of 5 MB. */
+/** By default as large as the largest body: room for a dozen uploads of 5 MB. */
 const BODIES_BYTES = 64 * 1024 ** 2;
 const WAIT_MS = 60_000;
-/** Of the 10,000 connections of a gateway; the others are for requests that are answered at once. */
+/** Of the 10,000 connections of a gateway; the rest are for requests that do not wait. */
 const MOST_OPEN = 8000;
 
-/** Flags of `infer serve` that limit what it takes. */
+/** Flags of `infer serve` that set limits. */
 interface LimitFlags {
   'max-body'?: number | undefined;
   'max-bodies'?: number | undefined;

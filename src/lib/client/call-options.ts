@@ -4,7 +4,7 @@ import { checkTimeLimit } from '../core/job.js';
 import { checkOperatorName } from '../core/operator-name.js';
 import type { RetryOptions } from './types.js';
 
-/** Options that several calls take; what a job is submitted with is checked in `spec.ts`. */
+/** Options that several calls share. Submit options are checked in `spec.ts`. */
 export interface CallOptions extends RetryOptions {
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
@@ -12,7 +12,7 @@ export interface CallOptions extends RetryOptions {
 }
 
 /**
- * Checks the options of a call before anything is done, so that a call with a wrong one changes nothing.
+ * Checks the options of a call before it begins, so that a call with an invalid one changes nothing.
  * @throws InferError TIMEOUT_RANGE, OPERATOR_NAME, TIME_LIMIT_RANGE (2).
  */
 export function checkOptions({ timeoutMs, submitMs, as, timeLimitMs }: CallOptions): void {

@@ -48,7 +48,7 @@ import { Watcher } from './watcher.js';
  */
 export class InferClient {
   readonly signatures: Signatures;
-  /** How good the ETAs were that `place` told, of jobs whose end this client has heard of since. */
+  /** Accuracy of the ETAs that `place` returned, for jobs whose end this client has since seen. */
   readonly etaErrors: EtaErrors;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
@@ -196,7 +196,7 @@ export class InferClient {
   /** The same with the result in the form that `render` gives it. */
   async runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
     const { options } = job;
-    // Where the submit has time of its own, that of the wait begins after it.
+    // If the submit has its own time limit, that of the wait begins after it.
     const deadline = options.submitMs === undefined ? deadlineOf(options.timeoutMs) : undefined;
     const whole = withLastLook(options, options.submitMs);
     return this.limited(whole, (call) => this.submitAndWait({ ...job, deadline }, call));
@@ -269,8 +269,8 @@ export class InferClient {
   }
 
   /**
-   * What an id names, as it stands, with what is stored of its result.
-   * @param limits.see told who submitted it before its result is read; may throw
+   * The current state of a job or group, with its stored result.
+   * @param limits.see called with the submitter before its result is read; may throw
    * @throws InferError JOB_UNKNOWN (66).
    */
   look(id: string, limits: WaitOptions & { see?: (owner: string | undefined) => void } = {}): Promise<Found> {
@@ -299,7 +299,7 @@ export class InferClient {
   /**
    * Cancels a job or a whole group. A waiting one is `cancelled` immediately, an active one when its runner
    * has stopped it. Returns the resulting state. Writes an entry to the audit log if `as` names the caller.
-   * Jobs that a newer release submitted are left alone. @throws InferError LAYOUT_NEWER (69) for no others.
+   * Jobs of a newer release are left alone. @throws InferError LAYOUT_NEWER (69) if there are no others.
    */
   cancel(id: string, options: SteerOptions & WaitOptions = {}): Promise<string> {
     return this.limited(options, (call) => cancelById(this.steering, id, options.as, call));
@@ -334,7 +334,7 @@ export class InferClient {
     await this.connections.close(patienceMs);
   }
 
-  /** Every public method goes through here: options are checked first, and limits apply to all of it. */
+  /** Called by every public method: checks options first, and applies the limits to the whole call. */
   private async limited<T>(limits: WaitOptions, work: (call: Call) => Promise<T>): Promise<T> {
     const done = await limited(this.redis, limits, work, () => {
       this.silent = true;

@@ -8,7 +8,7 @@ import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult, JobTensors } from './types.js';
 
-/** What is known of an ended job, from its record or its end notice. */
+/** Facts about an ended job, from its record or its end notice. */
 export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
   attempts: number;
   failure?: FailureRecord | undefined;
@@ -106,15 +106,15 @@ export function resultValues(
   return { values: all, task, failedRows: [...failed] };
 }
 
-/** A stored result, and what is known of it without its values. */
+/** A stored result, and the facts about it without its values. */
 export interface OpenResult {
   payload: Payload;
   task: Task;
-  /** Which rows it has, where it does not have all. */
+  /** The rows that it has, if it does not have all. */
   partial: PartialMeta | undefined;
 }
 
-/** @throws InferError JOB_DAMAGED when it cannot be read. */
+/** @throws InferError JOB_DAMAGED if it cannot be read. */
 export function openResult(stored: Buffer): OpenResult {
   const { payload, meta } = decodeEnvelope(stored, unreadableResult);
   const roles = payload.tensors.map((tensor) => tensor.role);

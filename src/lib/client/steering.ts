@@ -44,19 +44,19 @@ interface Acted<T> {
 class Course {
   /** Jobs changed so far. */
   changed = 0;
-  /** Whether anything may have been changed: only then is a missing entry reported. */
+  /** Whether something may have been changed. Only then is a missing entry reported. */
   begun = false;
 
   constructor(private readonly call: Call) {}
 
-  /** The next step changes something. Nothing is written for a caller that has left. */
+  /** Called before the first change. Throws if the caller has aborted. */
   begin(): Paging {
     const paging = this.paging();
     this.begun = true;
     return paging;
   }
 
-  /** For work that reads before it changes anything. */
+  /** For work that first only reads. */
   paging(): Paging {
     const { signal } = this.call;
     signal.throwIfAborted();
@@ -142,7 +142,7 @@ export function retryQueue(
   return audited(parts, subject, call, async (course) => {
     const retrying = producer.retryFailed(queue, timeLimitMs, course.paging());
     const { retried, newer } = await worded(redis, retrying);
-    // As in commands: none may mean that there is no such queue.
+    // As in commands: if there are none, the queue may be unknown.
     if (retried === 0 && newer === undefined) {
       await worded(redis, refuseUnknownNames(redis, prefix, parseJobFilter({ queue: [queue] })));
     }
@@ -187,7 +187,7 @@ async function audited<T>(
   return acted.answer;
 }
 
-/** The action stays done even if its entry cannot be written: `onLost` is called. */
+/** If the entry cannot be written, the action stays in effect and `onLost` is called. */
 async function note(
   { redis, prefix }: SteeringParts,
   { action, target, who, log }: Subject & { who: string },

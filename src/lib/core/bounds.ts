@@ -74,7 +74,7 @@ export function checkBound(code: ErrorCode, what: string, value: number, bound: 
   });
 }
 
-/** A wrong value in a message: text in quotes, so that '5' is not taken for 5. */
+/** An invalid value for a message. Text is quoted, so that '5' differs from 5. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return `the text '${printable(value.slice(0, 40))}'`;
   return typeof value === 'number' || typeof value === 'bigint'

@@ -61,7 +61,7 @@ export function checkTimeLimit(ms: number): number {
 }
 
 /**
- * Jobs of a queue `res` would share keys with the results, and a producer, who may write `req:*`, could pause
+ * Jobs of a queue `res` would share keys with the results. A producer, which may write `req:*`, could pause
  * a queue `req`: parts of a queue's keys that are followed by a word (`key-parts.ts`) are not allowed as
  * queue names.
  */

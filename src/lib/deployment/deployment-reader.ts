@@ -183,7 +183,7 @@ export class DeploymentReader {
     });
   }
 
-  /** The time by Redis's clock, which heartbeats have, ms since the epoch. */
+  /** The time by Redis's clock, as in heartbeats, ms since the epoch. */
   now(): number {
     return serverClock(this.client).now();
   }

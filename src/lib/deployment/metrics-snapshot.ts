@@ -10,7 +10,7 @@ import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Shown } from './shown.js';
 
-/** A queue, the number of jobs ever submitted to it, and its waiting jobs that no worker can run. */
+/** A queue, the number of jobs ever submitted to it, and the waiting jobs that no worker can run. */
 export type QueueReading = QueueSnapshot & { submitted: number; unserved: UnservedJobs[] };
 
 /** The data for all metrics, from one reading of Redis. */

@@ -20,7 +20,7 @@ const TEXT_MAX = 200;
 
 /**
  * The tensors of an input envelope, the first `most` values of each.
- * @throws InferError JOB_DAMAGED when it cannot be read.
+ * @throws InferError JOB_DAMAGED if it cannot be read.
  */
 export function previewOf(envelope: Uint8Array, most: number): TensorPreview[] {
   const { payload } = decodeEnvelope(envelope, (why) => jobDamaged(unreadableInput(why)));

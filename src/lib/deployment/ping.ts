@@ -11,7 +11,7 @@ export interface Pong extends Pick<WorkerRecord, 'id' | 'name' | 'host' | 'pid' 
   answered: boolean;
   /** Milliseconds until its next heartbeat; null when none came in time. */
   ms: number | null;
-  /** No heartbeat for so long that it counts as silent everywhere; `state` is then the last it reported. */
+  /** Silent by the threshold of all lists; `state` is then the last state that it reported. */
   silent: boolean;
 }
 

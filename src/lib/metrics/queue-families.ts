@@ -8,7 +8,7 @@ import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-su
 
 const STATES = ['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled'] as const;
 
-/** Labels of a queue for unserved jobs: submitters choose the names of models, and each label lives for years. */
+/** Maximum labels of a queue for unserved jobs: submitters choose model names, and labels are kept long. */
 const MOST_UNSERVED = 50;
 
 type QueueSamples = (queue: QueueReading, labels: { queue: string }) => readonly Sample[];
@@ -35,7 +35,7 @@ const jobsOf =
   (kind: string) =>
   ({ jobs }: QueueWork, labels: { queue: string }): Sample[] => [[labels, jobs[kind] ?? 0]];
 
-/** Jobs by model, most first; the same model in several layouts is one, and those over the limit are `(other)`. */
+/** Jobs by model, most first. Layouts of a model are added up, and models over the limit are `(other)`. */
 function unservedByModel({ unserved }: QueueReading): [model: string, jobs: number][] {
   const jobsOf = new Map<string, number>();
   for (const { route, jobs } of unserved) {
@@ -85,7 +85,7 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   },
   gauge(
     'infer_queue_unserved_jobs',
-    'Waiting jobs that no worker of the queue can run, since none has their model, or reads their layout, or is loading it; no sample where there are none',
+    'Waiting jobs that no worker of the queue can run, because none has or is loading their model, or none reads their layout; no sample if there are none',
     (queue, labels) => unservedByModel(queue).map(([model, jobs]) => [{ ...labels, model }, jobs]),
     'model',
   ),

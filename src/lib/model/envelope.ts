@@ -83,8 +83,8 @@ function inPlace([length, json, ...data]: Uint8Array[], { spare }: Payload): Buf
 
 /**
  * Reads an envelope; tensors share memory with `bytes`.
- * @param damaged makes the error for one that is truncated or not an envelope, from what is wrong with it
- * @throws InferError JOB_DAMAGED, or what `damaged` makes.
+ * @param damaged creates the error for a truncated or invalid envelope, from a description of the fault
+ * @throws InferError JOB_DAMAGED, or the error of `damaged`.
  */
 export function decodeEnvelope(
   bytes: Uint8Array,

@@ -103,7 +103,7 @@ export interface Payload {
   /** For an input: names of the outputs requested for its result; all of them when absent. */
   wanted?: string[];
   /**
-   * Memory that no one needs any more and that ends where the first tensor begins: where the tensors follow one another, an
+   * Memory that is no longer needed and that ends where the first tensor begins: where the tensors follow one another, an
    * envelope is written in front of them and none of them is copied.
    */
   spare?: Uint8Array;
@@ -295,7 +295,7 @@ export function encodeStrings(values: readonly string[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** Whether the bytes of a `string` tensor are exactly `count` whole strings. */
+/** Whether the bytes of a `string` tensor are exactly `count` complete strings. */
 export function hasStrings(data: Uint8Array, count: number): boolean {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let at = 0;

@@ -15,7 +15,7 @@ import { serverClock } from '../redis/server-clock.js';
 import { type FoundPlace, findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 
-/** What to cancel, as it was before, and how many of its jobs that may change. */
+/** The job or group to cancel, its state before, and how many of its jobs may change. */
 export type CancelPlan = { open: number } & (
   | { kind: 'job'; job: JobPlace; before: JobState | undefined }
   | { kind: 'group'; group: GroupRecord }
@@ -24,7 +24,7 @@ export type CancelPlan = { open: number } & (
 /**
  * Cancelling a job or a whole group, by its id. Jobs of a newer layout are left alone.
  * @param place where it was found [it is looked up]
- * @throws InferError LAYOUT_NEWER (69) when nothing could be cancelled because of that.
+ * @throws InferError LAYOUT_NEWER (69) if there was no other job to cancel.
  */
 export function cancelWork(id: string, place?: FoundPlace): Operation<CancelPlan, CancelledWork> {
   return {

@@ -17,7 +17,7 @@ export interface JobRow<Outcome extends string> {
   outcome: Outcome;
 }
 
-/** How many succeeded, the overall outcome, and the error code of a failure that has a single one. */
+/** How many succeeded, the overall outcome, and the error code if all failures have the same. */
 export function tally<Outcome extends string>(
   rows: readonly JobRow<Outcome>[],
   isWell: (outcome: Outcome) => boolean,
@@ -28,7 +28,7 @@ export function tally<Outcome extends string>(
   return { well, outcome, code };
 }
 
-/** Why a job was not changed, as an error code; `moved`, `same` and the like have none. */
+/** Error code of the reason why a job was not changed; outcomes such as `moved` or `same` have none. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   unknown: 'JOB_UNKNOWN',
   newer: 'LAYOUT_NEWER',
@@ -39,7 +39,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   'chunk in a Cluster': 'NOT_MOVABLE',
 } satisfies Partial<Record<MoveOutcome | PriorityOutcome, ErrorCode>>;
 
-/** The code that all of them have; undefined when there are several. */
+/** The code that all have in common; undefined if they differ. */
 export function singleCode(codes: readonly (string | undefined)[]): string | undefined {
   const [code, ...others] = new Set(codes);
   return others.length === 0 ? code : undefined;
@@ -57,7 +57,7 @@ export interface PauseOutcome {
   served: boolean;
 }
 
-/** Jobs of a queue by state, as their indexes count them: jobs of a newer layout are among them. */
+/** Jobs of a queue by state, from the sizes of the indexes, including jobs of a newer layout. */
 export interface PurgePlan {
   queue: string;
   jobs: Partial<Record<PurgeState, number>>;

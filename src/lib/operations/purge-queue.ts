@@ -20,8 +20,8 @@ export const PURGE_STATES = [
 
 /**
  * Emptying states of a queue; by default, those of jobs that have not started. The plan has the sizes of the
- * indexes, so it costs the same however much waits, and its counts are upper bounds: only the records say
- * which waiting jobs are of a newer layout. The preview reads those, and the outcome counts them.
+ * indexes, so its cost does not depend on the number of jobs. Its counts are upper bounds: only the records
+ * show which waiting jobs are of a newer layout. The preview reads them, and the outcome counts these jobs.
  */
 export function purgeQueue(
   queue: string,

@@ -40,7 +40,7 @@ const JOBS_NAMED = 20;
  * Requeues failed jobs, a page at a time, oldest failure first. A job that fails again meanwhile is not
  * retried again, and one retried or deleted by others is not counted. Jobs of a newer layout are left alone.
  * @param timeLimitMs their new time limit [unchanged]
- * @throws InferError LAYOUT_NEWER (69) when an id was given and nothing could be requeued because of that.
+ * @throws InferError LAYOUT_NEWER (69) if an id was given and there was no other job to requeue.
  */
 export function retryJobs(
   wish: RetryWish,
@@ -143,7 +143,7 @@ async function retryMeant(
   return { retried, jobs: sumOf(retried), newer };
 }
 
-/** @throws InferError LAYOUT_NEWER for a given job or group, of which nothing can be requeued. */
+/** @throws InferError LAYOUT_NEWER for a given job or group without another job that can be requeued. */
 function refuseNewer({ meant }: RetryPlan, newer: NewerJobs): void {
   const [one] = 'named' in meant ? meant.named.named : [];
   if (one?.kind === 'job') throw layoutNewer(`job ${printable(one.job.id)}`, newer.layout);

@@ -7,7 +7,7 @@ import type { OperationContext } from './operation.js';
 const PAGE = 1000;
 
 /**
- * Jobs that a filter selected at a moment, page by page; stops between two pages when the signal fires.
+ * Jobs selected by a filter at a point in time, page by page; stops between two pages when the signal fires.
  * @param at milliseconds since the epoch, by Redis's clock: jobs submitted later are not included
  */
 export async function* scanned(

@@ -18,7 +18,7 @@ export interface AuditSummary {
   outcome: AuditOutcome;
   /** In one line. */
   result: string;
-  /** The error code of a failure that has a single one. */
+  /** The error code, if all failures have the same. */
   code?: string | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface CancelledWork {
   state: string;
   /** Jobs that were cancelled, or whose workers were asked. */
   jobs: number;
-  /** Jobs of a group that had not ended and were left alone. */
+  /** Unfinished jobs of a group that were left alone. */
   newer?: NewerJobs | undefined;
 }
 
@@ -52,22 +52,22 @@ export function openJobs({ jobs, jobsCompleted, jobsFailed }: GroupRecord): numb
 }
 
 /**
- * Jobs that cancelling one job has changed, 0 or 1. A damaged job, which counts as failed, is removed by it.
- * @param before its state; undefined when it is not known
- * @param after its state, as the cancel returned it
+ * Number of jobs that cancelling one job has changed, 0 or 1. Cancelling removes a damaged, failed job.
+ * @param before its state; undefined if unknown
+ * @param after its state, as returned by the cancel
  */
 export function changedByCancel(before: JobState | undefined, after: string): number {
   return (after === 'cancelled' || after === 'active') && before !== 'cancelled' ? 1 : 0;
 }
 
-/** What an entry says of a cancel. */
+/** The audit entry of a cancel. */
 type Cancelled = Pick<CancelledWork, 'kind' | 'state' | 'jobs' | 'newer'>;
 
 /**
- * Jobs of a group that cancelling it has changed. Not counted by the cancels themselves: one that was sent
- * again after a lost answer finds its job cancelled.
- * @param before the group before
- * @param states how many of its chunks by resulting state
+ * Number of jobs of a group that cancelling it has changed. The cancels do not count them: a cancel that was
+ * sent again after a lost reply finds its job already cancelled.
+ * @param before the group before the cancel
+ * @param states number of its chunks by resulting state
  */
 export function changedChunks(
   before: GroupRecord,
@@ -88,9 +88,9 @@ export function cancelSummary(work: Cancelled): AuditSummary {
 }
 
 /**
- * The summary of an action on several jobs that leaves those of a newer layout alone.
- * @param jobs that were changed
- * @param newer that were left alone
+ * The summary of an action on several jobs that leaves jobs of a newer layout alone.
+ * @param jobs number of changed jobs
+ * @param newer jobs that were left alone
  */
 export function partSummary(jobs: number, newer: number, result: string): AuditSummary {
   if (newer === 0) return { count: jobs, outcome: 'ok', result };
@@ -98,7 +98,7 @@ export function partSummary(jobs: number, newer: number, result: string): AuditS
   return { count: 0, outcome: 'failed', code: coded('LAYOUT_NEWER'), result };
 }
 
-/** `3 jobs of a newer infer left alone`; nothing for none. */
+/** `3 jobs of a newer infer left alone`; empty if there are none. */
 export function newerText(jobs: number): string[] {
   return jobs === 0 ? [] : [`${plural(jobs, 'job')} of a newer infer left alone`];
 }
@@ -126,7 +126,7 @@ function changedText(work: Cancelled): string {
 
 /**
  * Fails when a given job or group has no failed job; a filter or a queue may match none.
- * @param jobs that wait again
+ * @param jobs number of requeued jobs
  * @param newer that were left alone
  * @param byId whether an id was given
  */
@@ -142,9 +142,9 @@ export function retriedText(jobs: number, newer = 0): string {
 }
 
 /**
- * What is said of an action that failed or was stopped. Undefined when Redis does not answer: writing an
+ * The audit entry of an action that failed or was stopped. Undefined when Redis does not answer: writing an
  * entry would only make the caller wait once more.
- * @param count what it had changed before
+ * @param count number of jobs changed before
  */
 export function failureSummary(
   error: unknown,

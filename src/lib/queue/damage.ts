@@ -18,7 +18,7 @@ import { DAMAGED_HINT, INPUT_UNREADABLE, JOB_DAMAGED } from './lua/damage.js';
 /** A key that a whole queue depends on and that has the wrong type. */
 export interface DamagedKey {
   key: string;
-  /** What is wrong, in words: `is a string, not a sorted set`. */
+  /** Description of the fault: `is a string, not a sorted set`. */
   what: string;
   /** What fails because of it. */
   effect: string;
@@ -29,11 +29,11 @@ export interface DamagedJob {
   id: string;
   /** ms since the epoch, by Redis's clock. */
   at: number;
-  /** What is damaged, in words; names the key or field. */
+  /** Description of the damage; names the key or field. */
   what: string;
 }
 
-/** What is damaged in one queue. */
+/** The damage of one queue. */
 export interface QueueDamage {
   queue: string;
   keys: DamagedKey[];
@@ -82,8 +82,8 @@ export function damagedKeyKind(prefix: string, queue: string, key: string): stri
 const COUNTERS = /:(pc|id)$/;
 
 /**
- * What is damaged in a queue: keys of the wrong type, and jobs that were set aside. Sends about 20 commands
- * in one pipeline, all read-only. For a user who may not ask for the type of a key, only jobs are reported.
+ * The damage of a queue: keys of the wrong type, and jobs that were set aside. Sends about 20 commands
+ * in one pipeline, all read-only. If the user may not run TYPE, only jobs are reported.
  */
 export async function readDamage(client: RedisClient, prefix: string, queue: string): Promise<QueueDamage> {
   const tag = queueTag(prefix, queue);
@@ -116,7 +116,7 @@ async function lastJobs(client: RedisClient, tag: string): Promise<DamagedJob[]>
 
 const UNKNOWN = 'its record cannot be read';
 
-/** What is damaged in a job; undefined when it is not registered as damaged. */
+/** The damage of a job; undefined if it is not registered as damaged. */
 export async function damageOfJob(
   client: RedisClient,
   prefix: string,
@@ -141,7 +141,7 @@ export function jobDamaged(what: string): InferError {
   return InferError.of(damageFailure(what));
 }
 
-/** What is damaged in a job whose input is not what was stored. @param why `it ends inside tensor x` */
+/** The damage of a job whose input differs from what was stored. @param why `it ends inside tensor x` */
 export const unreadableInput = (why: string): string => `${INPUT_UNREADABLE}: ${why}`;
 
 /** JOB_DAMAGED for a job that cannot be run again in its current state. */
@@ -151,7 +151,7 @@ export function notRepairable(id: string, what: string): InferError {
   });
 }
 
-/** JOB_DAMAGED for a job whose stored result is not what its worker wrote. @param why `it ends inside tensor y` */
+/** JOB_DAMAGED for a result that differs from what its worker wrote. @param why `it ends inside tensor y` */
 export const unreadableResult = (why: string): InferError =>
   resultDamaged(`its result cannot be read: ${why}`);
 
@@ -189,7 +189,7 @@ export async function nameDamage(
   );
 }
 
-/** What is wrong with a key that Redis cannot read: `its input KEY is a hash, not a string`. */
+/** Description of a key that Redis cannot read: `its input KEY is a hash, not a string`. */
 export async function findDamage(
   client: RedisClient,
   key: string,
@@ -208,7 +208,7 @@ export function groupDamaged(id: string, what: string): InferError {
   });
 }
 
-/** Undefined for a user who may not ask for a type. */
+/** Undefined if the user may not run TYPE. */
 export async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
   try {
     return await client.type(key);

@@ -43,7 +43,7 @@ export interface ReadData {
   unrunnable: Unrunnable | undefined;
 }
 
-/** Reads a job's `data`, whatever it contains. */
+/** Reads a job's `data`, with any content. */
 export function readJobData(
   json: string,
   id: string,
@@ -93,15 +93,15 @@ function damageOf({ group, deadline }: Partial<Record<keyof JobSpec, unknown>>):
   return undefined;
 }
 
-/** A job without an input here has it in a key of its own. */
+/** Without this field, the input of a job is in its own key. */
 function damageOfInput(input: unknown, bytes: Buffer | undefined): Unrunnable | undefined {
   if (input === undefined) return undefined;
   if (bytes === undefined) return damaged(unreadableInput('the one in its field data is not text'));
-  // Characters that are not base64 are skipped, so nothing may be left of a text.
+  // Characters that are not base64 are skipped, so a text may decode to nothing.
   return bytes.length === 0 ? emptyInput() : undefined;
 }
 
-/** An input of no bytes: it was cut off at its beginning. */
+/** An input without bytes, truncated at its start. */
 export const emptyInput = (): Unrunnable => damaged(unreadableInput('it is empty'));
 
 function isChunkOf(group: unknown): group is ChunkOf {

@@ -69,7 +69,7 @@ export const NEEDS_UPGRADE = 'submitted by a newer infer, and left to workers of
 /**
  * LAYOUT_NEWER: this release cannot read or change it.
  * @param what for example `job j1`
- * @param many how many that are
+ * @param many number of jobs
  */
 export function layoutNewer(what: string, layout: DataLayout, many = 1): InferError {
   const [were, them] = many === 1 ? ['was', 'it'] : ['were', 'them'];
@@ -80,7 +80,7 @@ export function layoutNewer(what: string, layout: DataLayout, many = 1): InferEr
   );
 }
 
-/** Jobs that were left alone because only a newer release can change them, and the layout of the first. */
+/** Jobs left alone because only a newer release can change them, and the layout of the first one. */
 export interface NewerJobs {
   jobs: number;
   layout: DataLayout;

@@ -158,20 +158,20 @@ export function unservedFix(
 }
 
 /**
- * The command that makes a worker serve queues that have none.
- * @param newer layout of jobs in them that this release cannot read
+ * The command that starts a worker for queues that have none.
+ * @param newer layout of their jobs, if this release cannot read it
  */
 export function queueFix(queues: readonly string[], newer?: DataLayout): string {
   const start = `infer worker -Q ${queues.join(',')}`;
   return newer === undefined ? start : `start a worker of infer ${newer.since} or newer: ${start}`;
 }
 
-/** What a message about waiting jobs adds if some of them are in a newer layout; else nothing. */
+/** Addition to a message about waiting jobs if some are of a newer layout; otherwise empty. */
 export function newerText(newer: DataLayout | undefined, need = 'they need'): string {
   return newer === undefined ? '' : `; ${need} a worker of infer ${newer.since} or newer`;
 }
 
-/** The newest of some layouts. */
+/** The newest of several layouts. */
 export function newestNeeded(layouts: readonly (DataLayout | undefined)[]): DataLayout | undefined {
   return layouts
     .filter((layout) => layout !== undefined)

@@ -4,15 +4,15 @@ import { printable } from '../core/printable.js';
 import { aKind, installationKey, putAwayCommand } from './installation-keys.js';
 
 /**
- * What a refusal for the type of a key means if the command used keys of the installation; undefined for every
- * other error. A driver's error has the command; only its keys are read, since the rest may hold a payload.
+ * The meaning of a WRONGTYPE error if the command used keys of the installation; undefined for every other
+ * error. A driver's error has the command; only its keys are read, since the rest may contain a payload.
  */
 export function damagedKeyFailure(error: unknown): OwnFailure | undefined {
   if (!/\bWRONGTYPE\b/.test(messageOf(error))) return undefined;
   const keys = keysOf((error as { command?: unknown }).command).filter(
     (key) => installationKey(key) !== undefined,
   );
-  // The record of a request is new for each, so it is not the damaged one.
+  // Each request has a new record, so it is not the damaged key.
   const likely = keys.filter((key) => !key.includes(`}:${INSTALLATION_KEY_OF.request}:`));
   const [key, ...more] = likely.length === 0 ? keys : likely;
   const facts = key === undefined ? undefined : installationKey(key);

@@ -1,9 +1,9 @@
 import { INSTALLATION_KEY, INSTALLATION_KEY_OF, QUEUE_KEY_OF } from '../core/key-parts.js';
 
-/** The types of Redis that our keys have. */
+/** Redis types of infer's keys. */
 export type KeyKind = 'list' | 'zset' | 'hash' | 'stream' | 'string';
 
-/** What a key must be, and what does not work while it is something else. */
+/** The type that a key must have, and the effect of another type. */
 export interface KeyFacts {
   kind: KeyKind;
   effect: string;
@@ -16,7 +16,7 @@ const ONCE: Record<keyof typeof INSTALLATION_KEY, KeyFacts> = {
   starting: { kind: 'hash', effect: 'workers that load their models are not shown' },
   models: { kind: 'hash', effect: 'workers cannot publish their models, and none is known' },
   versions: { kind: 'hash', effect: 'workers cannot publish their models, and no version is known' },
-  audit: { kind: 'stream', effect: 'what operators do is not recorded' },
+  audit: { kind: 'stream', effect: 'actions of operators are not recorded' },
   jobAudit: { kind: 'stream', effect: 'cancelled and retried jobs are not recorded' },
   autoscalers: { kind: 'zset', effect: 'autoscalers are not listed' },
   data: { kind: 'hash', effect: 'recorded losses of data are not shown' },
@@ -33,13 +33,13 @@ const EACH: Record<keyof typeof INSTALLATION_KEY_OF, KeyFacts> = {
   orderRequest: { kind: 'string', effect: 'one order is not carried out' },
   orderReply: { kind: 'list', effect: 'answers to one order are lost' },
   autoscaler: { kind: 'string', effect: 'this autoscaler is not listed' },
-  quota: { kind: 'zset', effect: 'the gateway lets in no work of this token' },
+  quota: { kind: 'zset', effect: 'the gateway accepts no work of this token' },
 };
 
 /** `{prefix}:<part>`: the hash tag of a queue contains a colon. */
 const KEY = /^\{[^{}:]+\}:(.+)$/s;
 
-/** What a key of the installation must be; undefined for every other key. */
+/** The required type of a key of the installation; undefined for every other key. */
 export function installationKey(key: string): KeyFacts | undefined {
   const part = KEY.exec(key)?.[1];
   if (part === undefined) return undefined;
@@ -61,7 +61,7 @@ export function onceKeys(prefix: string): string[] {
   return Object.values(INSTALLATION_KEY).map((part) => `{${prefix}}:${part}`);
 }
 
-/** The command that takes a damaged key out of the way and keeps it; infer then creates a new one. */
+/** The command that renames a damaged key and keeps it; infer then creates a new one. */
 export function putAwayCommand(key: string): string {
   const [tag = '', part = ''] = key.split(/(?<=\}):/);
   return `redis-cli rename '${key}' '${tag}:${QUEUE_KEY_OF.away}:${part}'`;

@@ -9,8 +9,8 @@ import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 /** A requested worker that has not appeared after this time is not coming: it is requested again. */
 const OVERDUE_MS = 600_000;
 /**
- * After this time without any worker, what they served is unknown again: the system that starts them may have
- * been given other models meanwhile, and only a new worker shows it.
+ * After this time without any worker, the models that workers serve are unknown again: the system that starts
+ * them may have received other models, and only a new worker shows which.
  */
 const LEARNED_MS = 1_800_000;
 /** Jobs that ended longer ago are no longer counted in Redis. */
@@ -45,7 +45,7 @@ export class Advisor {
   /** When the present workers were requested, by id: shows how long their start took. */
   private askedFor = new Map<string, number>();
   private seen = new Set<string>();
-  /** What the workers serve, or served last. */
+  /** What the workers serve, or last served. */
   private learned: Learned | undefined;
 
   constructor(private readonly controller: Controller) {
@@ -66,7 +66,7 @@ export class Advisor {
     this.state = { ...this.state, blindSince: decide(this.controller, this.state, nothing).state.blindSince };
   }
 
-  /** Decides from what was just read. Call it once per look: every look advances the state. */
+  /** Decides from a new reading. Call it once per reading: each call advances the state. */
   look(sample: PoolSample, now: number): Advice {
     this.counts = this.count(sample, now);
     const serving = sample.workers.filter(isServing);

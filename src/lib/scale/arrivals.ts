@@ -12,13 +12,13 @@ const MOST_DISPERSION = 30;
 /** Looks further apart than this say nothing about the distribution of arrivals. */
 const GAP_MS = 60_000;
 
-/** What is known about the arrivals, from one look to the next. Plain JSON. */
+/** State of the arrivals from one reading to the next. Plain JSON. */
 export interface Arrivals {
   /** Time of the last count, ms since the epoch; null before the first. */
   readonly at: number | null;
   readonly arrived: number;
   readonly completed: number;
-  /** Whether `arrived` was derived: then it cannot be compared with a counter. */
+  /** Whether `arrived` was derived, and so cannot be compared with a counter. */
   readonly derived?: boolean;
   /** Jobs per second, averaged over about 60 s. */
   readonly slow: number;
@@ -86,7 +86,7 @@ function lastSeconds(looks: Arrivals['recent']): Arrivals['recent'] {
   });
 }
 
-/** Half the squared difference of two adjacent windows is their variance, whatever the trend. */
+/** Half the squared difference of two adjacent windows is their variance, independent of any trend. */
 function spread(
   { window, dispersion }: Arrivals,
   at: number,

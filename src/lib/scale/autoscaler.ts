@@ -13,7 +13,7 @@ import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './o
 import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 import type { FleetLook, FleetMember, ProcessFleet } from './process-fleet.js';
 
-/** What is read from Redis for one decision. */
+/** The data read from Redis for one decision. */
 export interface Reading {
   /** Time of the request, ms since the epoch. */
   at: number;
@@ -26,7 +26,7 @@ export interface Reading {
 export interface AutoscalerState {
   controller: ControllerState;
   counts?: PoolCounts | undefined;
-  /** What its workers serve. A restarted autoscaler learns it again, since its flags may be others. */
+  /** What its workers serve. A restarted autoscaler learns it again, since its flags may differ. */
   learned?: Learned | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface Tick {
   members: FleetMember[];
   /** Workers of the same queues outside this fleet. */
   others: number;
-  /** Names of those that were started, and told to finish, in this tick. */
+  /** Names of the workers started, and of those ordered to finish, in this tick. */
   started: string[];
   drained: string[];
   failures: FleetLook['failures'];
@@ -222,7 +222,7 @@ export class Autoscaler {
           id: record.id,
           phase: phaseOf(record),
           startedAt: record.startedAt,
-          // A start by another process says nothing about how long one takes here.
+          // A start by another process does not show how long a start takes here.
           readyAt: null,
           slot: null,
         },
@@ -230,12 +230,12 @@ export class Autoscaler {
   }
 }
 
-/** A worker of others counts if it shares the backlog; a draining one ends by itself. */
+/** A worker started by others counts if it shares the backlog; a draining one exits by itself. */
 function sharesBacklog(record: WorkerRecord, demand: Demand | undefined): boolean {
   return demand === undefined || !isServing(record) || demand.capacity.has(record);
 }
 
-/** Whether the models of its workers have changed since the newest of them started. */
+/** Whether the models of its workers have changed since the newest worker started. */
 function isOutdated(learned: Learned | undefined): boolean {
   return learned?.modelsDirs.some((dir) => modelsChangedAt(dir) > learned.at) === true;
 }

@@ -164,8 +164,8 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
 }
 
 /**
- * Jobs that no ready worker can run and a new one may: one is started for them, whatever the policy says of
- * the others, and none is stopped until it is ready.
+ * Jobs that no ready worker can run but a new one may: one worker is started for them, whatever the policy
+ * decides for the other jobs, and none is stopped until it is ready.
  */
 function apartOf(
   { unserved = [], paused }: QueueFacts,
@@ -178,7 +178,7 @@ function apartOf(
   return { wanted: committed.length + 1, because: note };
 }
 
-/** What is known without the queue: which workers became ready, and which slots failed. */
+/** State that does not depend on the queue: which workers became ready, and which slots failed. */
 function look(state: ControllerState, { now, workers, failures }: Observation): ControllerState {
   const readySince: Record<string, number> = {};
   const coldStarts = [...state.coldStarts];

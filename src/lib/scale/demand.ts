@@ -6,17 +6,17 @@ import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 
 /*
- * Which waiting jobs are the backlog of a pool, and which workers share it. docs/autoscaling.md, "Which jobs
- * and workers count", has the rule. All pure.
+ * Which waiting jobs are the backlog of a pool, and which workers share it. The rule is in
+ * docs/autoscaling.md, "Which jobs and workers count". All functions are pure.
  */
 
-/** What workers with the current flags serve, from the heartbeats of those that are or were ready. Plain JSON. */
+/** What workers with the current flags serve, from heartbeats of those that are or were ready. Plain JSON. */
 export interface Learned {
   /** Routes without a layout: `model` and `model@version`. */
   readonly routes: readonly string[];
   /** Directories of their models. */
   readonly modelsDirs: readonly string[];
-  /** When the newest of them started, ms since the epoch. */
+  /** When the newest worker started, ms since the epoch. */
   readonly at: number;
 }
 
@@ -25,7 +25,7 @@ export interface QueueJobs extends UnservedJobs {
   readonly queue: string;
 }
 
-/** The same for jobs that a new worker could not run either, and what to do about them. */
+/** Jobs that a new worker could not run either, with the fix. */
 export interface OutsideJobs extends QueueJobs {
   readonly fix: string;
 }
@@ -33,28 +33,28 @@ export interface OutsideJobs extends QueueJobs {
 export interface Demand {
   /** The pool with only the jobs that `capacity` shares. */
   readonly sample: PoolSample;
-  /** Workers that serve these jobs, or jobs like them. */
+  /** Workers that serve these jobs, or jobs of the same kind. */
   readonly capacity: ReadonlySet<WorkerRecord>;
-  /** Jobs that none of these workers can run and a new one may: they are not in the sample. */
+  /** Jobs that none of these workers can run but a new one may; not in the sample. */
   readonly unserved: readonly QueueJobs[];
-  /** Jobs that no worker of the pool can run: more of them would not help. */
+  /** Jobs that no worker of the pool can run, not even a new one. */
   readonly outside: readonly OutsideJobs[];
 }
 
-/** What to know about the workers of a pool. */
+/** Facts about the workers of a pool. */
 export interface Knowledge {
   /** Workers like those that would be started. */
   own: readonly WorkerRecord[];
-  /** What such workers serve; undefined before the first was ready. */
+  /** What such workers serve; undefined until the first is ready. */
   learned: Learned | undefined;
-  /** Whether what was learned may no longer hold, as after a change of the models' directory. */
+  /** Whether this may be outdated, as after a change in the models directory. */
   isOutdated: () => boolean;
 }
 
 /**
- * Sorts the waiting jobs by who can run them. A job counts where a worker of the fleet serves it, or where a
- * new one may. Before any worker of the fleet was ready, a new one may serve every model; none serves a layout
- * that this release cannot read.
+ * Sorts the waiting jobs by who can run them. A job counts if a worker of the fleet serves it, or a new
+ * one may. Until the first worker of the fleet is ready, a new one may serve every model; none serves a
+ * layout that this release cannot read.
  */
 export function demandOf(sample: PoolSample, knowledge: Knowledge): Demand {
   const { learned } = knowledge;
@@ -89,7 +89,7 @@ export function demandOf(sample: PoolSample, knowledge: Knowledge): Demand {
   const alone = unserved.reduce((sum, { jobs }) => sum + jobs, 0);
   const names = sample.queues.map(({ name = '' }) => name);
   const shares = (worker: WorkerRecord) => {
-    // Before it is known what the fleet serves: a worker that serves the queue, unless it leaves all its jobs.
+    // Until it is known what the fleet serves: a worker of the queue, unless it can run none of its jobs.
     if (learned === undefined) return alone === 0 || counting > alone;
     return names.some((name) => {
       const routes = servedRoutes([worker], name);
@@ -97,20 +97,20 @@ export function demandOf(sample: PoolSample, knowledge: Knowledge): Demand {
     });
   };
   const capacity = new Set([...own, ...others.filter(shares)]);
-  // Without capacity, they are the backlog of the workers to be started. Next to it they would seem to be
-  // served: they are left out, and need a worker of their own.
+  // Without capacity, they are the backlog of the workers to be started. With capacity, they would count as
+  // served. So they are left out, and need a worker of their own.
   const apart = capacity.size === 0 ? [] : unserved;
   for (const { queue, jobs } of apart) left.set(queue, (left.get(queue) ?? 0) + jobs);
   const queues = sample.queues.map((queue) => {
     const without = left.get(queue.name ?? '') ?? 0;
     if (without === 0) return queue;
-    // Among jobs of others, the age of its own is unknown, and the counter of arrivals counts them all.
+    // If there are jobs of others, the age of its own jobs is unknown, and the arrival counter counts all.
     return { ...queue, waiting: Math.max(0, queue.waiting - without), oldestMs: null, arrived: null };
   });
   return { sample: { ...sample, queues }, capacity, unserved: apart, outside };
 }
 
-/** What ready workers of a kind serve, in these queues. @param at when the newest of them started */
+/** What ready workers of a kind serve in these queues. @param at when the newest one started */
 export function learnedFrom(
   ready: readonly WorkerRecord[],
   queues: readonly string[],
@@ -126,7 +126,7 @@ export function learnedFrom(
   };
 }
 
-/** `2 jobs of queue q wait for model b, which no worker of it serves`, of the most jobs. */
+/** `2 jobs of queue q wait for model b, which no worker of it serves`, for the model with the most jobs. */
 export function unservedNote(unserved: readonly QueueJobs[]): string {
   const [first, ...more] = mostFirst(unserved);
   if (first === undefined) return '';

@@ -229,7 +229,7 @@ async function readAll(
   return { at: now, sample, holders: new Map(holders) };
 }
 
-/** If this fails, only what was learned is lost, not the fleet, which the pid files record. */
+/** If this fails, only the learned state is lost, not the fleet, which the pid files record. */
 function save(file: string, state: AutoscalerState, onTrouble: (text: string) => void): void {
   try {
     writeAtomically(file, state);

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 
 /** `<models>/<name>/<version>/<file>`. */
 const DEPTH = 3;
-/** Entries looked at; a repository with more counts as far as it was seen. */
+/** Maximum number of entries to check; the rest of a larger repository is ignored. */
 const MOST = 5000;
 
 /**
- * When anything in a directory of models last changed, ms since the epoch, by the modification times of its
- * files and directories; 0 if it cannot be read. Synchronous: some hundred calls of `stat` at most usually.
+ * When a directory of models last changed, ms since the epoch, by the modification times of its files and
+ * directories; 0 if it cannot be read. Synchronous: usually a few hundred calls of `stat` at most.
  */
 export function modelsChangedAt(dir: string): number {
   let newest = 0;
@@ -21,7 +21,7 @@ export function modelsChangedAt(dir: string): number {
       if (depth > 0 && stat.isDirectory())
         for (const name of readdirSync(path)) look(join(path, name), depth - 1);
     } catch {
-      // Gone since, or not readable: its directory has changed, or tells nothing.
+      // Deleted in the meantime (its directory has changed), or not readable.
     }
   };
   look(dir, DEPTH);

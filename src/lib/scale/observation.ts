@@ -21,7 +21,7 @@ export interface QueueFacts {
   readonly busySeconds: number | null;
   /** A paused queue starts no jobs, so it needs no workers. */
   readonly paused: boolean;
-  /** Jobs that no ready worker can run and a new one may; not in `waiting`. */
+  /** Jobs that no ready worker can run but a new one may; not in `waiting`. */
   readonly unserved?: readonly QueueJobs[];
   /** Jobs that no worker of the pool can run; not in `waiting` either. */
   readonly outside?: readonly OutsideJobs[];

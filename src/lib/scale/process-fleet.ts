@@ -60,7 +60,7 @@ export interface Trouble {
   reason: string;
 }
 
-/** The result of a look at the fleet. */
+/** The result of checking the fleet. */
 export interface FleetLook {
   members: FleetMember[];
   /** Slots, including those in use, in the order in which to use them. */
@@ -275,7 +275,7 @@ export class ProcessFleet {
     this.ends.delete(file.process?.pid ?? 0);
     this.silentSince.delete(file.name);
     files.remove(file.name);
-    // A worker that was told to stop, by us or by its operator, has not failed.
+    // A worker that was ordered to stop, by us or by its operator, has not failed.
     if (file.drainingSince !== undefined || ending.reason === 'exit code 0') return;
     this.failures.push({ slot: file.slot ?? '', name: file.name, ...ending });
   }

@@ -18,7 +18,7 @@ export interface Reply {
   body: unknown;
 }
 
-/** One queue with one set of bounds, and what was decided for it so far. */
+/** One queue with one set of bounds, and the decisions for it so far. */
 interface Pool {
   readonly query: DesiredQuery;
   readonly advisor: Advisor;

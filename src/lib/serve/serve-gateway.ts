@@ -73,9 +73,9 @@ interface GatewayParts {
 /** How long a response may take in addition to the longest wait. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
-/** The end of the grace, in which callers who still wait are told where their jobs are. */
+/** End of the drain time, in which waiting callers get the address of their job. */
 const LAST_ANSWERS_MS = 1000;
-/** For what is left when the grace is over: connections without a request. */
+/** Time for closing what is left after the drain time: connections without a request. */
 const HANG_UP_MS = 500;
 
 /**
@@ -159,7 +159,7 @@ function running(
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number) => {
     drain.abort();
-    // It still listens: who polls for a result gets it, and new work is refused with a time to come again.
+    // It still listens: callers that poll get their result, and new work is refused with `Retry-After`.
     await Promise.race([traffic.settled(Math.max(0, graceMs - LAST_ANSWERS_MS)), left]);
     leaving.abort();
     await traffic.settled(LAST_ANSWERS_MS);

@@ -13,7 +13,7 @@ export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 /**
  * Opens a taken job's input and checks it against the model's signature: the submitter checked it too, but
  * perhaps against another version, and one bad row in a micro-batch would fail all its rows.
- * A job whose input cannot be read is marked as damaged: it is set aside like one whose record is.
+ * A job whose input cannot be read is marked as damaged and set aside, like one with a damaged record.
  * @throws InferError JOB_DAMAGED, INPUT_LOST, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(
@@ -80,10 +80,10 @@ function namesModel(job: TakenJob): job is RunnableJob {
   return job.spec.model !== undefined;
 }
 
-/** What contradicts the shape that an input says it has: submitters send none that does. */
+/** How an input contradicts its own shape; submitters never send such an input. */
 function faultOfBytes({ name, type, shape, shared, data }: RowTensor, rows: number): string | undefined {
   const elements = elementCount(shape) * (shared ? 1 : rows);
-  if (type === 'string') return hasStrings(data, elements) ? undefined : `the texts of ${name} are not whole`;
+  if (type === 'string') return hasStrings(data, elements) ? undefined : `the strings of ${name} are incomplete`;
   const bytes = elements * ELEMENT_BYTES[type];
   return data.byteLength === bytes
     ? undefined

@@ -21,7 +21,7 @@ afterEach(async () => {
   await kit.client.flushall();
 });
 
-it('a worker that does not answer is silent from the threshold of all lists on, and ready before it', async () => {
+it('a worker that does not answer is silent from the threshold of all lists, and ready before it', async () => {
   const at = await serverNow(kit.client);
   const silent = THRESHOLDS.workerSilent.value;
   await beat(kit.client, PREFIX, worker({ id: 'a', name: 'a', beatAt: at + 60_000 }));

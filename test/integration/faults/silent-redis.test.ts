@@ -69,7 +69,7 @@ describe('a client of a silent Redis', () => {
       await expect(call, name).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', exitCode: 75 });
   });
 
-  it('reports no missing audit entry of calls that could not begin', async () => {
+  it('reports no missing audit entry for calls that could not begin', async () => {
     const client = await longLived();
     const { id } = await client.submit(row(0), { model: 'slow', queue: 'nobody' });
     const warn = vi.spyOn(process, 'emitWarning');
@@ -84,7 +84,7 @@ describe('a client of a silent Redis', () => {
       for (const call of calls) call.catch(() => undefined);
       for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'REDIS_TIMEOUT' });
       process.kill(redis.pid, 'SIGCONT');
-      // What they had sent is answered first.
+      // The commands already sent are answered first.
       await client.redis.ping();
       await client.close();
       const codes = warn.mock.calls.map(([, options]) => (options as { code?: string } | undefined)?.code);

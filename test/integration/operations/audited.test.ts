@@ -174,7 +174,7 @@ describe('each action leaves exactly one audit entry with operator, origin, coun
 });
 
 describe('an audit entry', () => {
-  it('tells how many of the requested jobs were refused', async () => {
+  it('has the number of requested jobs that were refused', async () => {
     await Promise.all([worker('w-1', true), worker('w-2', false)]);
     const order = orderWorkers({ verb: 'drain' }, 'w-*', { timeoutMs: 20_000 });
     const entry = await operator.entryOf(() => operator.perform(order));
@@ -185,7 +185,7 @@ describe('an audit entry', () => {
     expect(moved).toMatchObject({ outcome: 'partial', count: 1, result: 'in elsewhere: 1 of 2 jobs' });
   });
 
-  it('tells when an action changed nothing', async () => {
+  it('shows that an action changed nothing', async () => {
     const [id] = (await waiting(1)) as [string];
     const retried = await operator.entryOf(() => operator.perform(retryJobs({ id }, undefined)));
     expect(retried).toMatchObject({ outcome: 'failed', ok: false, count: 0, result: '0 jobs waiting again' });
@@ -194,7 +194,7 @@ describe('an audit entry', () => {
     expect(again).toMatchObject({ outcome: 'ok', count: 0, result: 'was cancelled already' });
   });
 
-  it('tells the code and reason of a failure, and what was done before it', async () => {
+  it('has the code and reason of a failure, and the changes made before it', async () => {
     const unknown = await operator.entryOf(() => operator.perform(pauseQueue('nowhere', true)));
     expect(unknown).toMatchObject({ outcome: 'failed', ok: false, code: 'QUEUE_UNKNOWN', count: 0 });
     expect(unknown.result).toContain("no queue is called 'nowhere'");
@@ -219,7 +219,7 @@ describe('an audit entry', () => {
 });
 
 describe('the entry of an order', () => {
-  it('has the code with which every worker refused it, and none when they differ', async () => {
+  it('has the code with which all workers refused it, and none if they differ', async () => {
     const entry = async (...codes: string[]) => {
       for (const [at, code] of codes.entries()) await worker(`${codes.length}-${at}`, false, code);
       const order = orderWorkers({ verb: 'drain' }, `${codes.length}-*`, { timeoutMs: 60_000 });
@@ -245,7 +245,7 @@ describe('the entry of an order that changed nothing', () => {
     ['moves an ended job', 'NOT_WAITING', async () => as(moveJobs([await ended()], 'elsewhere'))],
     ['prioritises an ended job', 'NOT_WAITING', async () => as(prioritiseJobs([await ended()], 9))],
     [
-      'moves a job to where its id is taken',
+      'moves a job to a queue where its id is taken',
       'ID_TAKEN',
       async () => {
         const [id] = (await waiting(1)) as [string];
@@ -254,7 +254,7 @@ describe('the entry of an order that changed nothing', () => {
       },
     ],
     [
-      'moves two jobs, which stay for different reasons',
+      'moves two jobs, which are refused for different reasons',
       null,
       async () => {
         const [id] = (await waiting(1)) as [string];
@@ -306,7 +306,7 @@ describe('the audit log', () => {
     expect(await kit.states([...ids, bad])).toEqual(['waiting', 'waiting', 'waiting', 'failed']);
   });
 
-  it('that cannot be written is reported, and the action stays done', async () => {
+  it('that cannot be written is reported, and the action stays in effect', async () => {
     const [id] = (await waiting(1)) as [string];
     await kit.client.set(auditKey(PREFIX), 'not a stream');
     await operator.perform(purgeQueue(kit.queue, undefined));

@@ -120,15 +120,15 @@ describe('an entry of the library and one of a command agree when', () => {
   });
 });
 
-describe('a wrong option of a library call', () => {
+describe('an invalid option of a library call', () => {
   const wrong: [what: string, options: object, code: string][] = [
     ['an empty name', { as: ' ' }, 'OPERATOR_NAME'],
-    ['a name that is no text', { as: 7 }, 'OPERATOR_NAME'],
+    ['a name that is not text', { as: 7 }, 'OPERATOR_NAME'],
     ['a name of 5,000 characters', { as: 'x'.repeat(5000) }, 'OPERATOR_NAME'],
     ['a name with a line break', { as: 'a\nb' }, 'OPERATOR_NAME'],
     ['a negative time limit of the call', { as, timeoutMs: -5 }, 'TIMEOUT_RANGE'],
   ];
-  it.each(wrong)('is refused before anything is done or noted: %s', async (_, options, code) => {
+  it.each(wrong)('is refused before any change or audit entry: %s', async (_, options, code) => {
     const id = await ended(failed);
     const refused = { code, exitCode: 2 };
     await expect(client.cancel(id, options)).rejects.toMatchObject(refused);
@@ -138,7 +138,7 @@ describe('a wrong option of a library call', () => {
     expect(await kit.states([id])).toEqual(['failed']);
   });
 
-  it('is refused also where there is nothing to do: a time limit of the jobs', async () => {
+  it('is refused even if there is nothing to do: a time limit of the jobs', async () => {
     const refused = { code: 'TIME_LIMIT_RANGE', exitCode: 2 };
     await expect(client.retryFailed(kit.queue, { timeLimitMs: -1 })).rejects.toMatchObject(refused);
     const timeLimitMs = '5' as unknown as number;
@@ -147,7 +147,7 @@ describe('a wrong option of a library call', () => {
   });
 });
 
-it('surrounding spaces are no part of the name in an entry', async () => {
+it('surrounding spaces are removed from the name in an entry', async () => {
   const id = await waiting();
   expect(await operator.entryOf(() => client.cancel(id, { as: ' grace ' }))).toMatchObject({ who: 'grace' });
 });
@@ -179,7 +179,7 @@ describe('an entry of a library call that failed', () => {
     expect(await client.retryFailed(kit.queue)).toBe(0);
   });
 
-  it('is reported as missing once something may have been changed', async () => {
+  it('is reported as missing only if something may have been changed', async () => {
     const id = await ended(failed);
     const silent = new InferError('REDIS_TIMEOUT', 'Redis does not answer');
     const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined);
@@ -194,7 +194,7 @@ describe('an entry of a library call that failed', () => {
     expect(await operator.audit()).toEqual([]);
   });
 
-  it('that its caller left says so', async () => {
+  it('that its caller aborted says so', async () => {
     const id = await waiting();
     const leaving = new AbortController();
     const states = vi.spyOn(JobSteering.prototype, 'cancel');

@@ -50,7 +50,7 @@ async function submitNewer(more: Partial<JobSpec> = {}): Promise<string> {
 }
 
 describe('revoking jobs, some of which are of a newer layout', () => {
-  it('cancels all others, and counts those that it leaves alone', async () => {
+  it('cancels all others, and counts those left alone', async () => {
     const next = await kit.consumer({ layouts: BOTH });
     next.serve(routesTo('m', 1, marksOf(BOTH)));
     const running = await submitNewer({ priority: 9 });
@@ -90,7 +90,7 @@ describe('revoking jobs, some of which are of a newer layout', () => {
     expect(await kit.states([id, own])).toEqual(['waiting', 'cancelled']);
   });
 
-  it('asks for no consent where only such jobs match, and changes nothing', async () => {
+  it('asks for no confirmation if only such jobs match, and changes nothing', async () => {
     const id = await submitNewer();
     const filter = parseJobFilter({ queue: [kit.queue] });
     const consent = () => Promise.reject(new Error('asked'));
@@ -146,7 +146,7 @@ it('a group with a chunk of a newer layout is cancelled except for that chunk', 
 describe('purging a queue with jobs of a newer layout', () => {
   const purging = () => purgeQueue(kit.queue, undefined);
 
-  it('leaves them alone and counts them; a dry run says the same, and the question has an upper bound', async () => {
+  it('leaves them alone and counts them; a dry run reports the same, and the prompt has an upper bound', async () => {
     const notBefore = Date.now() + 600_000;
     const left = [await submitNewer({ priority: 9 }), await submitNewer({ notBefore })];
     await kit.submit({}, {}, { notBefore });
@@ -167,7 +167,7 @@ describe('purging a queue with jobs of a newer layout', () => {
     expect(await kit.states(left)).toEqual(['waiting', 'delayed']);
   });
 
-  it('fails where it has no other job', async () => {
+  it('fails if the queue has no other job', async () => {
     await submitNewer();
     const entry = await operator.entryOf(() => operator.perform(purging()));
     expect(entry).toMatchObject({ count: 0, outcome: 'failed', code: 'LAYOUT_NEWER' });
@@ -185,7 +185,7 @@ describe('retrying several failed jobs, some of which are of a newer layout', ()
     await next.settle((await next.take(n)).map(failed));
   }
 
-  it('leaves those alone and counts them, as a dry run does', async () => {
+  it('leaves those alone and counts them, like a dry run', async () => {
     await failNewer(2);
     const [own] = (await kit.submit({})) as [string];
     const here = await kit.consumer();

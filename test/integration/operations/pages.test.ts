@@ -51,7 +51,7 @@ async function failMany(n: number): Promise<void> {
 }
 
 describe('retrying 10,000 failed jobs', { timeout: 180_000 }, () => {
-  it('works a page at a time, each job once', async () => {
+  it('processes one page at a time, each job once', async () => {
     await failMany(MANY);
     const outcome = await operator.perform(retryJobs(failedFilter(), undefined));
     expect(outcome).toEqual({ retried: { [kit.queue]: MANY }, jobs: MANY, newer: 0 });
@@ -64,7 +64,7 @@ describe('retrying 10,000 failed jobs', { timeout: 180_000 }, () => {
     expect(entry).toMatchObject({ action: 'retry', target: kit.queue, count: MANY, ok: true });
   });
 
-  it('stops after the current page when aborted, and the entry tells how many were not retried', async () => {
+  it('stops after the current page when aborted, and the entry has the number not retried', async () => {
     await failMany(3000);
     const stopped = operator.perform(retryJobs(failedFilter(), undefined), {
       report: () => operator.abort(),

@@ -42,7 +42,7 @@ const wrongFor = (key: string) => (installationKey(key)?.kind === 'string' ? 'li
 const ENTRY = { who: 'w', host: 'h', channel: 'cli', action: 'pause', target: 't', detail: '' } as const;
 const entry = { ...ENTRY, outcome: 'ok', code: null, result: 'r', count: 1 } as const;
 
-/** What fails on a damaged key of the installation: commands and scripts, reading and writing. */
+/** Operations that fail on a damaged key of the installation: commands and scripts, reads and writes. */
 const WORK: [part: string, what: string, work: () => Promise<unknown>][] = [
   ['queues', 'listing queues', () => listQueues(client, PREFIX)],
   ['queues', 'registering a queue', () => registerQueues(client, PREFIX, ['q'])],
@@ -85,7 +85,7 @@ describe('a key of the installation with the wrong type', () => {
     await worded(client, work());
   });
 
-  it('is one of several in a refused script: all are named', async () => {
+  it('is named along with all other keys of a refused script', async () => {
     await overwrite(kit, own('quota:jobs:t'), 'string');
     const quotas = [
       { kind: 'rate', owner: 't', perSecond: 1, burst: 1 },
@@ -98,7 +98,7 @@ describe('a key of the installation with the wrong type', () => {
     });
   });
 
-  it('is always named, with the fix, whichever it is', async () => {
+  it('is always named, with the fix, for every key', async () => {
     const parts = [
       'worker:w',
       'totals:w',
@@ -126,7 +126,7 @@ describe('a key of the installation with the wrong type', () => {
     expect(await readRecordDamage(client, PREFIX)).toMatchObject({ keys: [], groups: [] });
   });
 
-  it('does not undo an action whose audit log entry it prevents', async () => {
+  it('does not undo an action whose audit entry it prevents', async () => {
     await kit.submit({});
     await registerQueues(client, PREFIX, [kit.queue]);
     await overwrite(kit, own('audit'), 'string');
@@ -154,7 +154,7 @@ describe('a damaged record of a group', () => {
     return id;
   };
 
-  it('is named with its key and the fix; sound groups are not', async () => {
+  it('is named with its key and the fix; undamaged groups are not', async () => {
     await open();
     await client.hset(groupKey(kit.tag, 'early'), 'early', '1');
     const wrong: [id: string, what: string][] = [];
@@ -180,13 +180,13 @@ describe('a damaged record of a group', () => {
     expect(fix).toContain(`redis-cli rename '${first?.key}' '${kit.tag}:away:grp:${first?.id}'`);
   });
 
-  it('is searched for in bounded work, and the answer says when not every key was looked at', async () => {
+  it('is searched for in bounded time, and the report says if not every key was checked', async () => {
     const pipeline = client.pipeline();
     for (let i = 0; i < 5000; i++) pipeline.set(`filler:${i}`, 1);
     await pipeline.exec();
     const part = await readRecordDamage(client, PREFIX, { steps: 1, ms: 60_000 });
     expect(part.complete).toBe(false);
-    expect(judgeDamage([], part).found).toMatch(/^none among the keys that were looked at/);
+    expect(judgeDamage([], part).found).toMatch(/^none among the checked keys/);
     const whole = await readRecordDamage(client, PREFIX, { steps: 100, ms: 60_000 });
     expect(whole.complete).toBe(true);
   });

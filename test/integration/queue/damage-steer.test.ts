@@ -250,7 +250,7 @@ describe('readers of damaged data', () => {
     });
   });
 
-  it('count what is countable of a queue, and name each damaged key', async () => {
+  it('count all readable parts of a queue, and name each damaged key', async () => {
     const parts = [
       'prioritized',
       'wait',

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-/** The hint for an id that is taken. */
+/** The hint for a taken id. */
 async function hintFor(id: string, queue: string, kind: 'job' | 'group'): Promise<string | undefined> {
   const refused = await refuseTaken(kit.client, PREFIX, id, { queue, kind }).catch(
     (error: InferError) => error,
@@ -21,15 +21,15 @@ async function hintFor(id: string, queue: string, kind: 'job' | 'group'): Promis
   return (refused as InferError).hint;
 }
 
-it('the fix of an id that is taken fits what has it', async () => {
+it('the fix for a taken id depends on what uses it', async () => {
   const open = { id: 'many', queue: kit.queue, model: 'm', priority: 0, resultTtl: 600 };
   await kit.producer.groups.open(open, 'me');
   await kit.submit({ id: 'one' });
-  const other = 'take another --id: a job and a group cannot have the same one';
+  const other = 'use another --id: a job and a group cannot have the same id';
   expect(await hintFor('many', kit.queue, 'job')).toBe(other);
   expect(await hintFor('one', kit.queue, 'group')).toBe(other);
   expect(await hintFor('many', 'elsewhere', 'job')).toBe(other);
   expect(await hintFor('one', 'elsewhere', 'job')).toBe(
-    `send it to the same queue (-Q ${kit.queue}) to mean the same job, or take another --id`,
+    `send it to the same queue (-Q ${kit.queue}) if you mean the same job, or use another --id`,
   );
 });

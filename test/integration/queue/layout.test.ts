@@ -58,7 +58,7 @@ describe('a job of a newer layout', () => {
     expect(await kit.client.exists(`${kit.base}${id}:lock`)).toBe(0);
   });
 
-  it('is run in its turn by a worker that knows it, along with jobs of this release', async () => {
+  it('is run in its turn by a worker that reads it, along with jobs of this release', async () => {
     const { here, next } = await workers();
     const [low] = (await kit.submit({ priority: 1 })) as [string];
     const high = await submitNewer({ priority: 8 });
@@ -102,7 +102,7 @@ describe('a job of a newer layout', () => {
     expect(await newer.cancel(kit.queue, id)).toBe('cancelled');
   });
 
-  it('that has ended is told as such, and is retried by its own release only', async () => {
+  it('that has ended is reported as ended, and is retried by its own release only', async () => {
     const { next } = await workers();
     const id = await submitNewer();
     await next.settle([failed(await takeOne(next))]);

@@ -277,7 +277,7 @@ describe('a group whose submitter died', () => {
     expect(await groupOf(group.id)).toMatchObject({ state: 'completed', jobs: CHUNKS, rowsDone: CHUNKS });
   });
 
-  it('that is cancelled tells its sender, which stops and closes it', async () => {
+  it('that is cancelled notifies its sender, which stops and closes it', async () => {
     const group = template();
     const writer = await GroupWriter.open(producer(), group);
     await writeAll(writer, 16);

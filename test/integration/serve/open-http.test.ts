@@ -7,7 +7,7 @@ import { useGateway, useModels } from './gateway-kit.js';
 
 const redis = useRedis();
 const models = useModels();
-/** Room for one body of the largest size and some bytes, and for four waits, which outlast a test. */
+/** Memory for little more than one body of the largest size, and at most four waits, longer than a test. */
 const limits = { maxBody: 100_000, maxBodies: 150_000, maxOpen: 4, maxWaitMs: 100_000 };
 const gateway = useGateway(redis, { models, limits });
 
@@ -21,7 +21,7 @@ const json = { model: 'doubler', input: [1, 2, 3, 4], queue: 'nobody' };
 const submit = async (as: string): Promise<string> =>
   (await gateway.ask('POST', '/v1/jobs', { as, json })).body.id;
 
-/** Sends a request that is held open, until the test ends it; resolves when it has begun to wait. */
+/** Sends a request that stays open until the test ends it; resolves when it has begun to wait. */
 async function hold(as: string, address: string): Promise<() => void> {
   const over = new AbortController();
   const before = gateway.gateway.waits.size;
@@ -33,8 +33,8 @@ async function hold(as: string, address: string): Promise<() => void> {
   return end;
 }
 
-describe('event streams and waits that are open', () => {
-  it('are limited for each token: one more is refused, and taken when one has ended', async () => {
+describe('open event streams and waits', () => {
+  it('are limited for each token: one more is refused, and accepted when another has ended', async () => {
     const id = await submit('held');
     await hold('held', `/v1/jobs/${id}/events`);
     const end = await hold('held', `/v1/jobs/${id}?wait=100s`);
@@ -55,7 +55,7 @@ describe('event streams and waits that are open', () => {
       await gateway.ask('POST', '/v1/embeddings', { as: 'held', json: { model: 'doubler', input: 'a' } }),
     ];
     expect(ofOthers.map(({ status }) => status)).toEqual([429, 429]);
-    // Who does not wait is answered, and other tokens have their own number.
+    // Requests that do not wait are answered, and other tokens have their own limit.
     expect((await gateway.ask('GET', `/v1/jobs/${id}`, { as: 'held' })).status).toBe(200);
     expect((await gateway.ask('GET', `/v1/jobs/${id}/result`, { as: 'held' })).status).toBe(202);
     await hold('bob', `/v1/jobs/${await submit('bob')}/events`);
@@ -72,14 +72,14 @@ describe('event streams and waits that are open', () => {
       const { status, body, headers } = await gateway.ask('GET', `/v1/jobs/${id}/events`, asked);
       expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'SERVER_FULL', '5']);
     }
-    // Nothing is queued for a wait that was refused.
+    // Nothing is queued for a refused wait.
     const sent = { json: { ...json, id: 'never-queued' }, headers: { prefer: 'wait=5' } };
     expect((await gateway.ask('POST', '/v1/jobs', sent)).body.code).toBe('SERVER_FULL');
     expect((await gateway.ask('GET', '/v1/jobs/never-queued')).status).toBe(404);
     expect((await gateway.ask('GET', `/v1/jobs/${id}?wait=1s`)).body.code).toBe('SERVER_FULL');
   });
 
-  it('of jobs that have ended wait for nothing, and take no place of those that do', async () => {
+  it('of ended jobs do not wait, and do not count', async () => {
     const id = await submit('held');
     await gateway.ask('POST', `/v1/jobs/${id}/cancel`, { as: 'held' });
     for (let i = 0; i < 6; i++) {
@@ -92,7 +92,7 @@ describe('event streams and waits that are open', () => {
 describe('bodies in memory', () => {
   const spaces = (length: number) => Buffer.alloc(length, ' ');
 
-  /** A request whose headers are sent, and no byte of its body. */
+  /** Sends the headers of a request, and no byte of its body. */
   function open(headers: Record<string, string | number>): { sent: ClientRequest; answer: Promise<Told> } {
     const options = { method: 'POST', headers: { 'content-type': 'application/json', ...headers } };
     const sent = request(`${gateway.url}/v1/jobs`, options);
@@ -117,7 +117,7 @@ describe('bodies in memory', () => {
     return { status: response.statusCode, again, code: JSON.parse(text).code };
   }
 
-  /** One body of 100,000 bytes is being read: some of it has come, and its end has not. */
+  /** A body of 100,000 bytes that is being read: it has arrived in part. */
   async function occupy() {
     const first = open({ 'content-length': 100_000 });
     first.sent.write(spaces(50_000));
@@ -128,7 +128,7 @@ describe('bodies in memory', () => {
 
   const full = { status: 503, again: '2', code: 'BODIES_FULL' };
 
-  it('are limited: one too many is refused unread, and taken when another was answered', async () => {
+  it('are limited: one too many is refused unread, and accepted when another has been answered', async () => {
     const first = await occupy();
     expect(await open({ 'content-length': 60_000 }).answer).toEqual(full);
     const small = open({ 'content-length': 10 });
@@ -142,7 +142,7 @@ describe('bodies in memory', () => {
     expect((await second.answer).status).toBe(400);
   });
 
-  it('without a length are refused as soon as there is no room', async () => {
+  it('without a length are refused as soon as the limit is reached', async () => {
     await occupy();
     const chunked = open({ 'transfer-encoding': 'chunked' });
     chunked.sent.write(spaces(40_000));
@@ -152,7 +152,7 @@ describe('bodies in memory', () => {
     await until(async () => (gateway.bodyMemory.bytes === 100_000 ? true : undefined));
   });
 
-  it('are free again when the caller has left', async () => {
+  it('are released when the caller disconnects', async () => {
     const first = await occupy();
     first.sent.destroy();
     await until(async () => (gateway.bodyMemory.bytes === 0 ? true : undefined));

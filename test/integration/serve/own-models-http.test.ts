@@ -8,7 +8,7 @@ const infer = useInfer(redis);
 const models = useModels();
 const gateway = useGateway(redis, { models, control: true });
 
-/** A token for the model doubler alone. */
+/** A token for the model doubler only. */
 const as = 'limited';
 const names = (list: { id?: string; name?: string }[]) => list.map(({ id, name }) => id ?? name).sort();
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe('a token that is limited to models', () => {
-  it('sees these alone in each list', async () => {
+  it('sees only these in each list', async () => {
     const all = await gateway.ask('GET', '/v1/models', { as: 'alice' });
     expect(names(all.body.data)).toEqual(['doubler', 'poison', 'slow']);
     expect(names((await gateway.ask('GET', '/v1/models', { as })).body.data)).toEqual(['doubler']);
@@ -37,7 +37,7 @@ describe('a token that is limited to models', () => {
     ['GET', '/examples/MODEL'],
     ['POST', '/v2/repository/models/MODEL/load'],
     ['POST', '/v2/repository/models/MODEL/unload'],
-  ])('is told of another by %s %s what it is told of one that does not exist', async (method, address) => {
+  ])('gets the same response for another as for one that does not exist: %s %s', async (method, address) => {
     const ask = async (model: string) => {
       const json = method === 'POST' ? { json: {} } : {};
       const answer = await gateway.ask(method, address.replace('MODEL', model), { as, ...json });
@@ -50,7 +50,7 @@ describe('a token that is limited to models', () => {
     if (method === 'GET') expect((await ask('doubler')).status).toBe(200);
   });
 
-  it('cannot have workers load or unload another', async () => {
+  it('cannot make workers load or unload another', async () => {
     for (const verb of ['load', 'unload']) {
       const ordered = await gateway.ask('POST', `/v1/workers/*/${verb}`, { as, json: { model: 'slow' } });
       expect(ordered).toMatchObject({ status: 404, body: { code: 'MODEL_UNKNOWN' } });
@@ -67,7 +67,7 @@ describe('a token that is limited to models', () => {
     }
   });
 
-  it('need not name its only model, and is asked which of several it means', async () => {
+  it('need not name its only model, but has to name one of several', async () => {
     const input = [1, 2, 3, 4];
     const wait = { headers: { prefer: 'wait=20' } };
     const done = await gateway.ask('POST', '/v1/jobs', { as, json: { input }, ...wait });
@@ -80,7 +80,7 @@ describe('a token that is limited to models', () => {
     expect(body.detail).toBe('token two may use several models: doubler, planned');
   });
 
-  it('is not told of others when one of its own is not there', async () => {
+  it('does not reveal others if one of its own does not exist', async () => {
     const json = { model: 'planned', input: [1] };
     const asked = [
       await gateway.ask('POST', '/v1/jobs', { as: 'two', json }),

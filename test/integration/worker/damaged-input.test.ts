@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => kit.close());
 
-/** The field of a job's data that holds a small input, and rows whose input is too large for it. */
+/** The field of a job's data for a small input, and rows whose input is too large for it. */
 const INLINE = 'i';
 const MANY = 2000;
 
@@ -30,7 +30,7 @@ async function alterData(id: string, change: (data: Record<string, unknown>) => 
   await queue.client.hset(queue.base + id, 'data', JSON.stringify(data));
 }
 
-/** Changes the bytes of an input, wherever it is. */
+/** Changes the bytes of an input, wherever it is stored. */
 async function alter(id: string, change: (bytes: Buffer) => Buffer): Promise<void> {
   const own = await queue.client.getBuffer(queue.inputKey(id));
   if (own !== null) await queue.client.set(queue.inputKey(id), change(own));
@@ -46,14 +46,14 @@ const withHeader = (from: string, to: string) => (bytes: Buffer) =>
 
 type Damage = [how: string, rows: number, damage: (id: string) => Promise<unknown>, what: RegExp];
 const BYTES: [how: string, change: (bytes: Buffer) => Buffer, what: RegExp][] = [
-  ['cut in its data', (bytes) => bytes.subarray(0, -1), /its input cannot be read: it ends inside tensor x$/],
-  ['cut in its header', (bytes) => bytes.subarray(0, 20), /cannot be read: it ends inside its header$/],
+  ['truncated in its data', (bytes) => bytes.subarray(0, -1), /its input cannot be read: it ends inside tensor x$/],
+  ['truncated in its header', (bytes) => bytes.subarray(0, 20), /cannot be read: it ends inside its header$/],
   [
-    'cut in its length',
+    'truncated in its length',
     (bytes) => bytes.subarray(0, 2),
     /cannot be read: it is shorter than its length field$/,
   ],
-  ['cut to nothing', (bytes) => bytes.subarray(0, 0), /cannot be read: it is empty$/],
+  ['truncated to nothing', (bytes) => bytes.subarray(0, 0), /cannot be read: it is empty$/],
   ['longer', (bytes) => Buffer.concat([bytes, Buffer.alloc(3)]), /cannot be read: it has 3 bytes too many$/],
   ['garbage', (bytes) => Buffer.alloc(bytes.length, 0xa5), /cannot be read: it ends inside its header$/],
   ['another header', withHeader('"rows":', '"row_":'), /cannot be read: its header is not of this form$/],
@@ -69,7 +69,7 @@ const OTHER: Damage[] = [
     /its input cannot be read: the one in its field data is not text$/,
   ],
   [
-    'no base64',
+    'not base64',
     1,
     (id) => alterData(id, (data) => Object.assign(data, { [INLINE]: '(((' })),
     /its input cannot be read: it is empty$/,
@@ -89,7 +89,7 @@ const OTHER: Damage[] = [
 ];
 
 describe('a job whose input in Redis', () => {
-  it('is damaged in any form ends as JOB_DAMAGED after one attempt, and others run', async () => {
+  it('is damaged in any form fails with JOB_DAMAGED after one attempt, and others run', async () => {
     const bad: { id: string; label: string; what: RegExp }[] = [];
     for (const [how, rows, damage, what] of [...DAMAGES, ...OTHER]) {
       const { id } = await kit.submit(0, 0, rows);
@@ -116,7 +116,7 @@ describe('a job whose input in Redis', () => {
     expect(await kit.result(0, good.id)).toEqual(good.xs.map((value) => value + 0.5));
   });
 
-  it('is missing ends as INPUT_LOST', async () => {
+  it('is missing fails with INPUT_LOST', async () => {
     const inline = await kit.submit(0, 0, 1, { attempts: 1 });
     const apart = await kit.submit(0, 0, MANY, { attempts: 1 });
     await alterData(inline.id, (data) => {
@@ -134,7 +134,7 @@ describe('a job whose input in Redis', () => {
     }
   });
 
-  it('is that of a chunk counts as a failed chunk of its group, and the other chunks complete', async () => {
+  it('is damaged in a chunk counts as a failed chunk of its group, and the other chunks complete', async () => {
     const group = newId('g');
     const { groups } = queue.producer;
     await groups.open({ ...queue.spec(), id: group }, 'sender');

@@ -62,7 +62,7 @@ describe('lists of jobs', () => {
     expect(unsized.join('\n')).toContain('it is X');
   });
 
-  it('say which release a job of a newer layout needs', () => {
+  it('name the release that a job of a newer layout needs', () => {
     const newer = job({ newer: { number: 2, since: '9.8.0' } });
     const [head, row] = renderList(jobsList(NOW), [newer], 'table', PIPED);
     expect([head, row]).toEqual([
@@ -172,7 +172,7 @@ describe('the job view', () => {
     expect(text).not.toContain('Input');
   });
 
-  it('tells why it waits, and the command that helps, once', () => {
+  it('says once why it waits, with the command that helps', () => {
     const text = 'queue scans is paused';
     const why = { code: 'PAUSED', text, fix: 'infer control resume scans' } as const;
     const paused = { ...DETAIL, eta: null, noEta: why, why } as const;

@@ -15,7 +15,7 @@ describe('the name of an operator has one rule for settings and library', () => 
     expect(rule.read(name)).toBeUndefined();
   });
 
-  it('does not take a number for text in a program', () => {
+  it('does not accept a number as text in a program', () => {
     expect(() => checkOperatorName(7)).toThrow('not a value of type number');
   });
 });

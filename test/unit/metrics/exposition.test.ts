@@ -186,7 +186,7 @@ describe('the text of /metrics', () => {
     expect(value('infer_redis_info', { policy: 'noeviction', version: '7.0.15' })).toBe(1);
   });
 
-  it('counts jobs that no worker can run by model, whatever their layout', async () => {
+  it('counts jobs that no worker can run by model, over all layouts', async () => {
     const metrics = await parsed(view());
     const value = (model: string) =>
       exposedValue(metrics, 'infer_queue_unserved_jobs', { queue: 'realtime', model });

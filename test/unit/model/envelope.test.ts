@@ -125,7 +125,7 @@ describe('envelope', () => {
     ],
     ['rows that are no number', withHeader({ rows: 'two', tensors: [ENTRY] })],
     ['negative rows', withHeader({ rows: -1, tensors: [ENTRY] })],
-    ['a name that is no text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],
+    ['a name that is not text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],
   ])('with %s is rejected as damaged', (_, bytes) => {
     expect(() => decodeEnvelope(bytes)).toThrow(expect.objectContaining({ code: 'JOB_DAMAGED' }));
   });

@@ -109,7 +109,7 @@ describe('jobs of a newer layout', () => {
     });
   });
 
-  it('need the upgrade also where no worker serves their queue', () => {
+  it('need the upgrade even if no worker serves their queue', () => {
     const queue = { name: 'q', waiting: 2, active: 0, unmatched: {}, newer: NEXT };
     const redis = { version: '7', usedMemoryBytes: 1, maxMemoryBytes: 100, policy: 'noeviction' };
     const overview = { redis, queues: [queue], autoscalers: [], lapsed: [], at: 1000 };

@@ -40,7 +40,7 @@ const learned = (...names: string[]): Learned => ({
   at: START,
 });
 
-/** The backlog, the workers that share it, and the routes of the jobs apart from it. */
+/** The backlog, the workers that share it, and the routes of the other jobs. */
 function demand(
   sample: PoolSample,
   own: WorkerRecord[] = [],
@@ -57,39 +57,39 @@ function demand(
 }
 
 describe('the backlog of a pool and the workers that share it', () => {
-  it('are all jobs and all workers of the queue while every job is served', () => {
+  it('are all jobs and workers of the queue while every job is served', () => {
     const other = having('a');
     expect(demand(pool({}, [other]))).toEqual({ waiting: 5, capacity: ['a'], unserved: [], outside: [] });
   });
 
-  it('leave out a worker of others that has the model of no waiting job', () => {
+  it('exclude a worker of others without the model of any waiting job', () => {
     const other = having('b');
     expect(demand(pool({ a: 5 }, [other]))).toEqual({
       ...{ waiting: 5, capacity: [], unserved: [], outside: [] },
     });
   });
 
-  it('leave out a worker of others that shares no model with the fleet', () => {
+  it('exclude a worker of others that shares no model with the fleet', () => {
     const [own, like, unlike] = [having('a'), having('a', { id: 'like' }), having('b')];
     const { capacity } = demand(pool({}, [own, like, unlike]), [own]);
     expect(capacity).toEqual(['a', 'like']);
   });
 
-  it('leave jobs that only others serve to them, and do not complain', () => {
+  it('exclude jobs that only others serve, without a warning', () => {
     const [own, other] = [having('a'), having('b')];
     expect(demand(pool({ b: 2 }, [own, other]), [own])).toEqual({
       ...{ waiting: 3, capacity: ['a'], unserved: [], outside: [] },
     });
   });
 
-  it('name jobs that a new worker may serve apart from those of the workers that are there', () => {
+  it('separate jobs that only a new worker may serve from those of existing workers', () => {
     const other = having('b');
     expect(demand(pool({ a: 2 }, [other]))).toEqual({
       ...{ waiting: 3, capacity: ['b'], unserved: ['a'], outside: [] },
     });
   });
 
-  it('exclude jobs that a new worker would not serve either, as the last one has shown', () => {
+  it('exclude jobs that a new worker would not serve either, as learned from the last one', () => {
     const none = { waiting: 0, capacity: [], unserved: [] };
     expect(demand(pool({ b: 5 }), [], learned('a'))).toEqual({ ...none, outside: ['b'] });
     expect(demand(pool({ 'a@2': 5 }), [], learned('a'))).toEqual({ ...none, outside: ['a@2'] });
@@ -105,7 +105,7 @@ describe('the backlog of a pool and the workers that share it', () => {
     expect(demand(pool({ b: 4 }, [own]), [own], learned('a'), true)).toMatchObject({ unserved: ['b'] });
   });
 
-  it('exclude jobs of a newer layout, also before any worker was ready', () => {
+  it('exclude jobs of a newer layout, even before any worker was ready', () => {
     expect(demand(pool({ [NEWER]: 5 }))).toEqual({
       ...{ waiting: 0, capacity: [], unserved: [], outside: [NEWER] },
     });
@@ -120,7 +120,7 @@ describe('the backlog of a pool and the workers that share it', () => {
     expect(demand(paused, [], learned('a'))).toMatchObject({ unserved: [], outside: [] });
   });
 
-  it('learn from ready workers what a new one serves, and not which layouts an old one reads', () => {
+  it('learn from ready workers which models a new one serves, but not which layouts an old one reads', () => {
     const old = having('a', { layouts: ['9/9.8.0'], modelsDir: '/m' });
     expect(learnedFrom([old], ['q'], 7)).toEqual({ routes: ['a', 'a@1'], modelsDirs: ['/m'], at: 7 });
     expect(learnedFrom([having('a', { state: 'draining' })], ['q'], 7)).toBeUndefined();
@@ -138,7 +138,7 @@ describe('decisions about jobs that no ready worker can run', () => {
   const decided = (policy: string, seen: Parameters<typeof observe>[1]) =>
     decide(controller(policy), initialState(controller(policy)), observe(START, seen));
 
-  it.each(['predictive', 'step'])('start a worker beside those of others with policy %s', (policy) => {
+  it.each(['predictive', 'step'])('start a worker in addition to those of others with policy %s', (policy) => {
     const config = { ...CONFIG, min: 0 };
     const wide = { pool: 'q', config, policy: choosePolicy(policy, config) };
     const seen = observe(START, { queue: queueAt(START, { unserved: [jobs] }), workers: others(true) });
@@ -147,7 +147,7 @@ describe('decisions about jobs that no ready worker can run', () => {
     expect(reason).toMatch(/^q 0→1: 2 jobs of queue q wait for model a, which no worker of it serves/);
   });
 
-  it('wait for the one that starts, and say why no other is started', () => {
+  it('wait for the starting worker, and say why no other is started', () => {
     const queue = queueAt(START, { unserved: [jobs] });
     const starting = decided('predictive', { queue, workers: workersOf(['starting']) });
     expect([starting.actions, starting.reason]).toEqual([
@@ -158,7 +158,7 @@ describe('decisions about jobs that no ready worker can run', () => {
     expect([full.actions, full.reason]).toEqual([[], expect.stringMatching(/model a.*; wants 2, --max 1$/)]);
   });
 
-  it('say which jobs no worker of the pool can run, and start none for them', () => {
+  it('name the jobs that no worker of the pool can run, and start none for them', () => {
     const sample = pool({ b: 3, [NEWER]: 2 });
     const found = demandOf(sample, { own: [], learned: learned('a'), isOutdated: () => false });
     const facts = factsOf(found, countPool(undefined, sample), START);
@@ -181,7 +181,7 @@ describe('decisions about jobs that no ready worker can run', () => {
     ]);
   });
 
-  it('of a fleet that another system runs request a worker once, and again only when it may have changed', () => {
+  it('of a fleet that another system runs request a worker once, and again only if the fleet may have changed', () => {
     const config = { ...CONFIG, min: 0 };
     const advisor = new Advisor({ pool: 'q', config, policy: choosePolicy('predictive', config) });
     const waiting = pool({ b: 5 });
@@ -200,7 +200,7 @@ describe('decisions about jobs that no ready worker can run', () => {
   });
 });
 
-it('the arrival rate does not jump when the counter of arrivals no longer applies, or applies again', () => {
+it('the arrival rate does not jump when the arrival counter stops or starts to apply', () => {
   const look = (seconds: number, facts: object) => queueAt(START + seconds * 1000, { waiting: 5, ...facts });
   const counted = countArrivals(NO_ARRIVALS, look(0, { arrived: 90_000 }));
   const derived = countArrivals(counted, look(2, { arrived: null }));
@@ -212,7 +212,7 @@ it('the arrival rate does not jump when the counter of arrivals no longer applie
   expect(countArrivals(again, look(8, { arrived: 90_009 })).slow).toBeGreaterThan(0);
 });
 
-it('a directory of models has changed when a model, a version or a file of it has', () => {
+it('a models directory has changed if a model, a version or a file in it has', () => {
   const dir = mkdtempSync(join(tmpdir(), 'infer-models-'));
   try {
     const file = join(dir, 'm', '1', 'model.onnx');

@@ -52,7 +52,7 @@ it.each([
   expect(payloadFromValue(exampleInput(signature), signature).rows).toBe(1);
 });
 
-it('is made of a picture as large as classifiers take, and of none that is much larger', () => {
+it('is made for an image of the usual size of classifiers, but not for a much larger one', () => {
   const picture = exampleInput(model([tensor('x', [3, 224, 224])]));
   expect(payloadFromValue(picture, model([tensor('x', [3, 224, 224])])).rows).toBe(1);
   expect(JSON.stringify(picture).length).toBeLessThan(400_000);

@@ -4,7 +4,7 @@ import { OpenWaits } from '../../../src/lib/serve/gateway/open-waits.js';
 const anyone = { name: undefined, limits: undefined };
 const web = { name: 'web', limits: { open: 2 } };
 
-it('a token has 2,000 open waits, or as many as its own limit says', () => {
+it('a token may have 2,000 open waits, or as many as its own limit', () => {
   const waits = new OpenWaits(10_000);
   for (let i = 0; i < 2000; i++) waits.take({ name: 'batch', limits: { rate: 5 } });
   expect(() => waits.take({ name: 'batch', limits: { rate: 5 } })).toThrow(
@@ -16,7 +16,7 @@ it('a token has 2,000 open waits, or as many as its own limit says', () => {
   expect(waits.size).toBe(2002);
 });
 
-it('callers without a token share the limit of the gateway alone', () => {
+it('callers without a token have only the limit of the gateway', () => {
   const waits = new OpenWaits(3000);
   for (let i = 0; i < 3000; i++) waits.take(anyone);
   const full = expect.objectContaining({ code: 'SERVER_FULL', headers: { 'retry-after': '5' } });
@@ -24,7 +24,7 @@ it('callers without a token share the limit of the gateway alone', () => {
   expect(() => waits.take(web)).toThrow(full);
 });
 
-it('a place is given back once, however often that is said, and also when the work fails', async () => {
+it('a wait ends once, even if ended repeatedly, and also if the work fails', async () => {
   const waits = new OpenWaits(2);
   const giveBack = waits.take(anyone);
   waits.take(anyone);

@@ -38,7 +38,7 @@ interface OclifError extends Error {
   parse?: { input?: { flags?: Record<string, { char?: string; hidden?: boolean }> } };
 }
 
-/** oclif wraps whatever a flag's `parse` throws in this text. */
+/** oclif adds this text to any error of a flag's `parse`. */
 const FLAG_WRAPPER = /^Parsing --(\S+) \n\t([\s\S]*?)\nSee more help with --help$/;
 const MORE_HELP = /\n?See more help with --help\s*$/;
 /** oclif shows the parsed value of one of the flags, which the user did not type. */
@@ -78,7 +78,7 @@ function classify(error: unknown, context: ErrorContext): ShownError {
     }
     return usageError(oclif, oclif.oclif.exit, context);
   }
-  // Where no client words an error of Redis, such as at a worker's start.
+  // For errors of Redis that no client has worded, such as at a worker's start.
   const damaged = damagedKeyFailure(error);
   if (damaged !== undefined) return classify(InferError.of(damaged), context);
   return bug(error);

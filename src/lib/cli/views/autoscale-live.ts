@@ -15,7 +15,7 @@ export interface Line {
   kind: 'start' | 'drain' | 'hold' | 'failure' | 'note';
 }
 
-/** What is new in a tick, as lines: for a pipe, and for the list under the live table. */
+/** The news of a tick as lines, for a pipe and for the list below the live table. */
 export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean): Line[] {
   const { at, decision } = tick;
   const lines: Line[] = tick.failures.map(({ slot, name, reason, lines: log }) => ({
@@ -46,7 +46,7 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
   return lines;
 }
 
-/** Whether jobs wait that no worker of the pool can run, of a queue and model not seen at the last look. */
+/** Whether jobs that no worker of the pool can run have a queue and model not seen at the last reading. */
 function hasNewOutside({ queue }: Tick, before: Tick | undefined): boolean {
   const known = new Set((before?.queue?.outside ?? []).map((jobs) => `${jobs.queue} ${jobs.route}`));
   return (queue?.outside ?? []).some((jobs) => !known.has(`${jobs.queue} ${jobs.route}`));

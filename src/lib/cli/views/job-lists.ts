@@ -48,7 +48,7 @@ const ATTEMPT: ListColumn<JobRecord> = {
   cell: ({ attempts }) => (attempts === 0 ? '-' : String(attempts)),
 };
 
-/** The last column, so that the others keep their places: the release that a job of a newer layout needs. */
+/** The release that a job of a newer layout needs. The last column, so that the others keep their place. */
 const NEEDS: Columns = [
   {
     title: 'NEEDS',

@@ -100,7 +100,7 @@ export function stateCell(worker: Pick<WorkerRow, 'state' | 'beatAt'>, at: numbe
   return aliveCell(worker.state, isSilent(worker, at));
 }
 
-/** The same where its silence was judged when it was read. */
+/** The same for a worker whose silence was determined when it was read. */
 export function aliveCell(state: WorkerRow['state'], silent: boolean): Cell {
   if (silent) return { text: 'silent', format: 'red' };
   return { text: state, format: state === 'ready' ? 'green' : 'yellow' };

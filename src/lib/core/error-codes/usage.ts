@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Wrong usage: what was typed, passed or configured. */
+/** Invalid usage, in the command line, a call or the configuration. */
 const WRONG = {
   exitCode: ExitCode.Usage,
   httpStatus: 400,
@@ -97,7 +97,7 @@ export const USAGE_ERRORS = {
   ),
   ...errors(
     { ...WRONG, doc: 'library.md#errors-and-ids' },
-    { TIMEOUT_RANGE: 'The time limit of a call is not a number of milliseconds from 0.' },
+    { TIMEOUT_RANGE: 'The time limit of a call is not a number of milliseconds, 0 or more.' },
   ),
   ...errors(
     { ...WRONG, doc: 'control.md#queues-and-jobs' },

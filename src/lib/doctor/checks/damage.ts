@@ -13,7 +13,7 @@ export const queueDamage: Check = {
   run: async (context) => {
     const { client } = await context.redis();
     const { prefix } = context.loaded.values;
-    // A list of queues that cannot be read is one of the damaged keys.
+    // If the list of queues cannot be read, it is itself one of the damaged keys.
     const queues = await permitted(client, ifReadable(listQueues(client, prefix), []));
     const damage = queues.map((queue) => readDamage(client, prefix, queue));
     const [ofQueues, records] = await permitted(
@@ -25,10 +25,10 @@ export const queueDamage: Check = {
 };
 
 const NONE: RecordDamage = { keys: [], groups: [], complete: true };
-/** Damaged groups that are named. */
+/** Maximum number of damaged groups to name. */
 const GROUPS_SHOWN = 20;
 
-/** Keys overwritten by another program, and jobs and groups that are damaged. */
+/** Keys overwritten by another program, and damaged jobs and groups. */
 export function judgeDamage(queues: readonly QueueDamage[], records = NONE): Judgement {
   const broken = queues.filter(({ keys }) => keys.length > 0);
   const keys = [
@@ -42,7 +42,7 @@ export function judgeDamage(queues: readonly QueueDamage[], records = NONE): Jud
   const groups = groupLines(records);
   if (keys.length + jobs.length + groups.length === 0) {
     return ok(
-      records.complete ? 'none' : 'none among the keys that were looked at, about 100,000 of each server',
+      records.complete ? 'none' : 'none among the checked keys, about 100,000 of each server',
     );
   }
   const { found, details } = several([...keys, ...jobs, ...groups]);

@@ -64,7 +64,7 @@ export class BullConsumer implements QueueConsumer {
   /** Numbers of the takes not yet answered: lanes and checks for urgent jobs take concurrently. */
   private readonly takesUnderWay = new Set<number>();
   private nextDelayedAt = 0;
-  /** What it serves; undefined: everything. */
+  /** Routes that it serves; undefined for all. */
   private routes: ReadonlySet<string> | undefined;
   more = false;
   full = false;
@@ -82,7 +82,7 @@ export class BullConsumer implements QueueConsumer {
     if (before !== undefined && before.size === routes.length && routes.every((route) => before.has(route)))
       return;
     this.routes = new Set(routes);
-    // A consumer asleep on its old markers must look for what it serves now.
+    // A consumer that sleeps on its old markers must check for jobs that it serves now.
     if (before !== undefined) void this.rouse().catch(() => undefined);
   }
 

@@ -26,7 +26,7 @@ import { inputTooLarge, resultTooLarge } from './too-large.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
 const ORPHAN_INPUT_TTL = 86_400;
-/** Approximate bytes that Redis uses for a job besides its input. */
+/** Approximate bytes that Redis uses for a job in addition to its input. */
 const JOB_BYTES = 1024;
 
 /** How long a queue's name counts as known to Redis. */

@@ -58,7 +58,7 @@ export async function purge(
   return { jobs: done, newer };
 }
 
-/** Returns how many jobs of a newer layout it left alone. */
+/** @returns number of jobs of a newer layout that were left alone. */
 async function cancelAll(
   scripts: QueueScripts,
   part: 'wait' | 'prioritized' | 'delayed',
@@ -76,7 +76,7 @@ async function cancelAll(
     if (done + left === 0) return newer;
     count(done);
     newer += leftNewer;
-    // Jobs that are left alone stay ahead of what is looked at next.
+    // Skipped jobs stay ahead of those that are read next.
     from += left;
   }
 }

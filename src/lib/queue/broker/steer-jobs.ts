@@ -31,26 +31,26 @@ const CANCEL_BATCH = 100;
 export interface Paging {
   /** Stops it between two pages. */
   signal?: AbortSignal | undefined;
-  /** Called after each page with the totals so far: jobs looked at, and jobs changed. */
+  /** Called after each page with the totals so far: jobs checked, and jobs changed. */
   onPage?: ((done: number, changed: number) => void) | undefined;
-  /** `retryFailed` only: called before the first page is changed; until then it has only read. */
+  /** `retryFailed` only: called before the first change. */
   onBegin?: (() => void) | undefined;
 }
 
-/** What cancelling the chunks of a group did. */
+/** The outcome of cancelling the chunks of a group. */
 export interface CancelledChunks {
-  /** How many chunks by resulting state, including those that had ended before. */
+  /** Number of chunks by resulting state, including those that had already ended. */
   states: Record<string, number>;
   newer: NewerJobs | undefined;
 }
 
-/** How many jobs were requeued, and the failed ones of a newer layout. */
+/** Number of requeued jobs, and the failed jobs of a newer layout. */
 export interface Requeued {
   retried: number;
   newer: NewerJobs | undefined;
 }
 
-/** The answer of a cancel, and whether it changed anything; not when it was sent again after a lost answer. */
+/** The reply to a cancel, and whether it changed the job; false if it was sent again after a lost reply. */
 interface End {
   state: string;
   changed: boolean;
@@ -78,7 +78,7 @@ export class JobSteering {
   /**
    * Cancels jobs, some at a time; returns how many by resulting state: `unknown` for ids without a job,
    * `newer` for jobs of a newer layout that have not ended, which are left alone. If one fails, the jobs sent
-   * with it still count in `onPage`, and then the failure is thrown.
+   * with it are still passed to `onPage` before the error is thrown.
    */
   async cancelAll(
     jobs: Iterable<{ queue: string; id: string }>,
@@ -175,7 +175,7 @@ export class JobSteering {
     return { retried, newer: await this.newerJobs(left, first) };
   }
 
-  /** Jobs that fail meanwhile are not met again: they ended after this call started. */
+  /** Jobs that fail in the meantime are not included: they ended after this call started. */
   async retryFailed(queue: string, timeLimitMs: number | undefined, paging: Paging): Promise<Requeued> {
     const until = (await serverNow(this.client)) + 1;
     const failed = parseJobFilter({ queue: [queue], state: ['failed'] });

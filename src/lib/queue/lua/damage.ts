@@ -13,7 +13,7 @@ import { EVENTS_KEPT, GROUP, JOB, KEY } from '../wire.js';
 
 /** Failure code of a job whose record or input in Redis is damaged. */
 export const JOB_DAMAGED = 'JOB_DAMAGED' satisfies ErrorCode;
-/** How the register says that the bytes of an input make no sense: such a job cannot be run again. */
+/** Mark in the list of damaged jobs for an input that cannot be decoded: such a job cannot be run again. */
 export const INPUT_UNREADABLE = 'its input cannot be read';
 /** Seconds that a damaged job and its entry in the register are kept. */
 const DAMAGED_TTL = 7 * 86_400;

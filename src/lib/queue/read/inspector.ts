@@ -222,8 +222,8 @@ export async function waitingHeads(client: RedisClient, base: string): Promise<W
 }
 
 /**
- * Submit time of the longest-waiting job: within a priority the order is first come, first served, so it is
- * the oldest of the heads. Pure.
+ * Submit time of the oldest waiting job. Within a priority the order is first in, first out, so it is the
+ * oldest of the first jobs of each priority. Pure.
  */
 export function oldestOf(heads: readonly WaitingHead[]): number | undefined {
   const known = heads.map(({ at }) => at).filter((at) => at !== undefined);

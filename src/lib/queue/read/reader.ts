@@ -177,7 +177,7 @@ export async function readGroup(
   };
 }
 
-/** Fields of a group that hold a number. */
+/** Numeric fields of a group. */
 export const GROUP_NUMBERS = [
   GROUP.jobs,
   GROUP.added,

@@ -18,25 +18,25 @@ export interface DamagedGroup {
   what: string;
 }
 
-/** What is damaged besides the keys and jobs of queues. */
+/** Damage in addition to keys and jobs of queues. */
 export interface RecordDamage {
   /** Keys of the installation that have the wrong type. */
   keys: DamagedKey[];
   groups: DamagedGroup[];
-  /** False when the server has more keys than were looked at. */
+  /** False if the server has more keys than were checked. */
   complete: boolean;
 }
 
-/** Bounds of the search: steps of about 1,000 keys and 1 ms of Redis time each, and ms for all of them. */
+/** Bounds of the search: number of steps of about 1,000 keys and 1 ms of Redis time each, and total ms. */
 const STEPS = 100;
 const SEARCH_MS = 2000;
-/** Keys asked for at once. */
+/** Keys per request. */
 const TOGETHER = 200;
 
 /**
- * Keys of the installation with the wrong type, and groups whose record is damaged; read-only. Keys that occur
- * once are always looked at. Those of one worker, token or group are searched for among the first 100,000 keys
- * of each server, for 2 s at most; not at all for a user who may not SCAN.
+ * Keys of the installation with the wrong type, and groups whose record is damaged; read-only. Keys that
+ * occur once are always checked. Keys of one worker, token or group are searched for among the first 100,000
+ * keys of each server, for at most 2 s, and not at all if the user may not SCAN.
  */
 export async function readRecordDamage(
   client: RedisClient,
@@ -95,7 +95,7 @@ async function look(
   }
 }
 
-/** Fields that a group has by name. */
+/** Named fields of a group. */
 const FIELDS = Object.values(GROUP).filter((name) => !name.endsWith(':'));
 
 async function faultOfGroup(client: RedisClient, key: string): Promise<string | undefined> {
@@ -103,7 +103,7 @@ async function faultOfGroup(client: RedisClient, key: string): Promise<string | 
   if (values === undefined) return undefined;
   const fields = Object.fromEntries(FIELDS.map((name, i) => [name, values[i] ?? undefined]));
   if (newerThan(LAYOUTS, fields[GROUP.layout]) !== undefined) return undefined;
-  // A record that expired meanwhile looks the same.
+  // A record that has expired in the meantime looks the same.
   if (values.every((value) => value === null)) {
     return (await client.exists(key)) === 1 ? 'has no field of a group' : undefined;
   }
@@ -119,7 +119,7 @@ function isEach(prefix: string, key: string): boolean {
 
 const EACH = Object.values(INSTALLATION_KEY_OF).map((part) => `${part}:`);
 
-/** The group that a key is the record of. */
+/** The group whose record is in the key. */
 function groupOf(prefix: string, key: string): { id: string; queue: string } | undefined {
   const beginning = `{${prefix}:`;
   const infix = `}:${QUEUE_KEY_OF.group}:`;

@@ -19,7 +19,7 @@ export interface QueueSample {
   active: number;
   /** Age of the oldest waiting job, ms; null when none is waiting. */
   oldestMs: number | null;
-  /** Number of jobs ever added; null if that is not known for the jobs that count here. */
+  /** Number of jobs ever added; null if unknown for the jobs that count here. */
   arrived: number | null;
   /** Jobs ended in each statistics bucket of the last minute, by its number. */
   ended: ReadonlyMap<number, number>;

@@ -5,13 +5,13 @@ import { routeOfName } from '../routes.js';
 import { servingWorkers } from '../serving.js';
 import type { PoolSample } from './sample.js';
 
-/** Waiting jobs whose names are read. */
+/** Maximum number of waiting jobs whose names are read. */
 const MOST_READ = 200;
 
 /**
- * The same pool, with the routes of jobs that no worker has met yet, because none serves their queue: of the
- * first 200 waiting jobs. Reads nothing for a queue that has a worker, no waiting job, or only jobs that were
- * met before.
+ * The same pool, with the routes of the first 200 waiting jobs of queues that no worker serves, since no
+ * worker has seen these jobs. Reads nothing for a queue that has a worker, no waiting jobs, or only jobs that
+ * were seen before.
  */
 export async function withWaitingRoutes(
   client: RedisClient,
@@ -32,7 +32,7 @@ export async function withWaitingRoutes(
   return { ...sample, queues };
 }
 
-/** The routes of the first waiting jobs of a queue, with their numbers; jobs of other code have none. */
+/** The routes of the first waiting jobs of a queue, with their counts; jobs of other code have no route. */
 async function waitingRoutes(
   client: RedisClient,
   prefix: string,

@@ -61,7 +61,7 @@ const BOUNDS = {
   waiting: { least: 1, most: 1e6, whole: true },
   open: { least: 1, most: 1e6, whole: true },
 } as const;
-/** Connections are of a token, whatever model they wait for. */
+/** Open waits are limited per token only, not per model. */
 const OF_MODEL = ['rate', 'burst', 'jobs', 'waiting'] as const;
 
 /** @throws InferError TOKEN_LIMIT (2). */
@@ -76,7 +76,7 @@ export function checkLimit(name: keyof typeof BOUNDS, value: number): number {
 
 /**
  * Parses and checks a token file.
- * @throws Error saying what is wrong and where, without any value of the file.
+ * @throws Error naming the fault and its place, without any value of the file.
  */
 export function parseTokenFile(text: string): TokenFile {
   let value: unknown;

@@ -93,7 +93,7 @@ function secretsOf(tokens: readonly TokenRecord[]): ReadonlyMap<string, KnownSec
 }
 
 function callerOf({ name, scopes, models, limits }: TokenRecord): Caller {
-  // `read:all` includes what shows less.
+  // `read:all` includes `read` and `metrics`.
   const allowed = new Set<Scope>(scopes.includes('read:all') ? [...scopes, 'read', 'metrics'] : scopes);
   return {
     name,

@@ -77,7 +77,7 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
       if (input !== undefined) return { model, input };
       throw new InferError(
         'MODEL_UNKNOWN',
-        'no example can be made: its input is too large, or only its handler knows it',
+        'there is no example: the input is too large, or only the handler of the model knows it',
         {
           hint: 'see the README of the model',
         },
@@ -102,7 +102,7 @@ async function refuseUnready(gateway: Gateway): Promise<void> {
   });
 }
 
-/** Where no model is required, an answer of Redis is enough. */
+/** If no model is required, a reply from Redis is enough. */
 async function noWorkers({ client }: Gateway): Promise<WorkerRecord[]> {
   await worded(client.redis, client.redis.ping());
   return [];

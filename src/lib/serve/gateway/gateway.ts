@@ -19,17 +19,17 @@ export interface Gateway {
   readonly version: string;
   /** Prefix of all routes, `''` or such as `/infer`; for links in responses. */
   readonly basePath: string;
-  /** Whether there are routes that steer queues and workers (`--allow-control`). */
+  /** Whether there are routes that control queues and workers (`--allow-control`). */
   readonly control: boolean;
   /** Aborted when the server begins to shut down: event streams end, and `admit` refuses new work. */
   readonly draining: AbortSignal;
-  /** Fires shortly before connections are closed: callers who still wait are told where their jobs are. */
+  /** Fires shortly before connections are closed: waiting callers then get the address of their job. */
   readonly leaving: AbortSignal;
   /** Models that some worker must serve before the gateway says that it is ready. */
   readonly requiredModels: readonly string[];
   /** State of `admit`. */
   readonly admissions: Admissions;
-  /** Event streams and waits that are open. */
+  /** The open event streams and waits. */
   readonly waits: OpenWaits;
 }
 
@@ -42,8 +42,8 @@ export interface GatewayLimits {
   readonly maxWaitMs: number;
   /** Number of waiting jobs in a queue above which more are refused; undefined = no limit. */
   readonly maxWaiting: number | undefined;
-  /** Bytes of buffered bodies that are held at once; at least `maxBody`. */
+  /** Maximum bytes of buffered bodies in memory; at least `maxBody`. */
   readonly maxBodies: number;
-  /** Event streams and waits that are open at once. */
+  /** Maximum number of open event streams and waits. */
   readonly maxOpen: number;
 }

@@ -1,21 +1,21 @@
 import type { Caller } from '../auth/caller.js';
 import { Refusal, retryAfter } from '../http/refusal.js';
 
-/** Open waits of a token without a limit of its own: a quarter of what a gateway has by default. */
+/** Open waits of a token without its own limit: a quarter of a gateway's default limit. */
 const MOST_OF_TOKEN = 2000;
-/** Someone else's wait ends within this time on a busy server; nothing better is known. */
+/** Seconds after which to retry: on a busy server, some other wait ends within this time. */
 const AGAIN_MS = 5000;
 
 /**
- * Answers that are held open until a job changes or ends: event streams, `?wait=`, `Prefer: wait`, and the
- * inference of clients that wait. Each keeps a connection and a place in every look at Redis, for as long as
- * the caller likes, so their number is limited: for each token, and for this gateway.
+ * Responses that stay open until a job changes or ends: event streams, `?wait=`, `Prefer: wait`, and
+ * inference requests that wait. Each keeps a connection open and adds to every reading of Redis, for any
+ * length of time. So their number is limited, for each token and for this gateway.
  */
 export class OpenWaits {
   private total = 0;
   private readonly byToken = new Map<string, number>();
 
-  /** @param most of all callers together */
+  /** @param most limit for all callers together */
   constructor(private readonly most: number) {}
 
   /** Number of open waits. */
@@ -24,8 +24,8 @@ export class OpenWaits {
   }
 
   /**
-   * Takes a place for a wait.
-   * @returns gives it back; further calls do nothing
+   * Counts an open wait.
+   * @returns a function that ends it; further calls do nothing
    * @throws Refusal OPEN_LIMIT (429), SERVER_FULL (503).
    */
   take({ name, limits }: Pick<Caller, 'name' | 'limits'>): () => void {
@@ -33,14 +33,14 @@ export class OpenWaits {
     const mostOwn = limits?.open ?? MOST_OF_TOKEN;
     if (name !== undefined && own >= mostOwn) {
       throw new Refusal('OPEN_LIMIT', `token ${name} may have ${mostOwn} event streams and waits open`, {
-        hint: 'end some of them, or ask without waiting',
+        hint: 'close some of them, or poll without waiting',
         headers: { 'retry-after': retryAfter(AGAIN_MS) },
         members: { 'violated-policies': ['open'] },
       });
     }
     if (this.total >= this.most) {
       throw new Refusal('SERVER_FULL', `${this.most} event streams and waits are open at this server`, {
-        hint: 'ask without waiting, send it to another gateway, or start this one with a higher --max-open',
+        hint: 'poll without waiting, use another gateway, or start this one with a higher --max-open',
         headers: { 'retry-after': retryAfter(AGAIN_MS) },
       });
     }
@@ -52,7 +52,7 @@ export class OpenWaits {
     };
   }
 
-  /** Does something that waits. @throws as `take`, before it begins. */
+  /** Runs work that waits. @throws as `take`, before the work begins. */
   async during<T>(caller: Caller, work: () => Promise<T>): Promise<T> {
     const giveBack = this.take(caller);
     try {

@@ -6,20 +6,20 @@ import { Refusal } from '../http/refusal.js';
 import type { Gateway } from './gateway.js';
 import { type KnownModel, knownModels } from './known-models.js';
 
-/* A token may be limited to models. For its caller there are no others: they are in no list, and unknown. */
+/* A token may be limited to models. To its caller, all other models are unknown, and no list has them. */
 
 const LISTED = 'GET /v1/models lists the models';
-/** Of a name that a caller made up. */
+/** Maximum length shown of a name that a caller sent. */
 const LONGEST_NAME = 140;
 
 type ModelsOf = Pick<Caller, 'models' | 'name'>;
 
-/** Whether a caller may use a model, and know that there is one. @param model without a version */
+/** Whether a caller may use a model, and know that it exists. @param model without a version */
 export function mayUse({ models }: Pick<Caller, 'models'>, model: string): boolean {
   return models === undefined || models.includes(model);
 }
 
-/** The models that a caller may be told of: those that its token may use; none where it sent no token. */
+/** The models that a caller may see: those that its token may use; none without a required token. */
 export function modelsFor<Model extends { name: string }>(caller: Caller, known: readonly Model[]): Model[] {
   return caller === UNKNOWN ? [] : known.filter(({ name }) => mayUse(caller, name));
 }
@@ -33,7 +33,7 @@ export async function ownModels(
   return modelsFor(caller, await knownModels(gateway, signal));
 }
 
-/** The error of a model that is not there, or that the caller may not know of. */
+/** The error for a model that does not exist, or that the caller may not see. */
 export function noModel(name: string): InferError {
   return new InferError('MODEL_UNKNOWN', `no model is called '${printable(name.slice(0, LONGEST_NAME))}'`, {
     hint: LISTED,
@@ -49,10 +49,10 @@ export function refuseModel({ models, name }: ModelsOf, model: string): void {
 }
 
 /**
- * The model that a request is for, before anything of the model is told, or any of its input read. Where it
- * names none it is the only one that the token may use.
- * @param named with a version or not; undefined: it names none
- * @returns undefined: the only model there is
+ * The model of a request. Called before anything about the model is revealed and before the input is read. If
+ * the request names no model, it is the only one that the token may use.
+ * @param named with or without a version; undefined if the request names none
+ * @returns undefined for the only existing model
  * @throws InferError TOKEN_MODEL (403); MODEL_NEEDED (400) if the token may use several.
  */
 export function ownModel(caller: ModelsOf, named: string | undefined): string | undefined {
@@ -65,8 +65,8 @@ export function ownModel(caller: ModelsOf, named: string | undefined): string | 
 }
 
 /**
- * Finds a model for a caller. The error of an unknown one lists the models there are, which is left out for a
- * token that may use some of them.
+ * Finds a model for a caller. The error for an unknown one lists all models, except for a token that is
+ * limited to some.
  */
 export async function ofOwn<T>({ models }: Pick<Caller, 'models'>, finding: Promise<T>): Promise<T> {
   try {

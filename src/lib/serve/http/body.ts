@@ -59,7 +59,7 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
 export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
   const { headers, raw, heldBody } = request;
   const plain = (headers['content-encoding'] ?? 'identity') === 'identity';
-  // Most bodies. What came cannot be longer than it says: Node sees to that.
+  // Most bodies. Node ensures that a body is not longer than its declared length.
   const length = Number(headers['content-length']);
   if (plain && length <= limits.maxBytes) {
     heldBody?.take(length);
@@ -167,14 +167,14 @@ async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncG
   }
 }
 
-/** Begins with the first read: before that, no one would hear of an error, which would end the process. */
+/** Starts on the first read. An earlier error would have no listener and end the process. */
 async function* inflated(raw: Readable, encoding: 'gzip' | 'deflate'): AsyncGenerator<Buffer> {
   if (raw.destroyed) throw endedEarly();
   const inflate = encoding === 'gzip' ? createGunzip() : createInflate();
   const early = () => {
     if (!raw.readableEnded) inflate.destroy(endedEarly());
   };
-  // Also after the reader has left.
+  // Even after the reader has stopped.
   inflate.on('error', () => undefined);
   raw.once('error', early);
   raw.once('close', early);

@@ -55,7 +55,7 @@ export function addInferRoutes(app: App, gateway: Gateway): void {
   }
 }
 
-/** The request of the body, and the model that it is for. */
+/** The request in the body, and its model. */
 async function read(
   gateway: Gateway,
   request: FastifyRequest,

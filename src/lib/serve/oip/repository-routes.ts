@@ -49,7 +49,7 @@ const ORDER_BODY = z
 const BODY_BYTES = 1024 * 1024;
 /** Milliseconds that a worker may be silent; while it loads, it reports now and then. */
 const SILENT_MS = 10_000;
-/** Milliseconds that all of it may take: a large model loads for minutes. */
+/** Time limit of the whole request, ms: a large model takes minutes to load. */
 const LOAD_MS = 600_000;
 
 /** The repository: its index; load and unload if the server may steer workers. */

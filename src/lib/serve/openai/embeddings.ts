@@ -28,7 +28,7 @@ import {
 import { type EmbeddingInput, embeddingRows, isEmbeddingInput, MOST_ROWS } from './embedding-input.js';
 import { openaiErrorForm } from './error-form.js';
 
-/** Rows of one length are one job; of lists of tokens that differ, so many jobs are under way at once. */
+/** Maximum number of concurrent jobs of a request: lists of tokens of each length are a separate job. */
 const MOST_JOBS = 32;
 /** Numbers written as text before other work gets its turn. */
 const NUMBERS_A_TURN = 65_536;
@@ -156,7 +156,7 @@ async function embed(gateway: Gateway, request: FastifyRequest, reply: FastifyRe
   const [wanted, signature] = await patiently(gateway, request.signal, fit);
   const { chunks, rows } = wanted;
   const admission = await letWaiterIn(gateway, request, reply, { rows, signature });
-  // Of several jobs none stands for the request; its place is free when all have ended.
+  // With several jobs, no single one represents the request; its wait ends when all have ended.
   const isOne = chunks.length === 1;
   if (!isOne) admission.lasting();
   const told = (job: SubmittedJob) => (isOne ? admission.submitted(job) : undefined);

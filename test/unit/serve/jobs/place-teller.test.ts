@@ -63,7 +63,7 @@ it('what cannot be told is left out, and nothing is read for a listener that has
   expect(reads()).toBe(0);
 });
 
-it('all streams of a job that saw it at one position share a reading, and later ones read anew', async () => {
+it('all streams that saw a job at one position share a reading, and later ones read again', async () => {
   const read: string[] = [];
   let settle: (place: JobPlace | undefined) => void = () => undefined;
   const readings = new PlaceReadings((id) => {

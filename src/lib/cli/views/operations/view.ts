@@ -21,7 +21,7 @@ export interface OperationView<Plan, Outcome, Preview> {
   done(outcome: Outcome, layout: Layout): Shown;
 }
 
-/** 3 when jobs of a newer infer were left alone, 1 when no other was changed. */
+/** 3 if jobs of a newer infer were left alone, 1 if no other job was changed. */
 export function leftAloneExit(changed: number, newer: number): ExitCode | undefined {
   if (newer === 0) return undefined;
   return changed > 0 ? ExitCode.Partial : ExitCode.Negative;

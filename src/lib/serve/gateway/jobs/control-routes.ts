@@ -38,7 +38,7 @@ const PURGE_QUERY = z.strictObject({
 const OUTCOME = z.record(z.string(), z.unknown());
 const ORDERED = z.object({ workers: z.array(OUTCOME) });
 
-/** Routes that steer queues and workers; they exist only with `--allow-control`. */
+/** Routes that control queues and workers; they exist only with `--allow-control`. */
 export function addControlRoutes(app: App, gateway: Gateway): void {
   if (!gateway.control) return;
   for (const [verb, paused] of [

@@ -11,7 +11,7 @@ import { foundJson, placedJson, placeOf } from './job-json.js';
 import { PlaceReadings, PlaceTeller } from './place-teller.js';
 import { lookAt } from './visible.js';
 
-/** A larger result is not part of the last event, which has its address. */
+/** A larger result is not in the last event, which has its address instead. */
 const RESULT_BYTES = 65_536;
 
 /** `GET /v1/jobs/:id/events`: server-sent events until the job or group has ended. */
@@ -27,11 +27,11 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { caller } = request;
-      // It has heard of the end already, and stops asking.
+      // The client has received the end already, and stops reconnecting.
       if (request.headers['last-event-id'] === END_ID) return reply.code(204).send();
       const found = await lookAt(gateway, caller, request.params.id, request.signal);
       let stop = (): void => undefined;
-      // Of what has ended it is one answer.
+      // An ended job gets a single event, so it is not an open wait.
       const giveBack = isEnded(stateOf(found)) ? () => undefined : gateway.waits.take(caller);
       const onClosed = () => {
         stop();
@@ -47,11 +47,11 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
           if (stream.destroyed) stop();
         }
       } catch (error) {
-        // It would stay open, and beat, without a reader.
+        // It would stay open, and send heartbeats, without a reader.
         stream.destroy();
         throw error;
       }
-      // The connection is not reused after a stream: it would keep a server open that is shutting down.
+      // The connection is not reused after a stream: it would delay the shutdown of a server.
       reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');
       return reply.send(stream);
     },
@@ -88,7 +88,7 @@ function follow(
       return stream.destroyed;
     },
   });
-  /** What was seen is told in its order, although the whole job has to be read first. */
+  /** Sends changes in order, although the whole job has to be read first. */
   let turn: Promise<void> = Promise.resolve();
   const read = (state: string) => {
     turn = turn.then(async () => {
@@ -97,9 +97,9 @@ function follow(
         if (isEnded(stateOf(now))) end(gateway, stream, now);
         else stream.tell('state', await placedJson(gateway, now, { result: false }));
       } catch {
-        // Of what was deleted, or what Redis cannot tell now, only the state is known.
+        // If the job was deleted, or Redis cannot be read now, only the state is known.
         if (!isEnded(state) && state !== 'gone') {
-          // Again with the next look.
+          // Retried with the next reading.
           told.state = '';
           return;
         }

@@ -52,8 +52,8 @@ export class PlaceTeller {
 }
 
 /**
- * Reads the place of a job once for all streams that saw it at the same position, as long as the reading is
- * under way: all streams of a job see it in the same look.
+ * Reads the place of a job once for all streams that saw it at the same position while the reading is in
+ * progress, since all streams of a job see its position at the same time.
  */
 export class PlaceReadings {
   private readonly underWay = new Map<string, Promise<JobPlace | undefined>>();

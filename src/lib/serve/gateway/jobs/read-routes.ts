@@ -81,7 +81,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       const { wait = 0, partial = 'false' } = request.query;
       let found = await lookAt(gateway, request.caller, id, request.signal);
       const forms = found.kind === 'job' ? JOB_FORMS : GROUP_FORMS;
-      // Before the wait: a caller who takes none of them need not wait for that.
+      // Before the wait, so that a caller that accepts no format does not wait for the error.
       acceptedForm(request.headers.accept, forms);
       if (wait > 0 && !isEnded(stateOf(found))) {
         const begun = found;
@@ -104,7 +104,7 @@ function stateOf(found: Found): string {
   return found.kind === 'job' ? found.record.state : found.group.state;
 }
 
-/** Waits until it has ended, the time is up or the server shuts down. @returns how it stands then */
+/** Waits until it has ended, the time is up or the server shuts down. @returns its state then */
 async function untilEnded(
   gateway: Gateway,
   request: FastifyRequest,
@@ -120,7 +120,7 @@ async function untilEnded(
     const before = stateOf(found);
     await untilChanged(gateway, request, found, left);
     found = await lookAt(gateway, request.caller, id, request.signal);
-    // The two looks may differ, where Redis does not let this user see all: no turns without a pause.
+    // Both readings may differ if this user of Redis cannot see everything: never loop without a pause.
     if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
   }
   return found;

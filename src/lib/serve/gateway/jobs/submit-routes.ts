@@ -34,7 +34,7 @@ const AS_JSON: ReadonlySet<string> = new Set([
   'application/x-www-form-urlencoded',
 ]);
 
-/** Seconds after which to ask again for a job that was just queued. */
+/** Seconds after which to poll a job that was just queued. */
 const ASK_AGAIN_S = '1';
 const MOST_DEEP = 64;
 
@@ -122,7 +122,7 @@ async function submit(
 function checkOwnId(id: string | undefined): void {
   if (id === undefined) return;
   checkJobId(id);
-  // Whoever knows or guesses a key could take its id, and so keep its owner from using it.
+  // Otherwise a caller that knows or guesses a key could take its id and keep its owner from using it.
   if (!isKeyId(id)) return;
   const text = `ids such as ${id} are those of Idempotency-Key`;
   throw new InferError('JOB_ID', text, { hint: 'take another id' });

@@ -28,7 +28,7 @@ import { lookAt, patienceMs, timingOf } from './visible.js';
 /** Milliseconds for writing a job to Redis; inputs may be large. */
 const SUBMIT_MS = 15_000;
 
-/** What all requests that submit have in common. */
+/** Common parts of all submit requests. */
 export interface Submitting {
   gateway: Gateway;
   request: FastifyRequest;
@@ -77,7 +77,7 @@ export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'):
   const { id } = submitting;
   const digest = id === undefined ? undefined : digestOf({ ...asked, format });
   const body = streamBody(request, { maxBytes: Number.POSITIVE_INFINITY });
-  // Only a request that can come again has to be told from others.
+  // Only a request that can be repeated needs a digest.
   const rows = id === undefined ? undefined : new HashedBody(body);
   const there = await alreadyThere(submitting, digest, rows);
   if (there !== undefined) return there;
@@ -89,7 +89,7 @@ export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'):
   return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
 }
 
-/** With the model of its token, where it names none. @throws InferError TOKEN_MODEL, MODEL_NEEDED. */
+/** Adds the token's only model if none is named. @throws InferError TOKEN_MODEL, MODEL_NEEDED. */
 function forOwnModel(begun: Submitting): Submitting {
   const model = ownModel(begun.request.caller, begun.fields.model);
   return model === begun.fields.model ? begun : { ...begun, fields: { ...begun.fields, model } };
@@ -121,7 +121,7 @@ async function submitOne(
     throw error;
   }
   let submitted: SubmittedJob | undefined;
-  // What is only being submitted when the server ends is cancelled, unless it can be sent again under its id.
+  // Work that is being submitted when the server ends is cancelled, unless it can be sent again under its id.
   const end = new AbortController();
   const signal = AbortSignal.any([request.signal, end.signal]);
   const submitMs = patienceMs(gateway, SUBMIT_MS);
@@ -154,13 +154,13 @@ async function submitOne(
   }
 }
 
-/** A job that goes on without its caller, who is told where; a Redis that is away is told instead. */
+/** A job that continues without its caller, which gets its address, or the error of an unreachable Redis. */
 async function standing(submitting: Submitting, { id, duplicate }: SubmittedJob): Promise<Outcome> {
   const stands = await lookAt(submitting.gateway, submitting.request.caller, id);
   return { ...(await found(submitting, stands)), created: duplicate !== true };
 }
 
-/** Undefined: the server ends before the work that a caller waits for. */
+/** Undefined if the server ends before the work that the caller waits for. */
 function untilLeaving<T>({ leaving }: Gateway, work: Promise<T>): Promise<T | undefined> {
   return answerWithin(Number.POSITIVE_INFINITY, work, () => undefined, leaving);
 }
@@ -183,7 +183,7 @@ async function submitMany(
     const admission = await letIn(submitting, options, signature, input.rows ?? 1);
     const content = rows && (() => rows.digest);
     const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
-    // It counts while its rows arrive, which may take as long as it likes.
+    // It counts while its rows arrive, which may take any time.
     const onOpened = (opened: string) => admission.submitted({ id: opened, queue, kind: 'group' });
     const sending = { submit: options, signal, content, onOpened, ...ignored };
     try {
@@ -223,7 +223,7 @@ async function alreadyThere(
   const { gateway, request, id, waitMs } = submitting;
   if (id === undefined) return undefined;
   const { client } = gateway;
-  // Before its result is read, which is none of this caller's.
+  // Before its result is read, since it may belong to another caller.
   const see = (owner: string | undefined): void => {
     if (owner !== request.caller.name) throw takenByOther(id);
   };
@@ -234,7 +234,7 @@ async function alreadyThere(
   });
   if (there === undefined) return undefined;
   if (there.kind === 'group' && rows !== undefined) {
-    // The rows of an incomplete group are sent on; it is compared when it is closed.
+    // Rows of an incomplete group are still sent; the group is compared when it is closed.
     if (!there.group.closed) return undefined;
     if (there.group.digest !== digest || there.group.content !== (await rows.rest()))
       throw takenByAnother(id);
@@ -275,7 +275,7 @@ async function letIn(
 ): Promise<Admission> {
   const { priority } = options;
   const queue = queueFor(rows, options);
-  // The time to a deadline begins when a job may start, and what waits then is not known.
+  // The deadline counts from when a job may start, and the number of jobs waiting then is unknown.
   const expiresMs = isDelayed(options) ? undefined : options.expiresMs;
   const wanted = { queue, model: signature.name, rows, priority, expiresMs };
   const admission = await admit(gateway, request.caller, wanted);
