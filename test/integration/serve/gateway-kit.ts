@@ -39,7 +39,7 @@ const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
 
 /** `single` may have one unfinished job, `held` two open waits. */
 const LIMITS: Readonly<Record<string, TokenLimits>> = { single: { jobs: 1 }, held: { open: 2 } };
-/** Models that a token may use; all where there are none. */
+/** Models that a token may use; all if undefined. */
 const MODELS: Readonly<Record<string, readonly string[]>> = {
   limited: ['doubler'],
   two: ['doubler', 'planned'],
