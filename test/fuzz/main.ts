@@ -4,7 +4,7 @@ import { summary } from './report.js';
 
 const USAGE = `usage: npm run test:fuzz -- [--requests N] [--seed N] [--only N] [--at-once N] [--keep]
   --requests  how many [10000]
-  --seed      decides requests and their faults [by the clock]; printed first
+  --seed      determines requests and their faults [by the clock]; printed first
   --only      only this request of a run, with its seed
   --at-once   connections [16]
   --keep      keep the logs, and print their location`;

@@ -58,7 +58,7 @@ export class Advisor {
   }
 
   /**
-   * Nothing could be read: the last request stands, and after a long time without data nothing is stopped for
+   * Nothing could be read: the last request stays in effect, and after a long time without data nothing is stopped for
    * a while.
    */
   blind(now: number): void {
