@@ -54,7 +54,7 @@ The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autos
     }),
     rate: Flags.custom<number>({
       helpValue: '<n>',
-      description: 'submits per second [default: no limit]',
+      description: 'submit requests per second [default: no limit]',
       parse: async (text) => {
         const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
         return checkLimit('rate', Number(text));
@@ -63,7 +63,7 @@ The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autos
     burst: wholeFlag({
       min: 1,
       max: 1_000_000,
-      description: 'submits at once after a pause [default: one second of --rate]',
+      description: 'submit requests at once after a pause [default: one second of --rate]',
     }),
     'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'maximum number of unfinished jobs [default: no limit]' }),
     'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'maximum number of waiting jobs [default: no limit]' }),

@@ -95,7 +95,7 @@ export class Call {
     const id = printable(this.sent);
     return reason.reworded(
       `${text}; whether ${id} was queued is not known`,
-      `send it again with the id ${id}: that cannot queue it twice; or ask for it: infer result ${id}`,
+      `send it again with the id ${id}, which cannot queue it twice, or check it: infer result ${id}`,
     );
   }
 }

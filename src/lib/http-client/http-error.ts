@@ -109,7 +109,7 @@ export function refusal(response: Response, text: string, base: string): HttpErr
     });
   }
   if (OF_PROXIES.has(status)) {
-    const error = new InferError('HTTP_UNREACHABLE', `a proxy before ${base} answered ${status}`, {
+    const error = new InferError('HTTP_UNREACHABLE', `a proxy in front of ${base} answered ${status}`, {
       hint: 'the proxy does not reach infer serve: check that it runs',
     });
     return new HttpError(error, { status, headers, retryable: true });

@@ -15,7 +15,7 @@ export interface Line {
   kind: 'start' | 'drain' | 'hold' | 'failure' | 'note';
 }
 
-/** The news of a tick as lines, for a pipe and for the list below the live table. */
+/** The changes of a tick as lines, for a pipe and for the list below the live table. */
 export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean): Line[] {
   const { at, decision } = tick;
   const lines: Line[] = tick.failures.map(({ slot, name, reason, lines: log }) => ({

@@ -3,7 +3,7 @@ import { Refusal, retryAfter } from '../http/refusal.js';
 
 /** Open waits of a token without its own limit: a quarter of a gateway's default limit. */
 const MOST_OF_TOKEN = 2000;
-/** Seconds after which to retry: on a busy server, some other wait ends within this time. */
+/** Time after which to retry, ms: on a busy server, some other wait ends within this time. */
 const AGAIN_MS = 5000;
 
 /**

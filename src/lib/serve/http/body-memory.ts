@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { formatBytes } from '../../core/units.js';
 import { Refusal, retryAfter } from './refusal.js';
 
-/** Seconds after which to retry: requests with large bodies take about a second. */
+/** Time after which to retry, ms: requests with large bodies take about a second. */
 const AGAIN_MS = 2000;
 
 /**
