@@ -37,7 +37,10 @@ The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autos
     '<%= config.bin %> token create web --rotate --overlap 1h',
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'name of the token, such as that of its user or program' }),
+    name: Args.string({
+      required: true,
+      description: 'name of the token, such as that of its user or program',
+    }),
   };
   static override flags = {
     ...settingFlags('tokenFile'),
@@ -65,8 +68,16 @@ The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autos
       max: 1_000_000,
       description: 'submit requests at once after a pause [default: one second of --rate]',
     }),
-    'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'maximum number of unfinished jobs [default: no limit]' }),
-    'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'maximum number of waiting jobs [default: no limit]' }),
+    'max-jobs': wholeFlag({
+      min: 1,
+      max: 1_000_000,
+      description: 'maximum number of unfinished jobs [default: no limit]',
+    }),
+    'max-waiting': wholeFlag({
+      min: 1,
+      max: 1_000_000,
+      description: 'maximum number of waiting jobs [default: no limit]',
+    }),
     'max-open': wholeFlag({
       min: 1,
       max: 1_000_000,

@@ -81,7 +81,10 @@ export function noAnswer(thrown: unknown, base: string): HttpError {
 
 /** The error of an attempt that timed out: the connection is open, and nothing arrives. */
 export function silent(base: string): HttpError {
-  const error = new InferError('HTTP_UNREACHABLE', `the gateway at ${base} accepts connections but does not answer`);
+  const error = new InferError(
+    'HTTP_UNREACHABLE',
+    `the gateway at ${base} accepts connections but does not answer`,
+  );
   return new HttpError(error, { retryable: true });
 }
 

@@ -83,7 +83,8 @@ function namesModel(job: TakenJob): job is RunnableJob {
 /** How an input contradicts its own shape; submitters never send such an input. */
 function faultOfBytes({ name, type, shape, shared, data }: RowTensor, rows: number): string | undefined {
   const elements = elementCount(shape) * (shared ? 1 : rows);
-  if (type === 'string') return hasStrings(data, elements) ? undefined : `the strings of ${name} are incomplete`;
+  if (type === 'string')
+    return hasStrings(data, elements) ? undefined : `the strings of ${name} are incomplete`;
   const bytes = elements * ELEMENT_BYTES[type];
   return data.byteLength === bytes
     ? undefined

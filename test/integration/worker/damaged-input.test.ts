@@ -46,7 +46,11 @@ const withHeader = (from: string, to: string) => (bytes: Buffer) =>
 
 type Damage = [how: string, rows: number, damage: (id: string) => Promise<unknown>, what: RegExp];
 const BYTES: [how: string, change: (bytes: Buffer) => Buffer, what: RegExp][] = [
-  ['truncated in its data', (bytes) => bytes.subarray(0, -1), /its input cannot be read: it ends inside tensor x$/],
+  [
+    'truncated in its data',
+    (bytes) => bytes.subarray(0, -1),
+    /its input cannot be read: it ends inside tensor x$/,
+  ],
   ['truncated in its header', (bytes) => bytes.subarray(0, 20), /cannot be read: it ends inside its header$/],
   [
     'truncated in its length',

@@ -43,7 +43,7 @@ describe('malformed JSON', () => {
       'line 2, column 2',
       'write -Infinity as "-Infinity", in quotes, if the model takes it',
     ],
-    ["another constant of Python", '[None]', undefined, 'line 1, column 2', JQ],
+    ['another constant of Python', '[None]', undefined, 'line 1, column 2', JQ],
   ])('is refused with its place and fix: %s', (_, text, line, where, hint) => {
     const error = malformed(text, line);
     expect(error).toMatchObject({ code: 'INPUT_JSON', exitCode: 65, hint });

@@ -32,14 +32,17 @@ describe('the format of an input', () => {
     ['text with a comma in a list', '[1, 2\n3, 4]', 'json', false],
     ['an array', array, 'npy', false],
     ['an array whose bytes look like lines', Buffer.concat([array, Buffer.from('\n[1]\n')]), 'npy', false],
-  ])('is detected wherever the bytes are split, and nothing is lost: %s', async (_, bytes, format, oneLine) => {
-    const all = Buffer.from(bytes as string);
-    for (const cut of [1, 2, 3, 5, 64, 65_536]) {
-      const source = reader(all, 'standard input', cut);
-      expect(await sniff(source, LIMIT), String(cut)).toEqual({ format, oneLine });
-      expect(await source.rest(LIMIT, 'all')).toEqual(all);
-    }
-  });
+  ])(
+    'is detected wherever the bytes are split, and nothing is lost: %s',
+    async (_, bytes, format, oneLine) => {
+      const all = Buffer.from(bytes as string);
+      for (const cut of [1, 2, 3, 5, 64, 65_536]) {
+        const source = reader(all, 'standard input', cut);
+        expect(await sniff(source, LIMIT), String(cut)).toEqual({ format, oneLine });
+        expect(await source.rest(LIMIT, 'all')).toEqual(all);
+      }
+    },
+  );
 
   it('is that of its file name, even with one line', async () => {
     for (const name of ['rows.ndjson', 'rows.jsonl', 'ROWS.JSONL']) {

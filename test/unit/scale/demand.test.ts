@@ -138,14 +138,17 @@ describe('decisions about jobs that no ready worker can run', () => {
   const decided = (policy: string, seen: Parameters<typeof observe>[1]) =>
     decide(controller(policy), initialState(controller(policy)), observe(START, seen));
 
-  it.each(['predictive', 'step'])('start a worker in addition to those of others with policy %s', (policy) => {
-    const config = { ...CONFIG, min: 0 };
-    const wide = { pool: 'q', config, policy: choosePolicy(policy, config) };
-    const seen = observe(START, { queue: queueAt(START, { unserved: [jobs] }), workers: others(true) });
-    const { actions, reason } = decide(wide, initialState(wide), seen);
-    expect(actions).toEqual([{ kind: 'start', slot: 'gpu-0' }]);
-    expect(reason).toMatch(/^q 0→1: 2 jobs of queue q wait for model a, which no worker of it serves/);
-  });
+  it.each(['predictive', 'step'])(
+    'start a worker in addition to those of others with policy %s',
+    (policy) => {
+      const config = { ...CONFIG, min: 0 };
+      const wide = { pool: 'q', config, policy: choosePolicy(policy, config) };
+      const seen = observe(START, { queue: queueAt(START, { unserved: [jobs] }), workers: others(true) });
+      const { actions, reason } = decide(wide, initialState(wide), seen);
+      expect(actions).toEqual([{ kind: 'start', slot: 'gpu-0' }]);
+      expect(reason).toMatch(/^q 0→1: 2 jobs of queue q wait for model a, which no worker of it serves/);
+    },
+  );
 
   it('wait for the starting worker, and say why no other is started', () => {
     const queue = queueAt(START, { unserved: [jobs] });

@@ -41,9 +41,7 @@ export function judgeDamage(queues: readonly QueueDamage[], records = NONE): Jud
   ]);
   const groups = groupLines(records);
   if (keys.length + jobs.length + groups.length === 0) {
-    return ok(
-      records.complete ? 'none' : 'none among the checked keys, about 100,000 of each server',
-    );
+    return ok(records.complete ? 'none' : 'none among the checked keys, about 100,000 of each server');
   }
   const { found, details } = several([...keys, ...jobs, ...groups]);
   const [firstJob] = queues.flatMap((one) => one.jobs);

@@ -151,7 +151,9 @@ const ANY_TENSOR: JsonSchema = {
     datatype: { enum: Object.values(OIP_NAMES) },
     parameters: {
       type: 'object',
-      properties: { binary_data_size: { type: 'integer', minimum: 0, description: 'number of bytes after the JSON' } },
+      properties: {
+        binary_data_size: { type: 'integer', minimum: 0, description: 'number of bytes after the JSON' },
+      },
     },
     data: ANY_DATA,
   },

@@ -58,7 +58,8 @@ const PLACED = {
 /** Result values have the structure of the model's outputs. */
 const VALUE: JsonSchema = {
   type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
-  description: 'one row: its value; several rows: a list in input order, with {"error": …} for a row without a result',
+  description:
+    'one row: its value; several rows: a list in input order, with {"error": …} for a row without a result',
 };
 const TEXT: JsonSchema = { type: 'string' };
 const BYTES: JsonSchema = { type: 'string', format: 'binary' };
