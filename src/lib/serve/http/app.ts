@@ -147,6 +147,9 @@ export function createApp(options: AppOptions): App {
     if (options.bodyMemory !== undefined) holdBody(request, reply, options.bodyMemory);
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
+    // The router would take `*`, which is no address, for `/`.
+    if (!ADDRESS.test(request.originalUrl))
+      throw new InferError('HTTP_REQUEST', 'the request names no address that begins with /');
     // Node accepts a request line without a version as HTTP/0.9, which has neither headers nor a status.
     if (request.raw.httpVersionMajor < 1)
       throw new InferError('HTTP_REQUEST', 'the request names no version of HTTP');
@@ -232,6 +235,9 @@ function lingerOver({ raw }: FastifyRequest): void {
   };
   setTimeout(hangUp, LINGER_MS).unref();
 }
+
+/** A path, or a whole address, as proxies send it. */
+const ADDRESS = /^(?:\/|https?:\/\/)/i;
 
 /** The default error format: a problem of RFC 9457. */
 export const problemForm: ErrorForm = (error, path, basePath) => ({

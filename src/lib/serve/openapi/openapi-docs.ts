@@ -42,5 +42,9 @@ export const DOCS_DOC: RouteDoc = {
   description: 'The page loads only files of this server.',
   answers: {
     200: { description: 'the page', content: { 'text/html': { schema: { type: 'string' } } } },
+    302: {
+      description: 'an address with a slash at its end: Location is the one without',
+      headers: ['location'],
+    },
   },
 };
