@@ -20,6 +20,7 @@ export interface TokenJson {
 
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 const OVERLAP_MS = 86_400_000;
+const COUNT = { min: 1, max: 1_000_000 } as const;
 
 /** A token for callers of `infer serve`. */
 export default class TokenCreate extends BaseCommand<typeof TokenCreate> {
@@ -64,23 +65,13 @@ The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autos
       },
     })(),
     burst: wholeFlag({
-      min: 1,
-      max: 1_000_000,
+      ...COUNT,
       description: 'submit requests at once after a pause [default: one second of --rate]',
     }),
-    'max-jobs': wholeFlag({
-      min: 1,
-      max: 1_000_000,
-      description: 'maximum number of unfinished jobs [default: no limit]',
-    }),
-    'max-waiting': wholeFlag({
-      min: 1,
-      max: 1_000_000,
-      description: 'maximum number of waiting jobs [default: no limit]',
-    }),
+    'max-jobs': wholeFlag({ ...COUNT, description: 'maximum number of unfinished jobs [default: no limit]' }),
+    'max-waiting': wholeFlag({ ...COUNT, description: 'maximum number of waiting jobs [default: no limit]' }),
     'max-open': wholeFlag({
-      min: 1,
-      max: 1_000_000,
+      ...COUNT,
       description: 'maximum number of open event streams and waits at one gateway [default: 2000]',
     }),
     expires: durationFlag({
