@@ -7,7 +7,7 @@ import { AHEAD_MAX_MS } from '../../lib/core/bounds.js';
 import { InferError } from '../../lib/core/errors.js';
 import { printable } from '../../lib/core/job.js';
 import { quoteWord } from '../../lib/core/quote-word.js';
-import { SCOPES, type Scope } from '../../lib/serve/auth/caller.js';
+import { SCOPES, type Scope, type TokenLimits } from '../../lib/serve/auth/caller.js';
 
 export interface TokenJson {
   name: string;
@@ -129,13 +129,9 @@ The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autos
         hint: '--rate 50 --burst 100',
       });
     }
-    const limits = {
-      ...(rate === undefined ? {} : { rate }),
-      ...(burst === undefined ? {} : { burst }),
-      ...(jobs === undefined ? {} : { jobs }),
-      ...(waiting === undefined ? {} : { waiting }),
-      ...(open === undefined ? {} : { open }),
-    };
-    return Object.keys(limits).length === 0 ? undefined : limits;
+    const limits: TokenLimits = { rate, burst, jobs, waiting, open };
+    const isGiven = Object.values(limits).some((value) => value !== undefined);
+    // JSON leaves out what is undefined.
+    return isGiven ? limits : undefined;
   }
 }
