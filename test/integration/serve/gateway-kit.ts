@@ -186,6 +186,10 @@ export class GatewayKit {
     } as RequestInit);
   }
 
+  startDraining(): void {
+    this.drain.abort();
+  }
+
   async close(graceMs = 2000): Promise<void> {
     this.drain.abort();
     await this.listening.close(graceMs);

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { useInfer } from '../../support/cli.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
-import { useGateway, useModels } from './gateway-kit.js';
+import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
 
 const redis = useRedis();
 const infer = useInfer(redis);
@@ -23,6 +23,30 @@ const isWhole = (list: unknown[]) => {
 beforeAll(async () => {
   writeModel(models.dir, 'wide', doubler(200_000));
   await infer.worker(['--models', models.dir, '-Q', 'realtime']);
+});
+
+describe('JSON of many values', () => {
+  const empty = (list: string) => `{"model":"doubler","input":[${list}]}`;
+
+  it.each([
+    ['/v1/jobs', 'lists', empty(`${'[],'.repeat(2_100_000)}[]`)],
+    ['/v1/jobs', 'objects', empty(`${'{},'.repeat(2_100_000)}{}`)],
+    ['/v1/jobs', 'numbers', empty(`${'0,'.repeat(4_100_000)}0`)],
+    ['/predict?model=doubler', 'lists', `[${'[],'.repeat(2_100_000)}[]]`],
+    ['/v2/models/doubler/infer', 'lists', `{"inputs":[${'[],'.repeat(2_100_000)}[]]}`],
+  ])('is refused by %s before it becomes many times its size: %s', async (address, _, body) => {
+    const headers = { 'content-type': 'application/json' };
+    const { status, text } = await gateway.ask('POST', address, { body, headers });
+    expect([status, text]).toEqual([413, expect.stringContaining('more than 4000000 values')]);
+  });
+
+  it('is refused in a line of NDJSON too', async () => {
+    const body = `[1,2,3,4]\n[${'[],'.repeat(2_100_000)}[]]\n`;
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const { status, body: problem } = await gateway.ask('POST', '/v1/jobs?model=doubler', { body, headers });
+    expect([status, problem.code]).toEqual([413, 'INPUT_TOO_LARGE']);
+    expect(problem.detail).toContain('line 2');
+  });
 });
 
 describe('a large result', () => {
@@ -91,4 +115,17 @@ it('callers that leave while their compressed body is read do no harm', async ()
   }
   // An unhandled rejection in this process would fail the run.
   expect((await gateway.ask('GET', '/v2/health/live')).status).toBe(200);
+});
+
+describe('a server that is shutting down', () => {
+  it.each(['/v1/jobs', '/predict', '/v1/embeddings'])(
+    'refuses %s before it looks at the body',
+    async (address) => {
+      const server = await GatewayKit.open(redis, { modelsDir: models.dir });
+      server.startDraining();
+      const { status, text } = await server.ask('POST', address, { body: 'no JSON' });
+      await server.close();
+      expect([status, text]).toEqual([503, expect.stringMatching(/DRAINING|shutting down/)]);
+    },
+  );
 });

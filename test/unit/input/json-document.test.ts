@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   decodeText,
-  deeperThan,
   malformed,
   parseDocument,
   refuseDuplicates,
+  refuseShape,
 } from '../../../src/lib/input/json-document.js';
 
 const bytes = (text: string) => Buffer.from(text);
@@ -57,6 +57,21 @@ describe('malformed JSON', () => {
   });
 });
 
+describe('the number of values of a document', () => {
+  it.each([
+    ['[]', 1],
+    ['[1,2,3]', 3],
+    ['{"a":0,"b":{}}', 5],
+    ['["a,b","[]"]', 4],
+  ])('of %s is %i', (text, values) => {
+    const shape = (maxValues: number) => ({ maxDepth: 64, maxValues });
+    expect(() => refuseShape(bytes(text), shape(values), undefined)).not.toThrow();
+    expect(() => refuseShape(bytes(text), shape(values - 1), 'line 3')).toThrow(
+      expect.objectContaining({ code: 'INPUT_TOO_LARGE' }),
+    );
+  });
+});
+
 describe('the depth of a document', () => {
   it.each([
     ['[]', 1],
@@ -71,19 +86,19 @@ describe('the depth of a document', () => {
     ['["\\\\",[1]]', 2],
     ['[1] ]]]] [2]', 1],
   ])('of %s is %i', (text, depth) => {
-    expect(deeperThan(bytes(text), depth)).toBe(false);
-    expect(deeperThan(bytes(text), depth - 1)).toBe(true);
+    expect(() => refuseShape(bytes(text), { maxDepth: depth }, undefined)).not.toThrow();
+    expect(() => refuseShape(bytes(text), { maxDepth: depth - 1 }, undefined)).toThrow(/nested more than/);
   });
 
   it.each(['["[[[[', '["\\', '"', ''])('counts no bracket of an unterminated string: %j', (text) => {
-    expect(deeperThan(bytes(text), 1)).toBe(false);
+    expect(() => refuseShape(bytes(text), { maxDepth: 1 }, undefined)).not.toThrow();
   });
 
   it('is checked before the document is parsed', () => {
-    expect(() => parseDocument(bytes('[[[1]]'), 2)).toThrow(
+    expect(() => parseDocument(bytes('[[[1]]'), { maxDepth: 2 })).toThrow(
       expect.objectContaining({ code: 'INPUT_TOO_DEEP' }),
     );
-    expect(parseDocument(bytes('[[1]]'), 2)).toEqual([[1]]);
+    expect(parseDocument(bytes('[[1]]'), { maxDepth: 2 })).toEqual([[1]]);
   });
 });
 

@@ -67,9 +67,14 @@ export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork
  * Checks that do not depend on the body, before it is read.
  * @throws InferError DRAINING (503), TOKEN_MODEL (403).
  */
-export function refuseAtOnce({ draining: drains }: Gateway, caller: Caller, model: string): void {
-  if (drains.aborted) throw draining();
+export function refuseAtOnce(gateway: Gateway, caller: Caller, model: string): void {
+  refuseDraining(gateway);
   refuseModel(caller, model);
+}
+
+/** @throws InferError DRAINING (503). */
+export function refuseDraining({ draining: drains }: Gateway): void {
+  if (drains.aborted) throw draining();
 }
 
 async function admitWithin(

@@ -21,8 +21,12 @@ const CLOSE_MS = 1000;
 const LARGE_BYTES = 65_536;
 /** Characters of a caller's own field that an error repeats. */
 const LONGEST_NAME = 200;
-/** As deep as the files of `infer submit` may be. */
-const MOST_DEEP = 64;
+/**
+ * The shape of JSON that is parsed as a whole: as deep as the files of `infer submit` may be. Four million
+ * values keep other callers waiting for about a second, and are 16 MB of float32; more is sent as rows or in
+ * binary.
+ */
+export const JSON_LIMITS = { maxDepth: 64, maxValues: 4_000_000 } as const;
 
 /** Media type of the body in lower case, without parameters; '' if there is none. */
 export function mediaType({ headers }: FastifyRequest): string {
@@ -133,7 +137,7 @@ export async function readJson<Schema extends z.ZodType>(
   limits: BodyLimits,
 ): Promise<z.output<Schema>> {
   const bytes = await readBody(request, limits);
-  return fitting(schema, bytes.length === 0 ? {} : parseDocument(bytes, MOST_DEEP));
+  return fitting(schema, bytes.length === 0 ? {} : parseDocument(bytes, JSON_LIMITS));
 }
 
 /** @throws InferError PARAMETER (400) naming the invalid field. */

@@ -10,6 +10,7 @@ import { toNumbers } from '../../model/elements.js';
 import { shortFloat } from '../../model/rows.js';
 import type { ModelSignature } from '../../model/signature.js';
 import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
+import { refuseDraining } from '../gateway/admit.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
 import { ofOwn, ownModel } from '../gateway/own-models.js';
@@ -144,6 +145,7 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
 }
 
 async function embed(gateway: Gateway, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  refuseDraining(gateway);
   const body = await readJson(request, REQUEST, { maxBytes: gateway.limits.maxBody });
   const model = ownModel(request.caller, body.model);
   const { input, dimensions, encoding_format: format } = body;

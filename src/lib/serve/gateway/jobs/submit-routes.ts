@@ -4,7 +4,8 @@ import { InferError } from '../../../core/errors.js';
 import { checkJobId } from '../../../core/job.js';
 import { parseDocument } from '../../../input/json-document.js';
 import type { App } from '../../http/app.js';
-import { mediaType, readBody, readJson } from '../../http/body.js';
+import { JSON_LIMITS, mediaType, readBody, readJson } from '../../http/body.js';
+import { refuseDraining } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { ENVELOPE, ID_PARAMS, PREDICT_QUERY, PUT_QUERY, SUBMIT_QUERY, type SubmitFields } from './fields.js';
 import { idempotencyKey, idOfKey, isKeyId } from './idempotency.js';
@@ -36,7 +37,6 @@ const AS_JSON: ReadonlySet<string> = new Set([
 
 /** Seconds after which to poll a job that was just queued. */
 const ASK_AGAIN_S = '1';
-const MOST_DEEP = 64;
 
 /** Routes that submit work: `POST /v1/jobs`, `PUT /v1/jobs/:id`, `POST /predict`. */
 export function addSubmitRoutes(app: App, gateway: Gateway): void {
@@ -70,9 +70,10 @@ export function addSubmitRoutes(app: App, gateway: Gateway): void {
       schema: { querystring: PREDICT_QUERY, response: { 200: z.object({ task_id: z.string() }) } },
     },
     async (request, reply) => {
+      refuseDraining(gateway);
       requireJson(request);
       const bytes = await readBody(request, { maxBytes: gateway.limits.maxBody });
-      const input = parseDocument(bytes, MOST_DEEP);
+      const input = parseDocument(bytes, JSON_LIMITS);
       const fields = request.query;
       const submitting = { gateway, request, reply, fields, id: undefined, waitMs: undefined };
       const { job } = await submitValue(submitting, input);
@@ -88,6 +89,8 @@ async function submit(
   reply: FastifyReply,
   query: SubmitFields,
 ): Promise<Outcome> {
+  // Before the body is read, which may be large.
+  refuseDraining(gateway);
   const { waitMs } = applyPreference(request, reply, gateway.limits.maxWaitMs);
   checkOwnId(query.id);
   const key = idempotencyKey(request.headers['idempotency-key']);

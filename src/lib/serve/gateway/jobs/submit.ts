@@ -10,7 +10,7 @@ import { type Input, readInput } from '../../../input/read.js';
 import type { ModelSignature } from '../../../model/signature.js';
 import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
-import { streamBody } from '../../http/body.js';
+import { JSON_LIMITS, streamBody } from '../../http/body.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { type Admission, admit, draining } from '../admit.js';
 import { cancelLeft } from '../cancel-left.js';
@@ -83,7 +83,7 @@ export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'):
   if (there !== undefined) return there;
   const finding = ofOwn(request.caller, gateway.client.signatures.find(fields.model));
   const signature = await patiently(gateway, request.signal, finding);
-  const limits = { format, maxBytes: gateway.limits.maxBody, signal: request.signal };
+  const limits = { format, maxBytes: gateway.limits.maxBody, ...JSON_LIMITS, signal: request.signal };
   const input = await readInput({ stdin: rows?.stream ?? body, label: 'the body' }, signature, limits);
   if (input.kind === 'many') return submitMany(submitting, input, signature, { digest, rows });
   return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
