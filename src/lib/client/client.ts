@@ -33,6 +33,7 @@ import type {
   GroupChunk,
   JobResult,
   JobTensors,
+  LookLimits,
   RetryOptions,
   SteerOptions,
   SubmitOptions,
@@ -271,10 +272,11 @@ export class InferClient {
   /**
    * The current state of a job or group, with its stored result.
    * @param limits.see called with the submitter before its result is read; may throw
+   * @param limits.hold called with the size of its result before it is read; may throw
    * @throws InferError JOB_UNKNOWN (66).
    */
-  look(id: string, limits: WaitOptions & { see?: (owner: string | undefined) => void } = {}): Promise<Found> {
-    return this.limited(limits, () => this.answers.look(id, limits.see));
+  look(id: string, limits: WaitOptions & LookLimits = {}): Promise<Found> {
+    return this.limited(limits, () => this.answers.look(id, limits));
   }
 
   group(id: string, limits: WaitOptions = {}): Promise<GroupRecord> {

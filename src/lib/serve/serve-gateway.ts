@@ -198,6 +198,7 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   const app = createApp({
     maxBody: limits.maxBody,
     bodyMemory: new BodyMemory(limits.maxBodies),
+    resultMemory: new BodyMemory(limits.maxBodies, 'large results'),
     answerMs: limits.maxWaitMs + ANSWER_MS,
     connections: MOST_CONNECTIONS,
     basePath,

@@ -63,6 +63,7 @@ export class GatewayKit {
     /** Tells callers who wait where their jobs are, as at the end of the grace. */
     readonly leave: () => void,
     readonly bodyMemory: BodyMemory,
+    readonly resultMemory: BodyMemory,
   ) {}
 
   static async open(
@@ -87,6 +88,7 @@ export class GatewayKit {
       ...options.limits,
     };
     const bodyMemory = new BodyMemory(limits.maxBodies);
+    const resultMemory = new BodyMemory(limits.maxBodies, 'large results');
     const control = options.control ?? false;
     const shared = { client, loaded, prefix, limits, log: silentLogger(), version: '0.0.0', basePath: '' };
     const admissions = openAdmissions(client.redis, prefix);
@@ -103,6 +105,7 @@ export class GatewayKit {
     const app = createApp({
       maxBody: limits.maxBody,
       bodyMemory,
+      resultMemory,
       answerMs: limits.maxWaitMs + 30_000,
       connections: 5000,
       onFailure: (error) => void failures.push(error),
@@ -121,7 +124,8 @@ export class GatewayKit {
     addOpenaiRoutes(app, gateway);
     addOpenapiRoutes(app, gateway, { routes, tokens: true });
     const listening = await listen(app, { host: '127.0.0.1', port: 0 });
-    const kit = new GatewayKit(gateway, listening, drain, () => leaving.abort(), bodyMemory);
+    const leave = () => leaving.abort();
+    const kit = new GatewayKit(gateway, listening, drain, leave, bodyMemory, resultMemory);
     kit.failures = failures;
     return kit;
   }

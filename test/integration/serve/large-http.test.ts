@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useInfer } from '../../support/cli.js';
+import { until, useInfer } from '../../support/cli.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
 import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
@@ -9,7 +11,7 @@ import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
 const redis = useRedis();
 const infer = useInfer(redis);
 const models = useModels();
-const gateway = useGateway(redis, { models, limits: { maxBody: 16 * 1024 ** 2 } });
+const gateway = useGateway(redis, { models, limits: { maxBody: 16 * 1024 ** 2, maxBodies: 24 * 1024 ** 2 } });
 
 const ROWS = 70_000;
 /** More than a mebibyte as it is stored. */
@@ -22,6 +24,7 @@ const isWhole = (list: unknown[]) => {
 
 beforeAll(async () => {
   writeModel(models.dir, 'wide', doubler(200_000));
+  writeModel(models.dir, 'huge', doubler(3_900_000));
   await infer.worker(['--models', models.dir, '-Q', 'realtime']);
 });
 
@@ -81,6 +84,40 @@ describe('a large result', () => {
       expect(body.length).toBeGreaterThan(800_000);
       expect(body.readFloatLE(body.length - 4)).toBe(3);
     }
+  });
+});
+
+describe('large results in memory', () => {
+  const BYTES = 15_600_000;
+  const headers = { accept: 'application/octet-stream' };
+
+  it('are limited while slow readers hold them: one too many is refused', async () => {
+    const body = Buffer.from(`{"model":"huge","input":[${'1,'.repeat(3_899_999)}1]}`);
+    const type = { 'content-type': 'application/json' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { body, headers: type });
+    const { result } = sent.body.urls;
+    const address = `${gateway.url}${result}`;
+    const events = await gateway.ask('GET', `/v1/jobs/${sent.body.id}/events`);
+    expect(events.text).toContain('"state":"completed"');
+    // It reads nothing, and more is left than any socket buffers.
+    const slow = request(address, { headers });
+    slow.on('error', () => undefined);
+    slow.end();
+    await once(slow, 'response');
+    expect(gateway.resultMemory.bytes).toBeGreaterThan(BYTES);
+    for (const other of [result, `/v1/jobs/${sent.body.id}`, `/result/${sent.body.id}`]) {
+      const refused = await gateway.ask('GET', other);
+      expect([refused.status, refused.body.code]).toEqual([503, 'BODIES_FULL']);
+      expect(refused.headers.get('retry-after')).toBe('2');
+    }
+    // Requests with bodies have their own memory.
+    const json = { model: 'doubler', queue: 'nobody', input: [1, 2, 3, 4] };
+    expect((await gateway.ask('POST', '/v1/jobs', { json })).status).toBe(202);
+    slow.destroy();
+    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    const answer = await gateway.fetch('GET', result, { headers });
+    expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(BYTES);
+    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
   });
 });
 

@@ -64,6 +64,38 @@ describe('open event streams and waits', () => {
     await hold('held', `/v1/jobs/${id}/events`);
   });
 
+  it('include uploads of rows, from beginning to end', async () => {
+    const options = (type: string) => ({
+      method: 'POST',
+      headers: { authorization: 'Bearer held', 'content-type': type },
+    });
+    const upload = async (type: string) => {
+      const before = gateway.gateway.waits.size;
+      const sent = request(`${gateway.url}/v1/jobs?model=doubler&queue=nobody`, options(type));
+      sent.on('error', () => undefined);
+      ends.push(() => sent.destroy());
+      sent.flushHeaders();
+      await until(async () => (gateway.gateway.waits.size > before ? true : undefined));
+      return sent;
+    };
+    const rows = await upload('application/x-ndjson');
+    const other = await upload('application/x-npy');
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const third = { as: 'held', body: '[1,2,3,4]\n', headers };
+    const address = '/v1/jobs?model=doubler&queue=nobody';
+    const refused = await gateway.ask('POST', address, third);
+    expect([refused.status, refused.body.code]).toEqual([429, 'OPEN_LIMIT']);
+    // A document is read as a whole within a limit of time, so it does not count.
+    expect((await gateway.ask('POST', '/v1/jobs', { as: 'held', json })).status).toBe(202);
+    rows.end('[1,2,3,4]\n');
+    const [answer] = (await once(rows, 'response')) as [IncomingMessage];
+    expect(answer.resume().statusCode).toBe(202);
+    await until(async () => (gateway.gateway.waits.size === 1 ? true : undefined));
+    expect((await gateway.ask('POST', address, third)).status).toBe(202);
+    other.destroy();
+    await until(async () => (gateway.gateway.waits.size === 0 ? true : undefined));
+  });
+
   it('are limited for the whole gateway, with tokens and without', async () => {
     const id = await submit('bob');
     for (let i = 0; i < 4; i++) await hold('bob', `/v1/jobs/${id}/events`);

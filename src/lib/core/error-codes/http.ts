@@ -94,7 +94,7 @@ export const HTTP_ERRORS = {
     {
       QUEUE_FULL: 'As many jobs are waiting in the queue as `--max-waiting` allows.',
       SERVER_FULL: 'The server has as many open event streams and waits as `--max-open` allows.',
-      BODIES_FULL: 'The request bodies in memory take as many bytes as `--max-bodies` allows.',
+      BODIES_FULL: 'The bodies, or large results, in memory take as many bytes as `--max-bodies` allows.',
       WAIT_TOO_LONG: 'The job would expire: the predicted wait is longer than its `expires`.',
     },
   ),

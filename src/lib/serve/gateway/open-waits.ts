@@ -8,8 +8,8 @@ const AGAIN_MS = 5000;
 
 /**
  * Responses that stay open until a job changes or ends: event streams, `?wait=`, `Prefer: wait`, and
- * inference requests that wait. Each keeps a connection open and adds to every reading of Redis, for any
- * length of time. So their number is limited, for each token and for this gateway.
+ * inference requests that wait; and uploads of rows, which are streamed. Each keeps a connection open for any
+ * length of time, and most add to every reading of Redis. So their number is limited, for each token and for this gateway.
  */
 export class OpenWaits {
   private total = 0;
@@ -33,7 +33,7 @@ export class OpenWaits {
     const mostOwn = limits?.open ?? MOST_OF_TOKEN;
     if (name !== undefined && own >= mostOwn) {
       throw new Refusal('OPEN_LIMIT', `token ${name} may have ${mostOwn} event streams and waits open`, {
-        hint: 'close some of them, or poll without waiting',
+        hint: 'an upload of rows counts as one; close some of them, or poll without waiting',
         headers: { 'retry-after': retryAfter(AGAIN_MS) },
         members: { 'violated-policies': ['open'] },
       });

@@ -12,7 +12,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { InferError } from '../../core/errors.js';
 import type { Caller, RouteAccess } from '../auth/caller.js';
 import { limitAnswer } from './answer-limit.js';
-import { type BodyMemory, type HeldBody, holdBody } from './body-memory.js';
+import { type BodyMemory, type HeldBytes, holdBytes } from './body-memory.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
 import { Refusal } from './refusal.js';
@@ -54,7 +54,9 @@ declare module 'fastify' {
     /** Whether its token still allows it; undefined if none was required. */
     holds: (() => boolean) | undefined;
     /** Reserves memory for its body; undefined without a limit. */
-    heldBody: HeldBody | undefined;
+    heldBody: HeldBytes | undefined;
+    /** Memory of the result that is sent; see `holdResult`. */
+    heldResult: HeldBytes | undefined;
     /** Error code of its response. */
     errorCode: string | undefined;
   }
@@ -65,6 +67,8 @@ export interface AppOptions {
   maxBody: number;
   /** Memory for all bodies together [no limit]. */
   bodyMemory?: BodyMemory | undefined;
+  /** Memory for all large results that are being sent [no limit]. */
+  resultMemory?: BodyMemory | undefined;
   /** Milliseconds after which the response is abandoned and the request's signal fires. */
   answerMs: number;
   /** A connection that is idle for this many milliseconds is closed [120000]. */
@@ -136,6 +140,7 @@ export function createApp(options: AppOptions): App {
   app.decorateRequest('caller');
   app.decorateRequest('holds');
   app.decorateRequest('heldBody');
+  app.decorateRequest('heldResult');
   app.decorateRequest('errorCode');
   const known = new KnownRoutes();
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
@@ -144,7 +149,9 @@ export function createApp(options: AppOptions): App {
   app.addHook('onRequest', async (request, reply) => {
     begin(options, request, reply);
     limitAnswer(request, reply, options.answerMs);
-    if (options.bodyMemory !== undefined) holdBody(request, reply, options.bodyMemory);
+    const { bodyMemory, resultMemory } = options;
+    if (bodyMemory !== undefined) request.heldBody = holdBytes(reply, bodyMemory);
+    if (resultMemory !== undefined) request.heldResult = holdBytes(reply, resultMemory);
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
     // The router would take `*`, which is no address, for `/`.

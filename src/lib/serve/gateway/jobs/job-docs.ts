@@ -190,7 +190,7 @@ export const READ_DOC: RouteDoc = {
   answers: {
     200: { description: 'the job or group', headers: ['retry-after', 'server-timing'], example: PLACED },
   },
-  errors: [...READ_ERRORS, ...NO_WAIT],
+  errors: [...READ_ERRORS, ...NO_WAIT, 'BODIES_FULL'],
 };
 
 export const RESULT_DOC: RouteDoc = {
@@ -217,7 +217,15 @@ export const RESULT_DOC: RouteDoc = {
     },
     202: { description: 'it has not ended: the job', headers: ['retry-after'], example: PLACED },
   },
-  errors: [...READ_ERRORS, ...NO_WAIT, ...JOB_FAILURES, 'OUTPUT_FORM', 'WAIT_TIMEOUT', 'NOT_ENDED'],
+  errors: [
+    ...READ_ERRORS,
+    ...NO_WAIT,
+    ...JOB_FAILURES,
+    'BODIES_FULL',
+    'OUTPUT_FORM',
+    'WAIT_TIMEOUT',
+    'NOT_ENDED',
+  ],
 };
 
 export const EVENTS_DOC: RouteDoc = {
@@ -317,5 +325,5 @@ export const RECIPE_DOC: RouteDoc = {
     },
     404: { description: 'the id is unknown', example: { status: 'UNKNOWN', error: 'no such job' } },
   },
-  errors: [...READ_ERRORS, 'RESULT_EXPIRED', ...JOB_FAILURES],
+  errors: [...READ_ERRORS, 'BODIES_FULL', 'RESULT_EXPIRED', ...JOB_FAILURES],
 };

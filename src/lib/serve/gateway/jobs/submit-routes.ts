@@ -109,7 +109,9 @@ async function submit(
     return submitValue(submitting, input);
   };
   const { waits } = gateway;
-  const outcome = waitMs === undefined ? submitted() : waits.during(request.caller, submitted);
+  // Rows may arrive for any length of time, so their upload counts as a wait.
+  const isLong = waitMs !== undefined || streamed !== undefined;
+  const outcome = isLong ? waits.during(request.caller, submitted) : submitted();
   return outcome.catch((error: unknown) => {
     if (byKey === undefined || !(error instanceof InferError) || error.code !== 'ID_TAKEN') throw error;
     throw new InferError('IDEMPOTENCY_KEY', 'this Idempotency-Key was used for another request', {

@@ -11,6 +11,7 @@ import type { ModelSignature } from '../../../model/signature.js';
 import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
 import { JSON_LIMITS, streamBody } from '../../http/body.js';
+import { holdResult } from '../../http/body-memory.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { type Admission, admit, draining } from '../admit.js';
 import { cancelLeft } from '../cancel-left.js';
@@ -113,7 +114,11 @@ async function submitOne(
         timeoutMs: patienceMs(gateway, SUBMIT_MS),
       });
       admission.submitted(job);
-      if (job.duplicate) return found(submitting, await lookAt(gateway, request.caller, job.id));
+      if (job.duplicate)
+        return found(
+          submitting,
+          await lookAt(gateway, request.caller, job.id, undefined, holdResult(request)),
+        );
       return { job: submittedJson(gateway, job, isDelayed(options)), created: true, ended: false };
     }
   } catch (error) {
@@ -227,7 +232,7 @@ async function alreadyThere(
   const see = (owner: string | undefined): void => {
     if (owner !== request.caller.name) throw takenByOther(id);
   };
-  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal, see };
+  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal, see, hold: holdResult(request) };
   let there: Found | undefined = await client.look(id, limits).catch((error: unknown) => {
     if (error instanceof InferError && error.facts.httpStatus === 404) return undefined;
     throw error;
@@ -251,7 +256,7 @@ async function alreadyThere(
     await untilLeaving(gateway, wait).catch((error: unknown) => {
       if (!isLate(error)) throw error;
     });
-    there = await lookAt(gateway, request.caller, id);
+    there = await lookAt(gateway, request.caller, id, undefined, holdResult(request));
   }
   return found(submitting, there);
 }
