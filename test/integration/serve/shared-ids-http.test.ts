@@ -57,6 +57,16 @@ describe('ids that callers choose', () => {
     expect(again.body.id).toBe(sent.body.id);
   });
 
+  it('are not those of the chunks of a group with an Idempotency-Key', async () => {
+    const headers = { 'idempotency-key': 'order-78' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { json, as: 'alice', headers });
+    await gateway.ask('DELETE', `/v1/jobs/${sent.body.id}`, { as: 'alice' });
+    const chunk = await gateway.ask('PUT', `/v1/jobs/${sent.body.id}-0`, { json, as: 'bob' });
+    expect([chunk.status, chunk.body.code]).toEqual([400, 'JOB_ID']);
+    const other = await gateway.ask('PUT', `/v1/jobs/${sent.body.id}0`, { json, as: 'bob' });
+    expect(other.status).toBe(201);
+  });
+
   it('identify the checked job, even if two tokens have the same id in two queues', async () => {
     // As two gateways leave it that add them at the same moment.
     for (const [as, queue] of [
