@@ -111,7 +111,9 @@ export class GatewayKit {
       onFailure: (error) => void failures.push(error),
     });
     app.addHook('onRequest', async (request) => {
-      request.caller = callerOf(request.headers.authorization);
+      const { authorization } = request.headers;
+      request.caller = callerOf(authorization);
+      if (authorization !== undefined) request.holds = () => !kit.revoked.has(request.caller.name);
       const access = request.routeOptions.config.access ?? 'known';
       if (access === 'open' || access === 'optional' || access === 'known') return;
       if (request.caller.allows(access)) return;
@@ -129,6 +131,9 @@ export class GatewayKit {
     kit.failures = failures;
     return kit;
   }
+
+  /** Tokens that were revoked after their requests began. */
+  readonly revoked = new Set<string | undefined>();
 
   /** What no answer may come of: errors that were not expected. */
   failures: unknown[] = [];

@@ -102,6 +102,29 @@ describe('waits', () => {
     expect([sent.status, sent.body.state]).toEqual([202, 'waiting']);
     expect(sent.headers.get('preference-applied')).toBe('wait=0');
   });
+
+  it('end without the job if the token was revoked meanwhile', async () => {
+    const unserved = { ...json, queue: 'nobody' };
+    const { body } = await gateway.ask('POST', '/v1/jobs', { json: unserved, as: 'bob' });
+    const slow = { json: LONG, as: 'bob', headers: { prefer: 'wait=2' } };
+    const waiting = [
+      gateway.ask('GET', `/v1/jobs/${body.id}?wait=2s`, { as: 'bob' }),
+      gateway.ask('GET', `/v1/jobs/${body.id}/result?wait=2s`, { as: 'bob' }),
+      gateway.ask('POST', '/v1/jobs', slow),
+    ];
+    await until(async () => (gateway.gateway.waits.size === waiting.length ? true : undefined));
+    gateway.revoked.add('bob');
+    try {
+      for (const { status, body: refused } of await Promise.all(waiting)) {
+        expect([status, refused.code]).toEqual([401, 'TOKEN']);
+        expect(refused).not.toHaveProperty('id');
+      }
+    } finally {
+      gateway.revoked.delete('bob');
+    }
+    const { body: active } = await gateway.ask('GET', '/v1/jobs?state=active');
+    for (const { id } of active.items) await gateway.ask('POST', `/v1/jobs/${id}/cancel`);
+  });
 });
 
 describe('ended jobs', () => {

@@ -10,6 +10,7 @@ import { InferError } from '../../../core/errors.js';
 import type { Payload } from '../../../model/tensor.js';
 import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
+import { requireHeld } from '../../auth/ask-token.js';
 import type { App } from '../../http/app.js';
 import { holdResult } from '../../http/body-memory.js';
 import { sendParts } from '../../http/send-parts.js';
@@ -61,6 +62,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       if (wait > 0 && !isEnded(stateOf(found))) {
         const before = found;
         await gateway.waits.during(request.caller, () => untilChanged(gateway, request, before, wait));
+        requireHeld(request);
         found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
@@ -87,6 +89,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       if (wait > 0 && !isEnded(stateOf(found))) {
         const begun = found;
         found = await gateway.waits.during(request.caller, () => untilEnded(gateway, request, begun, wait));
+        requireHeld(request);
       }
       const wantsPart = partial !== 'false';
       const hasPart = wantsPart && found.kind === 'group' && found.group.rowsDone > 0;

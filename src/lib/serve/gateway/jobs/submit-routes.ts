@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
 import { checkJobId } from '../../../core/job.js';
 import { parseDocument } from '../../../input/json-document.js';
+import { requireHeld } from '../../auth/ask-token.js';
 import type { App } from '../../http/app.js';
 import { JSON_LIMITS, mediaType, readBody, readJson } from '../../http/body.js';
 import { refuseDraining } from '../admit.js';
@@ -111,7 +112,12 @@ async function submit(
   const { waits } = gateway;
   // Rows may arrive for any length of time, so their upload counts as a wait.
   const isLong = waitMs !== undefined || streamed !== undefined;
-  const outcome = isLong ? waits.during(request.caller, submitted) : submitted();
+  const waited = async (): Promise<Outcome> => {
+    const outcome = await waits.during(request.caller, submitted);
+    if (waitMs !== undefined) requireHeld(request);
+    return outcome;
+  };
+  const outcome = isLong ? waited() : submitted();
   return outcome.catch((error: unknown) => {
     if (byKey === undefined || !(error instanceof InferError) || error.code !== 'ID_TAKEN') throw error;
     throw new InferError('IDEMPOTENCY_KEY', 'this Idempotency-Key was used for another request', {
