@@ -170,8 +170,7 @@ export class InferClient {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
       const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
-      const job = { payload, signature, options, deadline, render: this.asValues };
-      return this.submitAndWait(job, call);
+      return this.submitAndWait({ payload, signature, options, deadline, render: this.asValues }, call);
     });
   }
 
