@@ -21,7 +21,7 @@ import { Stryker } from '@stryker-mutator/core';
  */
 const FOLDERS = {
   batch: { tests: ['test/unit/batch/*.test.ts'] },
-  // The pauses of a poll replace timers, which the other files share with it here.
+  // poll-pauses replaces timers, which all files share here.
   core: { tests: ['test/unit/core/!(poll-pauses).test.ts'] },
   // The long stream takes seconds, and detects nothing that the others do not.
   input: { tests: ['test/unit/input/!(long-stream).test.ts'] },

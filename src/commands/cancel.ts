@@ -3,16 +3,19 @@ import { waitFlag } from '../lib/cli/flags.js';
 import { OperatorCommand, operatorFlags } from '../lib/cli/operator-command.js';
 import { interruptible } from '../lib/cli/signals.js';
 import type { InferClient } from '../lib/client/client.js';
+import { plural } from '../lib/core/counts.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/job.js';
 import { cancelWork } from '../lib/operations/cancel-work.js';
-import { isCancelled } from '../lib/queue/audit-summary.js';
+import { isCancelled, newerFix } from '../lib/queue/audit-summary.js';
 
 interface CancelJson {
   id: string;
   kind: 'job' | 'group';
   /** `active` when its worker was asked and has not stopped it yet. */
   state: string;
+  /** Jobs of a group that a newer infer submitted; they are left alone. */
+  newer: number;
 }
 
 /** Cancels jobs and groups. */
@@ -20,7 +23,7 @@ export default class Cancel extends OperatorCommand<typeof Cancel> {
   static override summary = 'cancel a job or a whole group';
   static override description =
     `A waiting job is cancelled at once. A running job is cancelled when its runner has stopped working on it, within about two seconds; the runner process is killed if needed, and other jobs of the same run start again.
-Exits 1 when it had ended otherwise, 75 when it still runs.`;
+Exits 1 if it had already ended in another state, and 75 if it still runs. Exits 3 if jobs of a group were left alone because a newer infer submitted them, and 69 if only those are left.`;
   static override examples = ['<%= config.bin %> cancel ID', '<%= config.bin %> cancel GROUP --wait'];
   static override args = { id: Args.string({ required: true, description: 'id of a job or a group' }) };
   static override flags = {
@@ -42,8 +45,15 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
     const { wait } = this.flags;
     const context = { client: client.redis, prefix: this.settings.prefix, signal, actor: this.actor };
     const outcome = await this.perform(cancelWork(id), context, 'cancelling');
-    const { kind } = outcome;
+    const { kind, newer } = outcome;
     let { state } = outcome;
+    if (newer !== undefined) {
+      // Only a newer worker can run them, so there is nothing to wait for.
+      await this.print(`${printable(id)} ${plural(outcome.jobs, 'job')} cancelled or being stopped`);
+      this.note(newerFix(newer));
+      this.endWith(ExitCode.Partial);
+      return { id, kind, state, newer: newer.jobs };
+    }
     if (wait !== undefined && (state === 'active' || state === 'waiting')) {
       const limits = { timeoutMs: wait, signal };
       state = (kind === 'job' ? await client.wait(id, limits) : await client.waitGroup(id, limits)).state;
@@ -58,6 +68,6 @@ Exits 1 when it had ended otherwise, 75 when it still runs.`;
       this.note(`it has already ended: ${state}`);
       this.endWith(ExitCode.Negative);
     }
-    return { id, kind, state };
+    return { id, kind, state, newer: 0 };
   }
 }

@@ -4,6 +4,7 @@ import { JOB_FLAGS } from '../lib/cli/inspect/filter-flags.js';
 import { OperatorCommand, operatorFlags } from '../lib/cli/operator-command.js';
 import { listJson } from '../lib/cli/output/list-format.js';
 import { retryWish } from '../lib/cli/retry-wish.js';
+import { leftAloneExit } from '../lib/cli/views/operations/view.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { printable } from '../lib/core/printable.js';
 import { sumOf } from '../lib/operations/audit-text.js';
@@ -17,6 +18,8 @@ interface RetryJson {
   retried: Record<string, number>;
   /** Given jobs that are not in the failed set. */
   notFailed: string[];
+  /** Failed jobs that a newer infer submitted; they are left alone. */
+  newer: number;
   /** Set by --dry-run: nothing was done. */
   dryRun?: true;
   /** With --dry-run, the first 20 of them. */
@@ -29,7 +32,7 @@ export default class Retry extends OperatorCommand<typeof Retry> {
   static override description =
     `Puts a failed job, the failed jobs of a group, or with --failed every failed job that fits all filters back to waiting. Each has all its attempts again.
 With --dry-run, counts the jobs and lists the first 20, and changes nothing. --time-limit gives them a new time limit, for jobs that failed with TIME_LIMIT; a worker's own --time-limit still holds.
-Failed jobs and their input are kept for a week, unless their worker was started with another --failed-ttl. Exits 1 when a job named had not failed, 66 when it is unknown.`;
+Failed jobs and their input are kept for a week, unless their worker was started with another --failed-ttl. Exits 1 if a named job had not failed, 66 if it is unknown, and 3 if jobs of a newer infer were left alone.`;
   static override examples = [
     '<%= config.bin %> retry ID',
     '<%= config.bin %> retry GROUP --dry-run',
@@ -53,8 +56,11 @@ Failed jobs and their input are kept for a week, unless their worker was started
     if (this.flags['dry-run']) return this.preview(wish);
     const operation = retryJobs(wish, this.timeLimit);
     const outcome = await this.withContext((context) => this.perform(operation, context, 'retrying'));
-    await this.print(retriedText(outcome.jobs));
-    return { retried: outcome.retried, notFailed: this.saidOf(this.args.id, outcome.jobs) };
+    const { retried, jobs, newer } = outcome;
+    await this.print(retriedText(jobs, newer));
+    const exitCode = leftAloneExit(jobs, newer);
+    if (exitCode !== undefined) this.endWith(exitCode);
+    return { retried, notFailed: this.saidOf(this.args.id, jobs), newer };
   }
 
   private async preview(wish: RetryWish): Promise<RetryJson> {
@@ -70,6 +76,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
     return {
       retried: plan.counts,
       notFailed,
+      newer: plan.newer,
       dryRun: true,
       jobs: listJson(failedList(now), plan.jobs),
     };

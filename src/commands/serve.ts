@@ -3,14 +3,18 @@ import { BaseCommand } from '../lib/cli/base-command.js';
 import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
 import { endAsTold, type Parent, reporting } from '../lib/cli/parent.js';
-import { checkBasePath, checkHostName, checkOrigin, tlsFiles } from '../lib/cli/serve-flags.js';
+import {
+  checkBasePath,
+  checkHostName,
+  checkOrigin,
+  gatewayLimits,
+  tlsFiles,
+} from '../lib/cli/serve-flags.js';
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { serveBanner } from '../lib/cli/views/serve-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
-const MAX_BODY = 64 * 1024 ** 2;
-const MAX_WAIT_MS = 60_000;
 
 /** The HTTP gateway. */
 export default class Serve extends BaseCommand<typeof Serve> {
@@ -47,10 +51,18 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       description: 'prefix of all routes, such as /infer',
     }),
     'max-body': bytesFlag({ description: 'maximum size of a body [default: 64mb]' }),
+    'max-bodies': bytesFlag({
+      description: 'maximum bytes of request bodies in memory [default: 64mb, or --max-body if that is more]',
+    }),
     'max-wait': durationFlag({ description: 'longest wait for a result in one request [default: 60s]' }),
     'max-waiting': wholeFlag({
       min: 1,
-      description: 'number of waiting jobs in a queue above which more are refused [default: no limit]',
+      description: 'maximum number of waiting jobs in a queue; more are refused [default: no limit]',
+    }),
+    'max-open': wholeFlag({
+      min: 1,
+      max: 10_000,
+      description: 'maximum number of open event streams and waits [default: 8000]',
     }),
     cors: Flags.string({
       ...SEVERAL,
@@ -68,7 +80,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       helpValue: '<name>',
       description: 'model that a worker must serve before /readyz reports ready; repeat for more',
     }),
-    'allow-control': Flags.boolean({ description: 'let callers steer queues and workers' }),
+    'allow-control': Flags.boolean({ description: 'let callers control queues and workers' }),
     dashboard: Flags.boolean({ description: 'serve the dashboard too, at /dashboard' }),
     'tls-cert': Flags.string({
       helpValue: '<file>',
@@ -96,11 +108,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     const { drainTimeout, tokenFile } = this.settings;
     const log = createLogger({ level: this.settings.logLevel, color: !this.settings.noColor });
     outliveRejections(log);
-    const limits = {
-      maxBody: this.flags['max-body'] ?? MAX_BODY,
-      maxWaitMs: this.flags['max-wait'] ?? MAX_WAIT_MS,
-      maxWaiting: this.flags['max-waiting'],
-    };
+    const limits = gatewayLimits(this.flags);
     const running = await startGateway({
       loaded: this.loaded,
       host,

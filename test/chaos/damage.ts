@@ -8,7 +8,7 @@ const DAMAGES = {
   'data that is no JSON': (redis, key) => redis.hset(key, 'data', '{"s":{'),
   'a count that is no number': (redis, key) => redis.hset(key, 'atm', 'several', 'ats', '?'),
   'a record of another type': (redis, key) => redis.multi().del(key).rpush(key, 'x').exec(),
-  // With a TTL below that of a real lock: the job may end before anything meets it, and then nobody but its maker
+  // With a TTL below that of a real lock: the job may end before the lock is noticed, and then only its creator
   // would remove it.
   'a lock of another type': (redis, key) =>
     redis.multi().del(`${key}:lock`).rpush(`${key}:lock`, 'x').expire(`${key}:lock`, 5).exec(),

@@ -100,3 +100,32 @@ describe('a damaged key of a whole queue', () => {
     expect(await worker.stop()).toBe(0);
   });
 });
+
+describe('a damaged key of the installation', () => {
+  it.each([
+    ['audit', ['inspect', 'audit']],
+    ['workers', ['worker', '-Q', 'hurt', '--model', 'digits', '--burst']],
+    ['models', ['worker', '-Q', 'hurt', '--model', 'digits', '--burst']],
+    ['queues', ['inspect']],
+  ])(
+    '%s: the command that needs it exits 69 with the key and the fix, and doctor names it',
+    async (part, args) => {
+      const client = await redis.client();
+      const key = `{infer}:${part}`;
+      await client.del(key);
+      await client.set(key, 'not yours');
+      const refused = await infer.run(args);
+      expect(refused.stderr).toMatch(
+        new RegExp(`key \\{infer\\}:${part} is not a (hash|stream|sorted set): `),
+      );
+      expect(refused.stderr).toContain(`Try: redis-cli rename '${key}' '{infer}:away:${part}'`);
+      expect(refused.exitCode).toBe(69);
+      const doctor = await infer.run(['doctor', 'queue-damage']);
+      expect(doctor.exitCode).toBe(1);
+      expect(doctor.stdout).toContain(`key ${key} is a string, not a `);
+      await client.rename(key, `{infer}:away:${part}`);
+      expect((await infer.run(args)).exitCode).toBe(0);
+      expect((await infer.run(['doctor', 'queue-damage'])).exitCode).toBe(0);
+    },
+  );
+});

@@ -121,7 +121,7 @@ it('infer inspect failed shows why jobs failed, which ones, and how to run them 
   const listed = await inspect('failed', '--error', 'handler_failed', '-o', 'name', '-r');
   expect(listed.stdout).toBe(`${ids.join('\n')}\n`);
   const piped = await inspect('failed', '-n', '1');
-  expect(piped.stdout.split('\n')[0]).toBe('ID\tERROR\tQUEUE\tMODEL\tROWS\tTRY\tAGE');
+  expect(piped.stdout.split('\n')[0]).toBe('ID\tERROR\tQUEUE\tMODEL\tROWS\tTRY\tAGE\tNEEDS');
   expect(piped.stdout.split('\n')).toHaveLength(3);
   expect(piped.stderr).toMatch(/^1 job; 1 of at most 3 were examined\nNext: .* --cursor \S+\n$/);
   expect(piped.stderr).not.toContain(PASSWORD);
@@ -131,10 +131,12 @@ it('infer inspect failed shows why jobs failed, which ones, and how to run them 
   expect((await retry('--error', 'RUNNER_DIED', '-Q', 'work')).json()).toEqual({
     retried: { work: 0 },
     notFailed: [],
+    newer: 0,
   });
   expect((await retry('--error', 'HANDLER_FAILED', '--model', 'poison,acts')).json()).toEqual({
     retried: { work: 3 },
     notFailed: [],
+    newer: 0,
   });
   for (const id of ids) await infer.run(['result', id, '--wait']);
   const told = (await inspect('job', ids[0] as string, '--json')).json<{

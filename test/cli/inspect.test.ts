@@ -214,7 +214,7 @@ describe('infer inspect with workers', () => {
     const some = await run('ping', '-t', '1500ms', '--json');
     expect(some.exitCode).toBe(3);
     expect(some.json().workers).toMatchObject([
-      { name: 'one', answered: true },
+      { name: 'one', answered: true, silent: false },
       { name: 'two', answered: false, ms: null },
     ]);
     const none = await run('ping', '-d', 'two', '-t', '1s');

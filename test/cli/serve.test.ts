@@ -19,7 +19,7 @@ const create = async (name: string, file: string, ...args: string[]) =>
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
 describe('infer serve', () => {
-  it('says where it listens and what it is, and ends in order', async () => {
+  it('prints its address and settings, and shuts down cleanly', async () => {
     const server = await serve(['--base-path', '/infer/', '--max-waiting', '7']);
     expect(server.stderr).toMatch(/redis +unix:/);
     expect(server.stderr).toMatch(/tokens +none required/);
@@ -50,7 +50,7 @@ describe('infer serve', () => {
     expect(await server.stop()).toBe(0);
   });
 
-  it('asks for no token on this machine, and does not start without one on any other address', async () => {
+  it('needs no token on the loopback address, and does not start without tokens on any other', async () => {
     for (const host of ['0.0.0.0', '::', '192.0.2.1']) {
       const run = await infer.run(['serve', '--host', host, '--port', '0', '--json']);
       expect(run.exitCode).toBe(2);
@@ -67,6 +67,7 @@ describe('infer serve', () => {
   it.each([
     [['--base-path', 'infer'], 'USAGE', 2],
     [['--cors', 'app.example.com'], 'USAGE', 2],
+    [['--max-bodies', '10mb'], 'USAGE', 2],
     [['--cors', 'https://app.example.com/page'], 'USAGE', 2],
     [['--server-name', 'https://infer'], 'USAGE', 2],
     [['--tls-cert', 'none.pem', '--tls-key', 'none.pem'], 'SERVE_TLS', 78],
@@ -77,14 +78,20 @@ describe('infer serve', () => {
     expect(run.json()).toMatchObject({ error: { code } });
   });
 
-  it('takes tokens as the file changes, and keeps them while it is broken', async () => {
+  it('reloads changed tokens, and keeps them while the file is invalid', async () => {
     const file = path.join(infer.dir, 'rotated.json');
     const token = await create('web', file);
     const server = await serve(['--token-file', file, '--log-level', 'info']);
-    const status = async (given: string) =>
-      (await fetch(`${server.url}/metrics`, { headers: bearer(given) })).status;
+    const status = async (given: string, where = '/v1/queues') =>
+      (await fetch(server.url + where, { headers: bearer(given) })).status;
     expect(await status(token)).toBe(200);
     expect(await status(`${token}x`)).toBe(401);
+    // Metrics of all callers need a token with the scope for them.
+    const scraper = await create('prometheus', file, '--scope', 'metrics');
+    await until(async () => ((await status(scraper, '/metrics')) === 200 ? true : undefined));
+    expect(await status(scraper, '/autoscale/realtime')).not.toBe(403);
+    for (const where of ['/metrics', '/autoscale/realtime']) expect(await status(token, where)).toBe(403);
+    for (const where of ['/v1/queues', '/v1/jobs']) expect(await status(scraper, where)).toBe(403);
     const good = readFileSync(file);
     writeFileSync(file, '{ broken');
     await server.said(/the token file cannot be used/);
@@ -109,7 +116,7 @@ describe('infer serve', () => {
     expect(await server.stop()).toBe(0);
   });
 
-  it('counts its requests in /metrics, and logs them without what they carry', async () => {
+  it('counts its requests in /metrics, and logs them without their content', async () => {
     const server = await serve([], { env: { INFER_LOG_LEVEL: 'info' } });
     await server.get('/examples/digits?hidden=1');
     await server.get('/nowhere/private');
@@ -153,7 +160,7 @@ describe('infer serve', () => {
 });
 
 describe('infer token', () => {
-  it('makes a token that is shown once, lists it without its text, and removes it', async () => {
+  it('creates a token that is shown once, lists it without its text, and removes it', async () => {
     const file = path.join(infer.dir, 'kept', 'tokens.json');
     const args = ['--rate', '5', '--burst', '10', '--max-jobs', '7', '--max-waiting', '3', '-m', 'digits'];
     await infer.ask(['token', 'list', '--token-file', file]);
@@ -181,7 +188,7 @@ describe('infer token', () => {
     expect((await infer.ask(['token', 'revoke', 'web', '--token-file', here])).exitCode).toBe(0);
   });
 
-  it('takes a file in the state directory where none is named', async () => {
+  it('uses a file in the state directory if none is given', async () => {
     const made = await infer.ask([
       'token',
       'create',

@@ -109,10 +109,10 @@ describe('the sources', () => {
 
 describe('the documentation pages', () => {
   /**
-   * Capitals with an underscore that are not error codes: variables of other programs, findings of `infer inspect`,
-   * and the reasons why a job has not started or has no ETA.
+   * Capitals with an underscore that are not error codes: variables of other programs, the code of a process
+   * warning, findings of `infer inspect`, and the reasons why a job has not started or has no ETA.
    */
-  const OTHERS = ['CUDA_VISIBLE_DEVICES', 'LD_LIBRARY_PATH', 'NO_COLOR', 'NODE_OPTIONS'];
+  const OTHERS = ['AUDIT_LOST', 'CUDA_VISIBLE_DEVICES', 'LD_LIBRARY_PATH', 'NO_COLOR', 'NODE_OPTIONS'];
   const FINDINGS = [...read('docs/inspect.md').matchAll(/^\| `([A-Z_]+)` /gm)].map(([, code]) => code);
 
   const WHY = Object.keys({ ...REASONS, ...NO_ETA });

@@ -30,11 +30,11 @@ const THING = z.strictObject({
 const ID = z.strictObject({ id: z.string().min(1) });
 const LIMIT = z.strictObject({ limit: z.coerce.number().int().min(1).max(50).optional() });
 
-/** The app of `SMALL_API`, with the server of the gateway around it. @param spoil adds what is wrong with it */
+/** The app of `SMALL_API` on the gateway's server. @param spoil adds a fault to it */
 async function start(spoil: (app: App) => void = () => undefined): Promise<Listening> {
   const app = createApp({
     maxBody: 1024 ** 2,
-    // Far more than a slow machine needs: 503 would not be as documented.
+    // Far more than a slow machine needs, since a 503 would not be documented.
     answerMs: 300_000,
     connections: 1000,
     onFailure: (error) => void failures.push(error),
@@ -93,7 +93,7 @@ const told = (report: AttackReport) =>
   report.faults.map(({ mutation, what, request }) => `${mutation}: ${what} ${request}`);
 
 describe('the server of the gateway', () => {
-  it('answers every malformed request with a problem, whatever is wrong with it, and never with 5xx', async () => {
+  it('answers every malformed request with a problem, and never with 5xx', async () => {
     const server = await start();
     const report = await attack(server, 800);
     expect(told(report)).toEqual([]);
@@ -129,7 +129,7 @@ describe('the fuzzer finds', () => {
     expect(await found(spoil)).toContain('status 418, which GET /things/{id} does not document');
   });
 
-  it('an error that is no problem', async () => {
+  it('an error that is not a problem', async () => {
     const spoil = (app: App) =>
       app.addHook('onSend', async (_request, reply, body) => {
         if (reply.statusCode === 400) reply.header('content-type', 'text/html');
@@ -138,7 +138,7 @@ describe('the fuzzer finds', () => {
     expect(await found(spoil)).toContain("an error as 'text/html'");
   });
 
-  it('a token in an answer', async () => {
+  it('a token in a response', async () => {
     const spoil = (app: App) =>
       app.addHook('onSend', async (request, reply) => {
         reply.header('x-debug', String(request.headers.authorization ?? 'none').replace(/[^\x20-\x7e]/g, ''));
@@ -146,7 +146,7 @@ describe('the fuzzer finds', () => {
     expect(await found(spoil)).toContain('a secret in an answer');
   });
 
-  it('an answer that never comes', async () => {
+  it('a response that never arrives', async () => {
     const server = await start((app) => {
       app.addHook('preHandler', async ({ method }) => {
         if (method === 'DELETE') await new Promise(() => undefined);
@@ -166,7 +166,7 @@ describe('the fuzzer finds', () => {
   });
 });
 
-it('a request of a run is sent again by its seed and number', async () => {
+it('a request of a run can be repeated by its seed and number', async () => {
   const seen: string[] = [];
   const server = createServer((socket) => {
     socket.on('error', () => undefined);

@@ -13,21 +13,21 @@ export interface AttackOptions {
   requests: number;
   /** Only this request, counted from 0. */
   only?: number | undefined;
-  /** Connections that are used at once [16]. */
+  /** Number of concurrent connections [16]. */
   atOnce?: number | undefined;
-  /** Sent with every request; undefined: none. */
+  /** Sent with every request; undefined sends none. */
   token?: string | undefined;
-  /** May only read. */
+  /** A token that may only read. */
   weakToken: string;
-  /** In no answer. */
+  /** Text that no response may contain. */
   secrets: readonly string[];
-  /** Longest time for an answer, ms [40000]. */
+  /** Time limit of a response, ms [40000]. */
   answerMs?: number | undefined;
-  /** Told of each request when it has been answered. */
+  /** Called after the response to each request. */
   onAnswer?: (number: number) => void;
 }
 
-/** A request whose answer is not as it has to be. */
+/** A request with a wrong response. */
 export interface Fault {
   number: number;
   operation: string;
@@ -40,19 +40,19 @@ export interface Fault {
 export interface AttackReport {
   sent: number;
   faults: Fault[];
-  /** Answers by status; `none` where the connection was closed. */
+  /** Number of responses by status; `none` if the connection was closed. */
   statuses: Map<string, number>;
   mutations: Map<string, number>;
-  /** Operations of which no valid request had success. */
+  /** Operations without a successful valid request. */
   neverWell: string[];
 }
 
 const AT_ONCE = 16;
-/** Valid requests to each operation, before any with a fault. */
+/** Number of valid requests to each operation, sent before those with a fault. */
 const VALID_EACH = 4;
 const SHOWN = 400;
 
-/** Sends requests with one fault each, and judges every answer. */
+/** Sends requests with one fault each, and checks every response. */
 export class Attack {
   private readonly drafts: Drafts;
   private readonly mutations: readonly Mutation[];
@@ -82,7 +82,7 @@ export class Attack {
     return this.report;
   }
 
-  /** Valid requests to each operation: an attack on what no valid request reaches would find nothing. */
+  /** Sends valid requests to each operation: faults in requests that never reach it would find nothing. */
   private async sendValid(): Promise<void> {
     const { operations } = this.options.document;
     const well = new Set<string>();
@@ -126,7 +126,7 @@ export class Attack {
     return outcome;
   }
 
-  /** Reports are read by many. */
+  /** Removes secrets, since reports are public. */
   private hidden(request: string): string {
     return this.options.secrets.reduce((text, secret) => text.replaceAll(secret, '…'), request);
   }
@@ -146,7 +146,7 @@ export class Attack {
     await Promise.all(Array.from({ length: Math.min(atOnce, numbers.length) }, line));
   }
 
-  /** Each request has its own random numbers: it can be sent again without those before it. */
+  /** Each request has its own random numbers, so it can be repeated without those before it. */
   private randomOf(number: number): Random {
     return random(Math.imul(this.options.seed + 1, 0x9e3779b1) ^ Math.imul(number + 1, 0x85ebca6b));
   }

@@ -1,36 +1,36 @@
 import { connect, type Socket } from 'node:net';
 import { HOST, type Wire, wireBytes } from './draft.js';
 
-/** What a server answered. */
+/** A response. */
 export interface Answer {
   status: number;
-  /** Names in lower case. */
+  /** Headers, with names in lower case. */
   headers: readonly (readonly [string, string])[];
   body: Buffer;
-  /** The body is not all there: the connection ended, or it is a stream that has no end. */
+  /** The body is incomplete: the connection ended, or it is an endless stream. */
   partial: boolean;
 }
 
-/** An answer; or the connection closed, or nothing came in time, or what came is no HTTP. */
+/** A response, or: the connection was closed, nothing arrived in time, or the data was not HTTP. */
 export type Outcome = Answer | { failure: 'closed' | 'late' | 'malformed'; text: string };
 
-/** Longest time for an answer, ms. */
+/** Time limit of a response, ms. */
 const ANSWER_MS = 40_000;
-/** A body as large as this may still be under way when its refusal comes. */
+/** A body of this size may still be in transit when it is refused. */
 const LARGE_BYTES = 65_536;
 
-/** One connection after the other to a server; each is kept for the next request where HTTP allows it. */
+/** One connection at a time to a server, kept for the next request if HTTP allows it. */
 export class Connection {
   private socket: Socket | undefined;
 
   constructor(private readonly port: number) {}
 
-  /** Sends a request, and reads the first answer. */
+  /** Sends a request, and reads the first response. */
   async ask(wire: Wire, answerMs = ANSWER_MS): Promise<Outcome> {
     const kept = this.socket;
     this.socket = undefined;
     const first = await this.exchange(kept ?? (await open(this.port)), wire, answerMs);
-    // An idle connection may be closed by the server just as it is used again.
+    // The server may close an idle connection just as it is reused.
     if (kept === undefined || !('failure' in first) || first.failure !== 'closed' || first.text !== '')
       return first;
     return this.exchange(await open(this.port), wire, answerMs);
@@ -47,7 +47,7 @@ export class Connection {
       const end = (outcome: Outcome): void => {
         clearTimeout(timer);
         socket.removeAllListeners();
-        // A reset that comes late is of no interest.
+        // A late reset does not matter.
         socket.on('error', () => undefined);
         if (!('failure' in outcome) && isReusable(wire, outcome)) this.socket = socket;
         else socket.destroy();
@@ -96,26 +96,26 @@ export function headerOf(headers: Answer['headers'], name: string): string | und
 const HEAD_END = '\r\n\r\n';
 const STATUS_LINE = /^HTTP\/1\.[01] (\d{3})(?: |$)/;
 
-/** Reads one answer from the bytes of a connection. */
+/** Reads one response from the bytes of a connection. */
 class AnswerReader {
   private bytes = Buffer.alloc(0);
   private head: { status: number; headers: [string, string][]; bodyAt: number } | undefined;
 
   constructor(private readonly method: string) {}
 
-  /** What has come, for a report. */
+  /** The received text, for a report. */
   get text(): string {
     return this.bytes.toString('latin1', 0, 300);
   }
 
-  /** @returns the answer when it is complete @throws Error for what is no HTTP */
+  /** @returns the response once it is complete @throws Error if the data is not HTTP */
   read(piece: Buffer): Answer | undefined {
     this.bytes = Buffer.concat([this.bytes, piece]);
     this.head ??= this.readHead();
     return this.head === undefined ? undefined : this.readBody(this.head, false);
   }
 
-  /** The answer when the connection has ended; undefined where there is none. */
+  /** The response when the connection has ended; undefined if there is none. */
   atEnd(): Answer | undefined {
     return this.head === undefined ? undefined : this.readBody(this.head, true);
   }
@@ -134,7 +134,7 @@ class AnswerReader {
       });
       const bodyAt = end + HEAD_END.length;
       if (status >= 200) return { status, headers, bodyAt };
-      // 100 Continue: the answer is still to come.
+      // 100 Continue: the response follows.
       this.bytes = this.bytes.subarray(bodyAt);
     }
   }

@@ -1,4 +1,4 @@
-/** A JSON Schema as OpenAPI 3.1 has it: any keyword, or true and false. */
+/** A JSON Schema of OpenAPI 3.1: keywords, or true or false. */
 export type Schema = boolean | Readonly<Record<string, unknown>>;
 
 export interface Parameter {
@@ -10,37 +10,37 @@ export interface Parameter {
 
 export interface MediaType {
   schema: Schema;
-  /** Whole bodies that the document shows. */
+  /** Example bodies of the document. */
   examples: readonly unknown[];
 }
 
 /** One method of one path. */
 export interface Operation {
-  /** `POST /v1/jobs`, as reports call it. */
+  /** Name in reports, such as `POST /v1/jobs`. */
   name: string;
   /** In upper case. */
   method: string;
-  /** `/v1/jobs/{id}`, the path of the server included. */
+  /** `/v1/jobs/{id}`, including the path of the server. */
   path: string;
   parameters: readonly Parameter[];
-  /** Bodies by media type; none where it takes no body. */
+  /** Bodies by media type; empty if it takes no body. */
   bodies: ReadonlyMap<string, MediaType>;
-  /** Media types of answers by status: `200`, `4XX`, `default`. */
+  /** Media types of responses by status: `200`, `4XX`, `default`. */
   answers: ReadonlyMap<string, readonly string[]>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
 
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'];
-/** References to references; more is a circle. */
+/** Maximum depth of references; more is a cycle. */
 const MOST_REFERENCES = 50;
 
-/** What the fuzzer reads of an OpenAPI 3.1 document: operations, their parameters, bodies and answers. */
+/** The parts of an OpenAPI 3.1 document that the fuzzer uses: operations with parameters and bodies. */
 export class ApiDocument {
   readonly operations: readonly Operation[];
   private readonly patterns: { pattern: RegExp; literal: number; operation: Operation }[];
 
-  /** @throws Error for what is no OpenAPI document, or has no operation. */
+  /** @throws Error if it is not an OpenAPI document, or has no operation. */
   constructor(private readonly root: Json) {
     if (!String(root.openapi).startsWith('3.')) throw new Error('this is no OpenAPI 3 document');
     const base = serverPath(root);
@@ -50,12 +50,12 @@ export class ApiDocument {
     if (this.operations.length === 0) throw new Error('the document has no operation');
     this.patterns = this.operations
       .map((operation) => ({ operation, ...patternOf(operation.path) }))
-      // A literal path goes before one with parameters, as the standard says.
+      // A literal path takes precedence over one with parameters, as the standard says.
       .sort((a, b) => b.literal - a.literal);
   }
 
   /**
-   * The operation that a request goes to. HEAD goes to GET.
+   * The operation of a request. HEAD uses that of GET.
    * @param path as sent, percent-encoded, without a query
    */
   find(method: string, path: string): Operation | undefined {
@@ -66,7 +66,7 @@ export class ApiDocument {
     return of(method) ?? (method === 'HEAD' ? of('GET') : undefined);
   }
 
-  /** Follows a `$ref` within the document. @throws Error for any other, and for one that leads nowhere. */
+  /** Resolves a `$ref` within the document. @throws Error for any other, and for an unknown one. */
   resolve(value: unknown): unknown {
     let found = value;
     for (let i = 0; i < MOST_REFERENCES; i++) {
@@ -94,7 +94,7 @@ export class ApiDocument {
     });
   }
 
-  /** Those of an operation replace those of its path. */
+  /** Parameters of an operation replace those of its path. */
   private parametersOf(given: readonly unknown[]): Parameter[] {
     const byPlace = new Map<string, Parameter>();
     for (const one of given) {
@@ -131,7 +131,7 @@ export class ApiDocument {
   }
 }
 
-/** Media types that a status may have; undefined: the operation does not have the status. */
+/** Media types of a status; undefined if the operation does not document the status. */
 export function answersOf(operation: Operation, status: number): readonly string[] | undefined {
   const { answers } = operation;
   return (
@@ -139,7 +139,7 @@ export function answersOf(operation: Operation, status: number): readonly string
   );
 }
 
-/** Whether a status is named, and not by `default` alone. */
+/** Whether a status is documented other than by `default`. */
 export function namesStatus({ answers }: Operation, status: number): boolean {
   return answers.has(String(status)) || answers.has(`${Math.floor(status / 100)}XX`);
 }

@@ -1,7 +1,7 @@
 import type { Random } from '../chaos/random.js';
 import type { Operation } from './document.js';
 
-/** Text that stands in JSON as it is, without quotes, such as `1e999`. */
+/** Text inserted into JSON unchanged, without quotes, such as `1e999`. */
 export class RawJson {
   constructor(readonly text: string) {}
 
@@ -12,7 +12,7 @@ export class RawJson {
 
 const RAW = /"@raw:([^"@]*)@"/g;
 
-/** JSON text, with raw parts as they are. */
+/** JSON text, with raw parts unchanged. */
 export function jsonText(value: unknown): string {
   return (JSON.stringify(value) ?? 'null').replace(RAW, '$1');
 }
@@ -28,13 +28,13 @@ export interface Draft {
   /** Without those that frame the body. */
   headers: readonly (readonly [string, string])[];
   contentType: string | undefined;
-  /** The body where it is JSON. */
+  /** The body if it is JSON. */
   json: { value: unknown } | undefined;
-  /** The body where it is anything else. */
+  /** The body if it is not JSON. */
   bytes: Buffer | undefined;
 }
 
-/** A request as it goes over the connection, in parts that a mutation of HTTP itself can change. */
+/** A request as it is sent, in parts that mutations of HTTP itself can change. */
 export interface Wire {
   method: string;
   /** Path and query, percent-encoded or not; latin1. */
@@ -42,22 +42,22 @@ export interface Wire {
   version: string;
   /** All headers, latin1, in their order. */
   headers: readonly (readonly [string, string])[];
-  /** What follows the headers, framed. */
+  /** The framed body. */
   body: Buffer;
   /** Replaces everything above. */
   raw?: Buffer;
-  /** Nothing else can follow on this connection. */
+  /** This connection cannot be reused. */
   last?: boolean;
-  /** The client has no more to send, although its body is not complete. */
+  /** The client closes its side, although its body is incomplete. */
   halfClosed?: boolean;
 }
 
 /** A request with one fault. */
 export interface Mutated {
   wire: Wire;
-  /** Statuses that may come before an operation is found, besides those that it documents. */
+  /** Statuses that may occur before routing, in addition to the documented ones. */
   early?: readonly number[];
-  /** The server may close the connection without an answer. */
+  /** The server may close the connection without a response. */
   silent?: boolean;
 }
 
@@ -116,7 +116,7 @@ export function wireBytes({ method, target, version, headers, body, raw }: Wire)
   return Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]);
 }
 
-/** A draft whose body is other bytes of the same type. */
+/** A draft with another body of the same type. */
 export function withBytes(draft: Draft, bytes: Buffer): Draft {
   return { ...draft, json: undefined, bytes };
 }

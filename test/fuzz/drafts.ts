@@ -3,6 +3,7 @@ import type { Random } from '../chaos/random.js';
 import type { ApiDocument, Operation, Parameter } from './document.js';
 import type { Draft } from './draft.js';
 import {
+  embeddings,
   FIELD_HINTS,
   inferRequests,
   jobBodies,
@@ -13,7 +14,7 @@ import {
 } from './hints.js';
 import { SchemaValues } from './schema-values.js';
 
-/** Of six optional parameters one is there. */
+/** One in six optional parameters is present. */
 const SOMETIMES = 1 / 6;
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/;
 
@@ -30,7 +31,7 @@ export class Drafts {
     this.values = new SchemaValues(document, FIELD_HINTS);
   }
 
-  /** One request to one operation. The same random numbers make the same request. */
+  /** One request to one operation. The same random numbers give the same request. */
   draft(operation: Operation, random: Random): Draft {
     const begun: Draft = {
       operation,
@@ -69,12 +70,12 @@ export class Drafts {
       .filter((one) => one.in === place && (one.required || random.chance(SOMETIMES)))
       .flatMap((one) => {
         const value = sample(this.parameterValue(operation, one), random);
-        // As the standard's usual form has it: each item of a list by itself.
+        // The default style of the standard: each item of a list is a separate pair.
         return [value].flat().map((item): [string, string] => [one.name, textOf(item)]);
       });
   }
 
-  /** Headers that a body needs are not chosen here: they have to agree with it. */
+  /** Excludes headers of the body, which have to match it. */
   private headers(operation: Operation, random: Random): [string, string][] {
     const reserved = /^(?:authorization|host|content-.*|inference-header-content-length|transfer-encoding)$/i;
     return this.pairs(operation, 'header', random).filter(
@@ -111,8 +112,10 @@ export class Drafts {
     const made = examples.length > 0 && random.chance(0.3) ? random.pick(examples) : sample(own, random);
     const value = /\/v1\/jobs(?:\/\{[^}]*\})?$/.test(path)
       ? { ...without(made, draft), ...sample(jobBodies, random) }
-      : made;
-    // What the document says of the model holds, and not what the address says.
+      : path.endsWith('/embeddings')
+        ? { ...(made as object), ...sample(embeddings, random) }
+        : made;
+    // The model in the document applies, not the one in the address.
     const query = draft.query.filter(([name]) => !hasField(value, name));
     return { ...draft, contentType, json: { value }, query };
   }
@@ -124,7 +127,7 @@ export class Drafts {
   }
 }
 
-/** One value of an arbitrary, decided by the random numbers of the request. */
+/** One value of an arbitrary, determined by the random numbers of the request. */
 function sample<T>(arbitrary: fc.Arbitrary<T>, random: Random): T {
   const [value] = fc.sample(arbitrary, { numRuns: 1, seed: random.int(0, 2 ** 31 - 1) });
   return value as T;
@@ -134,7 +137,7 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** `/v2/models/{model}/infer`, or a path of one model: the body has to fit it. */
+/** `/v2/models/{model}/infer`, or the path of one model: the body has to match it. */
 function inferDraft(draft: Draft, contentType: string, random: Random): Draft {
   const { path } = draft.operation;
   const named = draft.pathValues.model ?? /\/models\/([^/{}]+)\//.exec(path)?.[1];
@@ -143,7 +146,7 @@ function inferDraft(draft: Draft, contentType: string, random: Random): Draft {
   return { ...draft, contentType, pathValues, json: { value: body } };
 }
 
-/** The options of a job as far as they go together: an id is in the address or in the document, and one start is enough. */
+/** Job options without conflicts: at most one id, in the address or the document, and one start time. */
 function without(made: unknown, { headers, pathValues }: Draft): Record<string, unknown> {
   const { at, delay, id, softTimeLimit: _soft, ...rest } = (made ?? {}) as Record<string, unknown>;
   const keyed = headers.some(([name]) => name.toLowerCase() === 'idempotency-key') || 'id' in pathValues;

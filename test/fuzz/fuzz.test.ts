@@ -7,13 +7,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const SEED = 11;
 
 // A short form of `npm run test:fuzz`, which sends 10,000.
-it('a gateway answers malformed requests as documented, and none of them ends it or gets into its log', async () => {
+it('a gateway answers malformed requests as documented; none ends it or appears in its log', async () => {
   const lines: string[] = [];
   const report = await runFuzz({ root, seed: SEED, requests: 600, print: (line) => void lines.push(line) });
   const told = [...lines, ...summary(report, SEED)].join('\n');
   expect(report.faults, told).toEqual([]);
   expect(report.troubles, told).toEqual([]);
-  // An attack that reaches nothing would find nothing.
+  // Requests that reach no operation would find nothing.
   expect(report.mutations.size, told).toBeGreaterThan(40);
   expect(report.statuses.get('200'), told).toBeGreaterThan(50);
   expect(report.statuses.get('400'), told).toBeGreaterThan(50);

@@ -9,30 +9,30 @@ import { FuzzedServer } from './server.js';
 export interface FuzzOptions {
   /** The repository, built. */
   root: string;
-  /** Decides requests and their faults. */
+  /** Determines requests and their faults. */
   seed: number;
   requests: number;
   /** Only this request of the run, counted from 0. */
   only?: number | undefined;
-  /** Connections that are used at once [16]. */
+  /** Number of concurrent connections [16]. */
   atOnce?: number | undefined;
-  /** Keeps the logs, and says where. */
+  /** Keeps the logs and prints their location. */
   keep?: boolean | undefined;
   print: (line: string) => void;
 }
 
 export interface FuzzReport extends AttackReport {
-  /** What is wrong apart from single answers: a process that ended, a secret in a log. */
+  /** Faults other than in single responses, such as a process that ended or a secret in a log. */
   troubles: string[];
-  /** Seconds of the attack alone. */
+  /** Duration of the requests only, s. */
   seconds: number;
   dir: string | undefined;
 }
 
-/** What only a fault of the server writes. */
+/** Text that only a fault of the server writes. */
 const FAILURES = /"level":"(?:error|fatal)"|^\s+at .*\.js:\d+|UnhandledPromise|ERR_UNHANDLED/m;
 
-/** Starts a gateway, attacks it, and looks at what is left. Leaves nothing behind. */
+/** Starts a gateway, sends it malformed requests, then checks the gateway and its log. Cleans up. */
 export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
   const dir = mkdtempSync(join(tmpdir(), 'infer-fuzz-'));
   const last: (() => void)[] = [];
@@ -68,7 +68,7 @@ async function run(options: FuzzOptions, dir: string, last: (() => void)[]): Pro
   return { ...report, troubles, seconds: took, dir: keep ? dir : undefined };
 }
 
-/** What the log of a server may not hold. */
+/** Faults in the log of a server. */
 export function logTroubles(log: string, secrets: readonly string[]): string[] {
   const failure = log.split('\n').find((line) => FAILURES.test(line));
   return [

@@ -4,23 +4,23 @@ import { PAYLOAD_NUMBER, PAYLOAD_TEXT } from './canaries.js';
 import type { Hints } from './schema-values.js';
 
 /**
- * What a document cannot say: the names that exist on the server that is fuzzed, and rows that its models take. None of
- * these models fails on any row, so that no answer may be a 500.
+ * Facts that the document does not have: names that exist on the server, and rows that its models accept.
+ * None of these models fails on any row, so no response may be a 500.
  */
 const MODELS = ['doubler', 'adder', 'ids', 'echo', 'embed'] as const;
 type Model = (typeof MODELS)[number];
 
 /** Queues that a worker serves. */
 export const SERVED = ['realtime', 'batch'] as const;
-/** A queue that none serves: orders may do with it what they like. */
+/** A queue that no worker serves: any order may change it. */
 export const HELD = 'held';
-/** Jobs that wait in `HELD`, to be read; and others, to be cancelled, retried and deleted. */
+/** Jobs that wait in `HELD`, to be read, and others to be cancelled, retried and deleted. */
 export const WAITING_IDS = ['waiting-1', 'waiting-2', 'waiting-3'];
 export const DONE_IDS = ['done-1', 'done-2', 'done-3'];
 export const GROUP_ID = 'group-1';
 export const VICTIM_IDS = Array.from({ length: 40 }, (_, i) => `victim-${i}`);
 
-/** `y` is the mean of the ids of a row; any number is one. */
+/** `y` is the mean of the ids of a row; any number is valid. */
 function meanOfNumbers(): Graph {
   return {
     nodes: [
@@ -53,7 +53,7 @@ const texts = fc
   .string({ maxLength: 20, unit: 'grapheme' })
   .map((text) => `${PAYLOAD_TEXT} ${text.replaceAll('\0', '')}`);
 
-/** One row of each model, in the form that `POST /v1/jobs` takes. */
+/** One row of each model, as `POST /v1/jobs` takes it. */
 const ROWS: Readonly<Record<Model, fc.Arbitrary<unknown>>> = {
   doubler: floats(4),
   adder: fc.record({ a: floats(2), b: floats(2) }),
@@ -62,7 +62,7 @@ const ROWS: Readonly<Record<Model, fc.Arbitrary<unknown>>> = {
   embed: ints(1, 8),
 };
 
-/** A model, and one row or several that it takes. */
+/** A model, and one or several valid rows. */
 const JOBS = fc.oneof(
   ...MODELS.map((model) =>
     fc
@@ -78,7 +78,7 @@ const tensor =
       .map((data) => ({ name, datatype, shape: [rows, width], data }));
 const real = fc.oneof(fc.constant(PAYLOAD_NUMBER), fc.float({ noNaN: true, noDefaultInfinity: true }));
 
-/** Inputs of the Open Inference Protocol for so many rows. */
+/** Inputs of the Open Inference Protocol for a number of rows. */
 const TENSORS: Readonly<Record<Model, (rows: number) => fc.Arbitrary<unknown[]>>> = {
   doubler: (rows) => fc.tuple(tensor('x', 'FP32', 4, real)(rows)),
   adder: (rows) => fc.tuple(tensor('a', 'FP32', 2, real)(rows), tensor('b', 'FP32', 2, real)(rows)),
@@ -88,7 +88,7 @@ const TENSORS: Readonly<Record<Model, (rows: number) => fc.Arbitrary<unknown[]>>
     fc.integer({ min: 1, max: 5 }).chain((width) => fc.tuple(tensor('ids', 'INT64', width, fc.nat())(rows))),
 };
 
-/** A request to `POST /v2/models/{model}/infer`. @param model none: any, with its name */
+/** A request to `POST /v2/models/{model}/infer`. @param model undefined for any, with its name */
 export function inferRequests(
   model?: string,
 ): fc.Arbitrary<{ model: string; body: Record<string, unknown> }> {
@@ -117,6 +117,12 @@ export function inferRequests(
 /** Bodies of POST /v1/jobs and PUT /v1/jobs/{id}, without options. */
 export const jobBodies: fc.Arbitrary<Record<string, unknown>> = JOBS;
 
+/** The model and input of `POST /v1/embeddings`: one list of tokens, or several. */
+export const embeddings: fc.Arbitrary<Record<string, unknown>> = fc.record({
+  model: fc.constant('embed' satisfies Model),
+  input: fc.oneof(ints(1, 8), fc.array(ints(3, 3), { minLength: 1, maxLength: 4 })),
+});
+
 /** Rows for `POST /predict`, by model. */
 export const predictions = JOBS;
 
@@ -129,7 +135,7 @@ function npy(rows: readonly (readonly number[])[]): Buffer {
 
 const ROW_LISTS = fc.array(floats(4), { minLength: 1, maxLength: 4 });
 
-/** Rows of `doubler` in the media types that are no JSON. */
+/** Rows of `doubler` in media types other than JSON. */
 export const STREAMS: ReadonlyMap<string, fc.Arbitrary<Buffer>> = new Map([
   [
     'application/x-ndjson',
@@ -142,7 +148,7 @@ export const STREAM_MODEL: Model = 'doubler';
 const duration = fc.constantFrom('1s', '500ms', '2s', 1000, 0.5);
 const longDuration = fc.constantFrom('1h', '30s', '10m', 60_000);
 
-/** Values by the names of fields, parameters of queries and headers. */
+/** Values by name of fields, query parameters and headers. */
 export const FIELD_HINTS: Hints = new Map<string, fc.Arbitrary<unknown>>([
   ['model', fc.constantFrom(...MODELS)],
   ['version', fc.constant('1')],
@@ -167,7 +173,7 @@ export const FIELD_HINTS: Hints = new Map<string, fc.Arbitrary<unknown>>([
   ['X-Request-Id', fc.uuid()],
 ]);
 
-/** Values of parameters of the path. */
+/** Values of path parameters. */
 export function pathHint(method: string, path: string, name: string): fc.Arbitrary<string> | undefined {
   switch (name) {
     case 'id':
@@ -175,7 +181,7 @@ export function pathHint(method: string, path: string, name: string): fc.Arbitra
       if (method !== 'GET') return fc.constantFrom(...VICTIM_IDS);
       return fc.constantFrom(...WAITING_IDS, ...DONE_IDS, GROUP_ID);
     case 'model':
-      // Orders are for a model that no worker has, so that none is unloaded.
+      // Orders name a model that no worker has, so that none is unloaded.
       return path.includes('/repository/') ? fc.constant('nothing') : fc.constantFrom(...MODELS);
     case 'version':
       return fc.constant('1');

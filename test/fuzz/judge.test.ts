@@ -43,7 +43,7 @@ const faults = (outcome: Parameters<typeof judge>[2], request = sent()) =>
   judge({ document, secrets: [SECRET] }, request, outcome);
 
 describe('an answer', () => {
-  it('is right where it is documented and its error is a problem', () => {
+  it('is right if it is documented and its error is a problem', () => {
     expect(faults(answer(200, {}, 'application/json; charset=utf-8'))).toEqual([]);
     expect(faults(answer(400, problem(400)))).toEqual([]);
     expect(faults(answer(404, problem(404)), sent('DELETE'))).toEqual([]);
@@ -91,7 +91,7 @@ describe('an answer', () => {
     expect(faults(outcome).join('\n')).toContain(what);
   });
 
-  it('is wrong where it succeeds and the document has no such operation', () => {
+  it('is wrong if it succeeds without a documented operation', () => {
     expect(faults(answer(200, {}, 'application/json'), sent('GET', '/none'))).toEqual([
       'status 200 where no operation is documented',
     ]);
@@ -106,7 +106,7 @@ it.each([
   expect(pathOf(target)).toBe(path);
 });
 
-it('a log holds no secret, no payload and no failure', () => {
+it('a log has no secret, no payload and no failure', () => {
   expect(logTroubles('{"level":"info","route":"/things/:id"}\n', [SECRET])).toEqual([]);
   expect(logTroubles(`{"level":"info","token":"${SECRET}"}`, [SECRET])).toEqual(['a secret in the log']);
   expect(logTroubles(`{"level":"info","body":"${PAYLOAD_TEXT}"}`, [])).toEqual([

@@ -4,29 +4,29 @@ import { type Answer, headerOf, type Outcome } from './connection.js';
 import { type ApiDocument, answersOf, namesStatus, type Operation } from './document.js';
 import type { Wire } from './draft.js';
 
-/** What was sent, as far as an answer is judged by it. */
+/** The part of a request that determines the right response. */
 export interface Sent {
   wire: Wire;
   early: readonly number[];
   silent: boolean;
 }
 
-/** What is known of the server. */
+/** Facts about the server. */
 export interface Known {
   document: ApiDocument;
-  /** Tokens, passwords: in no answer and no log. */
+  /** Tokens and passwords, which no response and no log may contain. */
   secrets: readonly string[];
 }
 
-/** Statuses for what no operation takes: errors of the caller, and a redirect to what is documented. */
+/** Statuses without an operation: errors of the caller, and a redirect to a documented path. */
 const NO_OPERATION: readonly number[] = [302, 308, 400, 401, 403, 404, 405, 414, 421, 431];
-/** Never right, documented or not: an error of the server, and of what it runs. */
+/** Statuses that are always wrong, even if documented: errors of the server and of the model. */
 const NEVER: readonly number[] = [500, 502];
-/** Headers of answers that repeat what the caller named: the address of its job, the id of its request. */
+/** Response headers that repeat names from the caller: the address of its job, the id of its request. */
 const REPEATED: readonly string[] = ['location', 'x-request-id'];
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/;
 
-/** Everything that is wrong with an answer; nothing where it is as it has to be. */
+/** All faults of a response; empty if it is right. */
 export function judge(
   { document, secrets }: Known,
   { wire, early, silent }: Sent,
@@ -38,7 +38,7 @@ export function judge(
     return [`${what[outcome.failure]}: ${JSON.stringify(outcome.text)}`];
   }
   const path = pathOf(wire.target);
-  // A slash at the end is the same address, where a server takes it.
+  // A server may accept a trailing slash as the same address.
   const operation = document.find(wire.method, path) ?? document.find(wire.method, path.replace(/\/$/, ''));
   return [
     ...statusFaults(operation, wire, early, outcome),
@@ -57,14 +57,14 @@ function statusFaults(
   if (status >= 500 && (operation === undefined || !namesStatus(operation, status)))
     return [`status ${status}, which is not documented`];
   if (early.includes(status)) return [];
-  // Where a GET does not end there is no HEAD.
+  // There is no HEAD for a GET with an endless response.
   if (method === 'HEAD' && status === 405) return [];
   if (operation !== undefined) {
     return answersOf(operation, status) === undefined
       ? [`status ${status}, which ${operation.name} does not document`]
       : [];
   }
-  // A preflight or a question for methods; the operation is that of another method.
+  // A preflight or a request for the methods: the operation belongs to another method.
   if (method === 'OPTIONS' && (status === 200 || status === 204)) return [];
   return NO_OPERATION.includes(status) ? [] : [`status ${status} where no operation is documented`];
 }
@@ -81,7 +81,7 @@ function errorFaults({ method }: Wire, answer: Answer): string[] {
   const problem = parsed.value as Record<string, unknown> | null;
   if (typeof problem !== 'object' || problem === null) return ['an error that is no object'];
   if (type.startsWith('application/problem+json')) return problemFaults(problem, status);
-  // The protocols of others: `error` is a text, or an object with a message.
+  // Other protocols: `error` is text, or an object with a message.
   const { error } = problem;
   const message =
     typeof error === 'object' && error !== null ? (error as { message?: unknown }).message : error;
@@ -91,7 +91,7 @@ function errorFaults({ method }: Wire, answer: Answer): string[] {
     : faults;
 }
 
-/** RFC 9457, and the members that every problem of this server has. */
+/** Checks RFC 9457, and the members that every problem of this server has. */
 function problemFaults(problem: Record<string, unknown>, status: number): string[] {
   const texts = ['type', 'title', 'detail', 'code', 'instance', 'error'];
   return [
@@ -140,7 +140,7 @@ function parseJson(answer: Answer): { value: unknown } | undefined {
   }
 }
 
-/** The body without its compression; undefined where it cannot be read. */
+/** The decompressed body; undefined if it cannot be read. */
 function plainBody({ headers, body }: Answer): Buffer | undefined {
   const encoding = headerOf(headers, 'content-encoding');
   try {
@@ -153,7 +153,7 @@ function plainBody({ headers, body }: Answer): Buffer | undefined {
 
 const UNRESERVED = /%(?:2D|2E|5F|7E|3\d|[46][1-9A-F]|[57][0-9A])/gi;
 
-/** The path of a target as a server reads it: without scheme and host, query and fragment; plain characters not escaped. */
+/** The path of a target: without scheme, host, query and fragment, with plain characters unescaped. */
 export function pathOf(target: string): string {
   const [path = ''] = target.split(/[?#]/, 1);
   const local = path.replace(/^https?:\/\/[^/]*/i, '');

@@ -4,12 +4,12 @@ import { summary } from './report.js';
 
 const USAGE = `usage: npm run test:fuzz -- [--requests N] [--seed N] [--only N] [--at-once N] [--keep]
   --requests  how many [10000]
-  --seed      decides requests and their faults [by the clock]; printed first
+  --seed      determines requests and their faults [by the clock]; printed first
   --only      only this request of a run, with its seed
   --at-once   connections [16]
-  --keep      keep the logs, and say where`;
+  --keep      keep the logs, and print their location`;
 
-/** Returns the exit code: 0 every answer is as documented, 1 some are not, 2 wrong usage. */
+/** Returns the exit code: 0 if every response is as documented, 1 if some are not, 2 for wrong usage. */
 export async function main(root: string, argv: string[]): Promise<number> {
   const print = (line: string): void => console.log(line);
   process.on('SIGINT', () => process.exit(130));
@@ -51,6 +51,6 @@ function parse(argv: string[]) {
 function number(name: string, value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const parsed = Number(value);
-  if (!Number.isInteger(parsed) || parsed < 0) throw new Error(`--${name} ${value} is no whole number`);
+  if (!Number.isInteger(parsed) || parsed < 0) throw new Error(`--${name} ${value} is not a whole number`);
   return parsed;
 }

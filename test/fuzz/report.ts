@@ -23,7 +23,7 @@ export function summary(report: FuzzReport, seed: number): string[] {
     ...(faults.length > MOST_FAULTS ? [`             and ${faults.length - MOST_FAULTS} more`] : []),
     ...troubles.map((trouble) => `FAULT        ${trouble}`),
     faults.length + troubles.length === 0
-      ? 'verdict      every answer is as documented'
+      ? 'verdict      every response is as documented'
       : `verdict      ${faults.length + troubles.length} faults`,
   ];
 }

@@ -16,7 +16,7 @@ const operation = (name: string) => {
 };
 
 describe('a document', () => {
-  it('has its operations with the parameters of their path, bodies and answers', () => {
+  it('has its operations with their path parameters, bodies and responses', () => {
     expect(document.operations.map(({ name }) => name)).toEqual([
       'POST /things',
       'GET /things/{id}',
@@ -82,7 +82,7 @@ describe('values of a schema', () => {
 describe('mutations', () => {
   const draft = (name: string): Draft => new Drafts(document, 'token').draft(operation(name), random(1));
 
-  it('change a request, each of them', () => {
+  it('each change a request', () => {
     const drafts = document.operations.map(({ name }) => draft(name));
     const stream: Draft = { ...draft('POST /things'), json: undefined, bytes: Buffer.from('[1]\n') };
     const inference: Draft = {
@@ -100,7 +100,7 @@ describe('mutations', () => {
     }
   });
 
-  it('write what JSON cannot hold', () => {
+  it('write values that JSON cannot represent', () => {
     expect(jsonText({ a: [new RawJson('1e999')], b: 'x' })).toBe('{"a":[1e999],"b":"x"}');
   });
 });

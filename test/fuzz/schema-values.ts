@@ -3,17 +3,17 @@ import type { ApiDocument, Schema } from './document.js';
 
 type Keywords = Readonly<Record<string, unknown>>;
 
-/** Values for fields of these names, where a schema cannot say what makes sense: names of models, rows that fit. */
+/** Values by field name that a schema cannot describe, such as model names and matching rows. */
 export type Hints = ReadonlyMap<string, fc.Arbitrary<unknown>>;
 
 const MOST_DEEP = 5;
 const MOST_ITEMS = 3;
-/** Of six optional fields one is there, so that few contradict each other. */
+/** One in six optional fields is present, so that few contradict each other. */
 const LEFT_OUT = 5;
 
 /**
- * Values that fit a JSON Schema. Of keywords that no arbitrary can follow (`not`, `if`, `contains`) none is read: such a
- * value may be refused, which is an answer like any other.
+ * Values that match a JSON Schema. Ignores keywords that cannot be generated (`not`, `if`, `contains`): such
+ * a value may be refused, which is a valid response.
  */
 export class SchemaValues {
   constructor(
@@ -30,7 +30,7 @@ export class SchemaValues {
     return fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...examples) }, { weight: 1, arbitrary: own });
   }
 
-  /** A field of this name, hints first. */
+  /** A value for a field of this name, preferably from the hints. */
   named(name: string, schema: Schema, depth = 0): fc.Arbitrary<unknown> {
     return this.hints.get(name) ?? this.of(schema, depth);
   }
@@ -96,7 +96,7 @@ export class SchemaValues {
     return fc.array(this.of(items as Schema, depth + 1), { minLength, maxLength });
   }
 
-  /** A schema with what it refers to and all of `allOf` in one. */
+  /** A schema with its references and `allOf` merged. */
   private merged(schema: Keywords): Keywords {
     const { $ref, allOf, ...own } = schema;
     const referred = $ref === undefined ? [] : [this.document.resolve(schema) as Schema];
@@ -108,7 +108,7 @@ export class SchemaValues {
   }
 }
 
-/** What a request makes no sense without, although its schema may not say so. */
+/** Fields that every useful request needs, even if the schema does not require them. */
 function isEssential(name: string): boolean {
   return ['model', 'input', 'inputs'].includes(name);
 }
@@ -169,7 +169,7 @@ function bounds(keywords: Keywords, step: number): { min: number; max: number } 
   const least = minimum ?? (exclusiveMinimum === undefined ? undefined : Number(exclusiveMinimum) + step);
   const most = maximum ?? (exclusiveMaximum === undefined ? undefined : Number(exclusiveMaximum) - step);
   const min = Math.max(Number(least ?? Math.min(0, Number(most ?? 0))), -(2 ** 31));
-  // A wide range says nothing of what is usual: stay near its start.
+  // A wide range does not show usual values: stay near its start.
   const max = Math.min(Number(most ?? Infinity), Math.max(min + 1000, min));
   return { min, max };
 }

@@ -22,13 +22,13 @@ export class FuzzedServer {
     readonly url: string,
     readonly token: string,
     readonly weakToken: string,
-    /** What no answer and no log may hold. */
+    /** Text that no response and no log may contain. */
     readonly secrets: readonly string[],
   ) {}
 
   /**
    * Starts everything in a directory.
-   * @param last gets what ends each process at once, for a harness that is itself being ended
+   * @param last receives functions that kill each process, for a harness that is itself being terminated
    */
   static async start(root: string, dir: string, last: (() => void)[]): Promise<FuzzedServer> {
     const models = join(dir, 'models');
@@ -81,21 +81,21 @@ export class FuzzedServer {
     return Number(new URL(this.url).port);
   }
 
-  /** The document of its API. @throws Error where it has none. */
+  /** The document of its API. @throws Error if there is none. */
   async document(): Promise<Record<string, unknown>> {
     const answer = await this.ask('GET', '/openapi.json');
     if (!answer.ok) throw new Error(`GET /openapi.json: ${answer.status}`);
     return (await answer.json()) as Record<string, unknown>;
   }
 
-  /** Whether it still does its work: a job is run and answered. */
+  /** Whether it still works: it runs a job and returns its result. */
   async works(): Promise<string | undefined> {
     for (const process of [this.gateway, this.worker])
       if (process.ended !== undefined) return `${process.ended} ended`;
     const job = { model: 'doubler', input: ROW };
     for (let tries = 0; tries < 30; tries++) {
       const answer = await this.ask('POST', '/v1/jobs', job, { prefer: 'wait=2' });
-      // Others may still wait before it.
+      // Other jobs may still be ahead of it.
       if (answer.status !== 202 && answer.status !== 200) return `a job is answered with ${answer.status}`;
       const { state } = (await answer.json()) as { state?: string };
       if (state === 'completed') return undefined;
@@ -103,14 +103,14 @@ export class FuzzedServer {
     return 'a job does not end';
   }
 
-  /** Ends gateway and worker in order, and returns the log of the gateway. */
+  /** Shuts down gateway and worker, and returns the log of the gateway. */
   async stop(): Promise<string> {
     await this.gateway.stop(STOP_MS);
     await this.worker.stop(STOP_MS);
     return readFileSync(join(this.place.dir, 'gateway.log'), 'utf8');
   }
 
-  /** Jobs and a group to ask for. */
+  /** Submits the jobs and the group that requests refer to. */
   private async seed(): Promise<void> {
     const put = async (id: string, queue: string, headers: Record<string, string> = {}): Promise<void> => {
       const answer = await this.ask(
@@ -149,7 +149,7 @@ export class FuzzedServer {
   }
 }
 
-/** Waits for a line in the log of a process. @throws Error when it ends first, or too much time passes. */
+/** Waits for a line in the log of a process. @throws Error if it ends first, or after a timeout. */
 async function ready(process: Supervised, dir: string, line: RegExp): Promise<RegExpExecArray> {
   const log = join(dir, `${process.name}.log`);
   for (const until = performance.now() + READY_MS; performance.now() < until; await delay(50)) {

@@ -1,4 +1,4 @@
-/** A document of three operations, for an app of a test. */
+/** A document of three operations, for a test app. */
 export const SMALL_API = {
   openapi: '3.1.0',
   info: { title: 'small', version: '1' },

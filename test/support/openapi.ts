@@ -1,5 +1,6 @@
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import type { Gateway } from '../../src/lib/serve/gateway/gateway.js';
+import { OpenWaits } from '../../src/lib/serve/gateway/open-waits.js';
 import type { App } from '../../src/lib/serve/http/app.js';
 import { Traffic } from '../../src/lib/serve/http/traffic.js';
 import { createGatewayApp } from '../../src/lib/serve/serve-gateway.js';
@@ -39,7 +40,7 @@ export function gatewayWithoutRedis(
     client: { redis: { status: 'end' }, target: {} },
     loaded: { values: {} },
     prefix: 'infer',
-    limits: { maxBody: 1024, maxWaitMs: 1000, maxWaiting: undefined },
+    limits: { maxBody: 1024, maxWaitMs: 1000, maxWaiting: undefined, maxBodies: 4096, maxOpen: 100 },
     log: silentLogger(),
     version: '1.2.3',
     basePath,
@@ -47,6 +48,7 @@ export function gatewayWithoutRedis(
     draining: new AbortController().signal,
     requiredModels: [],
     admissions: {},
+    waits: new OpenWaits(100),
   } as unknown as Gateway;
   return createGatewayApp(gateway, {
     traffic: new Traffic(silentLogger()),

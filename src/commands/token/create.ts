@@ -7,7 +7,7 @@ import { AHEAD_MAX_MS } from '../../lib/core/bounds.js';
 import { InferError } from '../../lib/core/errors.js';
 import { printable } from '../../lib/core/job.js';
 import { quoteWord } from '../../lib/core/quote-word.js';
-import { SCOPES, type Scope } from '../../lib/serve/auth/caller.js';
+import { SCOPES, type Scope, type TokenLimits } from '../../lib/serve/auth/caller.js';
 
 export interface TokenJson {
   name: string;
@@ -20,29 +20,35 @@ export interface TokenJson {
 
 const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 const OVERLAP_MS = 86_400_000;
+const COUNT = { min: 1, max: 1_000_000 } as const;
 
 /** A token for callers of `infer serve`. */
 export default class TokenCreate extends BaseCommand<typeof TokenCreate> {
   static override summary = 'create a token for callers of infer serve';
   static override description =
     `Prints the token once; the file contains only its SHA-256. Running gateways reload the file within a second.
-Jobs belong to the name of the token that submitted them: the scope read shows these, read:all the jobs of everyone.
---rotate gives a token a new secret; the old one keeps working for --overlap, so that callers can change over.`;
+A job belongs to the name of the token that submitted it. The scope read allows reading these jobs, read:all all jobs.
+The scope metrics is for Prometheus and KEDA: it allows only /metrics and /autoscale.
+--rotate gives a token a new secret; the old one stays valid for --overlap, so that callers can be updated.`;
   static override examples = [
     '<%= config.bin %> token create web',
     '<%= config.bin %> token create web --token-file /etc/infer/tokens.json --rate 50 --burst 100 --max-jobs 200',
     '<%= config.bin %> token create ops --scope read:all,control --expires 90d',
+    '<%= config.bin %> token create prometheus --scope metrics',
     '<%= config.bin %> token create web --rotate --overlap 1h',
   ];
   static override args = {
-    name: Args.string({ required: true, description: 'name of its user or program' }),
+    name: Args.string({
+      required: true,
+      description: 'name of the token, such as that of its user or program',
+    }),
   };
   static override flags = {
     ...settingFlags('tokenFile'),
     scope: Flags.option({
       ...SEVERAL,
       options: SCOPES,
-      description: 'what it may do; repeat for more [default: submit,read]',
+      description: 'scope of the token; repeat for more [default: submit,read]',
     })(),
     model: Flags.string({
       ...SEVERAL,
@@ -50,29 +56,36 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
       helpValue: '<name>',
       description: 'model that it may use; repeat for more [default: all]',
     }),
-    rate: Flags.string({
+    rate: Flags.custom<number>({
       helpValue: '<n>',
-      description: 'requests per second that submit work [default: no limit]',
-    }),
+      description: 'submit requests per second [default: no limit]',
+      parse: async (text) => {
+        const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
+        return checkLimit('rate', Number(text));
+      },
+    })(),
     burst: wholeFlag({
-      min: 1,
-      max: 1_000_000,
-      description: 'requests at once after a pause [default: one second of --rate]',
+      ...COUNT,
+      description: 'submit requests at once after a pause [default: one second of --rate]',
     }),
-    'max-jobs': wholeFlag({ min: 1, max: 1_000_000, description: 'unfinished jobs [default: no limit]' }),
-    'max-waiting': wholeFlag({ min: 1, max: 1_000_000, description: 'waiting jobs [default: no limit]' }),
+    'max-jobs': wholeFlag({ ...COUNT, description: 'maximum number of unfinished jobs [default: no limit]' }),
+    'max-waiting': wholeFlag({ ...COUNT, description: 'maximum number of waiting jobs [default: no limit]' }),
+    'max-open': wholeFlag({
+      ...COUNT,
+      description: 'maximum number of open event streams and waits at one gateway [default: 2000]',
+    }),
     expires: durationFlag({
       maxMs: AHEAD_MAX_MS,
-      description: 'it expires after this time [default: never]',
+      description: 'time after which it expires [default: never]',
     }),
     rotate: Flags.boolean({
-      exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting'],
+      exclusive: ['scope', 'model', 'rate', 'burst', 'max-jobs', 'max-waiting', 'max-open'],
       description: 'give an existing token a new secret',
     }),
     overlap: durationFlag({
       maxMs: AHEAD_MAX_MS,
       dependsOn: ['rotate'],
-      description: 'how long its older secrets keep working [default: 1d]',
+      description: 'how long its older secrets stay valid [default: 1d]',
     }),
   };
 
@@ -87,7 +100,7 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
           name,
           scopes: [...new Set(scope)],
           models: model,
-          limits: await this.limits(),
+          limits: this.limits(),
           expiresMs,
         });
     const expiresAt = record.secrets.at(-1)?.expiresAt ?? null;
@@ -109,20 +122,16 @@ Jobs belong to the name of the token that submitted them: the scope read shows t
     this.next(`infer serve --token-file ${quoteWord(file)}`);
   }
 
-  private async limits() {
-    const { checkLimit } = await import('../../lib/serve/auth/token-record.js');
-    const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting } = this.flags;
+  private limits() {
+    const { rate, burst, 'max-jobs': jobs, 'max-waiting': waiting, 'max-open': open } = this.flags;
     if (burst !== undefined && rate === undefined) {
       throw new InferError('TOKEN_LIMIT', '--burst has no effect without --rate', {
         hint: '--rate 50 --burst 100',
       });
     }
-    const limits = {
-      ...(rate === undefined ? {} : { rate: checkLimit('rate', Number(rate)) }),
-      ...(burst === undefined ? {} : { burst }),
-      ...(jobs === undefined ? {} : { jobs }),
-      ...(waiting === undefined ? {} : { waiting }),
-    };
-    return Object.keys(limits).length === 0 ? undefined : limits;
+    const limits: TokenLimits = { rate, burst, jobs, waiting, open };
+    const isGiven = Object.values(limits).some((value) => value !== undefined);
+    // JSON leaves out what is undefined.
+    return isGiven ? limits : undefined;
   }
 }

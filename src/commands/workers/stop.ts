@@ -6,7 +6,7 @@ import { nothingToStop, stoppedLine } from '../../lib/cli/views/workers-view.js'
 import { bounded } from '../../lib/core/bounded.js';
 import type { StopOutcome } from '../../lib/scale/stop-workers.js';
 
-/** The worker itself requeues its jobs at the end of its own drain time; this is a little later. */
+/** A little longer than the worker's own drain time, at whose end it requeues its jobs. */
 const AFTER_DRAIN_MS = 5000;
 
 /** Stops detached workers; having nothing to stop is a success too. */
@@ -54,7 +54,7 @@ NAME is a worker, or the name that several were started under. Without a name: a
         ? 'all but those of autoscalers'
         : this.words.join(' ');
     const workers = await interruptible((signal) => {
-      // The workers have been told to stop, and do so without anyone waiting.
+      // The workers have the order to stop, and carry it out without a wait here.
       const run = (onWorker: (worker: StopOutcome) => void) =>
         bounded(
           () => stop(onWorker),

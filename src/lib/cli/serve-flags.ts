@@ -1,5 +1,6 @@
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
+import { formatBytes } from '../core/units.js';
 
 const HOST_NAME = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
@@ -38,4 +39,42 @@ export function tlsFiles(flags: {
 }): { cert: string; key: string } | undefined {
   const { 'tls-cert': cert, 'tls-key': key } = flags;
   return cert === undefined || key === undefined ? undefined : { cert, key };
+}
+
+const BODY_BYTES = 64 * 1024 ** 2;
+/** By default as large as the largest body: room for a dozen uploads of 5 MB. */
+const BODIES_BYTES = 64 * 1024 ** 2;
+const WAIT_MS = 60_000;
+/** Of the 10,000 connections of a gateway; the rest are for requests that do not wait. */
+const MOST_OPEN = 8000;
+
+/** Flags of `infer serve` that set limits. */
+interface LimitFlags {
+  'max-body'?: number | undefined;
+  'max-bodies'?: number | undefined;
+  'max-wait'?: number | undefined;
+  'max-waiting'?: number | undefined;
+  'max-open'?: number | undefined;
+}
+
+/**
+ * The limits of a gateway, with their defaults.
+ * @throws InferError USAGE (2) if the largest body would never fit.
+ */
+export function gatewayLimits(flags: LimitFlags) {
+  const maxBody = flags['max-body'] ?? BODY_BYTES;
+  const maxBodies = flags['max-bodies'] ?? Math.max(BODIES_BYTES, maxBody);
+  if (maxBodies < maxBody) {
+    const [all, one] = [formatBytes(maxBodies), formatBytes(maxBody)];
+    throw new InferError('USAGE', `--max-bodies ${all} has no room for a body of ${one} (--max-body)`, {
+      hint: `--max-bodies ${maxBodies} --max-body ${maxBodies}`,
+    });
+  }
+  return {
+    maxBody,
+    maxBodies,
+    maxWaitMs: flags['max-wait'] ?? WAIT_MS,
+    maxWaiting: flags['max-waiting'],
+    maxOpen: flags['max-open'] ?? MOST_OPEN,
+  };
 }

@@ -19,7 +19,7 @@ import type { JobLocations } from './job-locations.js';
 import type { Call } from './limited.js';
 import type { Render } from './render.js';
 import type { Signatures } from './signatures.js';
-import type { Found } from './types.js';
+import type { Found, LookLimits } from './types.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
 
 /** Dependencies for reading answers. */
@@ -75,15 +75,16 @@ export class Answers {
 
   /**
    * What an id names, as it stands.
-   * @param see told who submitted it, before its result is read; what it throws is thrown
+   * @param limits.see told who submitted it, before its result is read; what it throws is thrown
+   * @param limits.hold told the size of its result, before that is read; the same
    * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
    */
-  async look(id: string, see: (owner: string | undefined) => void = () => undefined): Promise<Found> {
+  async look(id: string, limits: LookLimits = {}): Promise<Found> {
     const { locations } = this.parts;
     const look = async (kind: 'job' | 'group'): Promise<Found> => {
-      if (kind === 'job') return { kind, ...(await this.job(id, see)) };
+      if (kind === 'job') return { kind, ...(await this.job(id, limits)) };
       const group = await this.group(id);
-      see(group.owner);
+      limits.see?.(group.owner);
       return { kind, group };
     };
     const remembered = locations.knows(id);
@@ -99,10 +100,14 @@ export class Answers {
   /** A job's record, and what is stored of its result if it has ended. */
   private async job(
     id: string,
-    see: (owner: string | undefined) => void = () => undefined,
+    { see, hold }: LookLimits = {},
   ): Promise<{ record: JobRecord; stored: Buffer | undefined }> {
     const record = this.parts.signatures.heed(await this.record(id));
-    see(record.owner);
+    see?.(record.owner);
+    if (hold !== undefined && isEnded(record.state)) {
+      const size = await this.guard(this.parts.results.measure(record.queue, id, record.endedBy ?? ''));
+      if (size !== undefined) hold(size.bytes);
+    }
     const stored = isEnded(record.state)
       ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
       : undefined;

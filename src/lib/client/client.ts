@@ -1,4 +1,3 @@
-import { checkQueueName } from '../core/job.js';
 import type { EtaErrors } from '../deployment/place/eta-errors.js';
 import type { JobPlace } from '../deployment/place/job-place.js';
 import type { Chunk } from '../input/chunk.js';
@@ -34,6 +33,7 @@ import type {
   GroupChunk,
   JobResult,
   JobTensors,
+  LookLimits,
   RetryOptions,
   SteerOptions,
   SubmitOptions,
@@ -49,7 +49,7 @@ import { Watcher } from './watcher.js';
  */
 export class InferClient {
   readonly signatures: Signatures;
-  /** How good the ETAs were that `place` told, of jobs whose end this client has heard of since. */
+  /** Accuracy of the ETAs that `place` returned, for jobs whose end this client has since seen. */
   readonly etaErrors: EtaErrors;
   private readonly producer: Producer;
   private readonly waiter: Waiter;
@@ -86,20 +86,17 @@ export class InferClient {
     this.waiter = new Waiter(nextId('j'), config.prefix, openBlocking, (id, to) =>
       this.locations.set(id, to),
     );
+    const parts = { redis, prefix: config.prefix, producer: this.producer };
     this.answers = new Answers({
-      redis,
-      prefix: config.prefix,
-      producer: this.producer,
+      ...parts,
       waiter: this.waiter,
       locations: this.locations,
       signatures: this.signatures,
       results: connections.results,
     });
     this.etaErrors = this.answers.etaErrors;
-    const parts = { redis, prefix: config.prefix, producer: this.producer };
-    const defaults = () => this.defaults();
-    this.groups = new GroupSender({ ...parts, locations: this.locations, answers: this.answers, defaults });
     const { locations, answers } = this;
+    this.groups = new GroupSender({ ...parts, locations, answers, defaults: () => this.defaults() });
     this.steering = { ...parts, locations, answers, operator: config.operator };
     this.watcher = new Watcher({ ...parts, locations, waiter: this.waiter });
   }
@@ -173,8 +170,7 @@ export class InferClient {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
       const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
-      const job = { payload, signature, options, deadline, render: this.asValues };
-      return this.submitAndWait(job, call);
+      return this.submitAndWait({ payload, signature, options, deadline, render: this.asValues }, call);
     });
   }
 
@@ -200,14 +196,10 @@ export class InferClient {
   /** The same with the result in the form that `render` gives it. */
   async runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
     const { options } = job;
-    // The whole call, where the submit has time of its own.
-    const whole = withLastLook(options);
-    if (options.submitMs === undefined) {
-      const deadline = deadlineOf(options.timeoutMs);
-      return this.limited(whole, (call) => this.submitAndWait({ ...job, deadline }, call));
-    }
-    const timeoutMs = whole.timeoutMs === undefined ? undefined : whole.timeoutMs + options.submitMs;
-    return this.limited({ ...whole, timeoutMs }, (call) => this.submitAndWait(job, call));
+    // If the submit has its own time limit, that of the wait begins after it.
+    const deadline = options.submitMs === undefined ? deadlineOf(options.timeoutMs) : undefined;
+    const whole = withLastLook(options, options.submitMs);
+    return this.limited(whole, (call) => this.submitAndWait({ ...job, deadline }, call));
   }
 
   private submitAndWait<T>(job: Awaited<T>, call: Call): Promise<T> {
@@ -269,7 +261,7 @@ export class InferClient {
   }
 
   /** Waits until a whole group has ended; `onProgress` is called about twice a second. */
-  waitGroup(id: string, options: WaitOptions & GroupProgress = {}): Promise<GroupRecord> {
+  async waitGroup(id: string, options: WaitOptions & GroupProgress = {}): Promise<GroupRecord> {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), (call) =>
       this.answers.waitGroup(id, call, deadline, options.onProgress),
@@ -277,12 +269,13 @@ export class InferClient {
   }
 
   /**
-   * What an id names, as it stands, with what is stored of its result.
-   * @param limits.see told who submitted it before its result is read; may throw
+   * The current state of a job or group, with its stored result.
+   * @param limits.see called with the submitter before its result is read; may throw
+   * @param limits.hold called with the size of its result before it is read; may throw
    * @throws InferError JOB_UNKNOWN (66).
    */
-  look(id: string, limits: WaitOptions & { see?: (owner: string | undefined) => void } = {}): Promise<Found> {
-    return this.limited(limits, () => this.answers.look(id, limits.see));
+  look(id: string, limits: WaitOptions & LookLimits = {}): Promise<Found> {
+    return this.limited(limits, () => this.answers.look(id, limits));
   }
 
   group(id: string, limits: WaitOptions = {}): Promise<GroupRecord> {
@@ -307,19 +300,19 @@ export class InferClient {
   /**
    * Cancels a job or a whole group. A waiting one is `cancelled` immediately, an active one when its runner
    * has stopped it. Returns the resulting state. Writes an entry to the audit log if `as` names the caller.
+   * Jobs of a newer release are left alone. @throws InferError LAYOUT_NEWER (69) if there are no others.
    */
   cancel(id: string, options: SteerOptions & WaitOptions = {}): Promise<string> {
     return this.limited(options, (call) => cancelById(this.steering, id, options.as, call));
   }
 
-  /** Requeues a failed job, or the failed jobs of a group; returns how many. Audited like `cancel`. */
+  /** Requeues a failed job, or those of a group; returns how many. Audits and throws as `cancel` does. */
   retry(id: string, options: RetryOptions & WaitOptions = {}): Promise<{ queue: string; count: number }> {
     return this.limited(options, (call) => retryById(this.steering, id, options, call));
   }
 
-  /** Requeues every failed job of a queue; returns how many. Always writes an entry to the audit log. */
-  async retryFailed(queue: string, options: RetryOptions & WaitOptions = {}): Promise<number> {
-    checkQueueName(queue);
+  /** Requeues all failed jobs of a queue; returns how many. Always audited. @throws InferError QUEUE_UNKNOWN */
+  retryFailed(queue: string, options: RetryOptions & WaitOptions = {}): Promise<number> {
     return this.limited(options, (call) => retryQueue(this.steering, queue, options, call));
   }
 
@@ -342,7 +335,7 @@ export class InferClient {
     await this.connections.close(patienceMs);
   }
 
-  /** Every public method goes through here: the limits of a call apply to all of it, whatever hangs. */
+  /** Called by every public method: checks options first, and applies the limits to the whole call. */
   private async limited<T>(limits: WaitOptions, work: (call: Call) => Promise<T>): Promise<T> {
     const done = await limited(this.redis, limits, work, () => {
       this.silent = true;

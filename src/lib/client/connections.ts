@@ -11,6 +11,7 @@ import { type ConnectionSettings, closeClient, connect, resolveTarget } from '..
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import { type ServerClock, serverClock } from '../redis/server-clock.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { checkOptions } from './call-options.js';
 import { warnOfLoss } from './loss-warning.js';
 import type { ConnectOptions } from './types.js';
 
@@ -42,12 +43,13 @@ export async function configOf(options: ConnectOptions): Promise<ClientConfig> {
 
 /**
  * Opens a client within the caller's limits. One that is open only after that is closed again.
- * @throws InferError REDIS_TIMEOUT (69); the signal's reason.
+ * @throws InferError REDIS_TIMEOUT (69), TIMEOUT_RANGE (2); the signal's reason.
  */
-export function openWithin<T extends { close(): Promise<void> }>(
+export async function openWithin<T extends { close(): Promise<void> }>(
   limits: WaitLimits,
   open: () => Promise<T>,
 ): Promise<T> {
+  checkOptions(limits);
   const work = async (over: AbortSignal): Promise<T> => {
     const client = await open();
     if (over.aborted) await client.close();

@@ -27,8 +27,12 @@ export async function refuseTaken(
   if (found === undefined) return;
   await refuseOthers(client, prefix, id, { ...wanted, ...found });
   if (found.queue === wanted.queue && found.kind === wanted.kind) return;
+  const hint =
+    found.kind === wanted.kind
+      ? `send it to the same queue (-Q ${found.queue}) if you mean the same ${found.kind}, or use another --id`
+      : 'use another --id: a job and a group cannot have the same id';
   throw new InferError('ID_TAKEN', `${printable(id)} is already a ${found.kind} in queue ${found.queue}`, {
-    hint: `send it to the same queue (-Q ${found.queue}) to mean the same ${found.kind}, or take another --id`,
+    hint,
   });
 }
 
@@ -95,7 +99,7 @@ function chunkTaken(group: string, id: string): InferError {
   return new InferError('ID_TAKEN', text, { hint: 'send the rows under another id' });
 }
 
-/** ID_TAKEN: someone else has it, and what it is is theirs to know. */
+/** ID_TAKEN for an id of another owner; does not reveal what it is. */
 export function takenByOther(id: string): InferError {
   return new InferError('ID_TAKEN', `${printable(id)} is taken`, { hint: 'take another id' });
 }
@@ -103,7 +107,7 @@ export function takenByOther(id: string): InferError {
 /** ID_TAKEN: the same submitter sent another request under it. */
 export function takenByAnother(id: string): InferError {
   return new InferError('ID_TAKEN', `${printable(id)} was submitted with another input or other options`, {
-    hint: 'send the same request to mean the same job, or take another id',
+    hint: 'send the same request if you mean the same job, or use another id',
   });
 }
 

@@ -5,6 +5,7 @@ import { formatDuration } from '../core/units.js';
 import { explain } from '../redis/connect.js';
 import { serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
+import { checkOptions } from './call-options.js';
 
 /** A lookup of a model's signature, for one call or several. */
 export interface ModelLookup {
@@ -63,8 +64,8 @@ export class Call {
     if (this.rows) {
       const group =
         this.sent === undefined ? '' : `; what was sent of group ${printable(this.sent)} is cancelled`;
-      return new InferError('ROWS_TIMEOUT', `the next row did not come in time ${given}${group}`, {
-        hint: 'give a longer timeoutMs, or none: it holds for all rows together',
+      return new InferError('ROWS_TIMEOUT', `the next row did not arrive in time ${given}${group}`, {
+        hint: 'use a longer timeoutMs, or none: it applies to all rows together',
       });
     }
     if (this.look?.reading !== true) return undefined;
@@ -73,7 +74,7 @@ export class Call {
       'MODEL_TIMEOUT',
       `model ${model} was still being read ${given}; nothing was queued`,
       {
-        hint: 'give a longer timeoutMs: it is read once, and not at all while a worker serves it',
+        hint: 'use a longer timeoutMs: it is read once, and not at all while a worker serves it',
       },
     );
   }
@@ -94,18 +95,19 @@ export class Call {
     const id = printable(this.sent);
     return reason.reworded(
       `${text}; whether ${id} was queued is not known`,
-      `send it again with the id ${id}, which is then the same job, or ask for it: infer result ${id}`,
+      `send it again with the id ${id}, which cannot queue it twice, or check it: infer result ${id}`,
     );
   }
 }
 
 /**
- * Runs a call within the caller's limits, whatever hangs: the connection to Redis may be open and the server
- * silent, or both unreachable for hours; a model may take long to read, and a source of rows may deliver
- * nothing.
+ * Runs a call within the caller's limits, even if something hangs: the connection to Redis may be open and
+ * the server silent, or both unreachable for hours; a model may take long to read, and a source of rows may
+ * deliver nothing. Its options are checked before it begins.
  * @param onSilent called when the time is up and the call was waiting for Redis
  * @throws InferError REDIS_TIMEOUT or REDIS_UNREACHABLE (69), WAIT_TIMEOUT (75) for a job that Redis has,
- *   MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not the cause; the signal's reason.
+ *   MODEL_TIMEOUT or ROWS_TIMEOUT (75) where Redis is not the cause; what `checkOptions` throws; the signal's
+ *   reason.
  */
 export async function limited<T>(
   redis: RedisClient,
@@ -113,6 +115,7 @@ export async function limited<T>(
   work: (call: Call) => Promise<T>,
   onSilent: () => void,
 ): Promise<T> {
+  checkOptions(limits);
   let call: Call | undefined;
   const begin = (signal: AbortSignal) => {
     call = new Call(signal);

@@ -3,11 +3,12 @@ import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
+import { unreadableResult } from '../queue/damage.js';
 import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
 import type { JobResult, JobTensors } from './types.js';
 
-/** What is known of an ended job, from its record or its end notice. */
+/** Facts about an ended job, from its record or its end notice. */
 export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
   attempts: number;
   failure?: FailureRecord | undefined;
@@ -23,14 +24,16 @@ export type Render<T> = (ending: Ending, stored: Buffer | undefined) => T;
 export function toJobResult(ending: Ending, stored: Buffer | undefined, form: ValueForm): JobResult {
   const { meta, failure } = ending;
   const rowsDone =
-    ending.state === 'failed' && stored !== undefined ? decodeEnvelope(stored).payload.rows : 0;
+    ending.state === 'failed' && stored !== undefined
+      ? decodeEnvelope(stored, unreadableResult).payload.rows
+      : 0;
   const result = stored === undefined ? undefined : resultValues(stored, meta?.device, failure, form);
   return jobFields(ending, rowsDone, result === undefined ? {} : valueFields(result, ending.rows));
 }
 
 /** The same with the result as tensors, which share memory with `stored`. */
 export function toJobTensors(ending: Ending, stored: Buffer | undefined): JobTensors {
-  const outputs = stored === undefined ? undefined : decodeEnvelope(stored).payload;
+  const outputs = stored === undefined ? undefined : decodeEnvelope(stored, unreadableResult).payload;
   const rowsDone = ending.state === 'failed' ? (outputs?.rows ?? 0) : 0;
   const version = ending.meta?.version;
   return jobFields(ending, rowsDone, {
@@ -103,17 +106,17 @@ export function resultValues(
   return { values: all, task, failedRows: [...failed] };
 }
 
-/** A stored result, and what is known of it without its values. */
+/** A stored result, and the facts about it without its values. */
 export interface OpenResult {
   payload: Payload;
   task: Task;
-  /** Which rows it has, where it does not have all. */
+  /** The rows that it has, if it does not have all. */
   partial: PartialMeta | undefined;
 }
 
-/** @throws InferError ENVELOPE when it is damaged. */
+/** @throws InferError JOB_DAMAGED if it cannot be read. */
 export function openResult(stored: Buffer): OpenResult {
-  const { payload, meta } = decodeEnvelope(stored);
+  const { payload, meta } = decodeEnvelope(stored, unreadableResult);
   const roles = payload.tensors.map((tensor) => tensor.role);
   const task = roles.includes('json') ? 'handler' : roles.includes('class') ? 'classification' : 'tensor';
   return { payload, task, partial: meta.done === undefined ? undefined : (meta as unknown as PartialMeta) };

@@ -78,6 +78,7 @@ function startOf({ delayMs, startAt }: SubmitOptions, now: number): number | und
   if (delayMs === undefined && startAt === undefined) return undefined;
   const delay = delayMs ?? (startAt as number) - now;
   if (
+    typeof (delayMs ?? startAt) !== 'number' ||
     (delayMs !== undefined && startAt !== undefined) ||
     !(delay <= BOUNDS.delayMs.max) ||
     (delayMs ?? 0) < 0

@@ -1,17 +1,21 @@
 import { hostname } from 'node:os';
 import { messageOf } from '../core/errors.js';
+import { checkQueueName } from '../core/job.js';
 import { systemUser } from '../core/system-user.js';
+import { refuseUnknownNames } from '../deployment/known-names.js';
 import { type AuditLog, writeAudit } from '../queue/audit.js';
 import {
   type AuditSummary,
   cancelSummary,
   changedByCancel,
+  changedChunks,
   failureSummary,
-  openJobs,
   retrySummary,
 } from '../queue/audit-summary.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { Paging } from '../queue/broker/steer-jobs.js';
+import { groupNewer } from '../queue/layout.js';
+import { parseJobFilter } from '../queue/read/job-filter.js';
 import { readJob } from '../queue/read/reader.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
@@ -40,20 +44,29 @@ interface Acted<T> {
 class Course {
   /** Jobs changed so far. */
   changed = 0;
-  /** Whether anything may have been changed. */
+  /** Whether something may have been changed. Only then is a missing entry reported. */
   begun = false;
 
   constructor(private readonly call: Call) {}
 
-  /** Nothing is written for a caller that has left. */
+  /** Called before the first change. Throws if the caller has aborted. */
   begin(): Paging {
+    const paging = this.paging();
+    this.begun = true;
+    return paging;
+  }
+
+  /** For work that first only reads. */
+  paging(): Paging {
     const { signal } = this.call;
     signal.throwIfAborted();
-    this.begun = true;
     const onPage = (_: number, changed: number): void => {
       this.changed = changed;
     };
-    return { signal, onPage };
+    const onBegin = (): void => {
+      this.begun = true;
+    };
+    return { signal, onPage, onBegin };
   }
 }
 
@@ -73,11 +86,11 @@ export function cancelById(
     const location = await locations.find(id);
     if (location.kind === 'group') {
       const group = await answers.group(id);
-      const open = openJobs(group);
-      const { cancelled = 0, active = 0 } = await worded(redis, producer.cancelGroup(group, course.begin()));
+      const { states, newer } = await worded(redis, producer.cancelGroup(group, course.begin()));
+      const jobs = changedChunks(group, states, newer);
+      if (jobs === 0 && newer !== undefined) throw groupNewer(id, newer);
       const { state } = await answers.group(id);
-      const jobs = Math.min(open, cancelled + active);
-      return { answer: state, summary: cancelSummary({ kind: 'group', state, jobs }) };
+      return { answer: state, summary: cancelSummary({ kind: 'group', state, jobs, newer }) };
     }
     // Whether it had ended before only matters for the entry.
     const before =
@@ -102,27 +115,38 @@ export function retryById(
     const { queue, kind } = await locations.find(id);
     const group = kind === 'group' ? await answers.group(id) : undefined;
     const paging = course.begin();
-    const retried =
-      group === undefined
-        ? producer.retry(queue, [id], timeLimitMs)
-        : producer.retryGroup(group, timeLimitMs, paging);
-    const count = await worded(redis, retried);
-    return { answer: { queue, count }, summary: retrySummary(count, true) };
+    if (group === undefined) {
+      const count = await worded(redis, producer.retry(queue, [id], timeLimitMs));
+      return { answer: { queue, count }, summary: retrySummary(count, 0, true) };
+    }
+    const { retried, newer } = await worded(redis, producer.retryGroup(group, timeLimitMs, paging));
+    if (retried === 0 && newer !== undefined) throw groupNewer(id, newer);
+    return { answer: { queue, count: retried }, summary: retrySummary(retried, newer?.jobs ?? 0, true) };
   });
 }
 
-/** Requeues every failed job of a queue, regardless of its submitter, so it is always audited. */
+/**
+ * Requeues every failed job of a queue, regardless of its submitter, so it is always audited.
+ * @throws InferError QUEUE_NAME (2), QUEUE_UNKNOWN (66).
+ */
 export function retryQueue(
   parts: SteeringParts,
   queue: string,
   { timeLimitMs, as }: { timeLimitMs?: number | undefined; as?: string | undefined },
   call: Call,
 ): Promise<number> {
+  const { redis, prefix, producer } = parts;
+  checkQueueName(queue);
   const who = as ?? parts.operator ?? systemUser();
   const subject = { action: 'retry', target: queue, who, log: 'operators' } as const;
   return audited(parts, subject, call, async (course) => {
-    const count = await worded(parts.redis, parts.producer.retryFailed(queue, timeLimitMs, course.begin()));
-    return { answer: count, summary: retrySummary(count, false) };
+    const retrying = producer.retryFailed(queue, timeLimitMs, course.paging());
+    const { retried, newer } = await worded(redis, retrying);
+    // As in commands: if there are none, the queue may be unknown.
+    if (retried === 0 && newer === undefined) {
+      await worded(redis, refuseUnknownNames(redis, prefix, parseJobFilter({ queue: [queue] })));
+    }
+    return { answer: retried, summary: retrySummary(retried, newer?.jobs ?? 0, false) };
   });
 }
 
@@ -134,40 +158,48 @@ interface Subject {
   log: AuditLog;
 }
 
+/**
+ * Runs a call and writes its entry. If the entry cannot be written, the process emits a warning, unless the
+ * call ended before it could have changed anything.
+ */
 async function audited<T>(
   parts: SteeringParts,
   subject: Subject,
   call: Call,
   work: (course: Course) => Promise<Acted<T>>,
 ): Promise<T> {
-  const { who } = subject;
+  const who = subject.who?.trim();
   const course = new Course(call);
   if (who === undefined) return (await work(course)).answer;
+  const onLost = (lost: unknown): void => {
+    if (course.begun) warnUnaudited(subject, lost);
+  };
   let acted: Acted<T>;
   try {
     acted = await work(course);
   } catch (error) {
     const said = failureSummary(error, call.signal, course.changed);
-    if (said !== undefined) await note(parts, { ...subject, who }, said);
-    else if (course.begun) warnUnaudited(subject, error);
+    if (said !== undefined) await note(parts, { ...subject, who }, said, onLost);
+    else onLost(error);
     throw error;
   }
-  await note(parts, { ...subject, who }, acted.summary);
+  await note(parts, { ...subject, who }, acted.summary, onLost);
   return acted.answer;
 }
 
-/** The action stays done even if its entry cannot be written; the process emits a warning. */
+/** If the entry cannot be written, the action stays in effect and `onLost` is called. */
 async function note(
   { redis, prefix }: SteeringParts,
   { action, target, who, log }: Subject & { who: string },
   { code, ...result }: AuditSummary,
+  onLost: (error: unknown) => void,
 ): Promise<void> {
   const from = { who, host: hostname(), channel: 'library' as const };
   try {
     const entry = { ...from, action, target, detail: '', code: code ?? null, ...result };
     await worded(redis, writeAudit(redis, prefix, entry, log));
   } catch (error) {
-    warnUnaudited({ action, target }, error);
+    onLost(error);
   }
 }
 

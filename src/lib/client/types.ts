@@ -119,6 +119,12 @@ export type Found =
   | { kind: 'job'; record: JobRecord; stored: Buffer | undefined }
   | { kind: 'group'; group: GroupRecord };
 
+/** What a look may refuse by throwing, before it reads the result. */
+export interface LookLimits {
+  see?: (owner: string | undefined) => void;
+  hold?: ((bytes: number) => void) | undefined;
+}
+
 /** State of a job, with its result as the tensors that the worker stored. */
 export interface JobTensors extends Omit<JobResult, 'result' | 'task' | 'failedRows'> {
   /** For a failed job: the outputs of the rows that have one. */

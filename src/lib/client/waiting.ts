@@ -5,9 +5,10 @@ import { printable } from '../core/job.js';
 import type { Heard } from '../queue/broker/waiter.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
+import { checkOptions } from './call-options.js';
 import type { SubmitOptions } from './types.js';
 
-/** Limits of a whole call, whatever hangs. A queued job is not affected. */
+/** Limits of a whole call, even if something hangs. A queued job is not affected. */
 export interface WaitOptions {
   /**
    * Time out after this many ms: WAIT_TIMEOUT for a queued job, MODEL_TIMEOUT, ROWS_TIMEOUT, else REDIS_…
@@ -18,7 +19,7 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
   /** `run` alone: ms that the submit may take before the time of the wait begins [part of `timeoutMs`]. */
   submitMs?: number | undefined;
-  /** `run` alone: the job is cancelled when `signal` fires, since no one else knows of it [it goes on]. */
+  /** `run` only: cancels the job when `signal` fires, since no one else knows its id [it continues]. */
   cancelOnAbort?: boolean | undefined;
 }
 
@@ -28,9 +29,15 @@ export interface WaitOptions {
  */
 const LAST_LOOK_MS = 250;
 
-/** The limits of a wait that checks once more when its time is up. */
-export function withLastLook({ timeoutMs, signal }: WaitOptions): WaitOptions {
-  return { signal, timeoutMs: timeoutMs === undefined ? undefined : Math.max(0, timeoutMs) + LAST_LOOK_MS };
+/**
+ * The limits of a wait that checks a last time when its time is up.
+ * @param submitMs time before the wait begins
+ * @throws InferError TIMEOUT_RANGE (2)
+ */
+export function withLastLook(options: WaitOptions, submitMs = 0): WaitOptions {
+  checkOptions(options);
+  const { timeoutMs, signal } = options;
+  return { signal, timeoutMs: timeoutMs === undefined ? undefined : timeoutMs + LAST_LOOK_MS + submitMs };
 }
 
 /** How often `onProgress` is called. */
@@ -76,7 +83,7 @@ export async function waitFor(
 }
 
 function timedOut(id: string): InferError {
-  return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it continues`, {
+  return new InferError('WAIT_TIMEOUT', `${printable(id)} did not end within the timeout; it continues`, {
     hint: `infer result ${printable(id)} --wait`,
   });
 }

@@ -1,6 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { checkQueueName } from '../core/job.js';
 import { badName, isName, nameLike, parseModel } from '../core/names.js';
+import { OPERATOR_RULE, operatorName } from '../core/operator-name.js';
 import { type Rule, textOf } from './rules.js';
 
 /** Queue names, comma separated or as a list, in order and without repeats. */
@@ -77,5 +78,14 @@ export function modelName(): Rule<string> {
         ? undefined
         : { message: badName('model', name), example: nameLike('model', name) };
     },
+  };
+}
+
+/** The name of an operator in the audit log; the library has the same rule. */
+export function operator(): Rule<string> {
+  return {
+    text: `a name of ${OPERATOR_RULE}`,
+    example: 'ada',
+    read: (raw) => operatorName(typeof raw === 'string' ? raw : textOf(raw)),
   };
 }

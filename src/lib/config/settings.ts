@@ -1,5 +1,5 @@
 import { BOUNDS, LOCK_MS } from '../core/bounds.js';
-import { modelName, queueName, queueNames } from './name-rules.js';
+import { modelName, operator, queueName, queueNames } from './name-rules.js';
 import { redisRule } from './redis-rule.js';
 import { boolean, duration, integer, oneOf, seconds, text } from './rules.js';
 import { type RunnerBounds, runnerBounds } from './runner-bounds.js';
@@ -301,7 +301,7 @@ export const SETTINGS = {
     helpValue: '<name>',
     doc: 'name recorded in the audit log',
     defaultText: 'the user of this system',
-    rule: text('a name', 'ada'),
+    rule: operator(),
   } as Setting<string>,
   noColor: {
     env: 'INFER_NO_COLOR',

@@ -1,5 +1,6 @@
 import type { ErrorCode } from './error-table.js';
 import { InferError } from './errors.js';
+import { printable } from './printable.js';
 
 /** Integers from `min` to `max`, inclusive. */
 export interface Bound {
@@ -68,7 +69,15 @@ export function within(value: unknown, { min, max }: Bound): number | undefined 
  */
 export function checkBound(code: ErrorCode, what: string, value: number, bound: Bound): number {
   if (typeof value === 'number' && value >= bound.min && value <= bound.max) return Math.round(value);
-  throw new InferError(code, `${what}: ${String(value)} is not a number of ${bound.min} to ${bound.max}`, {
+  throw new InferError(code, `${what}: ${shown(value)} is not a number of ${bound.min} to ${bound.max}`, {
     hint: `give a number from ${bound.min} to ${bound.max}, or leave it out`,
   });
+}
+
+/** An invalid value for a message. Text is quoted, so that '5' differs from 5. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return `the text '${printable(value.slice(0, 40))}'`;
+  return typeof value === 'number' || typeof value === 'bigint'
+    ? String(value)
+    : `a value of type ${typeof value}`;
 }

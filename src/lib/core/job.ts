@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { BOUNDS } from './bounds.js';
+import { BOUNDS, shown } from './bounds.js';
 import { InferError } from './errors.js';
 import { QUEUE_KEY, QUEUE_KEY_OF } from './key-parts.js';
 import { badName, isName, nameLike } from './names.js';
@@ -36,7 +36,7 @@ export function fromBullPriority(bull: number): Priority {
 /** @throws InferError PRIORITY_RANGE (exit 2) unless an integer of 0..9. */
 export function checkPriority(priority: number): Priority {
   if (!Number.isInteger(priority) || priority < MIN_PRIORITY || priority > MAX_PRIORITY) {
-    throw new InferError('PRIORITY_RANGE', `priority ${priority} is not a whole number of 0..9`, {
+    throw new InferError('PRIORITY_RANGE', `priority ${shown(priority)} is not a whole number of 0..9`, {
       hint: 'use --priority 9 for the most urgent work and 0 for the least',
     });
   }
@@ -51,7 +51,7 @@ export function checkTimeLimit(ms: number): number {
   if (!Number.isInteger(ms) || ms < min || ms > max) {
     throw new InferError(
       'TIME_LIMIT_RANGE',
-      `a time limit of ${ms} ms is not a whole number of ${min}..${max}`,
+      `a time limit of ${shown(ms)} is not a whole number of ${min}..${max} ms`,
       {
         hint: '--time-limit 30s, or timeLimitMs: 30_000',
       },
@@ -61,7 +61,7 @@ export function checkTimeLimit(ms: number): number {
 }
 
 /**
- * Jobs of a queue `res` would share keys with the results, and a producer, who may write `req:*`, could pause
+ * Jobs of a queue `res` would share keys with the results. A producer, which may write `req:*`, could pause
  * a queue `req`: parts of a queue's keys that are followed by a word (`key-parts.ts`) are not allowed as
  * queue names.
  */

@@ -191,7 +191,15 @@ export class DeploymentReader {
 
   /** The workers' current heartbeats. */
   heartbeats(): ReturnType<typeof listWorkers> {
-    return this.worded(() => listWorkers(this.client, this.prefix));
+    return this.worded(async () => {
+      await serverNow(this.client);
+      return listWorkers(this.client, this.prefix);
+    });
+  }
+
+  /** The time by Redis's clock, as in heartbeats, ms since the epoch. */
+  now(): number {
+    return serverClock(this.client).now();
   }
 
   close(): Promise<void> {

@@ -1,6 +1,7 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState } from '../core/job.js';
 import { modelJson } from '../queue/job-record.js';
+import type { DataLayout } from '../queue/layout.js';
 import { ageOf } from '../queue/read/job-filter.js';
 import type { JobRecord } from '../queue/types.js';
 
@@ -24,6 +25,8 @@ interface JobJson {
   attempts: number;
   worker: string | null;
   error: FailureRecord | null;
+  /** Its layout, if this release cannot read it; null for all others. */
+  newer: DataLayout | null;
 }
 
 /** @param now ms since the epoch, by Redis's clock */
@@ -45,5 +48,6 @@ export function jobJson(job: JobRecord, now: number): JobJson {
     worker: job.worker ?? null,
     // A job that completed on a later attempt has none.
     error: job.state === 'completed' ? null : (job.failure ?? null),
+    newer: job.newer ?? null,
   };
 }

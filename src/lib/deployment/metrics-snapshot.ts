@@ -2,6 +2,7 @@ import { type QueueSnapshot, snapshotQueue } from '../queue/read/inspector.js';
 import { jobsAdded } from '../queue/read/jobs-added.js';
 import { listQueues } from '../queue/read/reader.js';
 import { listWorkers, publishedModels } from '../queue/registry.js';
+import { type UnservedJobs, unservedJobs } from '../queue/routes.js';
 import { listStarting, type StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { readWorkerTotals, type WorkFigures } from '../queue/work-stats.js';
@@ -9,8 +10,8 @@ import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Shown } from './shown.js';
 
-/** A queue, and the number of jobs ever submitted to it. */
-export type QueueReading = QueueSnapshot & { submitted: number };
+/** A queue, the number of jobs ever submitted to it, and the waiting jobs that no worker can run. */
+export type QueueReading = QueueSnapshot & { submitted: number; unserved: UnservedJobs[] };
 
 /** The data for all metrics, from one reading of Redis. */
 export interface MetricsSnapshot {
@@ -55,7 +56,7 @@ export async function readSnapshot(
   const shown = chosen.queues.choose(names, (name) => name);
   const workers = chosen.workers.choose(everyWorker, ({ id }) => id);
   const [queues, work] = await Promise.all([
-    Promise.all(shown.map((name) => readQueue(client, prefix, name, now, everyWorker))),
+    Promise.all(shown.map((name) => readQueue(client, prefix, name, now, everyWorker, starting))),
     readWorkerTotals(
       client,
       prefix,
@@ -80,10 +81,11 @@ async function readQueue(
   name: string,
   now: number,
   workers: readonly WorkerRecord[],
+  starting: readonly StartingWorker[],
 ): Promise<QueueReading> {
   const [snapshot, submitted] = await Promise.all([
     snapshotQueue(client, prefix, name, now, workers),
     jobsAdded(client, prefix, name),
   ]);
-  return { ...snapshot, submitted };
+  return { ...snapshot, submitted, unserved: unservedJobs(snapshot, workers, starting) };
 }

@@ -1,6 +1,7 @@
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues } from '../model/rows.js';
 import { decodeStrings, ELEMENT_BYTES, elementCount, type RowTensor } from '../model/tensor.js';
+import { jobDamaged, unreadableInput } from '../queue/damage.js';
 
 /** The shown part of an input. */
 export interface TensorPreview {
@@ -19,10 +20,10 @@ const TEXT_MAX = 200;
 
 /**
  * The tensors of an input envelope, the first `most` values of each.
- * @throws InferError ENVELOPE when it is not an envelope.
+ * @throws InferError JOB_DAMAGED if it cannot be read.
  */
 export function previewOf(envelope: Uint8Array, most: number): TensorPreview[] {
-  const { payload } = decodeEnvelope(envelope);
+  const { payload } = decodeEnvelope(envelope, (why) => jobDamaged(unreadableInput(why)));
   return payload.tensors.map((tensor) => {
     const shape = tensor.shared === true ? tensor.shape : [payload.rows, ...tensor.shape];
     const count = elementCount(shape);

@@ -3,6 +3,7 @@ import { answerWithin } from '../core/bounded.js';
 import { InferError } from '../core/errors.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { DeploymentReader } from './deployment-reader.js';
+import { isSilent } from './judgements.js';
 import { pickWorkers } from './names.js';
 
 /** A pinged worker. */
@@ -10,6 +11,8 @@ export interface Pong extends Pick<WorkerRecord, 'id' | 'name' | 'host' | 'pid' 
   answered: boolean;
   /** Milliseconds until its next heartbeat; null when none came in time. */
   ms: number | null;
+  /** Silent by the threshold of all lists; `state` is then the last state that it reported. */
+  silent: boolean;
 }
 
 const LOOK_EVERY_MS = 50;
@@ -33,10 +36,11 @@ export async function* ping(
     });
   }
   const silent = new Map(pickWorkers(registered, destinations).map((worker) => [worker.id, worker]));
-  const pong = ({ id, name, host, pid, state }: WorkerRecord, ms: number | null): Pong => ({
+  const pong = ({ id, name, host, pid, state, beatAt }: WorkerRecord, ms: number | null): Pong => ({
     ...{ id, name, host, pid, state },
     answered: ms !== null,
     ms,
+    silent: ms === null && isSilent({ beatAt }, reader.now()),
   });
   // Not `pollUntil`: each answer is yielded as it comes, and no reading of the register may outlast the time.
   while (silent.size > 0 && performance.now() - began < timeoutMs) {

@@ -4,7 +4,15 @@ import { formatDuration } from '../core/units.js';
 import { CLOCK_FIX, clockText } from '../queue/clocks.js';
 import { type DataLoss, lossFix, lossText } from '../queue/data-mark.js';
 import type { QueueSnapshot } from '../queue/read/inspector.js';
-import { type UnservedJobs, unservedFix, unservedJobs, unservedText } from '../queue/routes.js';
+import {
+  newerText,
+  newestNeeded,
+  queueFix,
+  type UnservedJobs,
+  unservedFix,
+  unservedJobs,
+  unservedText,
+} from '../queue/routes.js';
 import { servingWorkers } from '../queue/serving.js';
 import type { StartingWorker } from '../queue/starting.js';
 import type { WorkerRecord } from '../queue/types.js';
@@ -47,10 +55,13 @@ function lostData(loss: DataLoss, at: number): Problem {
 function noWorkers(backlog: readonly QueueSnapshot[]): Problem {
   const names = backlog.map((queue) => queue.name);
   const none = names.length === 0;
+  const newer = newestNeeded(backlog.map((queue) => queue.newer));
   return {
     code: 'NO_WORKERS',
-    message: none ? 'no worker is running' : `no worker is running and jobs wait in ${names.join(', ')}`,
-    fix: `infer worker -Q ${none ? 'default' : names.join(',')}`,
+    message: none
+      ? 'no worker is running'
+      : `no worker is running and jobs wait in ${names.join(', ')}${newerText(newer)}`,
+    fix: queueFix(none ? ['default'] : names, newer),
   };
 }
 
@@ -67,8 +78,8 @@ function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Que
     return [
       {
         code: 'QUEUE_UNSERVED',
-        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it`,
-        fix: `infer worker -Q ${queue.name}`,
+        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it${newerText(queue.newer)}`,
+        fix: queueFix([queue.name], queue.newer),
       },
     ];
   }

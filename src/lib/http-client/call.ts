@@ -3,27 +3,27 @@ import { InferError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import { formatDuration } from '../core/units.js';
 
-/** What one call of a method waits for, whatever requests it makes: that decides the error of a timeout. */
+/** What a call is waiting for, over all of its requests. Determines the error of a timeout. */
 export class HttpCall {
-  /** A job or group that the gateway may have. */
+  /** A job or group that the gateway may have received. */
   private sent: string | undefined;
-  /** One that it has. */
+  /** A job or group that the gateway has. */
   private accepted: string | undefined;
   /** Why the last attempt failed. */
   private failure: InferError | undefined;
-  /** The caller's own source of rows is waited for. */
+  /** Waiting for the caller's own source of rows. */
   private rows = false;
 
   /**
-   * @param signal fires when the caller has left or the time is up
-   * @param deadline by `performance.now()`; infinite without a limit
+   * @param signal fires when the caller aborts or the time is up
+   * @param deadline in the time of `performance.now()`; infinite without a limit
    */
   constructor(
     readonly signal: AbortSignal,
     private readonly deadline: number,
   ) {}
 
-  /** Milliseconds, 0 at least. */
+  /** Remaining milliseconds, at least 0. */
   get leftMs(): number {
     return Math.max(0, this.deadline - performance.now());
   }
@@ -32,7 +32,7 @@ export class HttpCall {
     this.sent = id;
   }
 
-  /** The job or group that the gateway has; from now on the call waits for it. */
+  /** Records that the gateway has this job or group, which the call then waits for. */
   waitsFor(id: string): void {
     this.accepted = id;
   }
@@ -45,14 +45,14 @@ export class HttpCall {
     this.rows = waits;
   }
 
-  /** Whether the gateway has its job. */
+  /** Whether the gateway has the job of the call. */
   get waits(): boolean {
     return this.accepted !== undefined;
   }
 
-  /** The error of a wait whose time is up. */
+  /** The error of a wait that timed out. */
   stillRuns(id: string): InferError {
-    return new InferError('WAIT_TIMEOUT', `${printable(id)} has not ended in the time given; it continues`, {
+    return new InferError('WAIT_TIMEOUT', `${printable(id)} did not end within the timeout; it continues`, {
       hint: `wait for it again: wait('${printable(id)}')`,
     });
   }
@@ -60,8 +60,8 @@ export class HttpCall {
   late(timeoutMs: number): InferError {
     const given = `(given up after ${formatDuration(timeoutMs)})`;
     if (this.rows) {
-      return new InferError('ROWS_TIMEOUT', `the next row did not come in time ${given}`, {
-        hint: 'give a longer timeoutMs, or none: it holds for all rows together',
+      return new InferError('ROWS_TIMEOUT', `the next row did not arrive in time ${given}`, {
+        hint: 'use a longer timeoutMs, or none: it applies to all rows together',
       });
     }
     if (this.accepted !== undefined) return this.stillRuns(this.accepted);
@@ -71,17 +71,17 @@ export class HttpCall {
       return new InferError(code, `${text} ${given}`, { hint: this.failure?.hint, cause });
     const id = printable(this.sent);
     return new InferError(code, `${text} ${given}; whether ${id} was queued is not known`, {
-      hint: `send it again with the id ${id}, which is then the same job`,
+      hint: `send it again with the id ${id}: that cannot queue it twice`,
       cause,
     });
   }
 }
 
 /**
- * Runs a call within the caller's limits, whatever hangs.
- * @param graceMs what the call may take beyond its limit, for the last answer of a wait
+ * Runs a call within the caller's limits, even if something in it hangs.
+ * @param graceMs extra time after the limit, for the last response of a wait
  * @throws InferError HTTP_TIMEOUT or HTTP_UNREACHABLE; WAIT_TIMEOUT for a job that the gateway has;
- *   ROWS_TIMEOUT where the caller's rows were late; the signal's reason.
+ *   ROWS_TIMEOUT if the caller's rows were late; the signal's reason.
  */
 export async function limitedCall<T>(
   { timeoutMs, signal }: WaitLimits,

@@ -1,33 +1,33 @@
 import { type FailureRecord, InferError } from '../core/errors.js';
 
-/** What came of a request besides its error. */
+/** The outcome of a request, in addition to its error. */
 interface Refused {
-  /** Status of the answer; undefined when there was none. */
+  /** Status of the response; undefined if there was none. */
   status?: number | undefined;
   headers?: Headers | undefined;
-  /** The document of the answer. */
+  /** The body of the response. */
   problem?: Readonly<Record<string, unknown>> | undefined;
-  /** Whether the gateway may have carried the request out [true]. */
+  /** Whether the gateway may have executed the request [true]. */
   mayBeDone?: boolean;
-  /** Whether the same request may be answered otherwise later. */
+  /** Whether the same request may succeed later. */
   retryable: boolean;
 }
 
-/** A request that the gateway refused, or did not answer. `code`, `message` and `hint` are the gateway's. */
+/** A request that the gateway refused or did not answer. `code`, `message` and `hint` are the gateway's. */
 export class HttpError extends InferError {
   /** Status of the answer; undefined when there was none. */
   readonly status: number | undefined;
-  /** Id of the request, by which the log of the gateway knows it. */
+  /** Id of the request, as in the gateway's log. */
   readonly requestId: string | undefined;
-  /** Milliseconds after which to come again, where the gateway says that. */
+  /** Milliseconds after which to retry, if the gateway sent them. */
   readonly retryAfterMs: number | undefined;
-  /** The document of the answer, as RFC 9457 has it. */
+  /** The body of the response, a problem of RFC 9457. */
   readonly problem: Readonly<Record<string, unknown>> | undefined;
   /** @internal */
   readonly mayBeDone: boolean;
   /** @internal */
   readonly retryable: boolean;
-  /** @internal An earlier attempt of the request may have been carried out. */
+  /** @internal An earlier attempt of the request may have been executed. */
   repeated = false;
 
   constructor(error: InferError, refused: Refused) {
@@ -49,7 +49,7 @@ function retryAfterMs(value: string | null | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** Failures of a connection before anything was sent. */
+/** Connection errors that occur before anything is sent. */
 const NOT_SENT: ReadonlySet<string> = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -60,13 +60,13 @@ const NOT_SENT: ReadonlySet<string> = new Set([
 ]);
 const TLS_FAILURE = /^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|EPROTO$)/;
 
-/** The error of a request without an answer, or with half of one. @param base address of the gateway */
+/** The error of a request without a complete response. @param base address of the gateway */
 export function noAnswer(thrown: unknown, base: string): HttpError {
   const cause = (thrown as { cause?: { code?: unknown; message?: unknown } }).cause;
   const code = typeof cause?.code === 'string' ? cause.code : undefined;
   if (code !== undefined && TLS_FAILURE.test(code)) {
     const error = new InferError('HTTP_TLS', `no TLS connection to ${base}: ${code}`, {
-      hint: 'name the file of your certificate authority in NODE_EXTRA_CA_CERTS; check the scheme and port',
+      hint: 'set NODE_EXTRA_CA_CERTS to the file of your certificate authority; check the scheme and port',
       cause: thrown,
     });
     return new HttpError(error, { mayBeDone: false, retryable: false });
@@ -79,26 +79,29 @@ export function noAnswer(thrown: unknown, base: string): HttpError {
   return new HttpError(error, { mayBeDone: code === undefined || !NOT_SENT.has(code), retryable: true });
 }
 
-/** An attempt that was given up: the connection is open, and nothing comes. */
+/** The error of an attempt that timed out: the connection is open, and nothing arrives. */
 export function silent(base: string): HttpError {
-  const error = new InferError('HTTP_UNREACHABLE', `the gateway at ${base} accepts requests and is silent`);
+  const error = new InferError(
+    'HTTP_UNREACHABLE',
+    `the gateway at ${base} accepts connections but does not answer`,
+  );
   return new HttpError(error, { retryable: true });
 }
 
-/** What proxies answer when they cannot reach what is behind them. */
+/** Statuses of proxies that cannot reach their upstream server. */
 const OF_PROXIES: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-/** Statuses of the gateway that ask to come again. */
+/** Statuses with which the gateway asks for a retry. */
 const COME_AGAIN: ReadonlySet<number> = new Set([408, 429, 503]);
 
-/** The error that an answer tells. @param text its body */
+/** The error that a response describes. @param text its body */
 export function refusal(response: Response, text: string, base: string): HttpError {
   const { status, headers } = response;
   const problem = problemIn(text);
   if (problem !== undefined) {
     const error = InferError.of(problem.failure);
     const { retryable, fault } = error.facts;
-    // A job that failed is answered like a request that failed, and stays failed. A worker may be missing for
-    // long: the caller decides whether to wait for one.
+    // A failed job has the same response as a failed request, and stays failed. A worker may be missing for
+    // a long time: the caller decides whether to wait for one.
     const temporary = retryable && (fault === 'caller' || fault === 'broker') && error.code !== 'NO_WORKERS';
     return new HttpError(error, {
       status,
@@ -109,22 +112,22 @@ export function refusal(response: Response, text: string, base: string): HttpErr
     });
   }
   if (OF_PROXIES.has(status)) {
-    const error = new InferError('HTTP_UNREACHABLE', `what is before ${base} answered ${status}`, {
-      hint: 'the proxy does not reach infer serve: see that it runs',
+    const error = new InferError('HTTP_UNREACHABLE', `a proxy in front of ${base} answered ${status}`, {
+      hint: 'the proxy does not reach infer serve: check that it runs',
     });
     return new HttpError(error, { status, headers, retryable: true });
   }
   return strange(response, base);
 }
 
-/** An answer that is none of the gateway's. */
+/** The error of a response that is not from a gateway. */
 export function strange({ status, headers }: Response, base: string): HttpError {
   const to = headers.get('location');
-  const error = new InferError('HTTP_ANSWER', `what answers at ${base} is no gateway of infer: ${status}`, {
+  const error = new InferError('HTTP_ANSWER', `the server at ${base} is not a gateway of infer: ${status}`, {
     hint:
       to === null
-        ? 'give the address that infer serve prints, with its base path'
-        : `it leads to ${to}: give the address that is meant`,
+        ? 'use the address that infer serve prints, with its base path'
+        : `it redirects to ${to}: use the final address`,
   });
   return new HttpError(error, { status, headers, retryable: false });
 }

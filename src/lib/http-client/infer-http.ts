@@ -17,45 +17,45 @@ import { RowSource } from './row-stream.js';
 import { type HttpRequest, Transport } from './transport.js';
 import type { HttpJob, HttpJobEvent, HttpOptions, HttpSubmitOptions, HttpSubmitted } from './types.js';
 
-/** Longest wait of one request, ms: proxies close connections that are silent for a minute. */
+/** Longest wait of one request, ms: proxies close connections that are idle for a minute. */
 const POLL_MS = 30_000;
-/** What an answer may take besides its wait, ms; then the request is sent again. */
+/** Time for a response in addition to its wait, ms; then the request is sent again. */
 const ANSWER_MS = 30_000;
-/** What a wait may take beyond its limit, ms: its last answer has to arrive. */
+/** Extra time of a wait after its limit, ms, so that its last response can arrive. */
 const GRACE_MS = 500;
-/** Pause before asking again for what has not changed, ms. */
+/** Pause before polling again after no change, ms. */
 const ASK_AGAIN_MS = 1000;
-/** A job that no one waits for is cancelled within so many ms, in so many attempts. */
+/** Time limit, ms, and attempts to cancel a job that is no longer waited for. */
 const CANCEL_MS = 10_000;
 const CANCEL_ATTEMPTS = 3;
 
 /** Rows submitted as a stream. */
 export interface HttpRows extends HttpSubmitted {
-  /** Waits until they have ended, then reads their results in input order, as they come. */
+  /** Waits until all have ended, then yields their results in input order, as they arrive. */
   results(options?: WaitLimits): AsyncGenerator<RowResult, void, undefined>;
 }
 
 /**
- * Submits work to `infer serve` and fetches results: what `InferClient` does, for programs without access to
+ * Submits jobs to `infer serve` and fetches their results, like `InferClient`, for programs without access to
  * Redis.
  *
- * Every method takes `timeoutMs` and `signal`, which apply to the whole call. A request that failed is sent
- * again unless that could do the same thing twice; every submit has an id, so it cannot.
+ * Every method takes `timeoutMs` and `signal`, which apply to the whole call. A failed request is sent
+ * again unless that could have an effect twice. Every submit has an id, so it is always safe to repeat.
  */
 export class InferHttp {
   private readonly transport: Transport;
   private readonly timeoutMs: number | undefined;
 
-  /** @throws InferError HTTP_URL (2) for what is no address of a gateway. */
+  /** @throws InferError HTTP_URL (2) if the address cannot be that of a gateway. */
   constructor(options: HttpOptions) {
     this.transport = new Transport(options);
     this.timeoutMs = options.timeoutMs;
   }
 
   /**
-   * Submits one job and waits for its end. A job that failed is returned, not thrown.
-   * @param input an array of numbers, nested arrays, named inputs, or a typed array, which goes as its bytes
-   * @throws InferError WAIT_TIMEOUT (75) when the time is up: the job continues; NO_WORKERS (69): nothing was
+   * Submits one job and waits for its end. A failed job is returned, not thrown.
+   * @param input an array of numbers, nested arrays, named inputs, or a typed array, sent as its bytes
+   * @throws InferError WAIT_TIMEOUT (75) if the time is up: the job continues; NO_WORKERS (69): nothing was
    *   queued.
    */
   async run(input: unknown, options: HttpSubmitOptions & WaitOptions = {}): Promise<HttpJob> {
@@ -86,9 +86,9 @@ export class InferHttp {
   }
 
   /**
-   * Submits any number of rows, sent as they come, in flat memory: one row is a job, more are a group.
-   * @throws InferError INPUT_… naming the row; ROWS_TIMEOUT when the next row was late; what the source of
-   *   rows throws. What was sent before is cancelled.
+   * Submits any number of rows as a stream, in constant memory: one row becomes a job, more become a group.
+   * @throws InferError INPUT_… naming the row; ROWS_TIMEOUT if the next row was late; any error of the
+   *   source of rows. Rows already sent are cancelled.
    */
   async submitRows(
     rows: Iterable<unknown> | AsyncIterable<unknown>,
@@ -110,13 +110,13 @@ export class InferHttp {
     return { ...sent, results: (limits) => this.rows(sent.id, limits) };
   }
 
-  /** A job or group as it stands, and the result of a job that has one. @throws InferError JOB_UNKNOWN (66). */
+  /** The state of a job or group, with the result of an ended job. @throws InferError JOB_UNKNOWN (66). */
   result(id: string, limits: WaitLimits = {}): Promise<HttpJob> {
     return this.limited(limits, (call) => this.read(call, id));
   }
 
   /**
-   * Position, ETA and reason of a job that has not started; undefined when it has.
+   * Position, ETA and reason of a job that has not started; undefined once it has.
    * @throws InferError JOB_UNKNOWN (66).
    */
   async place(id: string, limits: WaitLimits = {}): Promise<JobPlace | undefined> {
@@ -130,10 +130,10 @@ export class InferHttp {
   }
 
   /**
-   * Waits until a job or group has ended, then yields its rows in input order as they arrive, in flat memory.
+   * Waits until a job or group has ended, then yields its rows in input order, in constant memory.
    * With `partial` it does not wait, and rows that are not done have the error NOT_ENDED. `timeoutMs` applies
    * to the wait and to each read.
-   * @throws InferError of the job when no row has a result; RESULT_EXPIRED (66), WAIT_TIMEOUT (75),
+   * @throws InferError of the job if no row has a result; RESULT_EXPIRED (66), WAIT_TIMEOUT (75),
    *   JOB_UNKNOWN (66).
    */
   async *rows(id: string, options: ResultOptions = {}): AsyncGenerator<RowResult, void, undefined> {
@@ -144,17 +144,17 @@ export class InferHttp {
   }
 
   /**
-   * Yields what happens to a job or group, from how it stands now to its end. A connection that is lost is
-   * opened again.
-   * `timeoutMs` applies to all of it. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
+   * Yields the events of a job or group, from its current state to its end. Reconnects if the connection is
+   * lost.
+   * `timeoutMs` applies to the whole stream. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
    */
   async *events(id: string, limits: WaitLimits = {}): AsyncGenerator<HttpJobEvent, void, undefined> {
     yield* jobEvents(this.transport, `${jobPath(id)}/events`, id, this.limitsOf(limits));
   }
 
   /**
-   * Cancels a job or a whole group: a waiting one at once, a running one when its runner has stopped it. What
-   * has ended does not change. Returns the resulting state. @throws InferError JOB_UNKNOWN (66).
+   * Cancels a job or a whole group: a waiting one at once, a running one when its runner has stopped it.
+   * Ended jobs do not change. Returns the resulting state. @throws InferError JOB_UNKNOWN (66).
    */
   cancel(id: string, limits: WaitLimits = {}): Promise<string> {
     return this.limited(limits, async (call) => {
@@ -171,7 +171,7 @@ export class InferHttp {
   }
 
   /**
-   * Requeues a failed job, or the failed jobs of a group. It is not sent again when its answer is lost.
+   * Requeues a failed job, or the failed jobs of a group. It is not sent again if its response is lost.
    * @throws InferError NOT_FAILED (2), INPUT_GONE (2), JOB_UNKNOWN (66).
    */
   retry(id: string, limits: WaitLimits = {}): Promise<HttpJob> {
@@ -182,7 +182,7 @@ export class InferHttp {
   }
 
   /**
-   * Deletes input, result and record of a job or group; what has not ended is cancelled first.
+   * Deletes input, result and record of a job or group; unfinished jobs are cancelled first.
    * @throws InferError JOB_UNKNOWN (66).
    */
   delete(id: string, limits: WaitLimits = {}): Promise<void> {
@@ -214,7 +214,7 @@ export class InferHttp {
     const answer = await this.transport.json(call, { method: 'PUT', path, idempotent: true, ...request });
     call.waitsFor(id);
     const job = answer.body as HttpJob;
-    // After an answer that was lost it may be what this call sent itself.
+    // After a lost response, it may be the job that this call itself submitted.
     return answer.status === 200 && !answer.repeated ? { ...job, duplicate: true } : job;
   }
 
@@ -225,7 +225,7 @@ export class InferHttp {
       .body as HttpJob;
   }
 
-  /** @param known how it stood a moment ago */
+  /** @param known its last known state */
   private async untilEnded(call: HttpCall, id: string, known?: HttpJob): Promise<HttpJob> {
     for (let job = known; ; ) {
       if (job !== undefined && isEnded(job.state)) return job;
@@ -234,7 +234,7 @@ export class InferHttp {
       const began = performance.now();
       const now = await this.read(call, id, waitMs);
       call.waitsFor(id);
-      // A gateway that shuts down answers at once.
+      // A gateway that is shutting down answers at once.
       const isEarly = now.state === job?.state && performance.now() - began < waitMs / 2;
       if (isEarly && !isEnded(now.state)) {
         await delay(Math.min(ASK_AGAIN_MS, call.leftMs), undefined, { signal: call.signal });
@@ -243,7 +243,7 @@ export class InferHttp {
     }
   }
 
-  /** A typed array of many rows is a group, whose result is fetched by itself. */
+  /** A typed array of many rows becomes a group, whose result has to be fetched separately. */
   private async withResult(call: HttpCall, job: HttpJob): Promise<HttpJob> {
     if (job.kind !== 'group' || (job.rowsDone ?? 0) === 0) return job;
     const path = `${jobPath(job.id)}/result?partial=true`;
@@ -251,7 +251,7 @@ export class InferHttp {
     return { ...job, result: body };
   }
 
-  /** Cancels what its caller no longer waits for. The request that queues it may still be on its way. */
+  /** Cancels a job that is no longer waited for. The request that queues it may still be in transit. */
   private async abandon(id: string): Promise<void> {
     for (let attempt = 1; attempt <= CANCEL_ATTEMPTS; attempt++) {
       try {
@@ -274,14 +274,14 @@ export class InferHttp {
 }
 
 /**
- * The caller's id for a job or group, or a new one: under it, a request that is sent twice makes one job.
+ * The caller's id for a job or group, or a new one. With an id, a request that is sent twice makes one job.
  * @throws InferError JOB_ID (2).
  */
 function newId({ id }: HttpSubmitOptions): string {
   return id === undefined ? `h${randomUUID().replaceAll('-', '')}` : checkJobId(id);
 }
 
-/** @throws InferError JOB_UNKNOWN (66) for what is no part of an address: `..` leads elsewhere. */
+/** @throws InferError JOB_UNKNOWN (66) for text that cannot be a path segment, such as `..`. */
 function jobPath(id: string): string {
   if (!/^\.{0,2}$|\p{Cs}/u.test(id)) return `/v1/jobs/${encodeURIComponent(id)}`;
   throw new InferError('JOB_UNKNOWN', `no job or group '${printable(id)}'`, {

@@ -2,15 +2,15 @@ import { InferError } from '../core/errors.js';
 import { npyHeader } from '../core/npy-bytes.js';
 import type { HttpSubmitOptions } from './types.js';
 
-/** An input on its way: the body, its type, and what the address says besides. */
+/** An input as it is sent: the body, its type and the query of the address. */
 export interface InputBody {
   type: 'application/json' | 'application/x-npy';
-  /** Of the address, with `?`; empty where the body has the options. */
+  /** Query of the address, with `?`; empty if the body has the options. */
   query: string;
   body: string | Uint8Array;
 }
 
-/** NumPy's names of the elements of typed arrays, without byte order. */
+/** NumPy's names of the element types of typed arrays, without byte order. */
 const DESCR: Readonly<Record<string, string>> = {
   Int8Array: 'i1',
   Uint8Array: 'u1',
@@ -29,7 +29,7 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 type TypedArray = ArrayBufferView & ArrayLike<number | bigint>;
 
-/** A typed array goes as its bytes (`.npy`), anything else as JSON. @throws InferError INPUT_JSON (65). */
+/** A typed array is sent as its bytes (`.npy`), anything else as JSON. @throws InferError INPUT_JSON (65). */
 export function inputBody(input: unknown, options: HttpSubmitOptions): InputBody {
   if (isTyped(input)) return { type: 'application/x-npy', query: submitQuery(options), body: npyOf(input) };
   return { type: 'application/json', query: '', body: jsonText({ ...fieldsOf(options), input }) };
@@ -48,8 +48,8 @@ function npyOf(array: TypedArray): Uint8Array {
 }
 
 /**
- * A value as JSON. Typed arrays become lists; NaN, infinities and integers beyond 2^53 text, as the gateway
- * reads them.
+ * A value as JSON. Typed arrays become lists; NaN, infinities and integers beyond 2^53 become text, which the
+ * gateway accepts.
  * @param where such as `row 3`, for the error
  * @throws InferError INPUT_JSON (65) for a value that JSON cannot hold.
  */
@@ -59,13 +59,13 @@ export function jsonText(value: unknown, where?: string): string {
   } catch (cause) {
     const place = where === undefined ? '' : `${where}: `;
     throw new InferError('INPUT_JSON', `${place}the input refers to itself, or is nested too deep`, {
-      hint: 'give lists, objects and typed arrays of numbers, text and booleans',
+      hint: 'use lists, objects and typed arrays of numbers, text and booleans',
       cause,
     });
   }
 }
 
-/** @param key of `this`, whose own `toJSON` was already asked: that of a Buffer hides its numbers */
+/** @param key of `this`, which has the value before its `toJSON`: that of a Buffer hides its numbers */
 function plain(this: unknown, key: string, value: unknown): unknown {
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
   if (typeof value === 'bigint') {
@@ -77,7 +77,7 @@ function plain(this: unknown, key: string, value: unknown): unknown {
   return isTyped(own) ? Array.from(own) : value;
 }
 
-/** The options as fields of the document that submits. */
+/** The options as fields of the submitted document. */
 function fieldsOf(options: HttpSubmitOptions): Record<string, unknown> {
   const { model, queue, priority, retries } = options;
   return {
@@ -105,7 +105,7 @@ const DURATIONS: ReadonlySet<string> = new Set([
   'softTimeLimit',
 ]);
 
-/** The options as a query, with `?`, where the body is rows; empty without options. */
+/** The options as a query, with `?`, for a body of rows; empty without options. */
 export function submitQuery(options: HttpSubmitOptions): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(fieldsOf(options))) {
@@ -117,7 +117,7 @@ export function submitQuery(options: HttpSubmitOptions): string {
   return query.size === 0 ? '' : `?${query}`;
 }
 
-/** What is no moment is left for the gateway to refuse. */
+/** An invalid date is sent as it is: the gateway refuses it. */
 function momentText(ms: number): string {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString();

@@ -6,31 +6,31 @@ import { linesOf } from './row-stream.js';
 import type { Transport } from './transport.js';
 import type { HttpJobEvent } from './types.js';
 
-/** Pause before connecting again where the server names none, ms. */
+/** Pause before reconnecting if the server sends none, ms. */
 const RECONNECT_MS = 3000;
-/** A server sends something every 15 s; a connection on which nothing comes for so long is dead. */
+/** A server sends something every 15 s; a connection without data for this long is dead. */
 const SILENT_MS = 60_000;
-/** Connections that may break one after another, without an event in between. */
+/** Maximum number of connections lost in a row without an event in between. */
 const MOST_BREAKS = 4;
-/** Events of which only the newest matters: one that says the same as the last is not told again. */
+/** Events that repeat the current state: one that equals the previous one is skipped. */
 const KINDS: ReadonlySet<string> = new Set(['state', 'position', 'progress', 'end']);
 
-/** An event as the server sends it. */
+/** An event as sent by the server. */
 interface ServerEvent {
   event: string;
   data: string;
 }
 
-/** What a stream says besides events; kept from one connection to the next. */
+/** Other data of a stream, kept across connections. */
 class StreamState {
   lastId = '';
   retryMs = RECONNECT_MS;
 }
 
 /**
- * The events of a job until its end, over as many connections as that takes. Each connection begins with how
- * things stand, so no change is missed.
- * @throws InferError WAIT_TIMEOUT when the time is up, JOB_UNKNOWN; the signal's reason.
+ * The events of a job until its end, over any number of connections. Each connection begins with the current
+ * state, so no change is missed.
+ * @throws InferError WAIT_TIMEOUT if the time is up, JOB_UNKNOWN; the signal's reason.
  */
 export async function* jobEvents(
   transport: Transport,
@@ -76,7 +76,7 @@ function open(transport: Transport, path: string, { lastId }: StreamState, call:
   return transport.stream(call, { method: 'GET', path, headers, idempotent: true, patienceMs: SILENT_MS });
 }
 
-/** One read of a stream; a connection that is silent for too long is broken. */
+/** One read of a stream; fails if nothing arrives for too long. */
 function readStep<T>({ base }: Transport, read: () => Promise<T>, { signal }: HttpCall): Promise<T> {
   const reading = () =>
     read().catch((error: unknown) => {
@@ -85,7 +85,7 @@ function readStep<T>({ base }: Transport, read: () => Promise<T>, { signal }: Ht
   return bounded(reading, { timeoutMs: SILENT_MS, signal }, () => silent(base));
 }
 
-/** The events of one connection, by the rules of server-sent events. */
+/** The events of one connection, parsed as server-sent events. */
 async function* eventsIn(
   { body }: Response,
   state: StreamState,

@@ -11,12 +11,12 @@ export interface ResultOptions extends WaitLimits {
   partial?: boolean | undefined;
 }
 
-/** Connections that may break one after another, without a row in between. */
+/** Maximum number of connections lost in a row without a row in between. */
 const MOST_BREAKS = 4;
 
 /**
- * Rows of a result in input order, as they arrive. After a lost connection it continues with the next row:
- * results do not change.
+ * Rows of a result in input order, as they arrive. After a lost connection it continues with the next row,
+ * since results do not change.
  * @param wait waits until the job has ended
  */
 export async function* resultRows(
@@ -42,7 +42,7 @@ export async function* resultRows(
     if (answer.status === 202 || body === null) {
       await body?.cancel();
       if (isPartial) return;
-      continue; // It was retried in between.
+      continue; // It was retried in the meantime.
     }
     const mayFail = isPartial || answer.headers.has('infer-failed-rows');
     try {

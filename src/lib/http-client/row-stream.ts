@@ -4,13 +4,13 @@ import type { FailureRecord } from '../core/errors.js';
 import type { HttpCall } from './call.js';
 import { jsonText } from './input-body.js';
 
-/** Rows are sent in pieces of about so many characters, or after so many ms. */
+/** Rows are sent in pieces of about this many characters, or after this many ms. */
 const PIECE_CHARS = 65_536;
 const PIECE_MS = 1000;
 
-/** Rows on their way to the gateway, a line of JSON each, made as they are sent. */
+/** Rows sent to the gateway, one line of JSON each, generated on demand. */
 export class RowSource {
-  /** What the source of rows threw, or a row that JSON cannot hold. */
+  /** The error of the source of rows, or of a row that JSON cannot represent. */
   fault: { error: unknown } | undefined;
   private begun = false;
   private readonly over = new AbortController();
@@ -20,7 +20,7 @@ export class RowSource {
     private readonly call: HttpCall,
   ) {}
 
-  /** Whether the rows can be sent from the first one: a list always, anything else until it is read. */
+  /** Whether the rows can be sent from the start: a list always, anything else until it has been read. */
   get repeatable(): boolean {
     return this.fault === undefined && (Array.isArray(this.rows) || !this.begun);
   }
@@ -35,14 +35,14 @@ export class RowSource {
           if (step.done === true) controller.close();
           else controller.enqueue(step.value);
         },
-        // While the source waits for its next row it ends only by `close`.
+        // While the source waits for its next row, only `close` ends it.
         cancel: () => void pieces.return(undefined).catch(() => undefined),
       },
       { highWaterMark: 0 },
     );
   }
 
-  /** Ends the source, even while it waits for its next row: no more of it is needed. */
+  /** Closes the source, even while it waits for its next row. */
   close(): void {
     this.over.abort();
   }
@@ -75,7 +75,7 @@ export class RowSource {
 }
 
 /**
- * The lines of a body as they come; a last line without its end is none.
+ * The lines of a body as they arrive; an unterminated last line is dropped.
  * @param step awaits one read, within the reader's limits
  */
 export async function* linesOf(
@@ -98,12 +98,12 @@ export async function* linesOf(
       rest += text.slice(from);
     }
   } finally {
-    // Ends the request where its answer was not read to the end.
+    // Aborts the request if its response was not read to the end.
     await reader.cancel().catch(() => undefined);
   }
 }
 
-/** One line of a result. @param mayFail some row has failed: otherwise `{"error": …}` is a value */
+/** One line of a result. @param mayFail some row failed; otherwise `{"error": …}` is a value */
 export function rowResult(line: string, row: number, mayFail: boolean): RowResult {
   const value = JSON.parse(line) as unknown;
   const error = mayFail ? failureIn(value) : undefined;

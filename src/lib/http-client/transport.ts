@@ -7,42 +7,42 @@ import type { HttpOptions } from './types.js';
 
 type RequestBody = NonNullable<RequestInit['body']>;
 
-/** A request that is sent again as long as that helps. */
+/** A request that is retried while that can help. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Below the base path, with its query. */
+  /** Path below the base path, with its query. */
   path: string;
   headers?: Readonly<Record<string, string>>;
-  /** Makes the body of one attempt. */
+  /** Creates the body of one attempt. */
   body?: () => RequestBody;
-  /** False: sent twice, it is done twice. */
+  /** False if sending it twice has its effect twice. */
   idempotent: boolean;
-  /** Whether the body can be made again [true]. */
+  /** Whether the body can be created again [true]. */
   repeatable?: () => boolean;
-  /** Milliseconds after which an attempt without an answer is given up [none]. */
+  /** Milliseconds after which an attempt without a response is aborted [none]. */
   patienceMs?: number;
 }
 
-/** An answer with a JSON document. */
+/** A response with a JSON document. */
 export interface JsonAnswer {
   status: number;
   headers: Headers;
   body: unknown;
-  /** Whether an earlier attempt may have been carried out, whose answer was lost. */
+  /** Whether an earlier attempt, whose response was lost, may have been executed. */
   repeated: boolean;
 }
 
 const DEFAULT_RETRIES = 4;
-/** Some two minutes. */
+/** About two minutes. */
 const WAITING_RETRIES = 20;
-/** Pause before the first retry, ms; doubles up to the most. */
+/** Pause before the first retry, ms; doubles up to the maximum. */
 const PAUSE_MS = 200;
 const MOST_PAUSE_MS = 8000;
 const TOKEN = /^[\x21-\x7e]+$/;
 
 /** Sends requests to one gateway: address, token, retries and errors. */
 export class Transport {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly base: string;
   private readonly fetch: typeof globalThis.fetch;
   private readonly retries: number;
@@ -54,11 +54,11 @@ export class Transport {
     this.fetch = options.fetch ?? globalThis.fetch;
     this.retries = options.retries ?? DEFAULT_RETRIES;
     const own = Object.entries(options.headers ?? {});
-    // Names in two spellings would be sent as one header with two values.
+    // A name in two spellings would be sent as one header with two values.
     this.headers = Object.fromEntries(own.map(([name, value]) => [name.toLowerCase(), value]));
   }
 
-  /** @throws HttpError with the gateway's code, or HTTP_… when no gateway answers; the signal's reason. */
+  /** @throws HttpError with the gateway's code, or HTTP_… if no gateway answers; the signal's reason. */
   json(call: HttpCall, request: HttpRequest): Promise<JsonAnswer> {
     return this.attempts(call, request, async (response) => {
       const { status, headers } = response;
@@ -69,7 +69,7 @@ export class Transport {
     });
   }
 
-  /** The same for an answer that is read as it comes. */
+  /** The same for a response that is read as it arrives. */
   async stream(call: HttpCall, request: HttpRequest): Promise<Response> {
     const { response } = await this.attempts(call, request, async (response) => ({ response }));
     return response;
@@ -97,7 +97,7 @@ export class Transport {
     }
   }
 
-  /** Retries of a call; more for one that waits for its job, since a gateway takes a while to restart. */
+  /** Number of retries of a call; more while it waits for its job, since a gateway takes time to restart. */
   private most({ waits }: HttpCall): number {
     return waits && this.retries > 0 ? Math.max(this.retries, WAITING_RETRIES) : this.retries;
   }
@@ -136,36 +136,36 @@ export class Transport {
     return bounded(send, { timeoutMs: patienceMs, signal }, () => silent(this.base));
   }
 
-  /** @throws InferError TOKEN (77) for a token that no header can hold; it is not shown. */
+  /** @throws InferError TOKEN (77) for a token that a header cannot contain; it is not shown. */
   private async authorization(): Promise<Record<string, string>> {
     const { token } = this.options;
     const text = (typeof token === 'function' ? await token() : token)?.trim();
     if (text === undefined || text === '') return {};
     if (TOKEN.test(text)) return { authorization: `Bearer ${text}` };
-    throw new InferError('TOKEN', 'the token has characters that no header can hold', {
-      hint: 'give it as infer token create prints it',
+    throw new InferError('TOKEN', 'the token has characters that a header cannot contain', {
+      hint: 'pass it as infer token create prints it',
     });
   }
 }
 
-/** Whether to send a request again after it failed. */
+/** Whether to retry a request after it failed. */
 function isRepeatable(error: HttpError, { idempotent, repeatable }: HttpRequest): boolean {
   return error.retryable && (idempotent || !error.mayBeDone) && repeatable?.() !== false;
 }
 
-/** Random, so that the callers of a gateway that was away do not all come back at once. */
+/** Random, so that callers do not all retry at the same time after a gateway was down. */
 function pauseMs(attempt: number): number {
   return Math.min(MOST_PAUSE_MS, PAUSE_MS * 2 ** (attempt - 1)) * (0.5 + Math.random() / 2);
 }
 
-/** The address that paths are put behind. @throws InferError HTTP_URL (2) for one that is no such address. */
+/** The address that paths are appended to. @throws InferError HTTP_URL (2) for an invalid one. */
 function baseOf(given: string | URL): string {
   const url = URL.canParse(String(given)) ? new URL(given) : undefined;
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:';
   if (url === undefined || !isHttp || `${url.username}${url.password}${url.search}${url.hash}` !== '') {
-    // Not shown: it may hold a password.
+    // Not shown: it may contain a password.
     throw new InferError('HTTP_URL', 'the address of the gateway is not an http or https address', {
-      hint: "write url: 'http://127.0.0.1:8000', with its base path, without query; token takes the token",
+      hint: "use url: 'http://127.0.0.1:8000', with its base path and without a query; pass the token as token",
     });
   }
   return url.origin + url.pathname.replace(/\/+$/, '');

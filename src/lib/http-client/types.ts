@@ -3,27 +3,27 @@ import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority } from '../core/job.js';
 import type { JobPlace } from '../deployment/place/job-place.js';
 
-/** Where the gateway is, and how to call it. */
+/** Address of the gateway and options of its calls. */
 export interface HttpOptions {
   /** Address of `infer serve` with its base path, such as `https://ml.example.com/infer`. */
   url: string | URL;
-  /** Token, or what gives the one to use now; asked before each request [none]. */
+  /** Token, or a function that returns it, called before each request [none]. */
   token?: string | (() => string | Promise<string>) | undefined;
-  /** Milliseconds that a call without its own `timeoutMs` may take [no limit]. */
+  /** Time limit in ms of calls without their own `timeoutMs` [no limit]. */
   timeoutMs?: number | undefined;
-  /** How often a request is sent again that the gateway did not answer, or put off with Retry-After [4]. */
+  /** Number of retries of a request that got no response, or one with Retry-After [4]. */
   retries?: number | undefined;
-  /** Headers of every request, such as a `user-agent` or what a proxy needs. */
+  /** Headers of every request, such as `user-agent` or those that a proxy needs. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** What sends the requests, with the signature of the global `fetch` [the global `fetch`]. */
+  /** Function that sends the requests, with the signature of `fetch` [the global `fetch`]. */
   fetch?: typeof globalThis.fetch | undefined;
 }
 
-/** How to submit; the same as with `InferClient`. The gateway knows who submits, by the token. */
+/** Submit options, as of `InferClient`. The gateway identifies the submitter by the token. */
 export type HttpSubmitOptions = Omit<SubmitOptions, 'owner' | 'digest'>;
 
 /**
- * A job or group as the gateway shows it. What is not known is absent; moments are milliseconds since the
+ * A job or group as the gateway returns it. Unknown fields are absent; times are milliseconds since the
  * epoch by Redis's clock.
  */
 export interface HttpJob extends Partial<JobPlace> {
@@ -34,12 +34,12 @@ export interface HttpJob extends Partial<JobPlace> {
   state: JobState;
   rows: number;
   priority?: Priority;
-  /** Of a job of one row that row's value, otherwise a list in input order. Groups: see `InferHttp.rows`. */
+  /** The value of a job of one row, otherwise a list in input order. For groups see `InferHttp.rows`. */
   result?: unknown;
-  /** Indexes in `result`, from 0, of the rows without one. */
+  /** Indexes in `result`, from 0, of rows without a result. */
   failedRows?: number[];
   rowsDone?: number;
-  /** Why it failed; of a job that will be retried, why the last attempt failed. */
+  /** Why it failed; for a job that will be retried, why the last attempt failed. */
   error?: FailureRecord;
   attempts?: number;
   worker?: string | null;
@@ -48,35 +48,35 @@ export interface HttpJob extends Partial<JobPlace> {
   submittedAt?: number;
   startedAt?: number;
   finishedAt?: number;
-  /** When its result is forgotten. */
+  /** When its result expires. */
   expiresAt?: number;
-  /** When a delayed job may start, or is tried again. */
+  /** When a delayed job may start, or a job is retried. */
   nextRunAt?: number;
-  /** Of a group: its chunk jobs. */
+  /** For groups: number of chunk jobs. */
   jobs?: number;
   jobsCompleted?: number;
   jobsFailed?: number;
-  /** Of a group: all its rows have been sent. */
+  /** For groups: whether all rows have been sent. */
   closed?: boolean;
   /** Name of the token that submitted it. */
   owner?: string;
-  /** Addresses of the job, from the root of the server. */
+  /** Addresses of the job, relative to the root of the server. */
   urls: { self: string; result: string; events: string; cancel: string };
 }
 
-/** What was just submitted. */
+/** A submitted job or group. */
 export interface HttpSubmitted extends HttpJob {
-  /** True when something with this id already existed: nothing was added. */
+  /** True if a job or group with this id already existed: nothing was added. */
   duplicate?: true;
 }
 
-/** How far the rows of a group are. */
+/** Progress of a group. */
 export type HttpProgress = Pick<HttpJob, 'id' | 'rows'> &
   Required<Pick<HttpJob, 'rowsDone' | 'jobs' | 'jobsCompleted' | 'jobsFailed'>>;
 
 /**
- * What happens to a job or group. `state`: it has changed, or is tried again; `position`: where a job stands
- * that waits; `progress`: rows of a group that are done; `end`: the last one, with a result of up to 64 KiB.
+ * Events of a job or group. `state`: its state changed, or it is retried; `position`: position of a waiting
+ * job; `progress`: rows of a group that are done; `end`: the last event, with a result of up to 64 KiB.
  */
 export type HttpJobEvent =
   | { event: 'state'; data: HttpJob }

@@ -5,6 +5,7 @@ import { findJsonFault, lineAndColumn, MORE_TEXT } from './json-fault.js';
 import { shownName, tooDeep } from './wanted.js';
 import { quoteWideIntegers } from './wide-integers.js';
 
+const COMMA = 0x2c;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const OPEN_FIELDS = 0x7b;
@@ -12,15 +13,22 @@ const CLOSE_FIELDS = 0x7d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** Limits of the shape of JSON, which its size in bytes says little about. */
+export interface JsonLimits {
+  maxDepth: number;
+  /** Maximum number of lists, objects, texts and commas [no limit]. */
+  maxValues?: number | undefined;
+}
+
 /**
  * The value of a JSON document without a byte order mark.
  * @param wide integers of 16 digits and more come as text, in all their digits
- * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_JSON, INPUT_KEY with line and column (exit 65).
+ * @throws InferError INPUT_ENCODING, INPUT_TOO_DEEP, INPUT_TOO_LARGE, INPUT_JSON, INPUT_KEY with line and
+ *   column (exit 65).
  */
-export function parseDocument(bytes: Buffer, maxDepth: number, wide = false): unknown {
+export function parseDocument(bytes: Buffer, limits: JsonLimits, wide = false): unknown {
   const text = decodeText(bytes, undefined);
-  // Checked before parsing: 64 MiB of '[' would become 64 Mi nested arrays, several gigabytes.
-  if (deeperThan(bytes, maxDepth)) throw tooDeep(maxDepth, undefined);
+  refuseShape(bytes, limits, undefined);
   let value: unknown;
   try {
     value = JSON.parse(wide ? quoteWideIntegers(text) : text);
@@ -85,17 +93,37 @@ function faultHint(what: string, line: number | undefined): string {
     : 'check the document with: jq . < FILE';
 }
 
-/** True when lists and objects are nested deeper than `limit`; the JSON need not be well formed. */
-export function deeperThan(bytes: Buffer, limit: number): boolean {
+/**
+ * Checks the shape of JSON, which need not be well formed. It is done before parsing: 64 MiB of `[` would
+ * become 64 Mi nested lists, and 64 MiB of `{},` take two gigabytes and most of a minute.
+ * @throws InferError INPUT_TOO_DEEP, INPUT_TOO_LARGE.
+ */
+export function refuseShape(
+  bytes: Buffer,
+  { maxDepth, maxValues = Number.POSITIVE_INFINITY }: JsonLimits,
+  where: string | undefined,
+): void {
   let depth = 0;
+  let values = 0;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i];
-    if (byte === QUOTE) i = endOfString(bytes, i);
-    else if (byte === OPEN_LIST || byte === OPEN_FIELDS) {
-      if (++depth > limit) return true;
+    if (byte === COMMA) values += 1;
+    else if (byte === QUOTE) {
+      i = endOfString(bytes, i);
+      values += 1;
+    } else if (byte === OPEN_LIST || byte === OPEN_FIELDS) {
+      values += 1;
+      if (++depth > maxDepth) throw tooDeep(maxDepth, where);
     } else if (byte === CLOSE_LIST || byte === CLOSE_FIELDS) depth -= 1;
+    if (values > maxValues) throw tooManyValues(maxValues, where);
   }
-  return false;
+}
+
+function tooManyValues(maxValues: number, where: string | undefined): InferError {
+  return badInput('INPUT_TOO_LARGE', `the JSON has more than ${maxValues} values`, {
+    where,
+    hint: 'send rows as NDJSON or .npy, or tensors in binary',
+  });
 }
 
 function endOfString(bytes: Buffer, start: number): number {

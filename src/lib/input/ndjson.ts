@@ -3,15 +3,16 @@ import { type ModelSignature, takesJson } from '../model/signature.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { ChunkBuilder } from './chunk-builder.js';
-import { decodeText, deeperThan, malformed, notUtf8, refuseDuplicates } from './json-document.js';
+import { decodeText, malformed, notUtf8, refuseDuplicates, refuseShape } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
 import { BOM } from './sniff.js';
-import { tooDeep } from './wanted.js';
 
 export interface NdjsonOptions extends ChunkLimits {
   /** Maximum bytes per line. */
   maxBytes: number;
   maxDepth: number;
+  /** Maximum number of lists, objects, texts and commas per line. */
+  maxValues?: number | undefined;
 }
 
 const NEWLINE = 0x0a;
@@ -122,9 +123,7 @@ class LineParser {
     if (bytes[start] === BOM[0] && bytes.subarray(start, start + BOM.length).equals(BOM))
       start = skipSpace(bytes, start + BOM.length, to);
     if (start === to) return;
-    if (to - start > SHALLOW_BYTES && deeperThan(bytes.subarray(start, to), this.options.maxDepth)) {
-      throw tooDeep(this.options.maxDepth, `line ${this.line}`);
-    }
+    if (to - start > SHALLOW_BYTES) refuseShape(bytes.subarray(start, to), this.options, `line ${this.line}`);
     if (!valid && !isUtf8(bytes.subarray(start, to))) throw notUtf8(`line ${this.line}`);
     const text = ascii
       ? bytes.toString('latin1', start, to)

@@ -24,6 +24,8 @@ export interface ReadOptions {
   maxBytes?: number | undefined;
   /** Maximum nesting depth of JSON; default 64. */
   maxDepth?: number | undefined;
+  /** Maximum number of lists, objects, texts and commas in a JSON document or line; default no limit. */
+  maxValues?: number | undefined;
   /** Ends reading, here and in `chunks`, even of a silent pipe; both then throw its reason. */
   signal?: AbortSignal | undefined;
 }
@@ -104,6 +106,7 @@ async function openRows(reader: ByteReader, signature: ModelSignature, options: 
     chunkBytes: options.chunkBytes ?? DEFAULT_CHUNKS.chunkBytes,
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
+    maxValues: options.maxValues,
   };
   await checkStart(reader);
   const asked = options.format ?? 'auto';
@@ -115,7 +118,7 @@ async function openRows(reader: ByteReader, signature: ModelSignature, options: 
   const what = `the JSON document${guessed ? ' (not NDJSON: its first line is not a complete JSON value)' : ''}`;
   const bytes = await reader.rest(limits.maxBytes, what);
   const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
-  const payloads = payloadsFromValue(parseDocument(bytes, limits.maxDepth), signature, { ...limits, extras });
+  const payloads = payloadsFromValue(parseDocument(bytes, limits), signature, { ...limits, extras });
   return { rows: payloads.reduce((sum, payload) => sum + payload.rows, 0), chunks: replay(payloads) };
 }
 

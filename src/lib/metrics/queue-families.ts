@@ -1,4 +1,5 @@
 import type { QueueReading } from '../deployment/metrics-snapshot.js';
+import { splitRoute } from '../queue/layout.js';
 import { servingWorkers } from '../queue/serving.js';
 import { startersOf } from '../queue/starting.js';
 import type { Family, Sample, ValueFamily } from './family.js';
@@ -6,6 +7,9 @@ import { workFamilies } from './work-families.js';
 import { BATCH_BOUNDS, type QueueWork, RUN_BOUNDS, WAIT_BOUNDS } from './work-sums.js';
 
 const STATES = ['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled'] as const;
+
+/** Maximum labels of a queue for unserved jobs: submitters choose model names, and labels are kept long. */
+const MOST_UNSERVED = 50;
 
 type QueueSamples = (queue: QueueReading, labels: { queue: string }) => readonly Sample[];
 
@@ -30,6 +34,18 @@ const { counter, histogram } = workFamilies(['queue'], ({ work }) =>
 const jobsOf =
   (kind: string) =>
   ({ jobs }: QueueWork, labels: { queue: string }): Sample[] => [[labels, jobs[kind] ?? 0]];
+
+/** Jobs by model, most first. Layouts of a model are added up, and models over the limit are `(other)`. */
+function unservedByModel({ unserved }: QueueReading): [model: string, jobs: number][] {
+  const jobsOf = new Map<string, number>();
+  for (const { route, jobs } of unserved) {
+    const model = splitRoute(route).route;
+    jobsOf.set(model, (jobsOf.get(model) ?? 0) + jobs);
+  }
+  const models = [...jobsOf].sort(([, a], [, b]) => b - a);
+  const rest = models.slice(MOST_UNSERVED).reduce((sum, [, jobs]) => sum + jobs, 0);
+  return rest === 0 ? models : [...models.slice(0, MOST_UNSERVED), ['(other)', rest]];
+}
 
 /** Depth and age from Redis, and the work done for each queue. */
 export const QUEUE_FAMILIES: readonly Family[] = [
@@ -67,6 +83,12 @@ export const QUEUE_FAMILIES: readonly Family[] = [
       });
     },
   },
+  gauge(
+    'infer_queue_unserved_jobs',
+    'Waiting jobs that no worker of the queue can run, because none has or is loading their model, or none reads their layout; no sample if there are none',
+    (queue, labels) => unservedByModel(queue).map(([model, jobs]) => [{ ...labels, model }, jobs]),
+    'model',
+  ),
   {
     name: 'infer_jobs_submitted_total',
     help: 'Jobs added to the queue',

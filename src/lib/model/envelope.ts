@@ -1,4 +1,4 @@
-import { badInput } from '../core/errors.js';
+import { InferError } from '../core/errors.js';
 import {
   type DataType,
   fromOipName,
@@ -83,26 +83,30 @@ function inPlace([length, json, ...data]: Uint8Array[], { spare }: Payload): Buf
 
 /**
  * Reads an envelope; tensors share memory with `bytes`.
- * @throws InferError ENVELOPE when it is truncated or not an envelope.
+ * @param damaged creates the error for a truncated or invalid envelope, from a description of the fault
+ * @throws InferError JOB_DAMAGED, or the error of `damaged`.
  */
-export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Record<string, unknown> } {
+export function decodeEnvelope(
+  bytes: Uint8Array,
+  damaged: (why: string) => Error = unreadable,
+): { payload: Payload; meta: Record<string, unknown> } {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.length < 4) throw corrupt('it is shorter than its length field');
+  if (buffer.length < 4) throw damaged('it is shorter than its length field');
   const headerEnd = 4 + buffer.readUInt32LE(0);
-  if (headerEnd > buffer.length) throw corrupt('it ends inside its header');
+  if (headerEnd > buffer.length) throw damaged('it ends inside its header');
   let header: unknown;
   try {
     header = JSON.parse(buffer.toString('utf8', 4, headerEnd));
   } catch {
-    throw corrupt('its header is not JSON');
+    throw damaged('its header is not JSON');
   }
-  if (!isHeader(header)) throw corrupt('its header is not of this form');
+  if (!isHeader(header)) throw damaged('its header is not of this form');
   let at = headerEnd;
   const tensors = header.tensors.map((entry): RowTensor => {
     const type: DataType | undefined = fromOipName(entry.datatype);
-    if (type === undefined) throw corrupt(`it names the unknown type ${entry.datatype}`);
+    if (type === undefined) throw damaged(`it names the unknown type ${entry.datatype}`);
     const end = at + entry.binary_data_size;
-    if (end > buffer.length) throw corrupt(`it ends inside tensor ${entry.name}`);
+    if (end > buffer.length) throw damaged(`it ends inside tensor ${entry.name}`);
     const data = buffer.subarray(at, end);
     at = end;
     const { name, shape, shapes, shared, role } = entry;
@@ -110,7 +114,7 @@ export function decodeEnvelope(bytes: Uint8Array): { payload: Payload; meta: Rec
     const ours = { ...(shared ? { shared: true } : {}), ...(role === undefined ? {} : { role }) };
     return { name, type, ...form, ...ours, data };
   });
-  if (at !== buffer.length) throw corrupt(`it has ${buffer.length - at} bytes too many`);
+  if (at !== buffer.length) throw damaged(`it has ${buffer.length - at} bytes too many`);
   const { rows, wanted, meta = {} } = header;
   return { payload: { rows, tensors, ...(wanted === undefined ? {} : { wanted }) }, meta };
 }
@@ -140,6 +144,6 @@ function isHeader(value: unknown): value is EnvelopeHeader {
   );
 }
 
-function corrupt(why: string): Error {
-  return badInput('ENVELOPE', `a stored tensor envelope is damaged: ${why}`);
+function unreadable(why: string): Error {
+  return new InferError('JOB_DAMAGED', `stored tensors cannot be read: ${why}`);
 }

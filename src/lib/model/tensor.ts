@@ -103,7 +103,7 @@ export interface Payload {
   /** For an input: names of the outputs requested for its result; all of them when absent. */
   wanted?: string[];
   /**
-   * Memory that no one needs any more and that ends where the first tensor begins: where the tensors follow one another, an
+   * Memory that is no longer needed and that ends where the first tensor begins: where the tensors follow one another, an
    * envelope is written in front of them and none of them is copied.
    */
   spare?: Uint8Array;
@@ -293,6 +293,15 @@ export function encodeStrings(values: readonly string[]): Uint8Array {
     parts.push(length, bytes);
   }
   return Buffer.concat(parts);
+}
+
+/** Whether the bytes of a `string` tensor are exactly `count` complete strings. */
+export function hasStrings(data: Uint8Array, count: number): boolean {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let at = 0;
+  let found = 0;
+  for (; found < count && at + 4 <= data.byteLength; found++) at += 4 + view.getUint32(at, true);
+  return found === count && at === data.byteLength;
 }
 
 /** @throws InferError TENSOR_BYTES when the lengths do not add up. */

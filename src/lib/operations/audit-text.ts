@@ -1,5 +1,6 @@
 import { count, plural } from '../core/counts.js';
 import { formatDuration } from '../core/units.js';
+import { newerText } from '../queue/audit-summary.js';
 import {
   type ForgottenWork,
   isMoved,
@@ -9,6 +10,7 @@ import {
   type PauseOutcome,
   type PrioritisedJobs,
   type PurgeOutcome,
+  type PurgePlan,
   type QueueRepaired,
   type RevokedJobs,
   type ServerChanged,
@@ -32,12 +34,13 @@ export function pausedText(
   return `${queue} ${verb}: ${jobs}${paused ? running : idle}`;
 }
 
-export function purgedText({ queue, jobs }: PurgeOutcome): string {
-  return sumOf(jobs) === 0 ? `nothing to purge in ${queue}` : `purged ${jobsByState(jobs)} of ${queue}`;
+export function purgedText({ queue, jobs, newer }: PurgeOutcome): string {
+  const some = sumOf(jobs) === 0 ? `nothing to purge in ${queue}` : `purged ${jobsByState(jobs)} of ${queue}`;
+  return [some, ...newerText(newer)].join(', ');
 }
 
 /** `1,200 waiting and 3 delayed jobs`. */
-export function jobsByState(counts: PurgeOutcome['jobs']): string {
+export function jobsByState(counts: PurgePlan['jobs']): string {
   const parts = Object.entries(counts).filter(([, jobs]) => jobs > 0);
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return plural(only[1], `${only[0]} job`);
@@ -74,7 +77,7 @@ export function revokedText({ cancelled, active, ended, newer }: RevokedJobs): s
         ]
       : []),
     ...(ended > 0 ? [`${ended} had ended meanwhile`] : []),
-    ...(newer > 0 ? [`${plural(newer, 'job')} of a newer infer left alone`] : []),
+    ...newerText(newer),
   ].join(', ');
 }
 

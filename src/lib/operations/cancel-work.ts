@@ -1,22 +1,30 @@
 import type { JobState } from '../core/job.js';
-import { type CancelledWork, cancelSummary, changedByCancel, openJobs } from '../queue/audit-summary.js';
+import {
+  type CancelledWork,
+  cancelSummary,
+  changedByCancel,
+  changedChunks,
+  openJobs,
+} from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { missingId } from '../queue/broker/unknown-id.js';
+import { groupNewer } from '../queue/layout.js';
 import { readGroup, readJob } from '../queue/read/reader.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverClock } from '../redis/server-clock.js';
 import { type FoundPlace, findNamedJobs, groupsOf, type JobPlace } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 
-/** What to cancel, as it was before, and how many of its jobs that may change. */
+/** The job or group to cancel, its state before, and how many of its jobs may change. */
 export type CancelPlan = { open: number } & (
   | { kind: 'job'; job: JobPlace; before: JobState | undefined }
   | { kind: 'group'; group: GroupRecord }
 );
 
 /**
- * Cancelling a job or a whole group, by its id.
+ * Cancelling a job or a whole group, by its id. Jobs of a newer layout are left alone.
  * @param place where it was found [it is looked up]
+ * @throws InferError LAYOUT_NEWER (69) if there was no other job to cancel.
  */
 export function cancelWork(id: string, place?: FoundPlace): Operation<CancelPlan, CancelledWork> {
   return {
@@ -31,7 +39,7 @@ export function cancelWork(id: string, place?: FoundPlace): Operation<CancelPlan
       try {
         return plan.kind === 'job'
           ? await cancelJob(plan.job, plan.before, producer, context)
-          : await cancelGroup(plan.group, plan.open, producer, context, report);
+          : await cancelGroup(plan.group, producer, context, report);
       } finally {
         await producer.close();
       }
@@ -68,7 +76,6 @@ async function cancelJob(
 
 async function cancelGroup(
   group: GroupRecord,
-  open: number,
   producer: Producer,
   { client, prefix, signal }: OperationContext,
   report: Report,
@@ -76,9 +83,11 @@ async function cancelGroup(
   const { id, queue } = group;
   signal.throwIfAborted();
   const onPage = (done: number, changed: number) =>
-    report({ kind: 'jobs', done, changed: Math.min(open, changed), total: group.jobs });
-  const { cancelled = 0, active = 0 } = await producer.cancelGroup(group, { signal, onPage });
+    report({ kind: 'jobs', done, changed, total: group.jobs });
+  const { states, newer } = await producer.cancelGroup(group, { signal, onPage });
+  const jobs = changedChunks(group, states, newer);
+  if (jobs === 0 && newer !== undefined) throw groupNewer(id, newer);
   const after = await readGroup(client, prefix, queue, id);
   if (after === undefined) throw await missingId(client, prefix, id, 'either', { queue });
-  return { id, kind: 'group', queue, state: after.state, jobs: Math.min(open, cancelled + active) };
+  return { id, kind: 'group', queue, state: after.state, jobs, newer };
 }

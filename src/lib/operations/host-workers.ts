@@ -30,8 +30,7 @@ export interface HostCaller {
 }
 
 /**
- * Performs the action, then writes its entry to the audit log, whatever the outcome; none if no worker was
- * running.
+ * Performs the action, then writes its audit entry, for any outcome; none if no worker was running.
  * @throws the error of the action.
  */
 export async function performOnHost<Worker extends HostWorker>(
@@ -58,7 +57,7 @@ export async function performOnHost<Worker extends HostWorker>(
   }
   const summary = summaryOf(workers);
   if (summary === undefined) return workers;
-  // A restart that is interrupted returns after the worker that it was at.
+  // An interrupted restart returns after the current worker.
   const said = signal.aborted ? failureSummary(signal.reason, signal, summary.count) : summary;
   if (said !== undefined) await note(said);
   return workers;

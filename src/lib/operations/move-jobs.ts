@@ -50,11 +50,11 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
       }
       return { to, jobs: rows };
     },
-    summary: (moved) => ({
-      count: moved.jobs.filter(({ outcome }) => outcome === 'moved').length,
-      outcome: tally(moved.jobs, isMoved).outcome,
-      result: movedText(moved),
-    }),
+    summary: (moved) => {
+      const { outcome, code } = tally(moved.jobs, isMoved);
+      const count = moved.jobs.filter((job) => job.outcome === 'moved').length;
+      return { count, outcome, code, result: movedText(moved) };
+    },
   };
 }
 

@@ -10,7 +10,7 @@ import { closeClient, connectLike } from '../redis/connect.js';
 import { orderedText } from './audit-text.js';
 import { awaitWorkers } from './await-workers.js';
 import type { Operation, OperationContext, Report } from './operation.js';
-import type { OrderedWorkers, WorkerOutcome } from './outcomes.js';
+import { type OrderedWorkers, singleCode, type WorkerOutcome } from './outcomes.js';
 
 export interface OrderOptions {
   /** Longest silence in ms. */
@@ -62,16 +62,10 @@ export function orderWorkers(
         count: told,
         outcome: told === ordered.workers.length ? 'ok' : told === 0 ? 'failed' : 'partial',
         result: orderedText(ordered),
-        code: told === 0 ? singleCode(ordered.workers) : undefined,
+        code: told === 0 ? singleCode(ordered.workers.map(({ code }) => code)) : undefined,
       };
     },
   };
-}
-
-/** The code with which all of them refused; undefined when there are several. */
-function singleCode(workers: readonly WorkerOutcome[]): string | undefined {
-  const [code, ...others] = new Set(workers.map((worker) => worker.code));
-  return others.length === 0 ? code : undefined;
 }
 
 /** Sends the order and collects the answers. @throws InferError NO_ANSWER (69) when no worker answered. */

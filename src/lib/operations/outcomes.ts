@@ -1,8 +1,9 @@
+import type { ErrorCode } from '../core/error-table.js';
 import type { Priority } from '../core/job.js';
 import type { AuditOutcome } from '../queue/audit.js';
 import type { Order } from '../queue/broker/control.js';
 import type { MoveOutcome } from '../queue/broker/move.js';
-import type { PurgeState } from '../queue/broker/purge.js';
+import type { Purged, PurgeState } from '../queue/broker/purge.js';
 import type { Repaired } from '../queue/broker/repair.js';
 import type { PriorityOutcome } from '../queue/broker/set-priority.js';
 
@@ -16,13 +17,32 @@ export interface JobRow<Outcome extends string> {
   outcome: Outcome;
 }
 
-/** How many succeeded, and the overall outcome. */
+/** How many succeeded, the overall outcome, and the error code if all failures have the same. */
 export function tally<Outcome extends string>(
   rows: readonly JobRow<Outcome>[],
   isWell: (outcome: Outcome) => boolean,
-): { well: number; outcome: AuditOutcome } {
+): { well: number; outcome: AuditOutcome; code: string | undefined } {
   const well = rows.filter(({ outcome }) => isWell(outcome)).length;
-  return { well, outcome: well === rows.length ? 'ok' : well === 0 ? 'failed' : 'partial' };
+  const outcome = well === rows.length ? 'ok' : well === 0 ? 'failed' : 'partial';
+  const code = outcome === 'failed' ? singleCode(rows.map((row) => CODES[row.outcome])) : undefined;
+  return { well, outcome, code };
+}
+
+/** Error code of the reason why a job was not changed; outcomes such as `moved` or `same` have none. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
+  unknown: 'JOB_UNKNOWN',
+  newer: 'LAYOUT_NEWER',
+  'id taken': 'ID_TAKEN',
+  'not waiting': 'NOT_WAITING',
+  'being moved': 'NOT_MOVABLE',
+  'group open': 'NOT_MOVABLE',
+  'chunk in a Cluster': 'NOT_MOVABLE',
+} satisfies Partial<Record<MoveOutcome | PriorityOutcome, ErrorCode>>;
+
+/** The code that all have in common; undefined if they differ. */
+export function singleCode(codes: readonly (string | undefined)[]): string | undefined {
+  const [code, ...others] = new Set(codes);
+  return others.length === 0 ? code : undefined;
 }
 
 export interface PauseOutcome {
@@ -37,10 +57,15 @@ export interface PauseOutcome {
   served: boolean;
 }
 
-/** Jobs of a queue by state: those that exist, or those that were purged. */
-export interface PurgeOutcome {
+/** Jobs of a queue by state, from the sizes of the indexes, including jobs of a newer layout. */
+export interface PurgePlan {
   queue: string;
   jobs: Partial<Record<PurgeState, number>>;
+}
+
+/** Jobs that were, or would be, purged, and those of a newer layout that are left alone. */
+export interface PurgeOutcome extends Purged {
+  queue: string;
 }
 
 export interface QueueRepaired extends Repaired {
@@ -108,6 +133,8 @@ export interface RetriedJobs {
   /** Requeued jobs, by queue. */
   retried: Record<string, number>;
   jobs: number;
+  /** Failed jobs of a newer layout, which were left alone. */
+  newer: number;
 }
 
 export interface ServerChanged {

@@ -1,6 +1,8 @@
+import { printable } from '../core/job.js';
 import { refuseUnknownNames } from '../deployment/known-names.js';
 import { retrySummary } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
+import { groupNewer, layoutNewer, type NewerJobs } from '../queue/layout.js';
 import { failedPages } from '../queue/read/failed-pages.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
 import { readJob } from '../queue/read/reader.js';
@@ -26,6 +28,8 @@ export interface RetryPreview {
   counts: Record<string, number>;
   /** The first of them. */
   jobs: JobRecord[];
+  /** Failed jobs of a newer layout, which are left alone. */
+  newer: number;
 }
 
 const PAGE = 1000;
@@ -34,9 +38,10 @@ const JOBS_NAMED = 20;
 
 /**
  * Requeues failed jobs, a page at a time, oldest failure first. A job that fails again meanwhile is not
- * retried again, and one retried or deleted by others is not counted.
+ * retried again, and one retried or deleted by others is not counted. Jobs of a newer layout are left alone.
  * @param timeLimitMs their new time limit [unchanged]
  * @param asOf jobs that failed later are not included, ms since the epoch by Redis's clock [now]
+ * @throws InferError LAYOUT_NEWER (69) if an id was given and there was no other job to requeue.
  */
 export function retryJobs(
   wish: RetryWish,
@@ -59,49 +64,57 @@ export function retryJobs(
     preview: async (plan, context) => {
       const counts = startCounts(plan);
       const jobs: JobRecord[] = [];
+      let newer: NewerJobs | undefined;
       for await (const page of selectedPages(plan, context)) {
         for (const job of page) {
+          if (job.newer !== undefined) {
+            newer = { layout: job.newer, ...newer, jobs: (newer?.jobs ?? 0) + 1 };
+            continue;
+          }
           counts[job.queue] = (counts[job.queue] ?? 0) + 1;
           if (jobs.length < JOBS_NAMED) jobs.push(job);
         }
       }
-      if (sumOf(counts) === 0) await refuseNames(plan, context);
-      return { counts, jobs };
+      if (sumOf(counts) === 0 && newer === undefined) await refuseNames(plan, context);
+      if (sumOf(counts) === 0 && newer !== undefined) refuseNewer(plan, newer);
+      return { counts, jobs, newer: newer?.jobs ?? 0 };
     },
     act: async (plan, context, report) => {
       const { client, prefix } = context;
       const producer = new Producer(client, prefix, serverClock(client));
       try {
-        const retried =
-          'named' in plan.meant
-            ? await retryNamed(plan.meant.named, timeLimitMs, producer, context, report)
-            : await retryMeant(plan, timeLimitMs, producer, context, report);
-        return { retried, jobs: sumOf(retried) };
+        return 'named' in plan.meant
+          ? await retryNamed(plan, plan.meant.named, timeLimitMs, producer, context, report)
+          : await retryMeant(plan, timeLimitMs, producer, context, report);
       } finally {
         await producer.close();
       }
     },
-    summary: ({ jobs }) => retrySummary(jobs, 'id' in wish),
+    summary: ({ jobs, newer }) => retrySummary(jobs, newer, 'id' in wish),
   };
 }
 
 async function retryNamed(
+  plan: RetryPlan,
   named: NamedJobs,
   timeLimitMs: number | undefined,
   producer: Producer,
   { signal }: OperationContext,
   report: Report,
-): Promise<Record<string, number>> {
+): Promise<RetriedJobs> {
   const [first] = named.named;
-  if (first === undefined) return {};
+  if (first === undefined) return { retried: {}, jobs: 0, newer: 0 };
   signal.throwIfAborted();
   if (first.kind === 'job') {
     const { id, queue } = first.job;
-    return { [queue]: await producer.retry(queue, [id], timeLimitMs) };
+    const jobs = await producer.retry(queue, [id], timeLimitMs);
+    return { retried: { [queue]: jobs }, jobs, newer: 0 };
   }
   const onPage = (done: number, changed: number) =>
     report({ kind: 'jobs', done, changed, total: named.total });
-  return { [first.group.queue]: await producer.retryGroup(first.group, timeLimitMs, { signal, onPage }) };
+  const { retried, newer } = await producer.retryGroup(first.group, timeLimitMs, { signal, onPage });
+  if (retried === 0 && newer !== undefined) refuseNewer(plan, newer);
+  return { retried: { [first.group.queue]: retried }, jobs: retried, newer: newer?.jobs ?? 0 };
 }
 
 async function retryMeant(
@@ -110,15 +123,17 @@ async function retryMeant(
   producer: Producer,
   context: OperationContext,
   report: Report,
-): Promise<Record<string, number>> {
+): Promise<RetriedJobs> {
   const retried = startCounts(plan);
-  let looked = 0;
+  let [looked, newer] = [0, 0];
   let last: JobRecord | undefined;
   for await (const page of selectedPages(plan, context)) {
     looked += page.length;
     last = page[0] ?? last;
     for (const [queue, ids] of byQueue(page)) {
-      retried[queue] = (retried[queue] ?? 0) + (await producer.retryAll(queue, ids, timeLimitMs));
+      const done = await producer.retryAll(queue, ids, timeLimitMs);
+      retried[queue] = (retried[queue] ?? 0) + done.retried;
+      newer += done.newer.length;
     }
     report({ kind: 'jobs', done: looked, changed: sumOf(retried), total: undefined });
   }
@@ -127,7 +142,14 @@ async function retryMeant(
   if (looked === 1 && last !== undefined && sumOf(retried) === 0) {
     await producer.retry(last.queue, [last.id], timeLimitMs);
   }
-  return retried;
+  return { retried, jobs: sumOf(retried), newer };
+}
+
+/** @throws InferError LAYOUT_NEWER for a given job or group without another job that can be requeued. */
+function refuseNewer({ meant }: RetryPlan, newer: NewerJobs): void {
+  const [one] = 'named' in meant ? meant.named.named : [];
+  if (one?.kind === 'job') throw layoutNewer(`job ${printable(one.job.id)}`, newer.layout);
+  if (one?.kind === 'group') throw groupNewer(one.group.id, newer);
 }
 
 /** The selected failed jobs, page by page. */

@@ -1,10 +1,10 @@
 import { InferError } from '../core/errors.js';
 import { isOpen, type JobState, printable } from '../core/job.js';
 import { refuseUnknownNames } from '../deployment/known-names.js';
+import { partSummary } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { layoutNewer } from '../queue/layout.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
-import { type JobPage, scanJobs } from '../queue/read/job-list.js';
 import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
@@ -12,6 +12,7 @@ import { revokedText } from './audit-text.js';
 import { findNamedJobs, type JobPlace, type NamedJobs, pagesOf } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 import type { RevokedJobs } from './outcomes.js';
+import { scanned } from './scanned-pages.js';
 
 /** Jobs to cancel: those with these ids, or all that a filter selects. */
 export type RevokeWish = { ids: readonly string[] } | { filter: JobFilter; detail: string };
@@ -29,8 +30,6 @@ export interface RevokePlan {
   newer: number;
 }
 
-/** Records per page. */
-const PAGE = 1000;
 /** Each pass leaves at most half of a list. */
 const MOST_PASSES = 20;
 
@@ -89,11 +88,8 @@ export function revokeJobs(wish: RevokeWish, asOf?: number): Operation<RevokePla
       const ended = Math.max(0, plan.jobs - cancelled - active);
       return { cancelled, active, ended, newer: plan.newer };
     },
-    summary: (outcome) => {
-      const count = outcome.cancelled + outcome.active;
-      const refused = count === 0 ? 'failed' : 'partial';
-      return { count, outcome: outcome.newer > 0 ? refused : 'ok', result: revokedText(outcome) };
-    },
+    summary: (outcome) =>
+      partSummary(outcome.cancelled + outcome.active, outcome.newer, revokedText(outcome)),
   };
 }
 
@@ -121,21 +117,6 @@ async function* namedJobs(
     const records = await Promise.all(page.map(({ id, queue }) => readJob(client, prefix, queue, id)));
     yield records.filter((record) => record !== undefined);
   }
-}
-
-/** Jobs that a filter selected at a moment, page by page. */
-async function* scanned(
-  filter: JobFilter,
-  at: number,
-  { client, prefix, signal }: OperationContext,
-  reverse = false,
-): AsyncGenerator<JobRecord[]> {
-  let page: JobPage | undefined;
-  do {
-    signal.throwIfAborted();
-    page = await scanJobs(client, prefix, filter, { limit: PAGE, cursor: page?.next, reverse, now: at });
-    yield page.jobs.filter(({ submittedAt }) => submittedAt <= at);
-  } while (page.next !== undefined);
 }
 
 /**

@@ -19,7 +19,7 @@ export interface Caller<Plan> {
 
 /**
  * The only way to change a deployment: plans, asks for consent where needed, acts, and writes one entry to
- * the audit log, whatever the outcome. A refused consent leaves no entry, since nothing was begun. If an
+ * the audit log, for any outcome. A refused confirmation leaves no entry, since nothing was started. If an
  * entry cannot be written, nothing is undone and `onUnaudited` is called.
  * @throws the error of planning, consent or acting, in readable form.
  */

@@ -40,11 +40,11 @@ export function prioritiseJobs(
       await Promise.all(groupsOf(named).map((group) => setGroupPriority(client, prefix, group, priority)));
       return { priority, jobs };
     },
-    summary: (outcome) => ({
-      count: outcome.jobs.filter((job) => job.outcome === 'changed').length,
-      outcome: tally(outcome.jobs, isPrioritised).outcome,
-      result: prioritisedText(outcome),
-    }),
+    summary: (given) => {
+      const { outcome, code } = tally(given.jobs, isPrioritised);
+      const count = given.jobs.filter((job) => job.outcome === 'changed').length;
+      return { count, outcome, code, result: prioritisedText(given) };
+    },
   };
 }
 

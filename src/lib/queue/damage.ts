@@ -1,5 +1,6 @@
 import { InferError, messageOf, type OwnFailure } from '../core/errors.js';
 import { printable } from '../core/printable.js';
+import { aKind, type KeyKind } from '../redis/installation-keys.js';
 import type { RedisClient } from '../redis/types.js';
 import { ifReadable, isWrongValue } from '../redis/wrong-type.js';
 import {
@@ -12,12 +13,12 @@ import {
   expiredKey,
   queueTag,
 } from './keys.js';
-import { DAMAGED_HINT, JOB_DAMAGED } from './lua/damage.js';
+import { DAMAGED_HINT, INPUT_UNREADABLE, JOB_DAMAGED } from './lua/damage.js';
 
 /** A key that a whole queue depends on and that has the wrong type. */
 export interface DamagedKey {
   key: string;
-  /** What is wrong, in words: `is a string, not a sorted set`. */
+  /** Description of the fault: `is a string, not a sorted set`. */
   what: string;
   /** What fails because of it. */
   effect: string;
@@ -28,11 +29,11 @@ export interface DamagedJob {
   id: string;
   /** ms since the epoch, by Redis's clock. */
   at: number;
-  /** What is damaged, in words; names the key or field. */
+  /** Description of the damage; names the key or field. */
   what: string;
 }
 
-/** What is damaged in one queue. */
+/** The damage of one queue. */
 export interface QueueDamage {
   queue: string;
   keys: DamagedKey[];
@@ -44,12 +45,8 @@ export interface QueueDamage {
 
 const JOBS_SHOWN = 20;
 
-type Kind = 'list' | 'zset' | 'hash' | 'stream' | 'string';
-
-const KIND_WORDS: Record<string, string> = { zset: 'sorted set' };
-
 /** Every key that a whole queue depends on, its type, and what fails without it. */
-function queueKeys(prefix: string, queue: string): { key: string; kind: Kind; effect: string }[] {
+function queueKeys(prefix: string, queue: string): { key: string; kind: KeyKind; effect: string }[] {
   const base = bullBase(prefix, queue);
   const tag = queueTag(prefix, queue);
   const ended = 'jobs that end are not listed; results are there';
@@ -85,8 +82,8 @@ export function damagedKeyKind(prefix: string, queue: string, key: string): stri
 const COUNTERS = /:(pc|id)$/;
 
 /**
- * What is damaged in a queue: keys of the wrong type, and jobs that were set aside. Sends about 20 commands
- * in one pipeline, all read-only. For a user who may not ask for the type of a key, only jobs are reported.
+ * The damage of a queue: keys of the wrong type, and jobs that were set aside. Sends about 20 commands
+ * in one pipeline, all read-only. If the user may not run TYPE, only jobs are reported.
  */
 export async function readDamage(client: RedisClient, prefix: string, queue: string): Promise<QueueDamage> {
   const tag = queueTag(prefix, queue);
@@ -119,7 +116,7 @@ async function lastJobs(client: RedisClient, tag: string): Promise<DamagedJob[]>
 
 const UNKNOWN = 'its record cannot be read';
 
-/** What is damaged in a job; undefined when it is not registered as damaged. */
+/** The damage of a job; undefined if it is not registered as damaged. */
 export async function damageOfJob(
   client: RedisClient,
   prefix: string,
@@ -144,12 +141,19 @@ export function jobDamaged(what: string): InferError {
   return InferError.of(damageFailure(what));
 }
 
+/** The damage of a job whose input differs from what was stored. @param why `it ends inside tensor x` */
+export const unreadableInput = (why: string): string => `${INPUT_UNREADABLE}: ${why}`;
+
 /** JOB_DAMAGED for a job that cannot be run again in its current state. */
 export function notRepairable(id: string, what: string): InferError {
   return new InferError(JOB_DAMAGED, `job ${printable(id)} cannot be repaired: ${what}`, {
     hint: `infer cancel ${printable(id)}, then submit it again`,
   });
 }
+
+/** JOB_DAMAGED for a result that differs from what its worker wrote. @param why `it ends inside tensor y` */
+export const unreadableResult = (why: string): InferError =>
+  resultDamaged(`its result cannot be read: ${why}`);
 
 /** JOB_DAMAGED for a job that completed: its result is lost. */
 export function resultDamaged(what: string): InferError {
@@ -185,12 +189,12 @@ export async function nameDamage(
   );
 }
 
-/** What is wrong with a key that Redis cannot read: `its input KEY is a hash, not a string`. */
+/** Description of a key that Redis cannot read: `its input KEY is a hash, not a string`. */
 export async function findDamage(
   client: RedisClient,
   key: string,
   whose: string,
-  wanted: Kind,
+  wanted: KeyKind,
 ): Promise<string> {
   const found = await typeOf(client, key);
   if (found === wanted) return `a field of ${key} does not hold what it must`;
@@ -204,16 +208,12 @@ export function groupDamaged(id: string, what: string): InferError {
   });
 }
 
-/** Undefined for a user who may not ask for a type. */
-async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
+/** Undefined if the user may not run TYPE. */
+export async function typeOf(client: RedisClient, key: string): Promise<string | undefined> {
   try {
     return await client.type(key);
   } catch (error) {
     if (messageOf(error).includes('NOPERM')) return undefined;
     throw error;
   }
-}
-
-function aKind(kind: string): string {
-  return `a ${KIND_WORDS[kind] ?? kind}`;
 }

@@ -1,5 +1,6 @@
 import { BOUNDS, within } from '../core/bounds.js';
 import { MAX_PRIORITY } from '../core/job.js';
+import { unreadableInput } from './damage.js';
 import { type DataLayout, LAYOUTS, newerThan } from './layout.js';
 import { routeOf } from './routes.js';
 import type { ChunkOf, JobSpec, TakenSpec, Unrunnable } from './types.js';
@@ -42,7 +43,7 @@ export interface ReadData {
   unrunnable: Unrunnable | undefined;
 }
 
-/** Reads a job's `data`, whatever it contains. */
+/** Reads a job's `data`, with any content. */
 export function readJobData(
   json: string,
   id: string,
@@ -62,10 +63,11 @@ export function readJobData(
   if (typeof spec !== 'object' || spec === null || typeof spec.model !== 'string' || spec.model === '') {
     return { spec: undefined, input: undefined, unrunnable: { kind: 'foreign' } };
   }
-  const unrunnable = damageOf(spec);
+  const bytes = typeof input === 'string' ? Buffer.from(input, 'base64') : undefined;
+  const unrunnable = damageOf(spec) ?? damageOfInput(input, bytes);
   return {
     spec: bounded({ id, queue, ...spec }),
-    input: typeof input === 'string' ? Buffer.from(input, 'base64') : undefined,
+    input: bytes,
     unrunnable,
   };
 }
@@ -90,6 +92,17 @@ function damageOf({ group, deadline }: Partial<Record<keyof JobSpec, unknown>>):
   }
   return undefined;
 }
+
+/** Without this field, the input of a job is in its own key. */
+function damageOfInput(input: unknown, bytes: Buffer | undefined): Unrunnable | undefined {
+  if (input === undefined) return undefined;
+  if (bytes === undefined) return damaged(unreadableInput('the one in its field data is not text'));
+  // Characters that are not base64 are skipped, so a text may decode to nothing.
+  return bytes.length === 0 ? emptyInput() : undefined;
+}
+
+/** An input without bytes, truncated at its start. */
+export const emptyInput = (): Unrunnable => damaged(unreadableInput('it is empty'));
 
 function isChunkOf(group: unknown): group is ChunkOf {
   const { id, index, home } = (group ?? {}) as Partial<Record<keyof ChunkOf, unknown>>;

@@ -1,4 +1,6 @@
+import { plural } from '../core/counts.js';
 import { InferError } from '../core/errors.js';
+import { printable } from '../core/printable.js';
 
 /**
  * The version of the data in Redis. A job and a group carry the layout that they were submitted in, so
@@ -64,13 +66,29 @@ export function upgradeFix({ since }: DataLayout): string {
 /** What a worker logs about jobs in a newer layout. */
 export const NEEDS_UPGRADE = 'submitted by a newer infer, and left to workers of that release';
 
-/** LAYOUT_NEWER: this release cannot read or change it. @param what for example `job j1` */
-export function layoutNewer(what: string, layout: DataLayout): InferError {
+/**
+ * LAYOUT_NEWER: this release cannot read or change it.
+ * @param what for example `job j1`
+ * @param many number of jobs
+ */
+export function layoutNewer(what: string, layout: DataLayout, many = 1): InferError {
+  const [were, them] = many === 1 ? ['was', 'it'] : ['were', 'them'];
   return new InferError(
     'LAYOUT_NEWER',
-    `${what} was submitted by infer ${layout.since} or newer, and this release cannot read it`,
+    `${what} ${were} submitted by infer ${layout.since} or newer, and this release cannot read ${them}`,
     { hint: upgradeFix(layout) },
   );
+}
+
+/** Jobs left alone because only a newer release can change them, and the layout of the first one. */
+export interface NewerJobs {
+  jobs: number;
+  layout: DataLayout;
+}
+
+/** LAYOUT_NEWER: all jobs of a group that an action could have changed are of a newer layout. */
+export function groupNewer(id: string, { jobs, layout }: NewerJobs): InferError {
+  return layoutNewer(`${plural(jobs, 'job')} of group ${printable(id)}`, layout, jobs);
 }
 
 /**

@@ -52,6 +52,11 @@ function lineOf(
   return `${route} ${rows} ${ms}`;
 }
 
+/** The route in a job's BullMQ name, `route#rows`; '' for a name of other code, whose jobs any worker takes. */
+export function routeOfName(name: string): string {
+  return /^(.*)#\d+$/s.exec(name)?.[1] ?? '';
+}
+
 /** The routes for which a queue's live workers take jobs. */
 export function servedRoutes(workers: readonly WorkerRecord[], queue: string): Set<string> {
   return new Set(
@@ -150,6 +155,30 @@ export function unservedFix(
   const other = servingWorkers(workers, queue)[0];
   if (route === model || other === undefined) return `infer worker -Q ${queue} --model ${model}`;
   return `infer control load ${other.name} ${route}`;
+}
+
+/**
+ * The command that starts a worker for queues that have none.
+ * @param newer layout of their jobs, if this release cannot read it
+ */
+export function queueFix(queues: readonly string[], newer?: DataLayout): string {
+  const start = `infer worker -Q ${queues.join(',')}`;
+  return newer === undefined ? start : `start a worker of infer ${newer.since} or newer: ${start}`;
+}
+
+/** Addition to a message about waiting jobs if some are of a newer layout; otherwise empty. */
+export function newerText(newer: DataLayout | undefined, need = 'they need'): string {
+  return newer === undefined ? '' : `; ${need} a worker of infer ${newer.since} or newer`;
+}
+
+/** The newest of several layouts. */
+export function newestNeeded(layouts: readonly (DataLayout | undefined)[]): DataLayout | undefined {
+  return layouts
+    .filter((layout) => layout !== undefined)
+    .reduce<DataLayout | undefined>(
+      (best, one) => (best !== undefined && best.number >= one.number ? best : one),
+      undefined,
+    );
 }
 
 /**

@@ -1,6 +1,7 @@
 import { InferError, messageOf, type OwnFailure } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { containerKind } from './container.js';
+import { damagedKeyFailure } from './damaged-key.js';
 import { REPLIES } from './reply-rules.js';
 import { describeTls, isTlsCode, wrongScheme } from './tls-errors.js';
 import type { RedisTarget } from './types.js';
@@ -73,7 +74,7 @@ const SOCKET_REASONS: Record<string, string> = {
 
 /**
  * Turns any failure of the Redis client into an InferError with a stable code, the address and a fix. Uses
- * only the first words of a server's error and never its `command`, which contains the job's payload and up
+ * only the first words of a server's error, and keys of its `command`, which contains the job's payload and up
  * to 40 KB of Lua. For the same reason, `cause` is a cleaned copy.
  */
 export function explainRedisError(error: unknown, target: Where, context: ExplainContext = {}): InferError {
@@ -130,6 +131,8 @@ function describe(error: unknown, target: Where, context: ExplainContext): OwnFa
       hint: '`redis-cli -p 26379 sentinel masters` lists the names; write redis-sentinel://host:26379/name',
     };
   }
+  const damaged = damagedKeyFailure(error);
+  if (damaged !== undefined) return damaged;
   const known = REPLIES.find(({ match }) => match.test(text));
   if (known !== undefined) return known.make(at, text);
   if (code in SOCKET_REASONS || LOST.test(text) || isUnreachable(error)) {

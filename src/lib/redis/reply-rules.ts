@@ -120,7 +120,7 @@ export const REPLIES: readonly ReplyRule[] = [
     'use database 0, or raise `databases` on the server',
   ),
   rule(
-    /^WRONGTYPE\b/,
+    word('WRONGTYPE'),
     'REDIS_WRONGTYPE',
     'a key of another program is in the way at {at}',
     'give infer its own database, such as redis://host:6379/1',

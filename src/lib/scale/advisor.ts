@@ -2,11 +2,17 @@ import type { PoolSample } from '../queue/read/sample.js';
 import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide, initialState } from './controller.js';
+import { demandOf, type Learned, learnedFrom } from './demand.js';
 import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './observation.js';
 import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 
 /** A requested worker that has not appeared after this time is not coming: it is requested again. */
 const OVERDUE_MS = 600_000;
+/**
+ * After this time without any worker, the models that workers serve are unknown again: the system that starts
+ * them may have received other models, and only a new worker shows which.
+ */
+const LEARNED_MS = 1_800_000;
 /** Jobs that ended longer ago are no longer counted in Redis. */
 const COUNTED_MS = 50_000;
 
@@ -39,6 +45,8 @@ export class Advisor {
   /** When the present workers were requested, by id: shows how long their start took. */
   private askedFor = new Map<string, number>();
   private seen = new Set<string>();
+  /** What the workers serve, or last served. */
+  private learned: Learned | undefined;
 
   constructor(private readonly controller: Controller) {
     this.state = initialState(controller);
@@ -50,7 +58,7 @@ export class Advisor {
   }
 
   /**
-   * Nothing could be read: the last request stands, and after a long time without data nothing is stopped for
+   * Nothing could be read: the last request stays in effect, and after a long time without data nothing is stopped for
    * a while.
    */
   blind(now: number): void {
@@ -58,11 +66,15 @@ export class Advisor {
     this.state = { ...this.state, blindSince: decide(this.controller, this.state, nothing).state.blindSince };
   }
 
-  /** Decides from what was just read. Call it once per look: every look advances the state. */
+  /** Decides from a new reading. Call it once per reading: each call advances the state. */
   look(sample: PoolSample, now: number): Advice {
     this.counts = this.count(sample, now);
-    const queue = factsOf(sample, this.counts, now);
     const serving = sample.workers.filter(isServing);
+    const names = sample.queues.map(({ name = '' }) => name);
+    this.learned = learnedFrom(serving, names, now) ?? this.learned;
+    const { learned } = this;
+    const isOutdated = () => learned !== undefined && now - learned.at > LEARNED_MS;
+    const queue = factsOf(demandOf(sample, { own: serving, learned, isOutdated }), this.counts, now);
     this.meet(serving, now);
     const { decision, own } = this.decideOn(sample.workers, queue, now);
     this.state = decision.state;

@@ -12,12 +12,14 @@ const MOST_DISPERSION = 30;
 /** Looks further apart than this say nothing about the distribution of arrivals. */
 const GAP_MS = 60_000;
 
-/** What is known about the arrivals, from one look to the next. Plain JSON. */
+/** State of the arrivals from one reading to the next. Plain JSON. */
 export interface Arrivals {
   /** Time of the last count, ms since the epoch; null before the first. */
   readonly at: number | null;
   readonly arrived: number;
   readonly completed: number;
+  /** Whether `arrived` was derived, and so cannot be compared with a counter. */
+  readonly derived?: boolean;
   /** Jobs per second, averaged over about 60 s. */
   readonly slow: number;
   /** Variance of the counts divided by their mean: 1 for independent users, more for clumps. */
@@ -43,17 +45,22 @@ export function countArrivals(before: Arrivals, queue: QueueFacts): Arrivals {
   // Without a counter, arrivals are the jobs present plus those that have ended.
   const arrived = queue.arrived ?? queue.waiting + queue.dueDelayed + queue.active + completed;
   if (before.at !== null && at <= before.at) return before;
-  const backwards = completed < before.completed || (queue.arrived !== null && arrived < before.arrived);
+  const derived = queue.arrived === null;
+  const comparable = derived === (before.derived ?? false);
+  const backwards = completed < before.completed || (!derived && comparable && arrived < before.arrived);
   if (before.at === null || backwards) {
-    return { ...NO_ARRIVALS, at, arrived, completed, window: { count: 0, since: at, last: null } };
+    return { ...NO_ARRIVALS, at, arrived, completed, derived, window: { count: 0, since: at, last: null } };
   }
   const seconds = (at - before.at) / 1000;
   // Without a counter, removed jobs make the sum smaller.
-  const count = Math.max(0, arrived - before.arrived);
+  const count = comparable
+    ? Math.max(0, arrived - before.arrived)
+    : Math.max(0, completed - before.completed);
   return {
     at,
     arrived,
     completed,
+    derived,
     slow: before.slow + (1 - Math.exp(-seconds / SLOW_SECONDS)) * (count / seconds - before.slow),
     recent: lastSeconds([[count, seconds], ...before.recent]),
     ...spread(before, at, count),
@@ -79,7 +86,7 @@ function lastSeconds(looks: Arrivals['recent']): Arrivals['recent'] {
   });
 }
 
-/** Half the squared difference of two adjacent windows is their variance, whatever the trend. */
+/** Half the squared difference of two adjacent windows is their variance, independent of any trend. */
 function spread(
   { window, dispersion }: Arrivals,
   at: number,

@@ -4,13 +4,16 @@ import { isAlive } from '../core/process-alive.js';
 import type { AutoscalerRecord } from '../queue/autoscalers.js';
 import type { GpuHolder } from '../queue/broker/gpu-lease.js';
 import type { PoolSample } from '../queue/read/sample.js';
+import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
 import { type Controller, type ControllerState, type Decision, decide } from './controller.js';
+import { type Demand, demandOf, type Learned, learnedFrom } from './demand.js';
+import { modelsChangedAt } from './models-changed.js';
 import { type Observation, phaseOf, type QueueFacts, type WorkerView } from './observation.js';
-import { backlogOf, countPool, factsOf, type PoolCounts } from './pool-counts.js';
+import { countPool, factsOf, type PoolCounts } from './pool-counts.js';
 import type { FleetLook, FleetMember, ProcessFleet } from './process-fleet.js';
 
-/** What is read from Redis for one decision. */
+/** The data read from Redis for one decision. */
 export interface Reading {
   /** Time of the request, ms since the epoch. */
   at: number;
@@ -23,6 +26,8 @@ export interface Reading {
 export interface AutoscalerState {
   controller: ControllerState;
   counts?: PoolCounts | undefined;
+  /** What its workers serve. A restarted autoscaler learns it again, since its flags may differ. */
+  learned?: Learned | undefined;
 }
 
 export interface AutoscalerParts {
@@ -48,7 +53,7 @@ export interface Tick {
   members: FleetMember[];
   /** Workers of the same queues outside this fleet. */
   others: number;
-  /** Names of those that were started, and told to finish, in this tick. */
+  /** Names of the workers started, and of those ordered to finish, in this tick. */
   started: string[];
   drained: string[];
   failures: FleetLook['failures'];
@@ -81,20 +86,27 @@ export class Autoscaler {
     const records = reading?.sample.workers ?? null;
     const look = fleet.look(records, this.foreign(reading), at);
     const counts = reading === undefined ? this.state.counts : countPool(this.state.counts, reading.sample);
+    const own = this.own(look.members, records);
+    const learned = this.learn(look.members, own) ?? this.state.learned;
+    const demand =
+      reading && demandOf(reading.sample, { own, learned, isOutdated: () => isOutdated(learned) });
     const queue =
-      reading === undefined || counts === undefined
+      reading === undefined || demand === undefined || counts === undefined
         ? null
-        : factsOf(backlogOf(reading.sample, this.own(look.members, records)), counts, reading.at);
+        : factsOf(demand, counts, reading.at);
     const others = this.others(records ?? [], look.members);
     const seen: Observation = {
       now: at,
       queue,
-      workers: [...look.members, ...others],
+      workers: [
+        ...look.members,
+        ...others.filter(({ record }) => sharesBacklog(record, demand)).map(({ view }) => view),
+      ],
       slots: look.slots,
       failures: look.failures.map((failure) => failure.slot),
     };
     const decision = decide(controller, this.state.controller, seen);
-    this.state = { controller: decision.state, counts };
+    this.state = { controller: decision.state, counts, learned };
     // Saved first: after a crash in between, the next autoscaler finds the process by its pid file.
     if (!dryRun) this.parts.save(this.state);
     const fresh: FleetMember[] = [];
@@ -185,7 +197,19 @@ export class Autoscaler {
     return (records ?? []).filter(({ host, pid }) => host === this.parts.host && pids.has(pid));
   }
 
-  private others(records: readonly WorkerRecord[], members: readonly FleetMember[]): WorkerView[] {
+  /** What ready workers with the current flags serve; undefined while there is none. */
+  private learn(members: readonly FleetMember[], own: readonly WorkerRecord[]): Learned | undefined {
+    const same = members.filter(
+      ({ id, phase }) => (phase === 'ready' || phase === 'busy') && this.parts.fleet.hasCurrentFlags(id),
+    );
+    const records = own.filter(({ pid }) => same.some((member) => member.pid === pid));
+    return learnedFrom(records, this.parts.queues, Math.max(...same.map(({ startedAt }) => startedAt)));
+  }
+
+  private others(
+    records: readonly WorkerRecord[],
+    members: readonly FleetMember[],
+  ): { record: WorkerRecord; view: WorkerView }[] {
     const own = new Set(this.own(members, records));
     const ours = (record: WorkerRecord) => own.has(record);
     // The heartbeat of a worker killed here outlives it by some seconds.
@@ -193,14 +217,27 @@ export class Autoscaler {
     return records
       .filter((record) => !ours(record) && !dead(record))
       .map((record) => ({
-        id: record.id,
-        phase: phaseOf(record),
-        startedAt: record.startedAt,
-        // A start by another process says nothing about how long one takes here.
-        readyAt: null,
-        slot: null,
+        record,
+        view: {
+          id: record.id,
+          phase: phaseOf(record),
+          startedAt: record.startedAt,
+          // A start by another process does not show how long a start takes here.
+          readyAt: null,
+          slot: null,
+        },
       }));
   }
+}
+
+/** A worker started by others counts if it shares the backlog; a draining one exits by itself. */
+function sharesBacklog(record: WorkerRecord, demand: Demand | undefined): boolean {
+  return demand === undefined || !isServing(record) || demand.capacity.has(record);
+}
+
+/** Whether the models of its workers have changed since the newest worker started. */
+function isOutdated(learned: Learned | undefined): boolean {
+  return learned?.modelsDirs.some((dir) => modelsChangedAt(dir) > learned.at) === true;
 }
 
 /** Slots in which a worker failed. */

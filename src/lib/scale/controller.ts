@@ -1,3 +1,4 @@
+import { outsideNote, unservedNote } from './demand.js';
 import type { Observation, QueueFacts, WorkerView } from './observation.js';
 import type { Fleet, Policy, PolicyConfig } from './policy.js';
 import { formatSeconds } from './reason.js';
@@ -115,14 +116,18 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
     blindSince: null,
     noStopBefore,
   };
-  const wanted = queue.paused ? Math.min(plan.wanted, committed.length) : plan.wanted;
+  const alone = apartOf(queue, committed);
+  const planned = queue.paused ? Math.min(plan.wanted, committed.length) : plan.wanted;
+  const wanted = Math.max(planned, alone.wanted);
+  const why = alone.because !== '' && alone.wanted >= planned ? alone.because : plan.because;
+  const outside = outsideNote(queue.outside ?? []);
   const desired = Math.min(config.max, Math.max(config.min, wanted - others));
   const done = (actions: readonly Action[], to: number, because: string, hold: Hold = null): Decision => ({
     state: next,
     actions,
     desired,
     hold,
-    reason: `${pool} ${to === own ? own : `${own}→${to}`}: ${because}`,
+    reason: `${pool} ${to === own ? own : `${own}→${to}`}: ${because}${outside === '' ? '' : `; ${outside}`}`,
   });
   if (desired > own) {
     // A draining worker is a process too: never run more than --max.
@@ -130,7 +135,7 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
     const room = Math.max(0, Math.min(desired - own, config.max - own - draining));
     const actions = usable.slice(0, room).map((slot) => ({ kind: 'start' as const, slot }));
     const short = room - actions.length;
-    const because = wanted - others < desired ? `--min ${config.min}` : plan.because;
+    const because = wanted - others < desired ? `--min ${config.min}` : why;
     const note = short > 0 ? `; ${shortText(state.slots, short, now)}` : '';
     return done(actions, own + actions.length, `${because}${note}`);
   }
@@ -155,10 +160,25 @@ export function decide(controller: Controller, before: ControllerState, seen: Ob
     }
   }
   const capped = wanted - others > config.max ? `; wants ${wanted - others}, --max ${config.max}` : '';
-  return done([], own, `${queue.paused ? 'paused, ' : ''}${plan.because}${capped}`);
+  return done([], own, `${queue.paused ? 'paused, ' : ''}${why}${capped}`);
 }
 
-/** What is known without the queue: which workers became ready, and which slots failed. */
+/**
+ * Jobs that no ready worker can run but a new one may: one worker is started for them, whatever the policy
+ * decides for the other jobs, and none is stopped until it is ready.
+ */
+function apartOf(
+  { unserved = [], paused }: QueueFacts,
+  committed: readonly WorkerView[],
+): { wanted: number; because: string } {
+  if (unserved.length === 0 || paused) return { wanted: 0, because: '' };
+  const note = unservedNote(unserved);
+  if (committed.some(({ phase, slot }) => phase === 'starting' && slot !== null))
+    return { wanted: committed.length, because: `${note}; a worker is starting` };
+  return { wanted: committed.length + 1, because: note };
+}
+
+/** State that does not depend on the queue: which workers became ready, and which slots failed. */
 function look(state: ControllerState, { now, workers, failures }: Observation): ControllerState {
   const readySince: Record<string, number> = {};
   const coldStarts = [...state.coldStarts];

@@ -15,6 +15,7 @@ import { holderFrom, holds, readLease } from '../queue/broker/gpu-lease.js';
 import { lossText } from '../queue/data-mark.js';
 import { AutoscalerEvents } from '../queue/events/autoscaler-events.js';
 import { samplePool } from '../queue/read/sample.js';
+import { withWaitingRoutes } from '../queue/read/waiting-routes.js';
 import { closeClient, connect, resolveTarget } from '../redis/connect.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
@@ -195,7 +196,11 @@ function resumed(state: AutoscalerState | undefined): AutoscalerState | undefine
     slot,
     record.failed ? { ...record, failures: record.failures - 1, retryAt: 0, failed: false } : record,
   ]);
-  return { ...state, controller: { ...state.controller, slots: Object.fromEntries(slots) } };
+  return {
+    ...state,
+    learned: undefined,
+    controller: { ...state.controller, slots: Object.fromEntries(slots) },
+  };
 }
 
 /** Threads for each runner of a worker that has `cores`; undefined if they are set elsewhere. */
@@ -213,7 +218,9 @@ async function readAll(
 ): Promise<Reading> {
   const place = processPlace();
   const [sample, leases] = await Promise.all([
-    serverNow(client).then((at) => samplePool(client, prefix, queues, at, HORIZON_MS)),
+    serverNow(client)
+      .then((at) => samplePool(client, prefix, queues, at, HORIZON_MS))
+      .then((pool) => withWaitingRoutes(client, prefix, pool)),
     Promise.all(
       (gpus?.present ?? []).map(
         async ({ uuid }) => [uuid, holds(await readLease(client, prefix, uuid), place, stillRuns)] as const,
@@ -226,7 +233,7 @@ async function readAll(
   return { at: now, sample, holders: new Map(holders) };
 }
 
-/** If this fails, only what was learned is lost, not the fleet, which the pid files record. */
+/** If this fails, only the learned state is lost, not the fleet, which the pid files record. */
 function save(file: string, state: AutoscalerState, onTrouble: (text: string) => void): void {
   try {
     writeAtomically(file, state);

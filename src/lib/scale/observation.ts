@@ -1,5 +1,6 @@
 import { isServing } from '../queue/serving.js';
 import type { WorkerRecord } from '../queue/types.js';
+import type { OutsideJobs, QueueJobs } from './demand.js';
 
 /** The state of a queue (or of all queues of a pool) at one moment. */
 export interface QueueFacts {
@@ -20,6 +21,10 @@ export interface QueueFacts {
   readonly busySeconds: number | null;
   /** A paused queue starts no jobs, so it needs no workers. */
   readonly paused: boolean;
+  /** Jobs that no ready worker can run but a new one may; not in `waiting`. */
+  readonly unserved?: readonly QueueJobs[];
+  /** Jobs that no worker of the pool can run; not in `waiting` either. */
+  readonly outside?: readonly OutsideJobs[];
 }
 
 export type WorkerPhase = 'starting' | 'ready' | 'busy' | 'draining';

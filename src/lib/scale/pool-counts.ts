@@ -1,7 +1,5 @@
 import type { PoolSample } from '../queue/read/sample.js';
-import { unservedJobs } from '../queue/routes.js';
-import { isServing } from '../queue/serving.js';
-import type { WorkerRecord } from '../queue/types.js';
+import type { Demand } from './demand.js';
 import type { QueueFacts } from './observation.js';
 
 /**
@@ -38,26 +36,15 @@ export function countPool(before: PoolCounts | undefined, sample: PoolSample): P
   return { ended, busySeconds, buckets, busyMs };
 }
 
-/**
- * A pool without jobs that more workers like its own would not take, because none of them serves their model.
- * While it has no worker, all jobs count, since it is unknown what its first will serve.
- */
-export function backlogOf(sample: PoolSample, own: readonly WorkerRecord[]): PoolSample {
-  if (!own.some(isServing)) return sample;
-  const queues = sample.queues.map((queue) => {
-    const others = unservedJobs({ name: queue.name ?? '', unmatched: queue.unmatched ?? {} }, own);
-    const waiting = Math.max(0, queue.waiting - others.reduce((sum, { jobs }) => sum + jobs, 0));
-    // Among jobs of others, the age of its own is unknown.
-    return others.length === 0 ? queue : { ...queue, waiting, oldestMs: null };
-  });
-  return { ...sample, queues };
-}
-
 /** The queues of a pool combined. Paused ones need no workers. */
-export function factsOf(sample: PoolSample, counts: PoolCounts, at: number): QueueFacts {
+export function factsOf(
+  { sample, unserved = [], outside = [] }: Pick<Demand, 'sample'> & Partial<Demand>,
+  counts: PoolCounts,
+  at: number,
+): QueueFacts {
   const open = sample.queues.filter((queue) => !queue.paused);
   const ages = open.map((queue) => queue.oldestMs).filter((age) => age !== null);
-  const total = (of: (queue: PoolSample['queues'][number]) => number, queues = open) =>
+  const total = (of: (queue: PoolSample['queues'][number]) => number, queues: PoolSample['queues'] = open) =>
     queues.reduce((sum, queue) => sum + of(queue), 0);
   return {
     at,
@@ -65,9 +52,13 @@ export function factsOf(sample: PoolSample, counts: PoolCounts, at: number): Que
     dueDelayed: total((queue) => queue.dueDelayed),
     active: total((queue) => queue.active, sample.queues),
     oldestMs: ages.length === 0 ? null : Math.max(...ages),
-    arrived: total((queue) => queue.arrived, sample.queues),
+    arrived: sample.queues.some((queue) => queue.arrived === null)
+      ? null
+      : total((queue) => queue.arrived ?? 0, sample.queues),
     completed: counts.ended,
     busySeconds: counts.busySeconds,
     paused: open.length === 0,
+    ...(unserved.length === 0 ? {} : { unserved }),
+    ...(outside.length === 0 ? {} : { outside }),
   };
 }

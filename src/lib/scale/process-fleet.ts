@@ -60,7 +60,7 @@ export interface Trouble {
   reason: string;
 }
 
-/** The result of a look at the fleet. */
+/** The result of checking the fleet. */
 export interface FleetLook {
   members: FleetMember[];
   /** Slots, including those in use, in the order in which to use them. */
@@ -95,8 +95,7 @@ export class ProcessFleet {
         continue;
       }
       if (!dryRun) files.update(file.name, { adopted: true });
-      const same = isDeepStrictEqual(file.argv, this.argvOf(file.name, file.gpu));
-      adopted[same ? 'same' : 'other'].push(file.name);
+      adopted[this.isCurrent(file) ? 'same' : 'other'].push(file.name);
     }
     return adopted;
   }
@@ -165,6 +164,12 @@ export class ProcessFleet {
         files.remove(file.name);
       }),
     );
+  }
+
+  /** Whether a worker has the flags that a new one would get. */
+  hasCurrentFlags(name: string): boolean {
+    const file = this.options.files.read(name);
+    return file !== undefined && this.isCurrent(file);
   }
 
   /** Process ids of the fleet, including those that have just ended. */
@@ -270,7 +275,7 @@ export class ProcessFleet {
     this.ends.delete(file.process?.pid ?? 0);
     this.silentSince.delete(file.name);
     files.remove(file.name);
-    // A worker that was told to stop, by us or by its operator, has not failed.
+    // A worker that was ordered to stop, by us or by its operator, has not failed.
     if (file.drainingSince !== undefined || ending.reason === 'exit code 0') return;
     this.failures.push({ slot: file.slot ?? '', name: file.name, ...ending });
   }
@@ -315,6 +320,10 @@ export class ProcessFleet {
       const file: WorkerFile = { name, createdAt: now, argv, queues, gpu, log, pool, slot };
       if (files.create(file)) return file;
     }
+  }
+
+  private isCurrent({ argv, name, gpu }: WorkerFile): boolean {
+    return isDeepStrictEqual(argv, this.argvOf(name, gpu));
   }
 
   /** Arguments of `infer worker`. */

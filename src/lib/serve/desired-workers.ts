@@ -2,6 +2,7 @@ import { InferError, messageOf } from '../core/errors.js';
 import { refuseUnknown } from '../deployment/known-names.js';
 import { listQueues } from '../queue/read/reader.js';
 import { samplePool } from '../queue/read/sample.js';
+import { withWaitingRoutes } from '../queue/read/waiting-routes.js';
 import { listWorkers } from '../queue/registry.js';
 import { serverNow, serverTime } from '../redis/server-clock.js';
 import type { RedisClient } from '../redis/types.js';
@@ -17,7 +18,7 @@ export interface Reply {
   body: unknown;
 }
 
-/** One queue with one set of bounds, and what was decided for it so far. */
+/** One queue with one set of bounds, and the decisions for it so far. */
 interface Pool {
   readonly query: DesiredQuery;
   readonly advisor: Advisor;
@@ -107,7 +108,9 @@ export class DesiredWorkers {
         const now = await serverNow(client);
         return Promise.all([
           now,
-          samplePool(client, this.prefix, queues, now, HORIZON_MS),
+          samplePool(client, this.prefix, queues, now, HORIZON_MS).then((pool) =>
+            withWaitingRoutes(client, this.prefix, pool),
+          ),
           // A known queue stays known: without its last job and worker it must still be scaled.
           advisor.held === undefined ? this.known(client) : queues,
         ]);
@@ -153,7 +156,8 @@ function adviceJson({ queues, config, policy }: DesiredQuery, advice: Advice) {
     threshold,
     targetWaitMs,
     paused: queue.paused,
-    waiting: queue.waiting,
+    // Those that need a worker of their own wait as well.
+    waiting: (queue.unserved ?? []).reduce((sum, { jobs }) => sum + jobs, queue.waiting),
     dueDelayed: queue.dueDelayed,
     active: queue.active,
     oldestMs: queue.oldestMs,

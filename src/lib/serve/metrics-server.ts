@@ -54,11 +54,11 @@ function addIndex(app: App): void {
 
 /** `/metrics` and `/autoscale/<queue>`, also for a server with other routes. */
 export function addMetricsRoutes(app: App, scraper: Scraper, desired: DesiredWorkers): void {
-  app.get('/metrics', { config: { access: 'known', doc: METRICS_DOC } }, async (_request, reply) => {
+  app.get('/metrics', { config: { access: 'metrics', doc: METRICS_DOC } }, async (_request, reply) => {
     const { contentType, text } = await scraper.text();
     return reply.type(contentType).send(text);
   });
-  app.get('/autoscale/*', { config: { access: 'known', doc: AUTOSCALE_DOC } }, async (request, reply) => {
+  app.get('/autoscale/*', { config: { access: 'metrics', doc: AUTOSCALE_DOC } }, async (request, reply) => {
     const { '*': queues } = request.params as { '*': string };
     const { searchParams } = new URL(request.url, 'http://host');
     const { status, body } = await desired.handle(queues, searchParams);

@@ -8,6 +8,7 @@ import { addDashboardRoutes } from './dashboard/routes.js';
 import { readWebFiles } from './dashboard/web-files.js';
 import { openAdmissions } from './gateway/admissions.js';
 import type { Gateway } from './gateway/gateway.js';
+import { OpenWaits } from './gateway/open-waits.js';
 import { type App, createApp } from './http/app.js';
 import { guard } from './http/guard.js';
 import { isLoopback, listen } from './http/listen.js';
@@ -40,11 +41,19 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
   try {
     client = await openClient(options);
     const { prefix } = loaded.values;
+    // It takes small documents and no waits: its streams have a bound of their own.
+    const limits = {
+      maxBody: MOST_BODY,
+      maxBodies: MOST_BODY * 16,
+      maxWaitMs: 0,
+      maxWaiting: undefined,
+      maxOpen: 0,
+    };
     const gateway: Gateway = {
       client,
       loaded,
       prefix,
-      limits: { maxBody: MOST_BODY, maxWaitMs: 0, maxWaiting: undefined },
+      limits,
       log,
       version,
       basePath,
@@ -52,6 +61,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
       draining: drain.signal,
       leaving: drain.signal,
       admissions: openAdmissions(client.redis, prefix),
+      waits: new OpenWaits(limits.maxOpen),
       requiredModels: [],
     };
     const app = createApp({

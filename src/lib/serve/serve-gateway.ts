@@ -12,7 +12,9 @@ import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
 import { openAdmissions } from './gateway/admissions.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
+import { OpenWaits } from './gateway/open-waits.js';
 import { type App, createApp } from './http/app.js';
+import { BodyMemory } from './http/body-memory.js';
 import { guard } from './http/guard.js';
 import { isLoopback, type Listening, listen } from './http/listen.js';
 import { readServerTls, type ServerTls } from './http/server-tls.js';
@@ -78,9 +80,9 @@ interface GatewayParts {
 /** How long a response may take in addition to the longest wait. */
 const ANSWER_MS = 30_000;
 const MOST_CONNECTIONS = 10_000;
-/** The end of the grace, in which callers who still wait are told where their jobs are. */
+/** End of the drain time, in which waiting callers get the address of their job. */
 const LAST_ANSWERS_MS = 1000;
-/** For what is left when the grace is over: connections without a request. */
+/** Time for closing what is left after the drain time: connections without a request. */
 const HANG_UP_MS = 500;
 
 /**
@@ -126,6 +128,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       draining: drain.signal,
       leaving: leaving.signal,
       admissions: openAdmissions(client.redis, prefix),
+      waits: new OpenWaits(limits.maxOpen),
       requiredModels,
     };
     const { origins, serverNames } = options;
@@ -164,7 +167,7 @@ function running(
   let closing: Promise<void> | undefined;
   const close = async (graceMs: number) => {
     drain.abort();
-    // It still listens: who polls for a result gets it, and new work is refused with a time to come again.
+    // It still listens: callers that poll get their result, and new work is refused with `Retry-After`.
     await Promise.race([traffic.settled(Math.max(0, graceMs - LAST_ANSWERS_MS)), left]);
     leaving.abort();
     await traffic.settled(LAST_ANSWERS_MS);
@@ -204,6 +207,8 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   const { traffic, tokens, exporter, origins, serverNames, tls, web } = parts;
   const app = createApp({
     maxBody: limits.maxBody,
+    bodyMemory: new BodyMemory(limits.maxBodies),
+    resultMemory: new BodyMemory(limits.maxBodies, 'large results'),
     answerMs: limits.maxWaitMs + ANSWER_MS,
     connections: MOST_CONNECTIONS,
     basePath,

@@ -1,9 +1,9 @@
 import { InferError } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { leastResultBytes, type ModelSignature } from '../model/signature.js';
-import { ELEMENT_BYTES, elementCount, type Payload, type RowTensor } from '../model/tensor.js';
+import { ELEMENT_BYTES, elementCount, hasStrings, type Payload, type RowTensor } from '../model/tensor.js';
 import { checkResultSize } from '../queue/broker/too-large.js';
-import { jobDamaged } from '../queue/damage.js';
+import { jobDamaged, unreadableInput } from '../queue/damage.js';
 import type { RunnableJob, TakenJob } from '../queue/types.js';
 import type { SizeLimit } from '../redis/size-limits.js';
 
@@ -13,7 +13,8 @@ export type ResultLimit = (bytes: number) => SizeLimit | undefined;
 /**
  * Opens a taken job's input and checks it against the model's signature: the submitter checked it too, but
  * perhaps against another version, and one bad row in a micro-batch would fail all its rows.
- * @throws InferError JOB_DAMAGED, INPUT_LOST, ENVELOPE, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
+ * A job whose input cannot be read is marked as damaged and set aside, like one with a damaged record.
+ * @throws InferError JOB_DAMAGED, INPUT_LOST, MODEL_UNKNOWN, INPUT_MISMATCH, RESULT_TOO_LARGE
  */
 export function admit(
   job: TakenJob,
@@ -43,7 +44,12 @@ export function admit(
       hint: 'submit it again; if Redis evicts keys, set its maxmemory-policy to noeviction',
     });
   }
-  const { payload } = decodeEnvelope(job.input);
+  const damaged = (why: string): InferError => {
+    job.unrunnable = { kind: 'damaged', what: unreadableInput(why) };
+    return jobDamaged(job.unrunnable.what);
+  };
+  const { payload } = decodeEnvelope(job.input, damaged);
+  if (payload.rows === 0) throw damaged('it has no rows');
   for (const wanted of signature.inputs) {
     const tensor = payload.tensors.find((candidate) => candidate.name === wanted.name);
     if (tensor === undefined) throw mismatch(`input ${wanted.name} is missing`);
@@ -56,7 +62,8 @@ export function admit(
           `${wanted.type}[${wanted.shape.map((dim) => dim ?? '?').join(',')}]`,
       );
     }
-    checkBytes(tensor, payload.rows);
+    const fault = faultOfBytes(tensor, payload.rows);
+    if (fault !== undefined) throw damaged(fault);
   }
   if (payload.tensors.length !== signature.inputs.length)
     throw mismatch('it has inputs the model does not take');
@@ -73,12 +80,15 @@ function namesModel(job: TakenJob): job is RunnableJob {
   return job.spec.model !== undefined;
 }
 
-function checkBytes(tensor: RowTensor, rows: number): void {
-  if (tensor.type === 'string') return;
-  const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type] * (tensor.shared ? 1 : rows);
-  if (tensor.data.byteLength !== bytes) {
-    throw mismatch(`input ${tensor.name} has ${tensor.data.byteLength} bytes, its shape needs ${bytes}`);
-  }
+/** How an input contradicts its own shape; submitters never send such an input. */
+function faultOfBytes({ name, type, shape, shared, data }: RowTensor, rows: number): string | undefined {
+  const elements = elementCount(shape) * (shared ? 1 : rows);
+  if (type === 'string')
+    return hasStrings(data, elements) ? undefined : `the strings of ${name} are incomplete`;
+  const bytes = elements * ELEMENT_BYTES[type];
+  return data.byteLength === bytes
+    ? undefined
+    : `${name} has ${data.byteLength} bytes, its shape needs ${bytes}`;
 }
 
 function mismatch(why: string): InferError {

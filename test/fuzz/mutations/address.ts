@@ -3,7 +3,7 @@ import { ADDRESS_TEXT } from '../canaries.js';
 import { assemble, type Draft, HOST, type Mutation, pathText, queryText, type Wire } from '../draft.js';
 import { oddText } from './odd-values.js';
 
-/** Escapes that decode to no text, or to what looks like another path. */
+/** Escapes that decode to invalid text, or to another path. */
 const ESCAPES = [
   ...[
     '%',
@@ -76,7 +76,7 @@ function someName({ query, operation }: Draft, random: Random): string {
   return random.pick([...query.map(([name]) => name), ...documented, 'extra']);
 }
 
-/** Text for a value of an address; never one that is a pattern of names, which orders to workers would follow. */
+/** Text for a value in an address; never a name pattern, since orders to workers would match it. */
 function oddValue(random: Random): string {
   return oddText(random, random.chance(0.3) ? ADDRESS_TEXT : '').replace(/[*?]/g, '_');
 }
@@ -89,7 +89,7 @@ export const ADDRESS_MUTATIONS: readonly Mutation[] = [
     apply: (draft, random) => {
       const method = random.pick(METHODS.filter((one) => one !== draft.method));
       const wire = assemble({ ...draft, method });
-      // What is no method that HTTP has ends the connection; after CONNECT there is no HTTP.
+      // An unknown method ends the connection; after CONNECT there is no HTTP.
       const last = method === 'CONNECT' || method.length > 10 || ['FOO', 'G', 'get'].includes(method);
       return { wire: { ...wire, last }, early: last ? [400] : [], silent: method === 'CONNECT' };
     },

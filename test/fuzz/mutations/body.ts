@@ -29,10 +29,10 @@ const TYPES = [
 ];
 /** Larger than `--max-body` of the server that is fuzzed, once it is decompressed. */
 const BOMB_BYTES = 8 * 1024 ** 2;
-/** Larger than its `--max-body` as it is. */
+/** Larger than its `--max-body` without compression. */
 const LARGE_BYTES = 1_200_000;
 
-/** Faults of what a body says of itself, and of bodies that are no JSON. */
+/** Faults of headers that describe a body, and of bodies other than JSON. */
 export const BODY_MUTATIONS: readonly Mutation[] = [
   {
     name: 'another Content-Type',
@@ -81,7 +81,7 @@ export const BODY_MUTATIONS: readonly Mutation[] = [
     fits: ({ bytes }) => bytes !== undefined && bytes.length > 0,
     apply: (draft, random) => {
       const changed = Buffer.from(draft.bytes ?? []);
-      // Most of what can be wrong is said in the first bytes.
+      // Most faults are in the first bytes.
       const most = random.chance(0.7) ? Math.min(128, changed.length) : changed.length;
       for (let i = random.int(1, 3); i > 0; i--) changed[random.int(0, most - 1)] = random.int(0, 255);
       return { wire: assemble(withBytes(draft, changed)) };

@@ -33,7 +33,7 @@ const VERSIONS = [
   '',
   'x',
 ];
-/** Starts of a connection that are no request, or hardly. */
+/** Starts of a connection that are not a valid request. */
 const STARTS = [
   ...[
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
@@ -81,7 +81,7 @@ function chunks(body: Buffer, size: number): Buffer {
 
 const END = Buffer.from('0\r\n\r\n');
 
-/** Faults of how a request is framed. */
+/** Faults in the framing of a request. */
 export const FRAMING_MUTATIONS: readonly Mutation[] = [
   {
     name: 'a longer Content-Length',
@@ -126,7 +126,7 @@ export const FRAMING_MUTATIONS: readonly Mutation[] = [
     apply: (draft, random) => {
       const pieces = chunks(assemble(draft).body, 50);
       const body = Buffer.concat([pieces, Buffer.from(random.pick(BAD_CHUNKS), 'latin1')]);
-      // What answers first, the route or the parser, depends on the time.
+      // Whether the route or the parser responds first depends on timing.
       return broken({ ...chunked(draft, body), halfClosed: true }, { silent: true });
     },
   },

@@ -2,7 +2,7 @@ import type { Random } from '../../chaos/random.js';
 import { HEADER_TEXT } from '../canaries.js';
 import { assemble, type Draft, type Mutation, type Wire, withHeader, withoutHeader } from '../draft.js';
 
-/** Headers that some part of a server reads, with values that it may not expect. */
+/** Headers that servers read, with unexpected values. */
 const VALUES: readonly (readonly [string, readonly string[]])[] = [
   [
     'Prefer',
@@ -62,7 +62,7 @@ const HOSTS = [
   'x'.repeat(300),
   '\xff',
 ];
-/** Header lines that HTTP does not allow, or hardly. */
+/** Header lines that HTTP does not allow, or discourages. */
 const LINES = [
   ...[
     'X-Odd: a\x00b',
@@ -91,7 +91,7 @@ function changed(draft: Draft, change: (headers: Wire['headers']) => Wire['heade
   return { ...wire, headers: change(wire.headers) };
 }
 
-/** A line that `wireBytes` writes as it is: what stands before its first colon is taken as the name. */
+/** A line that `wireBytes` writes unchanged: the text before its first colon is the name. */
 function rawLine(draft: Draft, line: string): Wire {
   const wire = assemble(draft);
   const head = [
@@ -118,7 +118,7 @@ export function headerMutations(weakToken: string): readonly Mutation[] {
       apply: (draft, random) => {
         const [name, values] = random.pick(VALUES);
         const wire = changed(draft, (headers) => withHeader(headers, name, random.pick(values)));
-        // `Connection` may ask for the end; what is behind an upgrade or an expectation is not HTTP to all.
+        // `Connection` may close it; the data after an upgrade or an expectation may not be read as HTTP.
         return {
           wire: { ...wire, last: ['Connection', 'Upgrade', 'Expect'].includes(name) },
           early: [400, 403],

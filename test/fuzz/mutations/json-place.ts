@@ -7,7 +7,7 @@ type Node = Record<string | number, unknown>;
 
 const STOP = 0.25;
 
-/** A place in a document: each level as likely as the next, however many numbers a row has. */
+/** A random place in a document: each level is equally likely, however many numbers a row has. */
 export function somePlace(
   value: unknown,
   random: Random,
@@ -17,7 +17,7 @@ export function somePlace(
   return places.length === 0 ? undefined : random.pick(places);
 }
 
-/** Places on several random ways down. */
+/** Places on several random paths. */
 function somePlaces(value: unknown, random: Random): Place[] {
   const found: Place[] = [[]];
   for (let i = 0; i < 12; i++) {
@@ -55,7 +55,7 @@ export function replacedAt(value: unknown, place: Place, next: unknown): unknown
   }
   const copy: Node = { ...(value as Node) };
   if (rest.length === 0 && next === undefined) delete copy[key];
-  // Not by assignment: a key `__proto__` would be none.
+  // Not by assignment, which would drop a key `__proto__`.
   else define(copy, key, replacedAt(copy[key], rest, next));
   return copy;
 }
@@ -64,7 +64,7 @@ export function define(object: object, key: string | number, value: unknown): vo
   Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
-/** Whether a place is within what a caller wants computed, which no error and no log may repeat. */
+/** Whether a place is within the payload, which no error and no log may repeat. */
 export function isPayload(place: Place): boolean {
   const [first, , third] = place;
   if (first === 'input') return true;

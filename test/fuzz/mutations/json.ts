@@ -19,7 +19,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof RawJson);
 const isAny = (): boolean => true;
 
-/** A fault in the document of a JSON body, which stays JSON. */
+/** A fault in the document of a JSON body that leaves it valid JSON. */
 function inDocument(name: string, change: Change): Mutation {
   return {
     name,
@@ -47,7 +47,7 @@ function mark(place: Place): string {
   return isPayload(place) ? PAYLOAD_TEXT : '';
 }
 
-/** Replaces a value of one kind; the root where there is none. */
+/** Replaces a value of one kind, or the root if there is none. */
 function replace(
   value: unknown,
   random: Random,

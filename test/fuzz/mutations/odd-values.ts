@@ -23,7 +23,7 @@ const NUMBERS = [
   ],
 ];
 
-/** Texts that programs have stumbled over. */
+/** Texts that are known to cause bugs. */
 const TEXTS = [
   ...['', ' ', '0', '-1', 'null', 'undefined', 'NaN', 'true', '[object Object]', '__proto__', 'constructor'],
   ...['../../etc/passwd', '..\\..\\windows', 'C:\\', '/', '//', '~', '*', '?', '%00', '%s%s%n', '{{7*7}}'],
@@ -59,13 +59,13 @@ export function oddNumber(random: Random): RawJson {
   return new RawJson(random.pick(NUMBERS));
 }
 
-/** @param mark what the text holds, to be found where it may not be */
+/** @param mark contained in the text, to detect it where it must not appear */
 export function oddText(random: Random, mark = ''): string {
   if (random.chance(0.15)) return mark + 'x'.repeat(random.pick([255, 256, 512, 513, 2000, 70_000]));
   return `${mark}${random.pick(TEXTS)}`;
 }
 
-/** Bytes that are no UTF-8: never valid, overlong, a surrogate, beyond the last character, cut short. */
+/** Bytes that are not UTF-8: never valid, overlong, a surrogate, beyond the last character, cut short. */
 export const NO_UTF8: readonly (readonly number[])[] = [
   [0xff],
   [0xfe, 0xff],

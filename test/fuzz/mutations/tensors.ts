@@ -12,7 +12,7 @@ interface Tensor {
 interface BinaryRequest {
   document: { inputs: Tensor[] } & Record<string, unknown>;
   tensors: Buffer;
-  /** Of `Inference-Header-Content-Length`; undefined: the right one. */
+  /** Value of `Inference-Header-Content-Length`; undefined for the right one. */
   header?: string;
 }
 
@@ -63,7 +63,7 @@ const DATATYPES: readonly unknown[] = [
   '__proto__',
 ];
 
-/** A fault of one part of a request whose tensors are bytes. */
+/** A fault in one part of a request with binary tensors. */
 type Fault = (request: BinaryRequest, random: Random) => void;
 
 const FAULTS: Readonly<Record<string, Fault>> = {
@@ -120,7 +120,7 @@ const ELEMENTS: Readonly<Record<string, (data: readonly unknown[]) => Buffer>> =
     ),
 };
 
-/** The same request with its tensors as bytes; undefined for what is no such request. */
+/** The same request with binary tensors; undefined if it is not an inference request. */
 function binaryRequest({ json }: Draft): BinaryRequest | undefined {
   const { inputs, ...rest } = (json?.value ?? {}) as { inputs?: Tensor[] };
   if (!Array.isArray(inputs) || inputs.length === 0) return undefined;
@@ -136,7 +136,7 @@ function binaryRequest({ json }: Draft): BinaryRequest | undefined {
   return { document: { ...rest, inputs: described }, tensors: Buffer.concat(parts) };
 }
 
-/** Requests of the Open Inference Protocol whose tensors are bytes behind the JSON, with one fault. */
+/** Requests of the Open Inference Protocol with binary tensors after the JSON, and one fault. */
 export const TENSOR_MUTATIONS: readonly Mutation[] = Object.entries(FAULTS).map(([name, fault]) => ({
   name: `binary tensors: ${name}`,
   fits: (draft) => draft.operation.path.endsWith('/infer') && binaryRequest(draft) !== undefined,

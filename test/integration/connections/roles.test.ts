@@ -221,7 +221,8 @@ describe('a gateway', { timeout: 120_000 }, () => {
     ['control purge', async () => ['control', 'purge', QUEUE, '--yes']],
     ['control set', async () => ['control', 'set', 'served', 'max-batch', '8']],
     ['inspect audit', async () => ['inspect', 'audit']],
-    ['redis-tune apply', async () => ['redis-tune', 'apply', '--maxmemory', '200mb', '--yes']],
+    // Another size than the admin has set above.
+    ['redis-tune apply', async () => ['redis-tune', 'apply', '--maxmemory', '300mb', '--yes']],
   ])('may not run %s, and nothing of it is done', async (_, words) => {
     const typed = await words();
     const admin = await redis.client();
@@ -237,7 +238,7 @@ describe('a gateway', { timeout: 120_000 }, () => {
     const admin = await redis.client();
     await admin.del(`${BASE}${id}`);
     await admin.set(`${BASE}${id}`, 'no hash');
-    await infer.ask(['cancel', id], { env: env('gateway') });
+    expect((await infer.ask(['cancel', id], { env: env('gateway') })).exitCode).toBe(77);
     expect(await admin.zscore(`${BASE}prioritized`, id)).not.toBeNull();
     expect(await admin.zscore(`{infer:${QUEUE}}:damaged`, id)).toBeNull();
     await denials(redis);

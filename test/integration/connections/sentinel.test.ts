@@ -10,7 +10,7 @@ import { SUBMITTER } from './road.js';
 let master: TestRedis;
 let replica: TestRedis;
 let sentinel: TestSentinel;
-const ROWS = 1000;
+const ROWS = 4000;
 
 beforeAll(async () => {
   master = await startRedis({ port: true, args: ['--repl-diskless-sync-delay', '0'] });
@@ -27,7 +27,7 @@ const infer = useInfer();
 
 it('a worker finishes a group through a Sentinel failover, and no row is lost or failed', async () => {
   const env = { INFER_REDIS_URL: sentinel.url, INFER_LOCK_TTL: '1s' };
-  // Two rows per run: slow enough for the failover to happen in the middle.
+  // Two rows per run: slow enough for the failover to happen in the middle, also on a busy machine.
   const worker = await infer.worker(['-Q', 'realtime,batch', '--max-batch', '2'], { env });
   const rows = infer.file('many.ndjson', digitLines(ROWS));
   const submitted = await infer.run(['submit', rows, '--json'], { env });
@@ -44,7 +44,7 @@ it('a worker finishes a group through a Sentinel failover, and no row is lost or
   const key = `{infer:batch}:grp:${group}`;
   expect(Number(await promoted.hget(key, 'rd'))).toBeLessThan(ROWS);
 
-  const result = await infer.run(['result', group, '--wait', '25s', '--json'], { env });
+  const result = await infer.run(['result', group, '--wait', '80s', '--json'], { env });
   expect(result.exitCode, result.stdout.slice(0, 500)).toBe(0);
   const ended = result.json<{ results: { class?: number }[] }>();
   expect(ended).toMatchObject({ state: 'completed', rowsDone: ROWS, jobsFailed: 0 });

@@ -15,8 +15,8 @@ beforeEach(async () => {
 afterEach(() => kit.close());
 
 const NOT_STARTED = ['waiting', 'delayed'] as const;
-const empty = (states: Parameters<typeof purge>[3]['states'] = NOT_STARTED, now = Date.now()) =>
-  purge(kit.client, PREFIX, kit.queue, { states, now });
+const empty = async (states: Parameters<typeof purge>[3]['states'] = NOT_STARTED, now = Date.now()) =>
+  (await purge(kit.client, PREFIX, kit.queue, { states, now })).jobs;
 
 /** How often a command ran, and Lua scripts among them. */
 async function calls(name: string): Promise<number> {
@@ -111,7 +111,7 @@ describe('purging jobs that have not started', () => {
     });
     purging = false;
     await watch;
-    expect(done).toEqual({ waiting: 20_000 });
+    expect(done).toEqual({ jobs: { waiting: 20_000 }, newer: 0 });
     // One script each, none for more than a hundred jobs.
     const growth = steps.map((jobs, i) => jobs - (steps[i - 1] ?? 0));
     expect(Math.max(...growth)).toBe(100);

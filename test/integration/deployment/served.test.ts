@@ -114,7 +114,7 @@ it.each(CASES)('everything agrees on whether %s serves a queue', async (_, make,
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((who) => [who, served])));
 });
 
-it('a benchmark and the autoscaler leave out workers that drain, and no others', async () => {
+it('a benchmark and the autoscaler exclude only draining workers', async () => {
   const queues = { single: kit.queue, group: kit.queue };
   for (const state of ['ready', 'starting', 'draining'] as const) {
     await register(state);

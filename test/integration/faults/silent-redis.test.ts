@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import type { Chunk } from '../../../src/lib/input/chunk.js';
 import { stateOf } from '../../support/process-table.js';
@@ -28,6 +28,12 @@ async function silence(): Promise<void> {
 afterEach(async () => {
   process.kill(redis.pid, 'SIGCONT');
   await Promise.all(clients.splice(0).map((client) => client.close()));
+});
+
+it('connecting to a silent Redis keeps its time limit', async () => {
+  await silence();
+  const connecting = InferClient.connect({ redis: redis.url, timeoutMs: LIMIT_MS });
+  await expect(connecting).rejects.toMatchObject({ code: 'REDIS_TIMEOUT', exitCode: 69 });
 });
 
 describe('a client of a silent Redis', () => {
@@ -61,6 +67,31 @@ describe('a client of a silent Redis', () => {
       await expect(call, name).rejects.toMatchObject({ code: 'REDIS_TIMEOUT', exitCode: 69 });
     for (const [name, call] of Object.entries(waits))
       await expect(call, name).rejects.toMatchObject({ code: 'WAIT_TIMEOUT', exitCode: 75 });
+  });
+
+  it('reports no missing audit entry for calls that could not begin', async () => {
+    const client = await longLived();
+    const { id } = await client.submit(row(0), { model: 'slow', queue: 'nobody' });
+    const warn = vi.spyOn(process, 'emitWarning');
+    try {
+      await silence();
+      const limits = { timeoutMs: LIMIT_MS, as: 'ada' };
+      const calls = [
+        client.cancel(id, limits),
+        client.retry(id, limits),
+        client.retryFailed('nobody', limits),
+      ];
+      for (const call of calls) call.catch(() => undefined);
+      for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'REDIS_TIMEOUT' });
+      process.kill(redis.pid, 'SIGCONT');
+      // The commands already sent are answered first.
+      await client.redis.ping();
+      await client.close();
+      const codes = warn.mock.calls.map(([, options]) => (options as { code?: string } | undefined)?.code);
+      expect(codes).not.toContain('AUDIT_LOST');
+    } finally {
+      warn.mockRestore();
+    }
   });
 
   it('says that a job whose submit timed out may be queued, and under which id', async () => {

@@ -59,7 +59,7 @@ describe('a silent source of rows', () => {
     await expect(submitting).rejects.toMatchObject({
       code: 'ROWS_TIMEOUT',
       exitCode: 75,
-      message: expect.stringMatching(/next row did not come .*3 s.*group quiet is cancelled/),
+      message: expect.stringMatching(/next row did not arrive .*3 s.*group quiet is cancelled/),
     });
     expect(rows).toMatchObject({ given: 2, returned: 1 });
     await gone('quiet');

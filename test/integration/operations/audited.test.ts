@@ -12,7 +12,7 @@ import { revokeJobs } from '../../../src/lib/operations/revoke-jobs.js';
 import { preview } from '../../../src/lib/operations/run.js';
 import { prioritiseJobs } from '../../../src/lib/operations/set-priority.js';
 import { ControlInbox } from '../../../src/lib/queue/broker/control.js';
-import { auditKey, workerKey, workersKey } from '../../../src/lib/queue/keys.js';
+import { auditKey, bullBase, workerKey, workersKey } from '../../../src/lib/queue/keys.js';
 import { parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
 import { useRedis } from '../../support/redis.js';
 import { failed, PREFIX, QueueKit } from '../queue/queue-kit.js';
@@ -174,7 +174,7 @@ describe('each action leaves exactly one audit entry with operator, origin, coun
 });
 
 describe('an audit entry', () => {
-  it('tells how many of the requested jobs were refused', async () => {
+  it('has the number of requested jobs that were refused', async () => {
     await Promise.all([worker('w-1', true), worker('w-2', false)]);
     const order = orderWorkers({ verb: 'drain' }, 'w-*', { timeoutMs: 20_000 });
     const entry = await operator.entryOf(() => operator.perform(order));
@@ -185,7 +185,7 @@ describe('an audit entry', () => {
     expect(moved).toMatchObject({ outcome: 'partial', count: 1, result: 'in elsewhere: 1 of 2 jobs' });
   });
 
-  it('tells when an action changed nothing', async () => {
+  it('shows that an action changed nothing', async () => {
     const [id] = (await waiting(1)) as [string];
     const retried = await operator.entryOf(() => operator.perform(retryJobs({ id }, undefined)));
     expect(retried).toMatchObject({ outcome: 'failed', ok: false, count: 0, result: '0 jobs waiting again' });
@@ -194,7 +194,7 @@ describe('an audit entry', () => {
     expect(again).toMatchObject({ outcome: 'ok', count: 0, result: 'was cancelled already' });
   });
 
-  it('tells the code and reason of a failure, and what was done before it', async () => {
+  it('has the code and reason of a failure, and the changes made before it', async () => {
     const unknown = await operator.entryOf(() => operator.perform(pauseQueue('nowhere', true)));
     expect(unknown).toMatchObject({ outcome: 'failed', ok: false, code: 'QUEUE_UNKNOWN', count: 0 });
     expect(unknown.result).toContain("no queue is called 'nowhere'");
@@ -219,7 +219,7 @@ describe('an audit entry', () => {
 });
 
 describe('the entry of an order', () => {
-  it('has the code with which every worker refused it, and none when they differ', async () => {
+  it('has the code with which all workers refused it, and none if they differ', async () => {
     const entry = async (...codes: string[]) => {
       for (const [at, code] of codes.entries()) await worker(`${codes.length}-${at}`, false, code);
       const order = orderWorkers({ verb: 'drain' }, `${codes.length}-*`, { timeoutMs: 60_000 });
@@ -228,6 +228,51 @@ describe('the entry of an order', () => {
     expect(await entry('LAST_MODEL')).toMatchObject({ outcome: 'failed', count: 0, code: 'LAST_MODEL' });
     expect(await entry('LAST_MODEL', 'LAST_MODEL')).toMatchObject({ code: 'LAST_MODEL' });
     expect(await entry('LAST_MODEL', 'MODEL_UNKNOWN', 'LAST_MODEL')).toMatchObject({ code: null });
+  });
+});
+
+describe('the entry of an order that changed nothing', () => {
+  const ended = async () => {
+    const [id] = (await waiting(1)) as [string];
+    await kit.producer.cancel(kit.queue, id);
+    return id;
+  };
+  const cases: [
+    what: string,
+    code: string | null,
+    make: () => Promise<Operation<never, unknown, unknown>>,
+  ][] = [
+    ['moves an ended job', 'NOT_WAITING', async () => as(moveJobs([await ended()], 'elsewhere'))],
+    ['prioritises an ended job', 'NOT_WAITING', async () => as(prioritiseJobs([await ended()], 9))],
+    [
+      'moves a job to a queue where its id is taken',
+      'ID_TAKEN',
+      async () => {
+        const [id] = (await waiting(1)) as [string];
+        await kit.client.hset(bullBase(PREFIX, 'elsewhere') + id, 'data', '{}');
+        return as(moveJobs([id], 'elsewhere'));
+      },
+    ],
+    [
+      'moves two jobs, which are refused for different reasons',
+      null,
+      async () => {
+        const [id] = (await waiting(1)) as [string];
+        await kit.client.hset(bullBase(PREFIX, 'elsewhere') + id, 'data', '{}');
+        return as(moveJobs([id, await ended()], 'elsewhere'));
+      },
+    ],
+    [
+      'retries a job that has not failed',
+      'NOT_FAILED',
+      async () => as(retryJobs({ id: (await waiting(1))[0] as string }, undefined)),
+    ],
+    ['cancels a failed job', 'JOB_ENDED', async () => as(cancelWork((await failedJobs(1))[0] as string))],
+  ];
+  it.each(cases)('has the code of its cause, if it has a single one: %s', async (_, code, make) => {
+    const operation = await make();
+    const entry = await operator.entryOf(() => operator.perform(operation));
+    expect(entry).toMatchObject({ outcome: 'failed', count: 0, code });
   });
 });
 
@@ -261,7 +306,7 @@ describe('the audit log', () => {
     expect(await kit.states([...ids, bad])).toEqual(['waiting', 'waiting', 'waiting', 'failed']);
   });
 
-  it('that cannot be written is reported, and the action stays done', async () => {
+  it('that cannot be written is reported, and the action stays in effect', async () => {
     const [id] = (await waiting(1)) as [string];
     await kit.client.set(auditKey(PREFIX), 'not a stream');
     await operator.perform(purgeQueue(kit.queue, undefined));

@@ -70,7 +70,7 @@ const CASES: [what: string, make: () => Promise<string>, here: Act, there: Act, 
     () => ended(completed),
     cancelHere,
     cancelThere,
-    { outcome: 'failed', count: 0, result: 'had ended: completed' },
+    { outcome: 'failed', count: 0, code: 'JOB_ENDED', result: 'had ended: completed' },
   ],
   [
     'a job is cancelled again',
@@ -87,7 +87,13 @@ const CASES: [what: string, make: () => Promise<string>, here: Act, there: Act, 
     { outcome: 'ok', count: 1, result: 'cancelled' },
   ],
   ['a failed job is retried', () => ended(failed), retryHere, retryThere, { outcome: 'ok', count: 1 }],
-  ['a waiting job is retried', waiting, retryHere, retryThere, { outcome: 'failed', count: 0 }],
+  [
+    'a waiting job is retried',
+    waiting,
+    retryHere,
+    retryThere,
+    { outcome: 'failed', count: 0, code: 'NOT_FAILED' },
+  ],
   [
     'an unknown job is cancelled',
     async () => 'no-such-job',
@@ -114,6 +120,38 @@ describe('an entry of the library and one of a command agree when', () => {
   });
 });
 
+describe('an invalid option of a library call', () => {
+  const wrong: [what: string, options: object, code: string][] = [
+    ['an empty name', { as: ' ' }, 'OPERATOR_NAME'],
+    ['a name that is not text', { as: 7 }, 'OPERATOR_NAME'],
+    ['a name of 5,000 characters', { as: 'x'.repeat(5000) }, 'OPERATOR_NAME'],
+    ['a name with a line break', { as: 'a\nb' }, 'OPERATOR_NAME'],
+    ['a negative time limit of the call', { as, timeoutMs: -5 }, 'TIMEOUT_RANGE'],
+  ];
+  it.each(wrong)('is refused before any change or audit entry: %s', async (_, options, code) => {
+    const id = await ended(failed);
+    const refused = { code, exitCode: 2 };
+    await expect(client.cancel(id, options)).rejects.toMatchObject(refused);
+    await expect(client.retry(id, options)).rejects.toMatchObject(refused);
+    await expect(client.retryFailed(kit.queue, options)).rejects.toMatchObject(refused);
+    expect(await operator.audit()).toEqual([]);
+    expect(await kit.states([id])).toEqual(['failed']);
+  });
+
+  it('is refused even if there is nothing to do: a time limit of the jobs', async () => {
+    const refused = { code: 'TIME_LIMIT_RANGE', exitCode: 2 };
+    await expect(client.retryFailed(kit.queue, { timeLimitMs: -1 })).rejects.toMatchObject(refused);
+    const timeLimitMs = '5' as unknown as number;
+    await expect(client.retryFailed(kit.queue, { timeLimitMs })).rejects.toThrow("the text '5'");
+    expect(await operator.audit()).toEqual([]);
+  });
+});
+
+it('surrounding spaces are removed from the name in an entry', async () => {
+  const id = await waiting();
+  expect(await operator.entryOf(() => client.cancel(id, { as: ' grace ' }))).toMatchObject({ who: 'grace' });
+});
+
 describe('an entry of a library call that failed', () => {
   it('counts the jobs that were changed before the failure', async () => {
     const ids = await kit.submit(...Array.from({ length: 250 }, () => ({})));
@@ -133,7 +171,30 @@ describe('an entry of a library call that failed', () => {
     expect((await kit.states(ids)).filter((state) => state === 'waiting')).toHaveLength(200);
   });
 
-  it('that its caller left says so', async () => {
+  it('names an unknown queue, as a command does', async () => {
+    const entry = await operator.entryOf(() =>
+      expect(client.retryFailed('nosuch')).rejects.toMatchObject({ code: 'QUEUE_UNKNOWN', exitCode: 66 }),
+    );
+    expect(entry).toMatchObject({ target: 'nosuch', outcome: 'failed', code: 'QUEUE_UNKNOWN', count: 0 });
+    expect(await client.retryFailed(kit.queue)).toBe(0);
+  });
+
+  it('is reported as missing only if something may have been changed', async () => {
+    const id = await ended(failed);
+    const silent = new InferError('REDIS_TIMEOUT', 'Redis does not answer');
+    const warn = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined);
+    vi.spyOn(JobSteering.prototype, 'retryAll').mockRejectedValue(silent);
+    await expect(client.retryFailed(kit.queue)).rejects.toBe(silent);
+    await expect(client.retry(id, { as })).rejects.toBe(silent);
+    const lost = (subject: string) => [
+      `the audit log has no entry of retry ${subject}: Redis does not answer`,
+      { type: 'InferWarning', code: 'AUDIT_LOST' },
+    ];
+    expect(warn.mock.calls).toEqual([lost(kit.queue), lost(id)]);
+    expect(await operator.audit()).toEqual([]);
+  });
+
+  it('that its caller aborted says so', async () => {
     const id = await waiting();
     const leaving = new AbortController();
     const states = vi.spyOn(JobSteering.prototype, 'cancel');

@@ -36,11 +36,11 @@ async function written(jobs: number): Promise<GroupRecord> {
 }
 const groupOf = async () => (await readGroup(kit.client, PREFIX, kit.queue, id)) as GroupRecord;
 
-describe('a group whose chunk would have the id of something else', () => {
+describe('a group whose chunk would have an id that is taken', () => {
   it.each([
     ['a job of someone else', { owner: 'bob' }],
     ['a job of the same submitter', { owner: 'alice' }],
-  ])('fails at once, and leaves it alone: %s', async (_, other) => {
+  ])('fails at once, and does not change it: %s', async (_, other) => {
     await kit.submit({ id: `${id}-1`, ...other });
     const writer = await open(template());
     for (let n = 0; n < 3; n++) await writer.write(row(n));
@@ -56,7 +56,7 @@ describe('a group whose chunk would have the id of something else', () => {
     await kit.producer.cancel(kit.queue, `${id}-1`);
   });
 
-  it('fails also where that is in another queue, or is a group', async () => {
+  it('also fails if the id is taken in another queue, or by a group', async () => {
     const elsewhere = `${kit.queue}-other`;
     const spec = kit.spec({ id: `${id}-0`, queue: elsewhere });
     await kit.producer.submit(elsewhere, [{ spec, input: Buffer.from('input') }], false);
@@ -77,7 +77,7 @@ describe('a group whose chunk would have the id of something else', () => {
     await inner.abandon();
   });
 
-  it('fails where chunks of an earlier group of this id are still kept', async () => {
+  it('fails while chunks of an earlier group with this id are kept', async () => {
     await written(1);
     const consumer = await kit.consumer();
     await consumer.settle([failed(await takeOne(consumer))]);
@@ -90,7 +90,7 @@ describe('a group whose chunk would have the id of something else', () => {
     expect((await kit.record(`${id}-0`)).state).toBe('failed');
   });
 
-  it('is no mixture of two requests that are sent under its id at the same time', async () => {
+  it('never mixes two requests that are sent with its id at the same time', async () => {
     const spec = template({ digest: 'request' });
     const [one, two, same] = [await open(spec), await open(spec), await open(spec)];
     await one.write(row(1));
@@ -104,7 +104,7 @@ describe('a group whose chunk would have the id of something else', () => {
     await kit.producer.cancelGroup(await groupOf());
   });
 
-  it('closed with the same number of other rows is another group', async () => {
+  it('closed with the same number of different rows is another group', async () => {
     const first = await GroupWriter.open(kit.producer, template());
     const second = await GroupWriter.open(kit.producer, template());
     await first.write(row());
@@ -115,7 +115,7 @@ describe('a group whose chunk would have the id of something else', () => {
   });
 });
 
-describe('what is done to a group is not done to a job that has the id of a chunk', () => {
+describe('an action on a group does not affect a job that has the id of a chunk', () => {
   it('cancel', async () => {
     await kit.submit({ id: `${id}-0`, owner: 'bob' });
     const group = await written(2);
@@ -130,7 +130,7 @@ describe('what is done to a group is not done to a job that has the id of a chun
     const consumer = await kit.consumer();
     await consumer.settle((await consumer.take(2)).map(failed));
     expect(await kit.states([`${id}-0`, `${id}-1`])).toEqual(['failed', 'failed']);
-    expect(await kit.producer.retryGroup(group)).toBe(1);
+    expect(await kit.producer.retryGroup(group)).toMatchObject({ retried: 1 });
     expect(await kit.states([`${id}-0`, `${id}-1`])).toEqual(['failed', 'waiting']);
     await consumer.settle([failed(await takeOne(consumer))]);
     const results = new BrokerResults(kit.client, PREFIX);
@@ -142,7 +142,7 @@ describe('what is done to a group is not done to a job that has the id of a chun
     expect(await forgetJobs(kit.client, PREFIX, kit.queue, [`${id}-0`], results)).toBe(1);
   });
 
-  it('nor to one of a group of the same id that someone else had', async () => {
+  it('nor a chunk of an earlier group with the same id', async () => {
     await kit.submit({ id: `${id}-0`, owner: 'bob', group: { id, index: 0, firstRow: 0 } });
     const group = await written(2);
     await kit.producer.cancelGroup(group);

@@ -96,9 +96,7 @@ describe('a bulk operation that meets a damaged job', () => {
     await overwrite(kit, kit.base + ids[1], 'string');
     expect(
       await purge(kit.client, PREFIX, kit.queue, { states: ['waiting'], now: Date.now() + 1000 }),
-    ).toEqual({
-      waiting: 3,
-    });
+    ).toEqual({ jobs: { waiting: 3 }, newer: 0 });
     expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(0);
     expect(await places(ids[1] as string)).toEqual([null, null, 0]);
     const failing = (await kit.submit({}, {})) as [string, string];
@@ -106,9 +104,7 @@ describe('a bulk operation that meets a damaged job', () => {
     await workOff(await kit.consumer());
     expect(
       await purge(kit.client, PREFIX, kit.queue, { states: ['failed'], now: Date.now() + 1000 }),
-    ).toEqual({
-      failed: 2,
-    });
+    ).toEqual({ jobs: { failed: 2 }, newer: 0 });
     expect(await readDamage(kit.client, PREFIX, kit.queue)).toMatchObject({
       jobs: [],
       jobCount: 0,
@@ -254,7 +250,7 @@ describe('readers of damaged data', () => {
     });
   });
 
-  it('count what is countable of a queue, and name each damaged key', async () => {
+  it('count all readable parts of a queue, and name each damaged key', async () => {
     const parts = [
       'prioritized',
       'wait',

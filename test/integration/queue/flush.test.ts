@@ -91,7 +91,7 @@ describe('a group whose record Redis lost while its rows were sent', () => {
     const group = template();
     await chunksWithoutGroup(group);
     await workOff(1);
-    expect(await producer.retryFailed(kit.queue)).toBe(1);
+    expect(await producer.retryFailed(kit.queue)).toMatchObject({ retried: 1 });
     const again = await GroupWriter.open(producer, group);
     for (let n = 0; n < CHUNKS; n++) await again.write(ROW);
     await again.close();

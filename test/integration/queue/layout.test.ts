@@ -11,7 +11,7 @@ import { readGroup, readJob } from '../../../src/lib/queue/read/reader.js';
 import { routesTo } from '../../../src/lib/queue/routes.js';
 import type { JobSpec } from '../../../src/lib/queue/types.js';
 import { useRedis } from '../../support/redis.js';
-import { completed, FAILURE, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
+import { completed, FAILURE, failed, idsOf, PREFIX, QueueKit, takeOne } from './queue-kit.js';
 
 const NEXT = { number: newestOf(LAYOUTS).number + 1, since: '9.8.0' };
 const BOTH = [...LAYOUTS, NEXT] as const;
@@ -58,7 +58,7 @@ describe('a job of a newer layout', () => {
     expect(await kit.client.exists(`${kit.base}${id}:lock`)).toBe(0);
   });
 
-  it('is run in its turn by a worker that knows it, along with jobs of this release', async () => {
+  it('is run in its turn by a worker that reads it, along with jobs of this release', async () => {
     const { here, next } = await workers();
     const [low] = (await kit.submit({ priority: 1 })) as [string];
     const high = await submitNewer({ priority: 8 });
@@ -88,18 +88,27 @@ describe('a job of a newer layout', () => {
     const id = await submitNewer({ priority: 3, deadline: 1 });
     const before = await kit.client.hgetall(kit.base + id);
     await expect(kit.producer.cancel(kit.queue, id)).rejects.toMatchObject(NEEDS);
-    await expect(kit.producer.retry(kit.queue, [id])).rejects.toMatchObject(NEEDS);
+    expect(await kit.producer.retry(kit.queue, [id])).toBe(0);
     expect(await setPriority(kit.client, PREFIX, kit.queue, [id], 9)).toEqual(['newer']);
     expect(await new Mover(kit.client, PREFIX, 'elsewhere').move(id, kit.queue)).toBe('newer');
     const purged = await purge(kit.client, PREFIX, kit.queue, {
       states: ['waiting'],
       now: Date.now() + 60_000,
     });
-    expect(purged).toEqual({ waiting: 0 });
+    expect(purged).toEqual({ jobs: { waiting: 0 }, newer: 1 });
     await kit.producer.expireDue(kit.queue, id);
     expect(await watchEnd(kit.client, PREFIX, kit.queue, id, 'list', 'job')).toBe('newer');
     expect(await kit.client.hgetall(kit.base + id)).toEqual(before);
     expect(await newer.cancel(kit.queue, id)).toBe('cancelled');
+  });
+
+  it('that has ended is reported as ended, and is retried by its own release only', async () => {
+    const { next } = await workers();
+    const id = await submitNewer();
+    await next.settle([failed(await takeOne(next))]);
+    expect(await kit.producer.cancel(kit.queue, id)).toBe('failed');
+    await expect(kit.producer.retry(kit.queue, [id])).rejects.toMatchObject(NEEDS);
+    expect(await newer.retry(kit.queue, [id])).toBe(1);
   });
 
   it('is listed with the fields that every layout has', async () => {

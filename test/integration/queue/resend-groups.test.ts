@@ -259,7 +259,7 @@ describe('a group whose submitter died', () => {
 
   it('ends when cancelled, and cannot be completed in part by sending it again', async () => {
     const group = await orphan();
-    const states = await at.kit.producer.cancelGroup(await groupOf(group.id));
+    const { states } = await at.kit.producer.cancelGroup(await groupOf(group.id));
     expect(states).toEqual({ completed: 1, cancelled: 15 });
     const ended = { state: 'cancelled', closed: true, jobs: 16, jobsCompleted: 1, jobsFailed: 15 };
     expect(await groupOf(group.id)).toMatchObject(ended);
@@ -277,7 +277,7 @@ describe('a group whose submitter died', () => {
     expect(await groupOf(group.id)).toMatchObject({ state: 'completed', jobs: CHUNKS, rowsDone: CHUNKS });
   });
 
-  it('that is cancelled tells its sender, which stops and closes it', async () => {
+  it('that is cancelled notifies its sender, which stops and closes it', async () => {
     const group = template();
     const writer = await GroupWriter.open(producer(), group);
     await writeAll(writer, 16);

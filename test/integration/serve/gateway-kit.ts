@@ -6,10 +6,13 @@ import { InferClient } from '../../../src/lib/client/client.js';
 import { loadSettings } from '../../../src/lib/config/load.js';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { ANYONE, type Caller, type Scope, type TokenLimits } from '../../../src/lib/serve/auth/caller.js';
+import { addAboutRoutes } from '../../../src/lib/serve/gateway/about-routes.js';
 import { openAdmissions } from '../../../src/lib/serve/gateway/admissions.js';
 import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gateway.js';
 import { addJobRoutes } from '../../../src/lib/serve/gateway/job-routes.js';
+import { OpenWaits } from '../../../src/lib/serve/gateway/open-waits.js';
 import { createApp } from '../../../src/lib/serve/http/app.js';
+import { BodyMemory } from '../../../src/lib/serve/http/body-memory.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { addOipRoutes } from '../../../src/lib/serve/oip/routes.js';
 import { addOpenaiRoutes } from '../../../src/lib/serve/openai/routes.js';
@@ -27,12 +30,20 @@ const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
   alice: ['submit', 'read'],
   bob: ['submit', 'read'],
   single: ['submit', 'read'],
+  held: ['submit', 'read'],
+  limited: ['submit', 'read', 'control'],
+  two: ['submit', 'read'],
   auditor: ['read', 'read:all', 'submit'],
   operator: ['submit', 'read', 'read:all', 'control'],
 };
 
-/** `single` may have one unfinished job. */
-const LIMITS: Readonly<Record<string, TokenLimits>> = { single: { jobs: 1 } };
+/** `single` may have one unfinished job, `held` two open waits. */
+const LIMITS: Readonly<Record<string, TokenLimits>> = { single: { jobs: 1 }, held: { open: 2 } };
+/** Models that a token may use; all if undefined. */
+const MODELS: Readonly<Record<string, readonly string[]>> = {
+  limited: ['doubler'],
+  two: ['doubler', 'planned'],
+};
 
 /** What a server answered. */
 export interface Answer {
@@ -51,6 +62,8 @@ export class GatewayKit {
     private readonly drain: AbortController,
     /** Tells callers who wait where their jobs are, as at the end of the grace. */
     readonly leave: () => void,
+    readonly bodyMemory: BodyMemory,
+    readonly resultMemory: BodyMemory,
   ) {}
 
   static async open(
@@ -66,7 +79,16 @@ export class GatewayKit {
     const client = await InferClient.open({ ...config, redis: redis.settings() }, 'worker');
     const drain = new AbortController();
     const leaving = new AbortController();
-    const limits = { maxBody: 1024 ** 2, maxWaitMs: 20_000, maxWaiting: undefined, ...options.limits };
+    const limits = {
+      maxBody: 1024 ** 2,
+      maxBodies: 64 * 1024 ** 2,
+      maxWaitMs: 20_000,
+      maxWaiting: undefined,
+      maxOpen: 2000,
+      ...options.limits,
+    };
+    const bodyMemory = new BodyMemory(limits.maxBodies);
+    const resultMemory = new BodyMemory(limits.maxBodies, 'large results');
     const control = options.control ?? false;
     const shared = { client, loaded, prefix, limits, log: silentLogger(), version: '0.0.0', basePath: '' };
     const admissions = openAdmissions(client.redis, prefix);
@@ -77,31 +99,41 @@ export class GatewayKit {
       leaving: leaving.signal,
       requiredModels: [],
       admissions,
+      waits: new OpenWaits(limits.maxOpen),
     };
     const failures: unknown[] = [];
     const app = createApp({
       maxBody: limits.maxBody,
+      bodyMemory,
+      resultMemory,
       answerMs: limits.maxWaitMs + 30_000,
       connections: 5000,
       onFailure: (error) => void failures.push(error),
     });
     app.addHook('onRequest', async (request) => {
-      request.caller = callerOf(request.headers.authorization);
+      const { authorization } = request.headers;
+      request.caller = callerOf(authorization);
+      if (authorization !== undefined) request.holds = () => !kit.revoked.has(request.caller.name);
       const access = request.routeOptions.config.access ?? 'known';
       if (access === 'open' || access === 'optional' || access === 'known') return;
       if (request.caller.allows(access)) return;
       throw new InferError('TOKEN_SCOPE', `this needs the scope ${access}`);
     });
     const routes = noteRoutes(app);
+    addAboutRoutes(app, gateway, []);
     addJobRoutes(app, gateway);
     addOipRoutes(app, gateway);
     addOpenaiRoutes(app, gateway);
     addOpenapiRoutes(app, gateway, { routes, tokens: true });
     const listening = await listen(app, { host: '127.0.0.1', port: 0 });
-    const kit = new GatewayKit(gateway, listening, drain, () => leaving.abort());
+    const leave = () => leaving.abort();
+    const kit = new GatewayKit(gateway, listening, drain, leave, bodyMemory, resultMemory);
     kit.failures = failures;
     return kit;
   }
+
+  /** Tokens that were revoked after their requests began. */
+  readonly revoked = new Set<string | undefined>();
 
   /** What no answer may come of: errors that were not expected. */
   failures: unknown[] = [];
@@ -163,6 +195,10 @@ export class GatewayKit {
     } as RequestInit);
   }
 
+  startDraining(): void {
+    this.drain.abort();
+  }
+
   async close(graceMs = 2000): Promise<void> {
     this.drain.abort();
     await this.listening.close(graceMs);
@@ -175,7 +211,13 @@ function callerOf(authorization: string | undefined): Caller {
   const name = authorization.replace('Bearer ', '');
   const limits = LIMITS[name];
   const allows: Caller['allows'] = (scope) => SCOPES[name]?.includes(scope) ?? false;
-  return { name, allows, ...(limits === undefined ? {} : { limits }) };
+  const models = MODELS[name];
+  return {
+    name,
+    allows,
+    ...(models === undefined ? {} : { models }),
+    ...(limits === undefined ? {} : { limits }),
+  };
 }
 
 /** A gateway for all tests of a file. At its end no error may have come that was not expected. */

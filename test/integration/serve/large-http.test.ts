@@ -1,15 +1,17 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useInfer } from '../../support/cli.js';
+import { until, useInfer } from '../../support/cli.js';
 import { doubler, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
-import { useGateway, useModels } from './gateway-kit.js';
+import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
 
 const redis = useRedis();
 const infer = useInfer(redis);
 const models = useModels();
-const gateway = useGateway(redis, { models, limits: { maxBody: 16 * 1024 ** 2 } });
+const gateway = useGateway(redis, { models, limits: { maxBody: 16 * 1024 ** 2, maxBodies: 24 * 1024 ** 2 } });
 
 const ROWS = 70_000;
 /** More than a mebibyte as it is stored. */
@@ -22,7 +24,32 @@ const isWhole = (list: unknown[]) => {
 
 beforeAll(async () => {
   writeModel(models.dir, 'wide', doubler(200_000));
+  writeModel(models.dir, 'huge', doubler(3_900_000));
   await infer.worker(['--models', models.dir, '-Q', 'realtime']);
+});
+
+describe('JSON of many values', () => {
+  const empty = (list: string) => `{"model":"doubler","input":[${list}]}`;
+
+  it.each([
+    ['/v1/jobs', 'lists', empty(`${'[],'.repeat(2_100_000)}[]`)],
+    ['/v1/jobs', 'objects', empty(`${'{},'.repeat(2_100_000)}{}`)],
+    ['/v1/jobs', 'numbers', empty(`${'0,'.repeat(4_100_000)}0`)],
+    ['/predict?model=doubler', 'lists', `[${'[],'.repeat(2_100_000)}[]]`],
+    ['/v2/models/doubler/infer', 'lists', `{"inputs":[${'[],'.repeat(2_100_000)}[]]}`],
+  ])('is refused by %s before it becomes many times its size: %s', async (address, _, body) => {
+    const headers = { 'content-type': 'application/json' };
+    const { status, text } = await gateway.ask('POST', address, { body, headers });
+    expect([status, text]).toEqual([413, expect.stringContaining('more than 4000000 values')]);
+  });
+
+  it('is refused in a line of NDJSON too', async () => {
+    const body = `[1,2,3,4]\n[${'[],'.repeat(2_100_000)}[]]\n`;
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const { status, body: problem } = await gateway.ask('POST', '/v1/jobs?model=doubler', { body, headers });
+    expect([status, problem.code]).toEqual([413, 'INPUT_TOO_LARGE']);
+    expect(problem.detail).toContain('line 2');
+  });
 });
 
 describe('a large result', () => {
@@ -60,6 +87,40 @@ describe('a large result', () => {
   });
 });
 
+describe('large results in memory', () => {
+  const BYTES = 15_600_000;
+  const headers = { accept: 'application/octet-stream' };
+
+  it('are limited while slow readers hold them: one too many is refused', async () => {
+    const body = Buffer.from(`{"model":"huge","input":[${'1,'.repeat(3_899_999)}1]}`);
+    const type = { 'content-type': 'application/json' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { body, headers: type });
+    const { result } = sent.body.urls;
+    const address = `${gateway.url}${result}`;
+    const events = await gateway.ask('GET', `/v1/jobs/${sent.body.id}/events`);
+    expect(events.text).toContain('"state":"completed"');
+    // It reads nothing, and more is left than any socket buffers.
+    const slow = request(address, { headers });
+    slow.on('error', () => undefined);
+    slow.end();
+    await once(slow, 'response');
+    expect(gateway.resultMemory.bytes).toBeGreaterThan(BYTES);
+    for (const other of [result, `/v1/jobs/${sent.body.id}`, `/result/${sent.body.id}`]) {
+      const refused = await gateway.ask('GET', other);
+      expect([refused.status, refused.body.code]).toEqual([503, 'BODIES_FULL']);
+      expect(refused.headers.get('retry-after')).toBe('2');
+    }
+    // Requests with bodies have their own memory.
+    const json = { model: 'doubler', queue: 'nobody', input: [1, 2, 3, 4] };
+    expect((await gateway.ask('POST', '/v1/jobs', { json })).status).toBe(202);
+    slow.destroy();
+    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    const answer = await gateway.fetch('GET', result, { headers });
+    expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(BYTES);
+    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+  });
+});
+
 it('a form that is not there is refused before the wait for the result', async () => {
   const sent = await gateway.ask('POST', '/v1/jobs', {
     json: { model: 'doubler', queue: 'nobody', input: [1, 2, 3, 4] },
@@ -91,4 +152,17 @@ it('callers that leave while their compressed body is read do no harm', async ()
   }
   // An unhandled rejection in this process would fail the run.
   expect((await gateway.ask('GET', '/v2/health/live')).status).toBe(200);
+});
+
+describe('a server that is shutting down', () => {
+  it.each(['/v1/jobs', '/predict', '/v1/embeddings'])(
+    'refuses %s before it looks at the body',
+    async (address) => {
+      const server = await GatewayKit.open(redis, { modelsDir: models.dir });
+      server.startDraining();
+      const { status, text } = await server.ask('POST', address, { body: 'no JSON' });
+      await server.close();
+      expect([status, text]).toEqual([503, expect.stringMatching(/DRAINING|shutting down/)]);
+    },
+  );
 });

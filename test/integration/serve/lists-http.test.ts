@@ -64,7 +64,7 @@ describe('GET /v1/jobs', () => {
 });
 
 describe('the deployment', () => {
-  it('is what inspect --json shows', async () => {
+  it('has the same content as inspect --json', async () => {
     const queues = await gateway.ask('GET', '/v1/queues?queue=listed');
     expect(queues.body.queues).toEqual([
       expect.objectContaining({ name: 'listed', waiting: 5, byPriority: [1, 1, 1, 1, 1, 0, 0, 0, 0, 0] }),
@@ -88,7 +88,7 @@ describe('the deployment', () => {
   });
 });
 
-describe('steering', () => {
+describe('control routes', () => {
   it('pauses and resumes a queue, with the name of the token in the audit log', async () => {
     const paused = await gateway.ask('POST', '/v1/queues/listed/pause', { as: 'operator' });
     expect([paused.status, paused.body]).toEqual([
@@ -126,11 +126,11 @@ describe('steering', () => {
     const purged = await gateway.ask('POST', '/v1/queues/rubbish/purge?confirm=rubbish');
     expect([purged.status, purged.body]).toEqual([
       200,
-      { queue: 'rubbish', jobs: { waiting: 3, delayed: 0 } },
+      { queue: 'rubbish', jobs: { waiting: 3, delayed: 0 }, newer: 0 },
     ]);
   });
 
-  it('sends orders to workers, and returns the answer of each', async () => {
+  it("sends orders to workers, and returns each worker's answer", async () => {
     const set = await gateway.ask('POST', '/v1/workers/w1/set', { json: { what: 'max-batch', value: 4 } });
     expect([set.status, set.body.workers]).toEqual([
       200,

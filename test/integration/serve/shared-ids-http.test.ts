@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 
 describe('ids that callers choose', () => {
-  it('a group cannot have the job of another token as its chunk, nor change it', async () => {
+  it('a group cannot use or change the job of another token as its chunk', async () => {
     const address = '/v1/jobs/order?model=doubler&queue=nobody';
     const waits = { ...json, queue: 'nobody' };
     const bobs = await gateway.ask('PUT', '/v1/jobs/order-0', { json: waits, as: 'bob' });
@@ -42,7 +42,7 @@ describe('ids that callers choose', () => {
     expect(again.status).toBe(201);
   });
 
-  it('are checked before they are looked up, and the ids of Idempotency-Keys are no one’s to take', async () => {
+  it('are checked before they are looked up, and the ids of Idempotency-Keys are reserved', async () => {
     const long = await gateway.ask('POST', '/v1/jobs', { json: { ...json, id: 'x'.repeat(100_000) } });
     expect(long.status).toBe(400);
     expect(long.text.length).toBeLessThan(2000);
@@ -57,7 +57,17 @@ describe('ids that callers choose', () => {
     expect(again.body.id).toBe(sent.body.id);
   });
 
-  it('what is checked is what is changed, where two tokens have the same id in two queues', async () => {
+  it('are not those of the chunks of a group with an Idempotency-Key', async () => {
+    const headers = { 'idempotency-key': 'order-78' };
+    const sent = await gateway.ask('POST', '/v1/jobs', { json, as: 'alice', headers });
+    await gateway.ask('DELETE', `/v1/jobs/${sent.body.id}`, { as: 'alice' });
+    const chunk = await gateway.ask('PUT', `/v1/jobs/${sent.body.id}-0`, { json, as: 'bob' });
+    expect([chunk.status, chunk.body.code]).toEqual([400, 'JOB_ID']);
+    const other = await gateway.ask('PUT', `/v1/jobs/${sent.body.id}0`, { json, as: 'bob' });
+    expect(other.status).toBe(201);
+  });
+
+  it('identify the checked job, even if two tokens have the same id in two queues', async () => {
     // As two gateways leave it that add them at the same moment.
     for (const [as, queue] of [
       ['alice', 'aa'],
@@ -78,7 +88,7 @@ describe('ids that callers choose', () => {
 });
 
 describe('waits', () => {
-  it('of a result are cut to the longest of the server', async () => {
+  it('for a result are shortened to the longest wait of the server', async () => {
     const { body } = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' } });
     const brief = await GatewayKit.open(redis, { modelsDir: models.dir, limits: { maxWaitMs: 500 } });
     const answer = await brief.ask('GET', `/v1/jobs/${body.id}/result?wait=10m`);
@@ -86,16 +96,39 @@ describe('waits', () => {
     await brief.close();
   });
 
-  it('of no time queue the job, without a worker, too', async () => {
+  it('of zero seconds queue the job, even without a worker', async () => {
     const headers = { prefer: 'wait=0' };
     const sent = await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' }, headers });
     expect([sent.status, sent.body.state]).toEqual([202, 'waiting']);
     expect(sent.headers.get('preference-applied')).toBe('wait=0');
   });
+
+  it('end without the job if the token was revoked meanwhile', async () => {
+    const unserved = { ...json, queue: 'nobody' };
+    const { body } = await gateway.ask('POST', '/v1/jobs', { json: unserved, as: 'bob' });
+    const slow = { json: LONG, as: 'bob', headers: { prefer: 'wait=2' } };
+    const waiting = [
+      gateway.ask('GET', `/v1/jobs/${body.id}?wait=2s`, { as: 'bob' }),
+      gateway.ask('GET', `/v1/jobs/${body.id}/result?wait=2s`, { as: 'bob' }),
+      gateway.ask('POST', '/v1/jobs', slow),
+    ];
+    await until(async () => (gateway.gateway.waits.size === waiting.length ? true : undefined));
+    gateway.revoked.add('bob');
+    try {
+      for (const { status, body: refused } of await Promise.all(waiting)) {
+        expect([status, refused.code]).toEqual([401, 'TOKEN']);
+        expect(refused).not.toHaveProperty('id');
+      }
+    } finally {
+      gateway.revoked.delete('bob');
+    }
+    const { body: active } = await gateway.ask('GET', '/v1/jobs?state=active');
+    for (const { id } of active.items) await gateway.ask('POST', `/v1/jobs/${id}/cancel`);
+  });
 });
 
-describe('what runs again', () => {
-  it('counts for the limits of the token that asks', async () => {
+describe('ended jobs', () => {
+  it('count towards the limits of the token that retries them', async () => {
     const failedJob = async (as: string) => {
       const headers = { prefer: 'wait' };
       const { body } = await gateway.ask('POST', '/v1/jobs', { json: FAILS, as, headers });
@@ -117,7 +150,7 @@ describe('what runs again', () => {
     expect(again.status).toBe(202);
   });
 
-  it('a group of which some failed by itself had ended before it could be cancelled', async () => {
+  it('of a group with failed jobs cannot be cancelled', async () => {
     const body = `[7]\n${'[1]\n'.repeat(3)}`;
     const headers = { ...NDJSON, prefer: 'wait' };
     const sent = await gateway.ask('POST', '/v1/jobs?model=poison&retries=0', { body, headers });
@@ -129,7 +162,7 @@ describe('what runs again', () => {
 });
 
 describe('limits', () => {
-  it('hold while rows arrive', async () => {
+  it('apply while rows arrive', async () => {
     let more: (text: string) => void = () => undefined;
     const body = new ReadableStream({
       start: (controller) => {
@@ -138,7 +171,8 @@ describe('limits', () => {
     });
     const address = '/v1/jobs?model=doubler&queue=nobody';
     const sending = gateway.ask('POST', address, { body, headers: NDJSON, as: 'single' });
-    more(rows(1, 2, 3));
+    // More than one chunk: the group is opened when its first chunk is complete.
+    more(rows(...Array.from({ length: 600 }, (_, i) => i)));
     const client = await redis.client();
     // The place is held by the group, and no longer by a ticket that lapses.
     await until(async () => {
@@ -153,14 +187,14 @@ describe('limits', () => {
     expect((await gateway.ask('POST', `/v1/jobs/${group.id}/cancel`, { as: 'single' })).status).toBe(200);
   });
 
-  it('of the predicted wait are no reason to refuse a job that starts later', async () => {
+  it('of the predicted wait do not apply to a job that starts later', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', { json: { ...json, delay: '1h', expires: '1ms' } });
     expect([sent.status, sent.body.state]).toEqual([202, 'delayed']);
   });
 });
 
-describe('a server that ends', () => {
-  it('tells callers who wait where their jobs are, and leaves those in the queue', async () => {
+describe('a server that shuts down', () => {
+  it('returns the address of their job to waiting callers, and leaves the jobs in the queue', async () => {
     const server = await GatewayKit.open(redis, { modelsDir: models.dir });
     const waiting = server.ask('POST', '/v1/jobs', { json: LONG, headers: { prefer: 'wait' } });
     const id = await until(async () => {

@@ -318,7 +318,7 @@ describe('a job that cannot be run', () => {
   });
 
   it('because its input is missing or damaged fails with its code', async () => {
-    const [lost, damaged, misfit] = await queue.submit(
+    const [lost, damaged, empty] = await queue.submit(
       { input: Buffer.alloc(5000) },
       { input: Buffer.from('no envelope at all') },
       { input: Buffer.alloc(0) },
@@ -329,8 +329,8 @@ describe('a job that cannot be run', () => {
     await kit.ended;
     const code = async (id?: string) => (await queue.record(id as string)).failure?.code;
     expect(await code(lost)).toBe('INPUT_LOST');
-    expect(await code(damaged)).toBe('ENVELOPE');
-    expect(await code(misfit)).toBe('INPUT_LOST');
+    expect(await code(damaged)).toBe('JOB_DAMAGED');
+    expect(await code(empty)).toBe('JOB_DAMAGED');
   });
 
   it('because its deadline passed expires without a run', async () => {

@@ -49,7 +49,7 @@ describe('lists of jobs', () => {
     expect(lines.every((line) => visibleWidth(line) <= 80)).toBe(true);
     expect(lines[0]).toMatch(/^ID +STATE +QUEUE +MODEL +ROWS +PRIO +AGE$/);
     expect(renderList(jobsList(NOW), [job()], 'table', PIPED)[0]).toBe(
-      'ID\tSTATE\tQUEUE\tMODEL\tROWS\tPRIO\tAGE\tERROR',
+      'ID\tSTATE\tQUEUE\tMODEL\tROWS\tPRIO\tAGE\tERROR\tNEEDS',
     );
     expect(renderList(jobsList(NOW), [failed('X', 5, 'a')], 'table', tty(120))[1]).toContain('ERROR');
   });
@@ -62,13 +62,27 @@ describe('lists of jobs', () => {
     expect(unsized.join('\n')).toContain('it is X');
   });
 
+  it('name the release that a job of a newer layout needs', () => {
+    const newer = job({ newer: { number: 2, since: '9.8.0' } });
+    const [head, row] = renderList(jobsList(NOW), [newer], 'table', PIPED);
+    expect([head, row]).toEqual([
+      expect.stringMatching(/\tNEEDS$/),
+      expect.stringMatching(/\tinfer 9\.8\.0$/),
+    ]);
+    expect(renderList(jobsList(NOW), [job()], 'table', tty(120)).join()).not.toContain('NEEDS');
+    expect(jobsList(NOW).json?.(newer)).toMatchObject({ state: 'waiting', newer: { since: '9.8.0' } });
+    expect(jobsList(NOW).json?.(job())).toMatchObject({ newer: null });
+  });
+
   it('mark a lost lock', () => {
     const active = {
       ...job({ state: 'active', startedAt: NOW - 90_000, worker: 'one' }),
       device: 'cpu',
       lockMs: null,
     };
-    expect(renderList(activeList(NOW), [active], 'table', PIPED)[1]).toMatch(/\tone\tcpu\t-\t1m 30s\tlost$/);
+    expect(renderList(activeList(NOW), [active], 'table', PIPED)[1]).toMatch(
+      /\tone\tcpu\t-\t1m 30s\tlost\t-$/,
+    );
   });
 });
 
@@ -158,7 +172,7 @@ describe('the job view', () => {
     expect(text).not.toContain('Input');
   });
 
-  it('tells why it waits, and the command that helps, once', () => {
+  it('says once why it waits, with the command that helps', () => {
     const text = 'queue scans is paused';
     const why = { code: 'PAUSED', text, fix: 'infer control resume scans' } as const;
     const paused = { ...DETAIL, eta: null, noEta: why, why } as const;

@@ -49,19 +49,28 @@ const OTHERS = ['constructor', 'add', 'defaults', 'submitAndWait', 'limited', 'g
 const unconnected = () => Object.create(InferClient.prototype) as InferClient;
 
 describe('the limits of a call', () => {
-  it('are taken by every method of InferClient', () => {
+  it('are accepted by every method of InferClient', () => {
     const methods = Object.getOwnPropertyNames(InferClient.prototype).filter(
       (name) => !OTHERS.includes(name) && name !== 'groupChunks' && name !== 'close',
     );
     expect(methods.sort()).toEqual(Object.keys(CALLS).sort());
   });
 
-  it.each(Object.entries(CALLS))('end it when the caller has left: %s', async (_, call) => {
+  it.each(Object.entries(CALLS))('end it when the caller aborts: %s', async (_, call) => {
     const signal = AbortSignal.abort(new Error('left'));
     await expect(call(unconnected(), { signal })).rejects.toThrow('left');
   });
 
-  it('end the results of a group between two rows of a chunk that is there', async () => {
+  it.each(Object.entries(CALLS))('are checked before the call begins: %s', async (_, call) => {
+    for (const timeoutMs of [-5, Number.NaN, '5' as unknown as number]) {
+      await expect(call(unconnected(), { timeoutMs })).rejects.toMatchObject({
+        code: 'TIMEOUT_RANGE',
+        exitCode: 2,
+      });
+    }
+  });
+
+  it('end the results of a group between two rows of a chunk', async () => {
     const leaves = new AbortController();
     const chunk: GroupChunk = { index: 0, firstRow: 0, rows: 3, values: [1, 2, 3] };
     const client = {
@@ -85,7 +94,7 @@ describe('the limits of a call', () => {
 describe('opening a client', () => {
   const late = { code: 'REDIS_TIMEOUT', exitCode: 69, message: expect.stringContaining('given up after') };
 
-  it('ends in time, or with its caller', async () => {
+  it('ends within its time limit, or when its caller aborts', async () => {
     const never = () => new Promise<never>(() => undefined);
     await expect(openWithin({ timeoutMs: 10 }, never)).rejects.toMatchObject(late);
     await expect(InferClient.connect({ signal: AbortSignal.abort(new Error('left')) })).rejects.toThrow(
@@ -93,7 +102,13 @@ describe('opening a client', () => {
     );
   });
 
-  it('closes again what is open too late', async () => {
+  it('refuses an invalid time limit', async () => {
+    for (const timeoutMs of [-5, Number.NaN]) {
+      await expect(InferClient.connect({ timeoutMs })).rejects.toMatchObject({ code: 'TIMEOUT_RANGE' });
+    }
+  });
+
+  it('closes a connection that opens too late', async () => {
     let open = (_client: { close(): Promise<void> }): void => undefined;
     const opening = new Promise<{ close(): Promise<void> }>((resolve) => {
       open = resolve;

@@ -12,7 +12,7 @@ it('numbers have thousands separators, and no fractions', () => {
   ]);
 });
 
-it('one thing is named in the singular, any other number in the plural', () => {
+it('one thing is in the singular, any other number in the plural', () => {
   expect([0, 1, 2, 1200].map((value) => plural(value, 'job'))).toEqual([
     '0 jobs',
     '1 job',
@@ -34,7 +34,7 @@ it('shares are shown as whole percentages', () => {
 });
 
 describe('the clock', () => {
-  it('of the system counts from the epoch, the other never goes back', () => {
+  it('of the system counts from the epoch, the monotonic one never goes back', () => {
     const [before, now] = [Date.now(), systemClock.now()];
     expect(now).toBeGreaterThanOrEqual(before);
     expect(now).toBeLessThanOrEqual(Date.now());

@@ -20,12 +20,12 @@ describe('an error', () => {
     ['soon-over', ['REDIS_LOADING', 'REDIS_READONLY']],
     ['still-serves', ['REDIS_MISCONF', 'REDIS_PERMISSION']],
     ['names-nothing', ['GROUP_UNKNOWN', 'INPUT_MISSING', 'JOB_UNKNOWN', 'WORKER_UNKNOWN']],
-  ])('%s is a trait of %j alone', (trait, codes) => {
+  ])('%s is a trait of only %j', (trait, codes) => {
     const having = Object.keys(ERRORS).filter((code) => hasTrait(code, trait));
     expect(having.sort()).toEqual(codes);
   });
 
-  it('of a wrong address, password or right is told from one that may pass', () => {
+  it('of a wrong address, password or permission is distinguished from a temporary one', () => {
     const TUNING = ['TUNE_PERMISSION', 'TUNE_SNAPSHOT_WRITE', 'ACL_ABSENT'];
     for (const code of ['REDIS_AUTH', 'REDIS_PERMISSION', 'REDIS_URL', 'REDIS_CA_FILE', 'REDIS_UNSUPPORTED'])
       expect(hasTrait(code, 'settings-wrong'), code).toBe(true);
@@ -77,7 +77,7 @@ describe('a stored failure', () => {
   );
 });
 
-it('an error has its name, and a cause, a place and a hint only where they are given', () => {
+it('an error has its name, and a cause, a place and a hint only if they are given', () => {
   const bare = new InferError('PORT', 'it is bad');
   expect([bare.name, 'cause' in bare, bare.hint]).toEqual(['InferError', false, undefined]);
   expect(new InferError('PORT', 'it is bad', { cause: 'why' }).cause).toBe('why');

@@ -23,7 +23,7 @@ describe('a lock file', () => {
     await expect(takeLock(file, { waitMs: 5000, busy })).rejects.toMatchObject({ code: 'STATE_DIR_FAILED' });
   });
 
-  it('has one holder: others are told which, or wait', async () => {
+  it('has one holder: others get its name, or wait', async () => {
     const lock = await takeLock(file, { waitMs: 0, purpose: 'testing', busy });
     expect(lockHolder(file)).toMatchObject({ pid: process.pid, purpose: 'testing' });
     await expect(takeLock(file, { waitMs: 50, busy })).rejects.toThrow(`held by ${process.pid} for testing`);

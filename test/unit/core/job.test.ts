@@ -64,7 +64,7 @@ describe('a time limit', () => {
       expect(() => checkTimeLimit(ms)).toThrow(
         expect.objectContaining({
           code: 'TIME_LIMIT_RANGE',
-          message: `a time limit of ${ms} ms is not a whole number of 1..${24 * 86_400_000}`,
+          message: `a time limit of ${typeof ms === 'string' ? `the text '${ms}'` : ms} is not a whole number of 1..${24 * 86_400_000} ms`,
           hint: expect.stringContaining('--time-limit 30s'),
           exitCode: ExitCode.Usage,
         }),

@@ -12,10 +12,10 @@ import {
   untilExited,
 } from '../../../src/lib/core/process-alive.js';
 
-/** No process has it: it is above the kernel's limit of 2^22. */
+/** No process has this id: it is above the kernel's limit of 2^22. */
 const NO_PID = 2 ** 22 + 1;
 
-/** A process that has exited and was not reaped: its parent is stopped. */
+/** A process that has exited but was not reaped, because its parent is stopped. */
 async function withZombie(check: (pid: number) => void | Promise<void>): Promise<void> {
   const parent = spawn('sh', ['-c', 'sh -c "exit 0" & echo $!; kill -STOP $$'], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -64,7 +64,7 @@ describe('a process', () => {
     expect(Object.keys(markOf(NO_PID))).toEqual(['pid']);
   });
 
-  it('that has exited and was not reaped is not alive', () =>
+  it('that has exited but was not reaped is not alive', () =>
     withZombie((pid) => {
       expect([isAlive(pid), birthOf(pid)]).toEqual([false, undefined]);
       expect(Object.keys(markOf(pid))).toEqual(['pid']);
@@ -76,7 +76,7 @@ describe('a process', () => {
 });
 
 describe('waiting for an exit', () => {
-  it('ends with true when it has exited, and with false when the time is over', async () => {
+  it('returns true when it has exited, and false when the time is up', async () => {
     let looks = 0;
     expect(await untilExited(() => ++looks < 3, 60_000)).toBe(true);
     expect(looks).toBe(3);

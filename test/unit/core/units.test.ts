@@ -100,7 +100,7 @@ describe('errors', () => {
 });
 
 describe('a wake-up', () => {
-  it('wakes all current waiters, and none that come later', async () => {
+  it('wakes all current waiters, and none that start later', async () => {
     const wakeUp = new WakeUp();
     const both = Promise.all([wakeUp.wait(), wakeUp.wait()]);
     wakeUp.wake();
@@ -118,7 +118,7 @@ describe('a wake-up', () => {
 });
 
 describe('texts and limits of units', () => {
-  it('name what is wrong and what to write', () => {
+  it('name the fault and the fix', () => {
     expect(() => parseDuration('soon')).toThrow(
       expect.objectContaining({
         message: "'soon' is not a duration",
@@ -136,7 +136,7 @@ describe('texts and limits of units', () => {
     ]);
   });
 
-  it('change exactly where they should', () => {
+  it('change exactly at their bounds', () => {
     const shown = [
       0.9994, 1, 99.94, 100, 999.4, 1000, 59_949, 60_000, 3_599_000, 3_600_000, 86_399_000, 86_400_000,
     ];
@@ -167,7 +167,7 @@ describe('texts and limits of units', () => {
     ]);
   });
 
-  it('of times take zones in every spelling', () => {
+  it('of times accept every spelling of a zone', () => {
     const utc = Date.UTC(2027, 0, 31, 21);
     for (const zone of ['T21:00Z', 't21:00z', ' 22:00+01:00', 'T22:00+0100', 'T21:00:00.000Z']) {
       expect(parseMoment(`2027-01-31${zone}`), zone).toBe(utc);

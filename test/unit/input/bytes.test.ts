@@ -99,7 +99,7 @@ describe('a source that can be read', () => {
     expect(stream.readableFlowing).toBe(null);
   });
 
-  it('gives its bytes: a file, a pipe, and a stream of text or bytes', async () => {
+  it('yields its bytes: a file, a pipe, and a stream of text or bytes', async () => {
     expect(await contentOf({ path: at('rows.json') })).toBe('[1]');
     const writing = open(at('pipe'), 'w').then(async (pipe) => {
       await pipe.writeFile('[2]\n[3]');
@@ -120,7 +120,7 @@ describe('a source that can be read', () => {
     await stream.close();
   });
 
-  it('is given up with the reason of its signal, also while nothing comes', async () => {
+  it('is aborted with the reason of its signal, even while nothing arrives', async () => {
     const giveUp = new AbortController();
     const reader = await openBytes({ stdin: new Readable({ read: () => undefined }) }, giveUp.signal);
     const reading = expect(reader.next()).rejects.toThrow('enough');

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   decodeText,
-  deeperThan,
   malformed,
   parseDocument,
   refuseDuplicates,
+  refuseShape,
 } from '../../../src/lib/input/json-document.js';
 
 const bytes = (text: string) => Buffer.from(text);
@@ -23,7 +23,7 @@ describe('malformed JSON', () => {
     ],
     ['NDJSON in a line of its own', '[1] [2]', 3, 'line 3, column 5', 'look at that line: sed -n 3p FILE'],
     [
-      'a float that is no number',
+      'a float that is not a number',
       '[NaN]',
       undefined,
       'line 1, column 2',
@@ -43,17 +43,32 @@ describe('malformed JSON', () => {
       'line 2, column 2',
       'write -Infinity as "-Infinity", in quotes, if the model takes it',
     ],
-    ["another word of Python's", '[None]', undefined, 'line 1, column 2', JQ],
-  ])('says where it is, and what helps: %s', (_, text, line, where, hint) => {
+    ['another constant of Python', '[None]', undefined, 'line 1, column 2', JQ],
+  ])('is refused with its place and fix: %s', (_, text, line, where, hint) => {
     const error = malformed(text, line);
     expect(error).toMatchObject({ code: 'INPUT_JSON', exitCode: 65, hint });
     expect(error.message).toContain('malformed JSON: ');
     expect(error.message).toContain(where);
   });
 
-  it('has a message also when no fault is found', () => {
+  it('has a message even if no fault is found', () => {
     expect(malformed('{}', undefined).message).toMatch(/malformed JSON: it cannot be parsed/);
     expect(malformed('{}', undefined).message).toContain('line 1, column 1');
+  });
+});
+
+describe('the number of values of a document', () => {
+  it.each([
+    ['[]', 1],
+    ['[1,2,3]', 3],
+    ['{"a":0,"b":{}}', 5],
+    ['["a,b","[]"]', 4],
+  ])('of %s is %i', (text, values) => {
+    const shape = (maxValues: number) => ({ maxDepth: 64, maxValues });
+    expect(() => refuseShape(bytes(text), shape(values), undefined)).not.toThrow();
+    expect(() => refuseShape(bytes(text), shape(values - 1), 'line 3')).toThrow(
+      expect.objectContaining({ code: 'INPUT_TOO_LARGE' }),
+    );
   });
 });
 
@@ -64,26 +79,26 @@ describe('the depth of a document', () => {
     ['[[1],[2],[3]]', 2],
     ['{"a":[{"b":[1]}],"c":[2]}', 4],
     ['[{},{},{}]', 2],
-    // Brackets within strings count for nothing, escaped quotes do not end a string.
+    // Brackets within strings do not count, escaped quotes do not end a string.
     ['["[[[[", "{{{{"]', 1],
     ['["\\"[[[["]', 1],
     ['["\\\\"]', 1],
     ['["\\\\",[1]]', 2],
     ['[1] ]]]] [2]', 1],
   ])('of %s is %i', (text, depth) => {
-    expect(deeperThan(bytes(text), depth)).toBe(false);
-    expect(deeperThan(bytes(text), depth - 1)).toBe(true);
+    expect(() => refuseShape(bytes(text), { maxDepth: depth }, undefined)).not.toThrow();
+    expect(() => refuseShape(bytes(text), { maxDepth: depth - 1 }, undefined)).toThrow(/nested more than/);
   });
 
-  it.each(['["[[[[', '["\\', '"', ''])('counts no bracket of a string that does not end: %j', (text) => {
-    expect(deeperThan(bytes(text), 1)).toBe(false);
+  it.each(['["[[[[', '["\\', '"', ''])('counts no bracket of an unterminated string: %j', (text) => {
+    expect(() => refuseShape(bytes(text), { maxDepth: 1 }, undefined)).not.toThrow();
   });
 
   it('is checked before the document is parsed', () => {
-    expect(() => parseDocument(bytes('[[[1]]'), 2)).toThrow(
+    expect(() => parseDocument(bytes('[[[1]]'), { maxDepth: 2 })).toThrow(
       expect.objectContaining({ code: 'INPUT_TOO_DEEP' }),
     );
-    expect(parseDocument(bytes('[[1]]'), 2)).toEqual([[1]]);
+    expect(parseDocument(bytes('[[1]]'), { maxDepth: 2 })).toEqual([[1]]);
   });
 });
 
@@ -91,7 +106,7 @@ describe('a field that occurs twice', () => {
   it.each([
     ['in a document', undefined, 'line 2, column 2'],
     ['in a line of NDJSON', 5, 'line 5, column 2'],
-  ])('is refused with both ways out: %s', (_, line, where) => {
+  ])('is refused with both fixes: %s', (_, line, where) => {
     const text = '{"a": 1,\n "a": 2}';
     const refuse = () => refuseDuplicates(text, JSON.parse(text), line);
     expect(refuse).toThrow(

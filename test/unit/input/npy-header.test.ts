@@ -85,7 +85,7 @@ describe('the header of an .npy file', () => {
     ['that ends inside its length', file(text()).subarray(0, 9), damaged('it ends inside its header')],
     ['that ends inside its header', file(text()).subarray(0, 40), damaged('it ends inside its header')],
     ['that claims too much', file(text(), 2, 10_001), damaged('its header claims 10001 bytes')],
-    ['that claims the most there is', file(text(), 2, 10_000), damaged('it ends inside its header')],
+    ['that claims the maximum', file(text(), 2, 10_000), damaged('it ends inside its header')],
     ['without a type', file("{'fortran_order': False, 'shape': (1,)}"), absent],
     ['without an order', file("{'descr': '<f4', 'shape': (1,)}"), absent],
     ['without a shape', file("{'descr': '<f4', 'fortran_order': False}"), absent],
@@ -95,17 +95,17 @@ describe('the header of an .npy file', () => {
       damaged("its shape has 65 axes, more than NumPy's 64"),
     ],
     [
-      'with a size that is no number',
+      'with a size that is not a number',
       file(text("'<f4'", 'False', '(2 3,)')),
       damaged('its shape is not a list of sizes'),
     ],
     [
-      'with a size beyond all numbers',
+      'with a size that is too large',
       file(text("'<f4'", 'False', '(9007199254740993, 1)')),
       damaged('its shape is not a list of sizes'),
     ],
     [
-      'with more elements than there are numbers',
+      'with too many elements to count',
       file(text("'<f4'", 'False', '(4000000000, 4000000000)')),
       damaged('its shape is not a list of sizes'),
     ],
@@ -149,13 +149,13 @@ describe('the elements of an array', () => {
         const before = Buffer.from(memory);
         const elements = npyElements(memory.subarray(offset), header(itemBytes, bigEndian));
         expect([...elements].map(BigInt), `${offset} ${bigEndian}`).toEqual([value]);
-        // What was read may be used again.
+        // The buffer that was read may be reused.
         expect(memory.equals(before)).toBe(true);
       }
     }
   });
 
-  it('share the memory of what was read where nothing must change', () => {
+  it('share the memory that was read if nothing has to change', () => {
     const memory = Buffer.alloc(16);
     const shares = (offset: number, itemBytes: number, bigEndian = false) =>
       npyElements(memory.subarray(offset, offset + 8), header(itemBytes, bigEndian)).buffer === memory.buffer;

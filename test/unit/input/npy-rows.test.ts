@@ -56,7 +56,7 @@ describe('an .npy file is refused with its fix', () => {
       'save one row or more',
     ],
     [
-      'in Fortran order that ends too soon',
+      'in Fortran order that ends early',
       npy('<f4', [2, 2], floatBytes(1, 2, 3), true),
       model(input('x', 'float32', [2])),
       'the .npy file is cut short',
@@ -67,7 +67,7 @@ describe('an .npy file is refused with its fix', () => {
     expect([error.exitCode, error.message, error.hint]).toEqual([65, message, hint]);
   });
 
-  it('in Fortran order when it does not fit into memory, and at the limit is read', async () => {
+  it('in Fortran order if it exceeds the memory limit, and read at the limit', async () => {
     const file = npy('<f4', [2, 2], floatBytes(1, 3, 2, 4), true);
     const pair = model(input('x', 'float32', [2]));
     const error = await failure(() => readAll(file, pair, { maxBytes: 15 }));
@@ -89,7 +89,7 @@ describe('an .npy file is refused with its fix', () => {
 });
 
 describe('rows of an .npy file', () => {
-  it('are cut into chunks of at most the bytes that a chunk may have', async () => {
+  it('are split into chunks of at most the maximum size', async () => {
     const rows = model(input('x', 'float32', [2]));
     const file = f4([7, 2], ...Array.from({ length: 14 }, (_, i) => i));
     const sizes = async (chunkBytes: number, chunkRows = 100) => {

@@ -17,7 +17,7 @@ const tensor = (shape: unknown, data: unknown) => ({ name: 'x', shape, datatype:
 describe('an Open Inference Protocol request', () => {
   it.each<[string, unknown, ModelSignature, boolean]>([
     ['a list of inputs', { inputs: [left] }, pair, true],
-    ['a list of anything, where no input has this name', { inputs: [1, 2] }, pair, true],
+    ['a list of anything, if no input has this name', { inputs: [1, 2] }, pair, true],
     ['numbers for an input of this name', { inputs: [1, 2] }, model(input('inputs', 'float32', [2])), false],
     [
       'inputs for a model whose input has this name',
@@ -30,11 +30,11 @@ describe('an Open Inference Protocol request', () => {
     ['a list', [left], pair, false],
     ['nothing', null, pair, false],
     ['a field of the prototype', Object.create({ inputs: [left] }), pair, false],
-  ])('is told from other values: %s', (_, value, signature, is) => {
+  ])('is distinguished from other values: %s', (_, value, signature, is) => {
     expect(isOipRequest(value, signature)).toBe(is);
   });
 
-  it('has its tensors in the order of the model, and the outputs that are wanted once each', () => {
+  it('has its tensors in the order of the model, and each requested output once', () => {
     const payload = payloadFromOip({ inputs: [right, left], outputs: [] }, pair);
     expect([payload.rows, payload.tensors.map(({ name }) => name)]).toEqual([2, ['left', 'right']]);
     expect(payload).not.toHaveProperty('wanted');
@@ -77,7 +77,7 @@ describe('an Open Inference Protocol request', () => {
       'write {"name": ..., "shape": [...], "datatype": ..., "data": [...]}',
     ],
     [
-      'a name that is no text',
+      'a name that is not text',
       [{ ...left, name: 1 }],
       undefined,
       'INPUT_OIP',
@@ -141,7 +141,7 @@ describe('an Open Inference Protocol request', () => {
       'write {"name": ...}',
     ],
     [
-      'an output that is no object',
+      'an output that is not an object',
       [left, right],
       [{ name: 'score' }, null],
       'INPUT_OIP',
@@ -173,7 +173,7 @@ describe('an Open Inference Protocol request', () => {
       'write "data": [...], flat in row-major order or nested like the shape',
     ],
     [
-      'data that is no list',
+      'data that is not a list',
       [{ ...left, data: 'text' }],
       undefined,
       'INPUT_OIP',
@@ -189,7 +189,7 @@ describe('an Open Inference Protocol request', () => {
       "make shape and data of 'left' agree",
     ],
     [
-      'data nested in another way',
+      'data nested differently',
       [{ ...left, data: [[1, 2, 3, 4]] }],
       undefined,
       'INPUT_SHAPE',
@@ -241,7 +241,7 @@ describe('the shape of a tensor', () => {
     ['an open axis', [1], x([null, 2]), 'shape [1] found', 'write "shape": [rows, ?, 2]'],
     ['an axis of rows that is not the first', [2, 3], x([2], { batchAxis: 1 }), 'shape [2, 3] found', ''],
     ['a shared input', [3], x([2], { shared: true }), 'shape [3] found', 'write "shape": [2]'],
-  ])('is refused with what it must be: %s', async (what, shape, signature, message, hint) => {
+  ])('is refused with the expected shape: %s', async (what, shape, signature, message, hint) => {
     const data = [1, 2, 3, 4, 5, 6];
     const read = () => payloadFromOip({ inputs: [tensor(shape, data)] }, signature);
     if (what.startsWith('an axis of rows')) {
@@ -255,7 +255,7 @@ describe('the shape of a tensor', () => {
     expect(error.hint).toBe(hint);
   });
 
-  it('may be that of a shared input, which counts for no row', () => {
+  it('may be that of a shared input, which has no rows', () => {
     const shared = model(input('x', 'float32', [2], { shared: true }), input('y', 'float32', [1]));
     const rows = { name: 'y', shape: [3, 1], datatype: 'FP32', data: [1, 2, 3] };
     const payload = payloadFromOip({ inputs: [tensor([2], [5, 6]), rows] }, shared);
@@ -264,7 +264,7 @@ describe('the shape of a tensor', () => {
     expect(payloadFromOip({ inputs: [tensor([2], [5, 6])] }, x([2], { shared: true })).rows).toBe(1);
   });
 
-  it('has its rows first, whatever axis they are on', () => {
+  it('starts with the rows, whatever their axis', () => {
     // Element (a, row, b) of shape (2, 3, 2), counted from 0.
     const data = Array.from({ length: 12 }, (_, i) => i);
     const payload = payloadFromOip({ inputs: [tensor([2, 3, 2], data)] }, x([2, 2], { batchAxis: 1 }));
@@ -292,7 +292,7 @@ describe('the shape of a tensor', () => {
     },
   );
 
-  it('of one axis is exact for a model that takes one row a run', async () => {
+  it('of one axis is exact for a model that takes one row per run', async () => {
     expect(payloadFromOip({ inputs: [tensor([2], [1, 2])] }, whole([2])).rows).toBe(1);
     expect(
       (await failure(() => payloadFromOip({ inputs: [tensor([3, 1], [1, 2, 3])] }, whole([1])))).code,

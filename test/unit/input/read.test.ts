@@ -203,7 +203,7 @@ describe('bad data (exit 65)', () => {
     }
   });
 
-  it('comes after the chunks before it were delivered', async () => {
+  it('is reported after the chunks before it were delivered', async () => {
     const result = await read(bulk, pair);
     const rows: number[] = [];
     const error = await failure(async () => {
@@ -272,7 +272,7 @@ describe('files (exit 66)', () => {
 describe('a document and its lines', () => {
   const small = { maxBytes: 20 };
 
-  it('say what is too large, and why it was taken for a document', async () => {
+  it('report what is too large, and why it was read as a document', async () => {
     const guessed = await failure(() => read(`[\n${'1,'.repeat(30)}1]`, pair, small));
     expect(guessed.message).toContain(
       'the JSON document (not NDJSON: its first line is not a complete JSON value) is larger than 20 B',
@@ -286,13 +286,13 @@ describe('a document and its lines', () => {
     expect(line.message).toContain('one line is larger than 10 B');
   });
 
-  it('may each be exactly as large as is allowed', async () => {
+  it('may each be exactly as large as allowed', async () => {
     const nine = '[1,    2]';
     expect(await read(nine, pair, { maxBytes: 9, format: 'json' })).toMatchObject({ kind: 'one' });
     expect((await readAll(`${nine}\n${nine}\n${nine}`, pair, { maxBytes: 9 }, 4)).rows).toBe(3);
   });
 
-  it('of no rows at all are refused', async () => {
+  it('without rows are refused', async () => {
     const none = await failure(() => read('\n \n', pair, { format: 'ndjson' }));
     expect([none.code, none.message, none.hint]).toEqual([
       'INPUT_EMPTY',
@@ -310,7 +310,7 @@ describe('a document and its lines', () => {
     expect((await readAll('"ü"\n"日本"\n', jsonModel, {}, 1)).rows).toBe(2);
   });
 
-  it('of JSON keep the text of a row as it was written', async () => {
+  it('of JSON keep the text of a row unchanged', async () => {
     const payload = await readAll('  {"a": 1.50}  \r\n\t[1e2]\t\n', jsonModel);
     expect(payload.rows).toBe(2);
     const text = Buffer.from(payload.tensors[0]?.data ?? []).toString();

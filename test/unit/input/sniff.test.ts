@@ -32,16 +32,19 @@ describe('the format of an input', () => {
     ['text with a comma in a list', '[1, 2\n3, 4]', 'json', false],
     ['an array', array, 'npy', false],
     ['an array whose bytes look like lines', Buffer.concat([array, Buffer.from('\n[1]\n')]), 'npy', false],
-  ])('is found however it is cut, and nothing is lost: %s', async (_, bytes, format, oneLine) => {
-    const all = Buffer.from(bytes as string);
-    for (const cut of [1, 2, 3, 5, 64, 65_536]) {
-      const source = reader(all, 'standard input', cut);
-      expect(await sniff(source, LIMIT), String(cut)).toEqual({ format, oneLine });
-      expect(await source.rest(LIMIT, 'all')).toEqual(all);
-    }
-  });
+  ])(
+    'is detected wherever the bytes are split, and nothing is lost: %s',
+    async (_, bytes, format, oneLine) => {
+      const all = Buffer.from(bytes as string);
+      for (const cut of [1, 2, 3, 5, 64, 65_536]) {
+        const source = reader(all, 'standard input', cut);
+        expect(await sniff(source, LIMIT), String(cut)).toEqual({ format, oneLine });
+        expect(await source.rest(LIMIT, 'all')).toEqual(all);
+      }
+    },
+  );
 
-  it('is that of its name, also with one line', async () => {
+  it('is that of its file name, even with one line', async () => {
     for (const name of ['rows.ndjson', 'rows.jsonl', 'ROWS.JSONL']) {
       expect(await sniff(reader('[1]\n', name), LIMIT)).toEqual({ format: 'ndjson', oneLine: false });
     }
@@ -57,7 +60,7 @@ describe('an input without a known format', () => {
   };
   const GIVE = 'give JSON, one row a line (NDJSON), or an .npy file';
 
-  it.each([1, 3, 65_536])('is refused with what it is, cut after %i bytes', async (cut) => {
+  it.each([1, 3, 65_536])('is refused with its type, split after %i bytes', async (cut) => {
     expect(await refusal('[1]', 'x.npy', cut)).toEqual([
       'INPUT_FORMAT',
       'x.npy is no NumPy array, not JSON, NDJSON or .npy',
@@ -82,14 +85,14 @@ describe('an input without a known format', () => {
     ]);
   });
 
-  it('is refused as a table only when it looks like one', async () => {
+  it('is refused as a table only if it looks like one', async () => {
     const csv = async (text: string) => (await refusal(text, 'rows.csv', 4))[1];
     const isCsv = 'rows.csv is CSV, which is not read: not JSON, NDJSON or .npy';
     expect(await csv('a,b\n1,2\n')).toBe(isCsv);
     expect(await csv('\n\n  a,b\n1,2\n')).toBe(isCsv);
     expect(await csv('1,2,3')).toBe(isCsv);
     expect(await csv('a\tb\n1\t2\n')).toContain('is TSV');
-    // Another number of cells in the second line: some text, which is malformed JSON.
+    // The second line has a different number of cells: text, which is malformed JSON.
     expect(await sniff(reader('a, b\nc\n'), LIMIT)).toEqual({ format: 'json', oneLine: false });
     expect(await sniff(reader('plain words'), LIMIT)).toEqual({ format: 'json', oneLine: true });
   });
@@ -104,13 +107,13 @@ describe('an input without a known format', () => {
       ]);
       expect(await sniff(reader(line, undefined, cut), 99)).toEqual({ format: 'json', oneLine: true });
     }
-    // What follows it does not count: it is read in pieces.
+    // The data after it does not count: it is streamed.
     expect(await sniff(reader('[1]\n[1,2,3,4,5,6]'), 5)).toEqual({ format: 'ndjson', oneLine: false });
   });
 });
 
 describe('the start of an input', () => {
-  it('is refused when there is nothing, or a file of another kind', async () => {
+  it('is refused if it is empty, or a file of another type', async () => {
     const empty = await failure(() => checkStart(reader('', 'rows.json')));
     expect([empty.code, empty.message, empty.hint]).toEqual([
       'INPUT_EMPTY',
@@ -121,7 +124,7 @@ describe('the start of an input', () => {
     expect(zip.code).toBe('INPUT_FORMAT');
   });
 
-  it('loses its byte order mark, and nothing else', async () => {
+  it('loses only its byte order mark', async () => {
     for (const text of ['[1]', '\ufeff[1]', '\ufeff', 'ï»']) {
       for (const cut of [1, 2, 65_536]) {
         const source = reader(text, undefined, cut);

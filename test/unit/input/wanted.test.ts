@@ -29,7 +29,7 @@ describe('what messages show of an input', () => {
     expect(inputNames(digits)).toBe("'pixels'");
   });
 
-  it('is told from an object of fields', () => {
+  it('is distinguished from an object of fields', () => {
     expect([{}, { a: 1 }].map(isFields)).toEqual([true, true]);
     expect([null, [], 'text', 1, new Float32Array(1)].map(isFields)).toEqual([
       false,
@@ -119,7 +119,7 @@ describe('a value whose shape does not fit', () => {
   });
 });
 
-describe('the name that was meant', () => {
+describe('the suggested name', () => {
   it.each([
     ['pixel', ['pixels', 'age'], 'pixels'],
     ['ag', ['pixels', 'age'], 'age'],

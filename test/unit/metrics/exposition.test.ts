@@ -4,6 +4,7 @@ import { exposition, FAMILIES, metricValues } from '../../../src/lib/metrics/exp
 import type { MetricsView } from '../../../src/lib/metrics/family.js';
 import { HTTP_BOUNDS } from '../../../src/lib/metrics/http-families.js';
 import { WorkSums } from '../../../src/lib/metrics/work-sums.js';
+import type { UnservedJobs } from '../../../src/lib/queue/routes.js';
 import { WorkFigures } from '../../../src/lib/queue/work-stats.js';
 import { parseInfo } from '../../../src/lib/redis/info.js';
 import { exposedValue, parseExposition } from '../../support/exposition.js';
@@ -84,6 +85,11 @@ const queue = {
   expired: 2,
   cancelled: 3,
   submitted: 20,
+  unserved: [
+    { route: 'big', jobs: 3 },
+    { route: 'big!9/9.8.0', jobs: 2 },
+    { route: 'digits@7', jobs: 1 },
+  ],
   paused: true,
   byPriority: [1, 0, 0, 0, 0, 0, 0, 0, 0, 3],
   oldestMs: 1500,
@@ -91,7 +97,9 @@ const queue = {
   etaMs: null,
 };
 
-function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) => void } = {}): MetricsView {
+function view(
+  change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) => void; unserved?: UnservedJobs[] } = {},
+): MetricsView {
   const sums = new WorkSums();
   const failing = new WorkFigures();
   failing.ofModel('digits').addFailure('RUN_FAILED');
@@ -106,7 +114,7 @@ function view(change: { workers?: (typeof worker)[]; prepare?: (sums: WorkSums) 
     at: NOW,
     redis: [{ node: '127.0.0.1:6379', facts }],
     // A snapshot may contain more about a queue than is exported here.
-    queues: [queue as never],
+    queues: [{ ...queue, unserved: change.unserved ?? queue.unserved } as never],
     workers: change.workers ?? [worker],
     starting: [],
     models: ['digits', 'gone'],
@@ -176,6 +184,17 @@ describe('the text of /metrics', () => {
     expect(value('infer_redis_noeviction')).toBe(1);
     expect(value('infer_redis_evicted_keys_total')).toBe(5);
     expect(value('infer_redis_info', { policy: 'noeviction', version: '7.0.15' })).toBe(1);
+  });
+
+  it('counts jobs that no worker can run by model, over all layouts', async () => {
+    const metrics = await parsed(view());
+    const value = (model: string) =>
+      exposedValue(metrics, 'infer_queue_unserved_jobs', { queue: 'realtime', model });
+    expect([value('big'), value('digits@7')]).toEqual([5, 1]);
+    const many = Array.from({ length: 60 }, (_, n) => ({ route: `m${n}`, jobs: 2 }));
+    const capped = (await parsed(view({ unserved: many }))).get('infer_queue_unserved_jobs')?.samples ?? [];
+    expect(capped).toHaveLength(51);
+    expect(capped.at(-1)).toMatchObject({ labels: { model: '(other)' }, value: 20 });
   });
 
   it("builds histograms from workers' sketches", async () => {

@@ -96,9 +96,9 @@ describe('envelope', () => {
     );
   });
 
-  it('truncated at any byte, or extended, is rejected as bad input', () => {
+  it('truncated at any byte, or extended, is rejected as damaged', () => {
     const bytes = encodeEnvelope(PAYLOAD);
-    const damaged = expect.objectContaining({ code: 'ENVELOPE', exitCode: ExitCode.BadInput });
+    const damaged = expect.objectContaining({ code: 'JOB_DAMAGED', exitCode: ExitCode.Negative });
     for (let end = 0; end < bytes.length; end++) {
       expect(() => decodeEnvelope(bytes.subarray(0, end))).toThrow(damaged);
     }
@@ -125,9 +125,9 @@ describe('envelope', () => {
     ],
     ['rows that are no number', withHeader({ rows: 'two', tensors: [ENTRY] })],
     ['negative rows', withHeader({ rows: -1, tensors: [ENTRY] })],
-    ['a name that is no text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],
-  ])('with %s is rejected as bad input', (_, bytes) => {
-    expect(() => decodeEnvelope(bytes)).toThrow(expect.objectContaining({ code: 'ENVELOPE' }));
+    ['a name that is not text', withHeader({ rows: 1, tensors: [{ ...ENTRY, name: 5 }] })],
+  ])('with %s is rejected as damaged', (_, bytes) => {
+    expect(() => decodeEnvelope(bytes)).toThrow(expect.objectContaining({ code: 'JOB_DAMAGED' }));
   });
 
   it('with any byte altered is decoded or rejected, and never fails otherwise', () => {
@@ -140,7 +140,7 @@ describe('envelope', () => {
           expect(Number.isInteger(decodeEnvelope(altered).payload.rows)).toBe(true);
         } catch (error) {
           expect(error).toBeInstanceOf(InferError);
-          expect(error).toMatchObject({ code: 'ENVELOPE' });
+          expect(error).toMatchObject({ code: 'JOB_DAMAGED' });
         }
       }),
       { numRuns: 500 },

@@ -109,6 +109,26 @@ describe('jobs of a newer layout', () => {
     });
   });
 
+  it('need the upgrade even if no worker serves their queue', () => {
+    const queue = { name: 'q', waiting: 2, active: 0, unmatched: {}, newer: NEXT };
+    const redis = { version: '7', usedMemoryBytes: 1, maxMemoryBytes: 100, policy: 'noeviction' };
+    const overview = { redis, queues: [queue], autoscalers: [], lapsed: [], at: 1000 };
+    const first = (workers: WorkerRecord[]) =>
+      findProblems({ ...overview, workers } as unknown as Parameters<typeof findProblems>[0])[0];
+    const fix = 'start a worker of infer 9.8.0 or newer: infer worker -Q q';
+    expect(first([])).toEqual({
+      code: 'NO_WORKERS',
+      message: 'no worker is running and jobs wait in q; they need a worker of infer 9.8.0 or newer',
+      fix,
+    });
+    expect(first([{ ...worker, queues: ['other'] }])).toEqual({
+      code: 'QUEUE_UNSERVED',
+      message:
+        'queue q has jobs waiting (2) and no worker listens to it; they need a worker of infer 9.8.0 or newer',
+      fix,
+    });
+  });
+
   it('are a problem of the deployment while no worker can read them', () => {
     const queue = { name: 'q', waiting: 2, active: 0, unmatched: { [routeOf(NEWER)]: 2 } };
     const redis = { version: '7', usedMemoryBytes: 1, maxMemoryBytes: 100, policy: 'noeviction' };

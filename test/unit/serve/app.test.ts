@@ -161,6 +161,17 @@ describe('an HTTP server', () => {
     expect(expecting).toMatch(/^HTTP\/1\.1 200 [\s\S]*ok$/);
   });
 
+  it('refuses a request without a version of HTTP, or with an address that is no path', async () => {
+    const app = newApp();
+    app.get('/', async () => 'ok');
+    const { port } = await start(app);
+    const refused = /^HTTP\/1\.1 400 [\s\S]*application\/problem\+json[\s\S]*"code":"HTTP_REQUEST"/;
+    const host = 'Host: x\r\nConnection: close\r\n\r\n';
+    expect(await answerTo(port, 'GET /\r\n\r\n')).toMatch(refused);
+    expect(await answerTo(port, `GET * HTTP/1.1\r\n${host}`)).toMatch(refused);
+    expect(await answerTo(port, `GET http://x/ HTTP/1.1\r\n${host}`)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it('does not write into an answer that has begun, when what comes behind its request is no HTTP', async () => {
     const app = newApp();
     let more: () => void = () => undefined;

@@ -52,6 +52,13 @@ it.each([
   expect(payloadFromValue(exampleInput(signature), signature).rows).toBe(1);
 });
 
+it('is made for an image of the usual size of classifiers, but not for a much larger one', () => {
+  const picture = exampleInput(model([tensor('x', [3, 224, 224])]));
+  expect(payloadFromValue(picture, model([tensor('x', [3, 224, 224])])).rows).toBe(1);
+  expect(JSON.stringify(picture).length).toBeLessThan(400_000);
+  expect(exampleInput(model([tensor('x', [3, 512, 512])]))).toBeUndefined();
+});
+
 it.each([
   ['only a handler knows', model([tensor('json', [], { type: 'string', role: 'json' })])],
   ['is larger than any request', model([tensor('x', [10_000, 10_000])])],

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { ModelSignature, TensorSignature } from '../../../src/lib/model/signature.js';
 import { ANYONE, type Caller, UNKNOWN } from '../../../src/lib/serve/auth/caller.js';
+import { modelsFor } from '../../../src/lib/serve/gateway/own-models.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
 import { readInferRequest } from '../../../src/lib/serve/oip/request.js';
 import type { OpenapiDocument } from '../../../src/lib/serve/openapi/document.js';
-import { modelsFor } from '../../../src/lib/serve/openapi/documents.js';
 import { withModels } from '../../../src/lib/serve/openapi/model-paths.js';
 import { gatewayWithoutRedis, openapiProblems } from '../../support/openapi.js';
 

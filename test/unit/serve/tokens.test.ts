@@ -235,7 +235,9 @@ it('checks what each route requires: 401 without a valid token, 403 without the 
   expect(await ask('/plain', `bearer ${token}`)).toEqual([200, null]);
   expect(await ask('/no-such-address', `Bearer ${token}`)).toEqual([404, null]);
   expect((await ask('/submit', `Bearer ${token}`))[0]).toBe(200);
-  expect((await ask('/read', `Bearer ${all}`))[0]).toBe(200);
+  for (const path of ['/read', '/read-all', '/metrics'])
+    expect((await ask(path, `Bearer ${all}`))[0]).toBe(200);
+  expect((await ask('/metrics', `Bearer ${token}`))[0]).toBe(403);
   expect(await ask('/control', `Bearer ${token}`)).toEqual([
     403,
     `${none}, error="insufficient_scope", scope="control"`,

@@ -5,6 +5,7 @@ import { type ErrorCode, errorFacts } from '../../core/error-table.js';
 import { InferError, messageOf } from '../../core/errors.js';
 import { ExitCode } from '../../core/exit-codes.js';
 import { printable } from '../../core/job.js';
+import { damagedKeyFailure } from '../../redis/damaged-key.js';
 import { Interrupted } from '../signals.js';
 import { sentence } from './sentence.js';
 import { type Paint, painter, plain, widthOf } from './text.js';
@@ -37,7 +38,7 @@ interface OclifError extends Error {
   parse?: { input?: { flags?: Record<string, { char?: string; hidden?: boolean }> } };
 }
 
-/** oclif wraps whatever a flag's `parse` throws in this text. */
+/** oclif adds this text to any error of a flag's `parse`. */
 const FLAG_WRAPPER = /^Parsing --(\S+) \n\t([\s\S]*?)\nSee more help with --help$/;
 const MORE_HELP = /\n?See more help with --help\s*$/;
 /** oclif shows the parsed value of one of the flags, which the user did not type. */
@@ -77,6 +78,9 @@ function classify(error: unknown, context: ErrorContext): ShownError {
     }
     return usageError(oclif, oclif.oclif.exit, context);
   }
+  // For errors of Redis that no client has worded, such as at a worker's start.
+  const damaged = damagedKeyFailure(error);
+  if (damaged !== undefined) return classify(InferError.of(damaged), context);
   return bug(error);
 }
 

@@ -15,7 +15,7 @@ export interface Line {
   kind: 'start' | 'drain' | 'hold' | 'failure' | 'note';
 }
 
-/** What is new in a tick, as lines: for a pipe, and for the list under the live table. */
+/** The changes of a tick as lines, for a pipe and for the list below the live table. */
 export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean): Line[] {
   const { at, decision } = tick;
   const lines: Line[] = tick.failures.map(({ slot, name, reason, lines: log }) => ({
@@ -40,8 +40,16 @@ export function tickLines(tick: Tick, before: Tick | undefined, dryRun: boolean)
     const why = tick.error === undefined ? '' : ` (${tick.error})`;
     const text = decision.hold === null ? `resumed: ${decision.reason}` : `${decision.reason}${why}`;
     lines.push({ at, kind: decision.hold === null ? 'note' : 'hold', text });
-  } else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
+  } else if (hasNewOutside(tick, before))
+    lines.push({ at, kind: 'hold', text: `${would}${decision.reason}` });
+  else if (before === undefined) lines.push({ at, kind: 'note', text: `${would}${decision.reason}` });
   return lines;
+}
+
+/** Whether jobs that no worker of the pool can run have a queue and model not seen at the last reading. */
+function hasNewOutside({ queue }: Tick, before: Tick | undefined): boolean {
+  const known = new Set((before?.queue?.outside ?? []).map((jobs) => `${jobs.queue} ${jobs.route}`));
+  return (queue?.outside ?? []).some((jobs) => !known.has(`${jobs.queue} ${jobs.route}`));
 }
 
 const FORMATS = { start: 'green', drain: 'cyan', hold: 'yellow', failure: 'red', note: 'dim' } as const;

@@ -3,6 +3,7 @@ import type { JobState } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
 import { jobJson } from '../../deployment/job-json.js';
 import { modelJson } from '../../queue/job-record.js';
+import type { DataLayout } from '../../queue/layout.js';
 import type { ActiveJob } from '../../queue/read/job-active.js';
 import { ageOf } from '../../queue/read/job-filter.js';
 import type { JobRecord } from '../../queue/types.js';
@@ -47,6 +48,15 @@ const ATTEMPT: ListColumn<JobRecord> = {
   cell: ({ attempts }) => (attempts === 0 ? '-' : String(attempts)),
 };
 
+/** The release that a job of a newer layout needs. The last column, so that the others keep their place. */
+const NEEDS: Columns = [
+  {
+    title: 'NEEDS',
+    optional: true,
+    cell: ({ newer }) => (newer === undefined ? '-' : { text: `infer ${newer.since}`, format: 'yellow' }),
+  },
+];
+
 function age(now: number): ListColumn<JobRecord> {
   return { title: 'AGE', align: 'right', cell: (job) => formatDuration(ageOf(job, now)) };
 }
@@ -84,6 +94,7 @@ export function jobsList(now: number, empty = 'no such job'): ListView<JobRecord
       time('SUBMITTED', ({ submittedAt }) => submittedAt),
       time('ENDED', ({ finishedAt }) => finishedAt),
       { title: 'MESSAGE', wide: true, cell: (job) => error(job)?.message ?? '-' },
+      ...NEEDS,
     ],
     name: ({ id }) => id,
     json: (job) => jobJson(job, now),
@@ -105,6 +116,7 @@ export function failedList(now: number): ListView<JobRecord> {
       time('SUBMITTED', ({ submittedAt }) => submittedAt),
       time('ENDED', ({ finishedAt }) => finishedAt),
       { title: 'MESSAGE', wide: true, cell: ({ failure }) => failure?.message ?? '-' },
+      ...NEEDS,
     ],
     name: ({ id }) => id,
     json: (job) => jobJson(job, now),
@@ -125,6 +137,8 @@ export interface ActiveJson {
   ageMs: number;
   /** Milliseconds until its lock expires unless renewed; null = it expired, its worker is lost. */
   lockMs: number | null;
+  /** Its layout, if this release cannot read it; null for all others. */
+  newer: DataLayout | null;
 }
 
 function activeJson(job: ActiveJob, now: number): ActiveJson {
@@ -141,6 +155,7 @@ function activeJson(job: ActiveJob, now: number): ActiveJson {
     startedAt: job.startedAt ?? job.submittedAt,
     ageMs: ageOf(job, now),
     lockMs,
+    newer: job.newer ?? null,
   };
 }
 
@@ -158,6 +173,7 @@ export function activeList(now: number): ListView<ActiveJob> {
       { ...PRIORITY, wide: true },
       time('SUBMITTED', ({ submittedAt }) => submittedAt),
       time('STARTED', ({ startedAt }) => startedAt),
+      ...NEEDS,
     ],
     name: ({ id }) => id,
     json: (job) => activeJson(job, now),

@@ -1,6 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import type { Pong } from '../../deployment/ping.js';
 import type { ListView } from '../output/list-format.js';
+import { aliveCell } from './worker-list.js';
 
 /** `infer inspect ping`. */
 export const pingList: ListView<Pong> = {
@@ -12,7 +13,7 @@ export const pingList: ListView<Pong> = {
         answered ? { text: 'ok', format: 'green' } : { text: 'no answer', format: 'red' },
     },
     { title: 'AFTER', align: 'right', cell: ({ ms }) => (ms === null ? '-' : formatDuration(ms)) },
-    { title: 'STATE', cell: ({ state }) => state },
+    { title: 'STATE', cell: ({ state, silent }) => aliveCell(state, silent) },
     { title: 'HOST', cell: ({ host }) => host },
     { title: 'PID', align: 'right', cell: ({ pid }) => String(pid) },
     { title: 'ID', wide: true, cell: ({ id }) => id },

@@ -8,7 +8,7 @@ import { failedList } from './job-lists.js';
 
 /** `infer retry --dry-run`: how many jobs would run again, by queue, and the first of them. */
 export function retryPreviewView(
-  { counts, jobs }: RetryPreview,
+  { counts, jobs, newer }: RetryPreview,
   timeLimitMs: number | undefined,
   layout: Layout,
   now: number,
@@ -20,6 +20,7 @@ export function retryPreviewView(
   const more = total - jobs.length;
   return [
     `would run ${plural(total, 'failed job')} again${total === 0 ? '' : `${limit}${by}`}`,
+    ...(newer === 0 ? [] : [`would leave ${plural(newer, 'job')} of a newer infer alone`]),
     ...(jobs.length === 0 ? [] : ['', ...renderList(failedList(now), jobs, 'table', layout)]),
     ...(more > 0 ? [layout.paint('dim', `and ${plural(more, 'more', 'more')}: infer inspect failed`)] : []),
   ];

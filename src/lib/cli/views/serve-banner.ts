@@ -32,7 +32,7 @@ export function serveBanner(banner: ServeBanner, { paint }: Pick<Layout, 'paint'
     ['redis', `${printable(banner.redisLabel)}${own}`],
     ['tokens', tokensText(banner)],
     ['limits', limitsText(banner)],
-    ['control', banner.control ? 'on: queues and workers can be steered' : 'off (--allow-control)'],
+    ['control', banner.control ? 'on: callers can control queues and workers' : 'off (--allow-control)'],
     ['docs', `${banner.url}/docs`],
     ...(banner.dashboard ? [['dashboard', `${banner.url}${DASHBOARD_PATH}/`] as [string, string]] : []),
   ];

@@ -1,6 +1,6 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
-import type { Limits, TokenLimits } from '../../serve/auth/caller.js';
+import type { TokenLimits } from '../../serve/auth/caller.js';
 import { type Cell, type Column, renderTable } from '../output/table.js';
 import type { Layout } from '../output/text.js';
 
@@ -52,11 +52,12 @@ function limitsText(limits: TokenLimits | null): string {
   return [numbers(limits), ...models].filter((text) => text !== '').join('; ');
 }
 
-function numbers({ rate, burst, jobs, waiting }: Limits): string {
+function numbers({ rate, burst, jobs, waiting, open }: Omit<TokenLimits, 'models'>): string {
   return [
     rate === undefined ? '' : `${rate}/s${burst === undefined ? '' : ` burst ${burst}`}`,
     jobs === undefined ? '' : `${jobs} jobs`,
     waiting === undefined ? '' : `${waiting} waiting`,
+    open === undefined ? '' : `${open} open`,
   ]
     .filter((text) => text !== '')
     .join(', ');

@@ -97,6 +97,11 @@ function lag({ loopLagMs }: WorkerRow): Cell {
 
 /** A worker without heartbeats is listed until its record expires: it may be hung, or have exited. */
 export function stateCell(worker: Pick<WorkerRow, 'state' | 'beatAt'>, at: number): Cell {
-  if (isSilent(worker, at)) return { text: 'silent', format: 'red' };
-  return { text: worker.state, format: worker.state === 'ready' ? 'green' : 'yellow' };
+  return aliveCell(worker.state, isSilent(worker, at));
+}
+
+/** The same for a worker whose silence was determined when it was read. */
+export function aliveCell(state: WorkerRow['state'], silent: boolean): Cell {
+  if (silent) return { text: 'silent', format: 'red' };
+  return { text: state, format: state === 'ready' ? 'green' : 'yellow' };
 }

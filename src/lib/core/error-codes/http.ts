@@ -78,20 +78,23 @@ export const HTTP_ERRORS = {
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 403, doc: 'serve.md#limits' },
-    { QUEUES_FULL: 'There are too many queues for callers to make another by naming it.' },
+    { QUEUES_FULL: 'The maximum number of queues is reached, so naming a new queue does not create it.' },
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 429, doc: 'serve.md#limits' },
     {
       RATE_LIMIT: 'The token has sent more requests than its rate allows.',
-      JOBS_LIMIT: 'The token has as many unfinished jobs as it may have.',
-      WAITING_LIMIT: 'The token has as many waiting jobs as it may have.',
+      JOBS_LIMIT: 'The token has reached its limit of unfinished jobs.',
+      WAITING_LIMIT: 'The token has reached its limit of waiting jobs.',
+      OPEN_LIMIT: 'The token has reached its limit of open event streams and waits.',
     },
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.TryAgain, retryable: true, httpStatus: 503, doc: 'serve.md#limits' },
     {
       QUEUE_FULL: 'As many jobs are waiting in the queue as `--max-waiting` allows.',
+      SERVER_FULL: 'The server has as many open event streams and waits as `--max-open` allows.',
+      BODIES_FULL: 'The bodies, or large results, in memory take as many bytes as `--max-bodies` allows.',
       WAIT_TOO_LONG: 'The job would expire: the predicted wait is longer than its `expires`.',
     },
   ),
@@ -139,8 +142,8 @@ export const SERVE_ERRORS = {
     {
       TOKENS_NEEDED: 'The address can be reached from other machines, and there is no token file.',
       TOKEN_NAME: 'The text cannot be the name of a token.',
-      TOKEN_LIMIT: 'A limit of the token is not a number that it can be.',
-      TOKEN_MODEL_NAME: 'A model that the token may use is given by a text that cannot be its name.',
+      TOKEN_LIMIT: 'A limit of the token is not a valid number.',
+      TOKEN_MODEL_NAME: 'The text cannot be the name of a model that the token may use.',
     },
   ),
   ...errors(

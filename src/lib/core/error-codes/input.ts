@@ -56,10 +56,6 @@ export const INPUT_ERRORS = {
     { TENSOR_BYTES: 'The bytes of a tensor do not fit its shape and type.' },
   ),
   ...errors(
-    { ...BAD, httpStatus: 500, fault: 'broker', doc: 'reliability.md#damaged-data' },
-    { ENVELOPE: 'Stored tensors are damaged.' },
-  ),
-  ...errors(
     { ...MISSING, httpStatus: 404, doc: 'input.md#errors', traits: ['names-nothing'] },
     { INPUT_MISSING: 'There is no such file.' },
   ),

@@ -102,7 +102,10 @@ export const REDIS_ERRORS = {
   ),
   ...errors(
     { ...AWAY, retryable: false, doc: 'reliability.md#damaged-data' },
-    { QUEUE_DAMAGED: 'A key of the queue holds a value of the wrong type.' },
+    {
+      QUEUE_DAMAGED: 'A key of the queue holds a value of the wrong type.',
+      INSTALLATION_DAMAGED: 'A key that all queues share holds a value of the wrong type.',
+    },
   ),
   ...errors(
     {

@@ -1,7 +1,7 @@
 import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
-/** Wrong usage: what was typed, passed or configured. */
+/** Invalid usage, in the command line, a call or the configuration. */
 const WRONG = {
   exitCode: ExitCode.Usage,
   httpStatus: 400,
@@ -92,12 +92,25 @@ export const USAGE_ERRORS = {
     { NOT_CONFIRMED: 'The question was answered with no: nothing was done.' },
   ),
   ...errors(
+    { ...WRONG, doc: 'control.md#the-audit-log' },
+    { OPERATOR_NAME: 'The text cannot be the name of an operator in the audit log.' },
+  ),
+  ...errors(
+    { ...WRONG, doc: 'library.md#errors-and-ids' },
+    { TIMEOUT_RANGE: 'The time limit of a call is not a number of milliseconds, 0 or more.' },
+  ),
+  ...errors(
     { ...WRONG, doc: 'control.md#queues-and-jobs' },
     { REVOKE_WHAT: 'The command does not say which jobs to cancel, or says it in two ways.' },
   ),
   ...errors(
     { ...CONFLICT, doc: 'control.md#queues-and-jobs' },
-    { REVOKE_ENDED: 'Jobs that have ended cannot be cancelled.' },
+    {
+      REVOKE_ENDED: 'Jobs that have ended cannot be cancelled.',
+      NOT_WAITING: 'Only jobs that have not started can be moved or given another priority.',
+      NOT_MOVABLE:
+        'The job cannot be moved now: it is being moved already, its group is still being sent, or it is a chunk on a Cluster.',
+    },
   ),
   ...errors(
     { ...CONFLICT, doc: 'control.md#workers' },

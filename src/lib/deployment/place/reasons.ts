@@ -2,7 +2,7 @@ import { count, plural } from '../../core/counts.js';
 import type { Priority } from '../../core/job.js';
 import { formatBytes, formatDuration } from '../../core/units.js';
 import type { Standing } from '../../queue/read/queue-pulse.js';
-import { newerRoute, unservedFix } from '../../queue/routes.js';
+import { newerRoute, newerText, queueFix, unservedFix } from '../../queue/routes.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
 
@@ -50,8 +50,12 @@ const laneJobs = ({ lanes }: Situation) => lanes.reduce((sum, { jobs }) => sum +
 const until = ({ job, now }: Situation) => formatDuration(Math.max(0, (job.runAt ?? now) - now));
 /** The route as users write it. */
 const modelOf = ({ job }: Situation) => job.route.split('!')[0] as string;
-const workerFor = (now: Situation) =>
-  `infer worker -Q ${now.job.queue} --model ${modelOf(now).split('@')[0]}`;
+const newerOf = ({ job }: Situation) => newerRoute(job.route)?.layout;
+const workerFor = (now: Situation) => {
+  const newer = newerOf(now);
+  if (newer !== undefined) return queueFix([now.job.queue], newer);
+  return `infer worker -Q ${now.job.queue} --model ${modelOf(now).split('@')[0]}`;
+};
 
 /** Why a job has not started, in order of precedence: the first that applies is reported. */
 export const REASONS = {
@@ -106,8 +110,8 @@ export const REASONS = {
     meaning: 'No worker serves the queue.',
     blocks: true,
     holds: ({ serving }) => serving.length === 0,
-    text: ({ job }) => `no worker serves queue ${job.queue} now`,
-    fix: ({ job }) => `infer worker -Q ${job.queue}`,
+    text: (now) => `no worker serves queue ${now.job.queue} now${newerText(newerOf(now), 'it needs')}`,
+    fix: (now) => queueFix([now.job.queue], newerOf(now)),
   },
   MODEL_NOT_SERVED: {
     meaning: 'Workers serve the queue, but none of them serves the model or the requested version.',

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../core/units.js';
 import { isUnserved } from '../../deployment/judgements.js';
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
-import { unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
+import { newerText, queueFix, unservedFix, unservedJobs, unservedText } from '../../queue/routes.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { type Check, fail, type Judgement, ok, several, warn } from '../check.js';
@@ -30,11 +30,15 @@ export function judgeServed(
   const [first] = unserved;
   if (alone.length > 0 || first !== undefined) {
     const { found, details } = several([
-      ...alone.map((queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it`),
+      ...alone.map(
+        (queue) => `queue ${queue.name}: ${backlog(queue)} and no worker serves it${newerText(queue.newer)}`,
+      ),
       ...unserved.map(({ queue, jobs }) => unservedText(queue, jobs)),
     ]);
+    const plain = alone.filter((queue) => queue.newer === undefined);
     const fixes = [
-      ...(alone.length === 0 ? [] : [`infer worker -Q ${alone.map((queue) => queue.name).join(',')}`]),
+      ...(plain.length === 0 ? [] : [queueFix(plain.map((queue) => queue.name))]),
+      ...alone.filter((queue) => queue.newer !== undefined).map(({ name, newer }) => queueFix([name], newer)),
       ...(first === undefined ? [] : [unservedFix(first.queue, first.jobs, workers)]),
     ];
     return fail(found, fixes.join('; '), { details });

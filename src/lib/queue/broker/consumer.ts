@@ -6,7 +6,7 @@ import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { type QueueDamage, readDamage } from '../damage.js';
-import { readJobData } from '../job-data.js';
+import { emptyInput, readJobData } from '../job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
 import type { DataLayout } from '../layout.js';
 import { packSettle } from '../lua/pack.js';
@@ -64,7 +64,7 @@ export class BullConsumer implements QueueConsumer {
   /** Numbers of the takes not yet answered: lanes and checks for urgent jobs take concurrently. */
   private readonly takesUnderWay = new Set<number>();
   private nextDelayedAt = 0;
-  /** What it serves; undefined: everything. */
+  /** Routes that it serves; undefined for all. */
   private routes: ReadonlySet<string> | undefined;
   more = false;
   full = false;
@@ -82,7 +82,7 @@ export class BullConsumer implements QueueConsumer {
     if (before !== undefined && before.size === routes.length && routes.every((route) => before.has(route)))
       return;
     this.routes = new Set(routes);
-    // A consumer asleep on its old markers must look for what it serves now.
+    // A consumer that sleeps on its old markers must check for jobs that it serves now.
     if (before !== undefined) void this.rouse().catch(() => undefined);
   }
 
@@ -121,7 +121,9 @@ export class BullConsumer implements QueueConsumer {
     for (let at = TAKE_HEAD; at < reply.length; at += TAKE_REPLY.length) {
       const [id, data, timestamp, attemptsStarted, attemptsMade, stalls, ownInput] = repliedJob(reply, at);
       const read = readJobData(String(data), String(id), this.queue, this.options.layouts);
-      const { unrunnable, spec = foreignSpec(String(id), this.queue) } = read;
+      const { spec = foreignSpec(String(id), this.queue) } = read;
+      const isEmpty = read.input === undefined && Buffer.isBuffer(ownInput) && ownInput.length === 0;
+      const unrunnable = read.unrunnable ?? (isEmpty ? emptyInput() : undefined);
       jobs.push({
         spec,
         token,

@@ -21,12 +21,12 @@ import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { openQueue } from './open-queue.js';
 import { untilLoaded, untilWhole } from './resend.js';
-import { JobSteering, type Paging } from './steer-jobs.js';
+import { type CancelledChunks, JobSteering, type Paging, type Requeued } from './steer-jobs.js';
 import { inputTooLarge, resultTooLarge } from './too-large.js';
 
 /** Seconds an input outlives a submitter that dies between storing it and adding its job. */
 const ORPHAN_INPUT_TTL = 86_400;
-/** Approximate bytes that Redis uses for a job besides its input. */
+/** Approximate bytes that Redis uses for a job in addition to its input. */
 const JOB_BYTES = 1024;
 
 /** How long a queue's name counts as known to Redis. */
@@ -197,8 +197,8 @@ export class Producer {
     return this.steering.cancelAll(jobs, paging);
   }
 
-  /** Cancels the chunks of a group that have not ended; returns the number of chunks by state. */
-  cancelGroup(group: GroupRecord, paging: Paging = {}): Promise<Record<string, number>> {
+  /** Cancels the chunks of a group that have not ended; leaves those of a newer layout alone. */
+  cancelGroup(group: GroupRecord, paging: Paging = {}): Promise<CancelledChunks> {
     return this.steering.cancelGroup(group, this.groups, paging);
   }
 
@@ -213,18 +213,25 @@ export class Producer {
     return this.steering.retry(queue, ids, timeLimitMs);
   }
 
-  /** The same for many jobs; skips those that cannot be repaired. */
-  async retryAll(queue: string, ids: readonly string[], timeLimitMs?: number): Promise<number> {
-    return (await this.steering.retryAll(queue, ids, timeLimitMs)).retried;
+  /**
+   * The same for many jobs; skips those that cannot be repaired, and returns the ids of those of a newer
+   * layout.
+   */
+  retryAll(
+    queue: string,
+    ids: readonly string[],
+    timeLimitMs?: number,
+  ): Promise<{ retried: number; newer: string[] }> {
+    return this.steering.retryAll(queue, ids, timeLimitMs);
   }
 
-  /** Requeues the failed chunks of a group; returns how many. */
-  retryGroup(group: GroupRecord, timeLimitMs?: number, paging: Paging = {}): Promise<number> {
+  /** Requeues the failed chunks of a group; leaves those of a newer layout alone. */
+  retryGroup(group: GroupRecord, timeLimitMs?: number, paging: Paging = {}): Promise<Requeued> {
     return this.steering.retryGroup(group, timeLimitMs, paging);
   }
 
   /** Requeues every job now in the failed set, oldest failure first. */
-  retryFailed(queue: string, timeLimitMs?: number, paging: Paging = {}): Promise<number> {
+  retryFailed(queue: string, timeLimitMs?: number, paging: Paging = {}): Promise<Requeued> {
     return this.steering.retryFailed(queue, timeLimitMs, paging);
   }
 

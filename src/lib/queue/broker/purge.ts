@@ -22,6 +22,12 @@ export interface PurgeOptions {
   now: number;
 }
 
+export interface Purged {
+  jobs: Partial<Record<PurgeState, number>>;
+  /** Waiting and delayed jobs of a newer layout, which were left alone. */
+  newer: number;
+}
+
 /**
  * Empties states of a queue, in chunks between which Redis serves others. Waiting jobs are cancelled: their
  * submitters are notified, their groups count them, their input is deleted. Ended jobs are deleted together
@@ -32,10 +38,10 @@ export async function purge(
   prefix: string,
   queue: string,
   options: PurgeOptions,
-): Promise<Partial<Record<PurgeState, number>>> {
+): Promise<Purged> {
   const scripts = new QueueScripts(client, prefix, queue);
   const done: Partial<Record<PurgeState, number>> = {};
-  let total = 0;
+  let [total, newer] = [0, 0];
   for (const state of options.states) {
     const count = (jobs: number) => {
       done[state] = (done[state] ?? 0) + jobs;
@@ -44,30 +50,33 @@ export async function purge(
     };
     count(0);
     if (state === 'waiting') {
-      await cancelAll(scripts, 'wait', options, count);
-      await cancelAll(scripts, 'prioritized', options, count);
-    } else if (state === 'delayed') await cancelAll(scripts, 'delayed', options, count);
+      newer += await cancelAll(scripts, 'wait', options, count);
+      newer += await cancelAll(scripts, 'prioritized', options, count);
+    } else if (state === 'delayed') newer += await cancelAll(scripts, 'delayed', options, count);
     else await forgetAll(scripts, state, options, count);
   }
-  return done;
+  return { jobs: done, newer };
 }
 
+/** @returns number of jobs of a newer layout that were left alone. */
 async function cancelAll(
   scripts: QueueScripts,
   part: 'wait' | 'prioritized' | 'delayed',
   { now, signal }: PurgeOptions,
   count: (jobs: number) => void,
-): Promise<void> {
+): Promise<number> {
   const message = 'cancelled: its queue was purged';
   const failure = JSON.stringify({ code: 'CANCELLED', message } satisfies OwnFailure);
-  let from = 0;
+  let [from, newer] = [0, 0];
   for (;;) {
     signal?.throwIfAborted();
     const args = [part, from, CHUNK, now, failure, message, UNHELD_TTL];
-    const [done, left] = (await scripts.run('inferPurgeWaiting', ...args)) as [number, number];
-    if (done + left === 0) return;
+    const reply = (await scripts.run('inferPurgeWaiting', ...args)) as [number, number, number];
+    const [done, left, leftNewer] = reply;
+    if (done + left === 0) return newer;
     count(done);
-    // Jobs added since the start are skipped: they stay ahead of what is looked at next.
+    newer += leftNewer;
+    // Skipped jobs stay ahead of those that are read next.
     from += left;
   }
 }

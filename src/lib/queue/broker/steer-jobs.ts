@@ -4,7 +4,15 @@ import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
 import { damageOfJob, notRepairable } from '../damage.js';
-import { LAYOUTS, layoutNewer, newerThan, newestOf, splitRoute } from '../layout.js';
+import {
+  type DataLayout,
+  LAYOUTS,
+  layoutNewer,
+  type NewerJobs,
+  newerThan,
+  newestOf,
+  splitRoute,
+} from '../layout.js';
 import type { QueueScripts } from '../lua/script-client.js';
 import { failedPages } from '../read/failed-pages.js';
 import { parseJobFilter } from '../read/job-filter.js';
@@ -23,8 +31,29 @@ const CANCEL_BATCH = 100;
 export interface Paging {
   /** Stops it between two pages. */
   signal?: AbortSignal | undefined;
-  /** Called after each page with the totals so far: jobs looked at, and jobs changed. */
+  /** Called after each page with the totals so far: jobs checked, and jobs changed. */
   onPage?: ((done: number, changed: number) => void) | undefined;
+  /** `retryFailed` only: called before the first change. */
+  onBegin?: (() => void) | undefined;
+}
+
+/** The outcome of cancelling the chunks of a group. */
+export interface CancelledChunks {
+  /** Number of chunks by resulting state, including those that had already ended. */
+  states: Record<string, number>;
+  newer: NewerJobs | undefined;
+}
+
+/** Number of requeued jobs, and the failed jobs of a newer layout. */
+export interface Requeued {
+  retried: number;
+  newer: NewerJobs | undefined;
+}
+
+/** The reply to a cancel, and whether it changed the job; false if it was sent again after a lost reply. */
+interface End {
+  state: string;
+  changed: boolean;
 }
 
 /** Cancelling and retrying jobs and groups; part of the `Producer`. */
@@ -41,58 +70,69 @@ export class JobSteering {
    * @throws InferError LAYOUT_NEWER (69) for a job that only a newer release can cancel.
    */
   async cancel(queue: string, id: string, group?: OwnedGroup): Promise<string | undefined> {
-    const state = await this.end(queue, id, group);
+    const { state } = await this.end(queue, id, group);
     if (state === 'newer') throw await this.tooNew(queue, id);
-    return state;
+    return state === 'unknown' ? undefined : state;
   }
 
   /**
    * Cancels jobs, some at a time; returns how many by resulting state: `unknown` for ids without a job,
-   * `newer` for jobs of a newer layout, which are left alone. If one fails, the jobs sent with it still count
-   * in `onPage`, and then the failure is thrown.
+   * `newer` for jobs of a newer layout that have not ended, which are left alone. If one fails, the jobs sent
+   * with it are still passed to `onPage` before the error is thrown.
    */
   async cancelAll(
     jobs: Iterable<{ queue: string; id: string }>,
+    paging: Paging,
+  ): Promise<Record<string, number>> {
+    return (await this.endAll(jobs, paging)).states;
+  }
+
+  private async endAll(
+    jobs: Iterable<{ queue: string; id: string }>,
     { signal, onPage }: Paging,
     group?: OwnedGroup,
-  ): Promise<Record<string, number>> {
+  ): Promise<CancelledChunks> {
     const states: Record<string, number> = {};
-    let done = 0;
+    let [done, changed] = [0, 0];
+    let first: { queue: string; id: string } | undefined;
     for (const batch of batchesOf(jobs, CANCEL_BATCH)) {
       signal?.throwIfAborted();
       const ends = await Promise.allSettled(batch.map(({ queue, id }) => this.end(queue, id, group)));
-      for (const end of ends) {
+      for (const [at, end] of ends.entries()) {
         if (end.status === 'rejected') continue;
-        const state = end.value ?? 'unknown';
+        const { state, changed: now } = end.value;
         states[state] = (states[state] ?? 0) + 1;
+        if (now) changed += 1;
+        if (state === 'newer') first ??= batch[at];
       }
       done += batch.length;
-      onPage?.(done, (states.cancelled ?? 0) + (states.active ?? 0));
+      onPage?.(done, changed);
       const failure = ends.find((end) => end.status === 'rejected');
       if (failure !== undefined) throw failure.reason;
     }
-    return states;
+    return { states, newer: await this.newerJobs(states.newer ?? 0, first) };
   }
 
-  private async end(queue: string, id: string, group?: OwnedGroup): Promise<string | undefined> {
+  private async end(queue: string, id: string, group?: OwnedGroup): Promise<End> {
     const message = 'cancelled on request';
     const failure: OwnFailure = { code: 'CANCELLED', message };
     const scripts = this.scriptsOf(queue);
-    const state = await worded(
+    const reply = await worded(
       this.client,
       scripts.run('inferCancel', id, JSON.stringify(failure), message, UNHELD_TTL, ...groupArgs(group)),
     );
-    return typeof state === 'string' ? state : undefined;
+    const [state, changed] = reply as [string, number];
+    return { state, changed: changed === 1 };
   }
 
-  async cancelGroup(group: GroupRecord, groups: GroupLife, paging: Paging): Promise<Record<string, number>> {
+  async cancelGroup(group: GroupRecord, groups: GroupLife, paging: Paging): Promise<CancelledChunks> {
     const orphan = await groups.cancel(group.queue, group.id);
-    const states = await this.cancelAll(chunksOf(group), paging, group);
+    const cancelled = await this.endAll(chunksOf(group), paging, group);
     if (orphan) {
       const { queue, id, rows, jobs } = group;
-      await groups.end(queue, id, '', { rows, jobs, missing: states.unknown ?? 0 });
+      await groups.end(queue, id, '', { rows, jobs, missing: cancelled.states.unknown ?? 0 });
     }
-    return states;
+    return cancelled;
   }
 
   async retry(
@@ -108,10 +148,14 @@ export class JobSteering {
     return retried;
   }
 
-  async retryGroup(group: GroupRecord, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
-    if (group.jobs === 1)
-      return this.retry(queueOfChunk(group, 0), [chunkId(group.id, 0)], timeLimitMs, group);
-    let retried = 0;
+  async retryGroup(group: GroupRecord, timeLimitMs: number | undefined, paging: Paging): Promise<Requeued> {
+    if (group.jobs === 1) {
+      const only = [chunkId(group.id, 0)];
+      const retried = await this.retry(queueOfChunk(group, 0), only, timeLimitMs, group);
+      return { retried, newer: undefined };
+    }
+    let [retried, left] = [0, 0];
+    let first: { queue: string; id: string } | undefined;
     for (let from = 0; from < group.jobs; from += RETRY_BATCH) {
       paging.signal?.throwIfAborted();
       const to = Math.min(group.jobs, from + RETRY_BATCH);
@@ -121,30 +165,40 @@ export class JobSteering {
         byQueue.set(queue, [...(byQueue.get(queue) ?? []), chunkId(group.id, index)]);
       }
       for (const [queue, ids] of byQueue) {
-        retried += (await this.retryAll(queue, ids, timeLimitMs, group)).retried;
+        const page = await this.retryAll(queue, ids, timeLimitMs, group);
+        retried += page.retried;
+        left += page.newer.length;
+        if (page.newer[0] !== undefined) first ??= { queue, id: page.newer[0] };
       }
       paging.onPage?.(to, retried);
     }
-    return retried;
+    return { retried, newer: await this.newerJobs(left, first) };
   }
 
-  /** Jobs that fail meanwhile are not met again: they ended after this call started. */
-  async retryFailed(queue: string, timeLimitMs: number | undefined, paging: Paging): Promise<number> {
+  /** Jobs that fail in the meantime are not included: they ended after this call started. */
+  async retryFailed(queue: string, timeLimitMs: number | undefined, paging: Paging): Promise<Requeued> {
     const until = (await serverNow(this.client)) + 1;
     const failed = parseJobFilter({ queue: [queue], state: ['failed'] });
-    const { signal, onPage } = paging;
-    let [looked, retried] = [0, 0];
+    const { signal, onPage, onBegin } = paging;
+    let [looked, retried, left] = [0, 0, 0];
+    let first: { queue: string; id: string } | undefined;
     for await (const page of failedPages(this.client, this.prefix, failed, {
       until,
       limit: RETRY_BATCH,
       signal,
     })) {
       const ids = page.map(({ id }) => id);
-      if (ids.length > 0) retried += (await this.retryAll(queue, ids, timeLimitMs)).retried;
+      if (ids.length > 0) {
+        if (looked === 0) onBegin?.();
+        const done = await this.retryAll(queue, ids, timeLimitMs);
+        retried += done.retried;
+        left += done.newer.length;
+        if (done.newer[0] !== undefined) first ??= { queue, id: done.newer[0] };
+      }
       looked += ids.length;
       onPage?.(looked, retried);
     }
-    return retried;
+    return { retried, newer: await this.newerJobs(left, first) };
   }
 
   /**
@@ -178,10 +232,21 @@ export class JobSteering {
     return { retried, damaged, newer };
   }
 
+  private async newerJobs(
+    jobs: number,
+    first: { queue: string; id: string } | undefined,
+  ): Promise<NewerJobs | undefined> {
+    return first && { jobs, layout: await this.layoutOf(first.queue, first.id) };
+  }
+
   private async tooNew(queue: string, id: string): Promise<InferError> {
+    return layoutNewer(`job ${printable(id)}`, await this.layoutOf(queue, id));
+  }
+
+  private async layoutOf(queue: string, id: string): Promise<DataLayout> {
     const name = await this.client.hget(this.scriptsOf(queue).base + id, 'name');
     const { mark } = splitRoute((name ?? '').replace(/#\d+$/, ''));
-    return layoutNewer(`job ${printable(id)}`, newerThan(LAYOUTS, mark) ?? newestOf(LAYOUTS));
+    return newerThan(LAYOUTS, mark) ?? newestOf(LAYOUTS);
   }
 
   private async beyondRepair(queue: string, id: string): Promise<InferError> {

@@ -4,18 +4,20 @@ import { OPERATOR } from './prelude.js';
 /**
  * Cancels jobs that have not started, in chunks. ARGV 3 'prioritized', 'delayed' or 'wait', 4 first rank to
  * look at, 5 most to look at, 6 submitted until (ms), 7 failure JSON, 8 message, 9 keep s.
- * Output: [cancelled, left alone: submitted later, or of a newer layout]
+ * Output: [cancelled, left alone: submitted later, or of a newer layout; how many of a newer layout]
  */
 export const PURGE_WAITING = `${OPERATOR}
 local part, from, most, cutoff = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local key = base .. part
 local list = part == 'wait'
 local ids = call(list and 'LRANGE' or 'ZRANGE', key, from, from + most - 1)
-local done, left = 0, 0
+local done, left, newer = 0, 0, 0
 local function purge(id)
   local job = call('HMGET', base .. id, 'data', 'timestamp', 'name')
-  if isNewer(job[3]) or job[1] and (tonumber(job[2] or '') or 0) > cutoff then
+  local late = (tonumber(job[2] or '') or 0) > cutoff
+  if isNewer(job[3]) or job[1] and late then
     left = left + 1
+    if not late then newer = newer + 1 end
     return
   end
   if list then call('LREM', key, 1, id) else call('ZREM', key, id) end
@@ -35,7 +37,7 @@ for _, id in ipairs(ids) do
     done = done + 1
   end
 end
-return {done, left}
+return {done, left, newer}
 `;
 
 /**

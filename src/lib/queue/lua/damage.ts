@@ -13,6 +13,8 @@ import { EVENTS_KEPT, GROUP, JOB, KEY } from '../wire.js';
 
 /** Failure code of a job whose record or input in Redis is damaged. */
 export const JOB_DAMAGED = 'JOB_DAMAGED' satisfies ErrorCode;
+/** Mark in the list of damaged jobs for an input that cannot be decoded: such a job cannot be run again. */
+export const INPUT_UNREADABLE = 'its input cannot be read';
 /** Seconds that a damaged job and its entry in the register are kept. */
 const DAMAGED_TTL = 7 * 86_400;
 /** Entries of the register; beyond that, the oldest are removed. */
@@ -170,16 +172,25 @@ local function register(id, what)
   call('EXPIRE', damagedWhy, ${DAMAGED_TTL})
 end
 
+-- Whether a job was set aside because of the bytes of its input, which only its worker reads.
+local function hasBadInput(id)
+  return string.sub(try('HGET', damagedWhy, id) or '', 1, ${INPUT_UNREADABLE.length}) == '${INPUT_UNREADABLE}'
+end
+
 local function unregister(id)
   if (try('ZREM', damagedKey, id) or 0) > 0 then try('HDEL', damagedWhy, id) end
+end
+
+-- A producer or a gateway may not write all lists of a queue: a worker will find the job.
+local function maySetAside()
+  local reply = redis.pcall('LPOS', active, '', 'MAXLEN', 1)
+  return type(reply) ~= 'table' or not reply.err or isDamage(reply)
 end
 
 -- Ends a damaged job as failed, as far as its record allows: it is recorded, its group counts it, and waiting
 -- clients are notified. A job that is neither queued nor held has ended before, and is left alone.
 local function setAside(id, what, held)
-  -- A producer or a gateway may not write all of the lists below: a worker will find the job.
-  local mine = redis.pcall('LPOS', active, '', 'MAXLEN', 1)
-  if type(mine) == 'table' and mine.err and not isDamage(mine) then return end
+  if not maySetAside() then return end
   if withdraw(id) == 0 and not held then return end
   local key = base .. id
   local message = 'the job is damaged in Redis: ' .. what
@@ -205,6 +216,8 @@ end
 
 -- Deletes a damaged job and everything kept with it, after ending it if it has not ended.
 local function removeDamaged(id, what)
+  -- Without its end its group would never end; this server raises its own error.
+  if not maySetAside() then call('LPOS', active, '', 'MAXLEN', 1) end
   setAside(id, what)
   for _, set in ipairs({prioritized, delayed, failed}) do try('ZREM', set, id) end
   try('LREM', wait, 0, id)

@@ -35,34 +35,35 @@ return redis.call('SET', input, ARGV[4], 'NX') and 1 or 0
 /**
  * Cancels a job. ARGV 3 id, 4 failure JSON, 5 message, 6 keep s, 7 the group of which it must be a chunk ('':
  * of none), 8 the group's owner.
- * Output: its state now: 'cancelled', 'active' (its worker has been asked), a terminal state, or nil; 'newer'
- * for a job of a newer layout, which is left alone. A damaged job is deleted and counts as cancelled.
+ * Output: {its state now, 1 when this call changed it}: 'cancelled', 'active' (its worker has been asked), a
+ * terminal state, 'unknown'; 'newer' for a job of a newer layout that has not ended, which is left alone. A
+ * damaged job is deleted and counts as cancelled.
  */
 export const CANCEL = `${PRELUDE}
 local id = ARGV[3]
 local key = base .. id
 local job = try('HMGET', key, '${JOB.state}', 'data', 'name') or {}
-if isNewer(job[3]) then return 'newer' end
-if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return nil end
-if ARGV[7] ~= '' and not isChunkOf(ARGV[7], ARGV[8], job[2]) then return nil end
+if isNewer(job[3]) then return {job[1] or 'newer', 0} end
+if not job[2] and call('EXISTS', key) == 0 and not try('ZSCORE', damagedKey, id) then return {'unknown', 0} end
+if ARGV[7] ~= '' and not isChunkOf(ARGV[7], ARGV[8], job[2]) then return {'unknown', 0} end
 -- A damaged job is deleted, even if it was set aside before.
 if not job[2] or try('ZSCORE', damagedKey, id) then
   removeDamaged(id, damageOf(id) or 'it was cancelled')
-  return 'cancelled'
+  return {'cancelled', 1}
 end
-if job[1] then return job[1] end
+if job[1] then return {job[1], 0} end
 checkPlaces()
 local removed = call('ZREM', prioritized, id) + call('ZREM', delayed, id) + (try('LREM', wait, 1, id) or 0)
 if removed == 0 then
   -- Ended by a stock BullMQ worker.
-  if try('ZSCORE', completed, id) then return 'completed' end
-  if try('ZSCORE', failed, id) then return 'failed' end
+  if try('ZSCORE', completed, id) then return {'completed', 0} end
+  if try('ZSCORE', failed, id) then return {'failed', 0} end
   call('HSET', key, '${JOB.cancel}', 1)
-  return 'active'
+  return {'active', 1}
 end
 unfile(id)
 finishUnheld(id, job[2], 'cancelled', ARGV[4], ARGV[5], tonumber(ARGV[6]))
-return 'cancelled'
+return {'cancelled', 1}
 `;
 
 /**
@@ -141,8 +142,8 @@ return out
  * Requeues ended jobs at their own priority, with all their attempts available again. ARGV 3 their new time
  * limit in ms, empty to keep the current one; 4 the group of which they must be chunks ('': of none), 5 its
  * owner; 6.. ids. Only failed ones still have their input; others are
- * left alone. Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 of a
- * newer layout.
+ * left alone. Output per id: 1 queued again, 0 not failed, -1 unknown, -2 damaged beyond repair, -3 failed,
+ * but of a newer layout.
  */
 export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
@@ -193,11 +194,11 @@ end
 local function retry(id)
   local key = base .. id
   local job = call('HMGET', key, '${JOB.state}', 'data', '${JOB.rowsDone}', 'finishedOn', '${JOB.failure}', 'name')
-  if isNewer(job[6]) then return -3 end
+  if isNewer(job[6]) then return job[1] == 'failed' and -3 or 0 end
   if not job[2] then return (call('EXISTS', key) == 1 or try('ZSCORE', damagedKey, id)) and -2 or -1 end
   if ARGV[4] ~= '' and not isChunkOf(ARGV[4], ARGV[5], job[2]) then return -1 end
   if job[1] ~= 'failed' then return 0 end
-  if try('ZSCORE', damagedKey, id) and not repair(id, key, job[2]) then return -2 end
+  if try('ZSCORE', damagedKey, id) and (hasBadInput(id) or not repair(id, key, job[2])) then return -2 end
   local priority = priorityOf(id)
   checkPlaces(priority)
   try('ZREM', failed, id)

@@ -10,9 +10,10 @@ import {
   STATS_BUCKETS,
   statsKey,
 } from '../keys.js';
+import type { DataLayout } from '../layout.js';
 import { PastBuckets } from '../past-buckets.js';
 import { listWorkers } from '../registry.js';
-import { countFiled } from '../routes.js';
+import { countFiled, newerRoute, newestNeeded, routeOfName } from '../routes.js';
 import type { WorkerRecord } from '../types.js';
 import { PRIORITY_STEP, STATS } from '../wire.js';
 import { listQueues } from './reader.js';
@@ -53,6 +54,8 @@ interface QueueCounts {
   byPriority: number[];
   /** Age of the longest-waiting job in ms; undefined when none is waiting. */
   oldestMs: number | undefined;
+  /** The newest layout among the next jobs of each priority that this release cannot read, if any. */
+  newer?: DataLayout;
 }
 
 export interface QueueSnapshot extends QueueCounts, QueueFlow {
@@ -66,14 +69,8 @@ export class QueueMemory {
   readonly counts = new PastBuckets<(string | null)[]>();
   /** Jobs that waited with a priority at the last snapshot. */
   prioritized: number | undefined;
-  /** The longest-waiting job, if it has a priority: as long as it waits, none has waited longer. */
-  oldest: WaitingJob | undefined;
-}
-
-interface WaitingJob {
-  id: string;
-  /** Milliseconds since the epoch. */
-  submittedAt: number;
+  /** The next job of each priority: as long as the oldest of them waits, none has waited longer. */
+  heads: readonly WaitingHead[] = [];
 }
 
 /**
@@ -104,7 +101,7 @@ export async function snapshotQueue(
     expired,
     cancelled,
     paused,
-    [byPriority, head],
+    [byPriority, firstHeads],
     filed,
     minute,
     live,
@@ -118,20 +115,24 @@ export async function snapshotQueue(
     ifReadable(client.zcard(cancelledKey(tag)), 0),
     ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
     memory === undefined
-      ? Promise.all([countPriorities(client, base), oldestWaiting(client, base)])
+      ? Promise.all([countPriorities(client, base), waitingHeads(client, base)])
       : countRemembered(client, base, memory),
     countFiled(client, prefix, name),
     (memory?.counts ?? new PastBuckets()).last(now, STATS_BUCKETS, counted),
     workers ?? listWorkers(client, prefix),
   ]);
-  const oldest =
-    memory === undefined ? head : await oldestRemembered(client, base, { wait, byPriority }, memory);
+  const heads =
+    memory === undefined
+      ? (firstHeads ?? [])
+      : await rememberedHeads(client, base, { wait, byPriority }, memory);
   byPriority[MAX_PRIORITY] = (byPriority[MAX_PRIORITY] as number) + wait;
   const ahead = heldAhead(name, taken, live);
   for (const [priority, jobs] of ahead.byPriority.entries())
     byPriority[priority] = (byPriority[priority] as number) + jobs;
   const active = taken - ahead.jobs;
   const waiting = byPriority.reduce((sum, count) => sum + count, 0);
+  const oldest = oldestOf(heads);
+  const newer = newestNeeded(heads.map(({ route }) => newerRoute(route)?.layout));
   return {
     name,
     waiting,
@@ -145,6 +146,7 @@ export async function snapshotQueue(
     byPriority,
     oldestMs: oldest === undefined ? undefined : Math.max(0, now - oldest),
     unmatched: Object.fromEntries(filed),
+    ...(newer === undefined ? {} : { newer }),
     ...flowOf(
       waiting,
       minute.map(([c, f, a]) => ({ ended: numberOr(c, 0) + numberOr(f, 0), added: numberOr(a, 0) })),
@@ -236,32 +238,45 @@ interface Places {
   byPriority: readonly number[];
 }
 
-/**
- * Submit time of the longest-waiting job: within a priority the order is first come, first served, so it is
- * the oldest of the ten heads.
- */
-export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
-  return (await oldestJob(client, base))?.submittedAt;
+/** The next job of a priority: when it was submitted, and its route ('' for a job of other code). */
+export interface WaitingHead {
+  id: string;
+  /** Milliseconds since the epoch. */
+  at: number | undefined;
+  route: string;
 }
 
-/** The same with one command, as long as the job that was the oldest still waits. */
-async function oldestRemembered(
+/** The heads of the last time with one command, as long as the job that was the oldest still waits. */
+async function rememberedHeads(
   client: RedisClient,
   base: string,
   places: Places,
   memory: QueueMemory,
-): Promise<number | undefined> {
-  const { oldest } = memory;
-  if (places.wait === 0 && oldest !== undefined) {
+): Promise<readonly WaitingHead[]> {
+  const at = oldestOf(memory.heads);
+  const oldest = memory.heads.find((head) => head.at === at);
+  if (places.wait === 0 && at !== undefined && oldest !== undefined) {
     const score = await ifReadable(client.zscore(`${base}prioritized`, oldest.id), null);
-    if (score !== null) return oldest.submittedAt;
+    if (score !== null) return memory.heads;
   }
-  memory.oldest = await oldestJob(client, base, places);
-  return memory.oldest?.submittedAt;
+  memory.heads = await waitingHeads(client, base, places);
+  return memory.heads;
 }
 
-/** @param among only the heads of places in which jobs wait are read */
-async function oldestJob(client: RedisClient, base: string, among?: Places): Promise<WaitingJob | undefined> {
+/** Submit time of the oldest waiting job, ms since the epoch. */
+export async function oldestWaiting(client: RedisClient, base: string): Promise<number | undefined> {
+  return oldestOf(await waitingHeads(client, base));
+}
+
+/**
+ * The next job of each priority, and of those that BullMQ holds without one.
+ * @param among only the heads of places in which jobs wait are read
+ */
+export async function waitingHeads(
+  client: RedisClient,
+  base: string,
+  among?: Places,
+): Promise<WaitingHead[]> {
   const heads = await Promise.all([
     among?.wait === 0
       ? []
@@ -274,15 +289,23 @@ async function oldestJob(client: RedisClient, base: string, among?: Places): Pro
     }),
   ]);
   const ids = heads.flat();
-  const times = await Promise.all(ids.map((id) => ifReadable(client.hget(base + id, 'timestamp'), null)));
-  const jobs = ids.flatMap((id, i): WaitingJob[] => {
-    const submittedAt = numberOr(times[i], undefined);
-    return submittedAt === undefined ? [] : [{ id, submittedAt }];
-  });
-  return jobs.reduce<WaitingJob | undefined>(
-    (oldest, job) => (oldest === undefined || job.submittedAt < oldest.submittedAt ? job : oldest),
-    undefined,
+  const found = await Promise.all(
+    ids.map((id) => ifReadable(client.hmget(base + id, 'timestamp', 'name'), [])),
   );
+  return found.map(([time, name], i) => ({
+    id: ids[i] as string,
+    at: numberOr(time, undefined),
+    route: routeOfName(name ?? ''),
+  }));
+}
+
+/**
+ * Submit time of the oldest waiting job. Within a priority the order is first in, first out, so it is the
+ * oldest of the first jobs of each priority. Pure.
+ */
+export function oldestOf(heads: readonly WaitingHead[]): number | undefined {
+  const known = heads.map(({ at }) => at).filter((at) => at !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
 }
 
 /** All queues that ever received a job, or only the given ones. */

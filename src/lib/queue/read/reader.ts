@@ -177,7 +177,8 @@ export async function readGroup(
   };
 }
 
-const GROUP_NUMBERS = [
+/** Numeric fields of a group. */
+export const GROUP_NUMBERS = [
   GROUP.jobs,
   GROUP.added,
   GROUP.rows,

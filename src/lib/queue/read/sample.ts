@@ -5,7 +5,7 @@ import { listWorkers } from '../registry.js';
 import { countFiled } from '../routes.js';
 import type { WorkerRecord } from '../types.js';
 import { DELAYED_UNIT, STATS } from '../wire.js';
-import { heldAhead, oldestWaiting, type Unmatched } from './inspector.js';
+import { heldAhead, oldestOf, type Unmatched, waitingHeads } from './inspector.js';
 
 /** One queue as an autoscaler reads it. */
 export interface QueueSample {
@@ -19,8 +19,8 @@ export interface QueueSample {
   active: number;
   /** Age of the oldest waiting job, ms; null when none is waiting. */
   oldestMs: number | null;
-  /** Number of jobs ever added. */
-  arrived: number;
+  /** Number of jobs ever added; null if unknown for the jobs that count here. */
+  arrived: number | null;
   /** Jobs ended in each statistics bucket of the last minute, by its number. */
   ended: ReadonlyMap<number, number>;
   paused: boolean;
@@ -72,13 +72,13 @@ async function sampleQueue(
   // One ahead, since a worker's clock may be ahead.
   const newest = Math.floor(now / STATS_BUCKET_MS) + 1;
   const numbers = Array.from({ length: STATS_BUCKETS + 1 }, (_, at) => newest - at);
-  const [wait, prioritized, filed, dueDelayed, active, oldest, added, paused, ended] = await Promise.all([
+  const [wait, prioritized, filed, dueDelayed, active, heads, added, paused, ended] = await Promise.all([
     ifReadable(client.llen(`${base}wait`), 0),
     ifReadable(client.zcard(`${base}prioritized`), 0),
     countFiled(client, prefix, queue),
     ifReadable(client.zcount(`${base}delayed`, '-inf', (now + horizonMs) * DELAYED_UNIT), 0),
     ifReadable(client.llen(`${base}active`), 0),
-    oldestWaiting(client, base),
+    waitingHeads(client, base),
     ifReadable(client.get(`${base}id`), null),
     ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
     Promise.all(
@@ -87,6 +87,7 @@ async function sampleQueue(
       ),
     ),
   ]);
+  const oldest = oldestOf(heads);
   return {
     name: queue,
     unmatched: Object.fromEntries(filed),

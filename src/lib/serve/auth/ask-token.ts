@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { App } from '../http/app.js';
 import { Refusal } from '../http/refusal.js';
 import { bearerToken } from './bearer.js';
@@ -51,17 +52,24 @@ function known(
 ): Caller {
   const token = bearerToken(header);
   const caller = token === undefined ? undefined : tokens.find(token);
-  if (caller === undefined) {
-    throw new Refusal('TOKEN', token === undefined ? 'this needs a token' : 'the token is not valid', {
-      hint: 'send the header Authorization: Bearer with a token that infer token create made',
-      headers: {
-        'www-authenticate': `Bearer realm="infer"${token === undefined ? '' : ', error="invalid_token"'}`,
-      },
-    });
-  }
+  if (caller === undefined) throw unknown(token);
   if (access === 'known' || caller.allows(access)) return caller;
   throw new Refusal('TOKEN_SCOPE', `this needs a token with the scope ${access}`, {
     hint: `infer token create NAME --scope ${access}`,
     headers: { 'www-authenticate': `Bearer realm="infer", error="insufficient_scope", scope="${access}"` },
+  });
+}
+
+/** @throws Refusal TOKEN (401) if the token of a request was revoked while the request waited. */
+export function requireHeld({ holds: stillHolds, headers }: Pick<FastifyRequest, 'holds' | 'headers'>): void {
+  if (stillHolds?.() === false) throw unknown(bearerToken(headers.authorization));
+}
+
+function unknown(token: string | undefined): Refusal {
+  return new Refusal('TOKEN', token === undefined ? 'this needs a token' : 'the token is not valid', {
+    hint: 'send the header Authorization: Bearer with a token that infer token create made',
+    headers: {
+      'www-authenticate': `Bearer realm="infer"${token === undefined ? '' : ', error="invalid_token"'}`,
+    },
   });
 }

@@ -1,8 +1,8 @@
 /**
- * Scopes of tokens. `read` shows the token's own jobs, `read:all` those of everyone; `control` steers queues
- * and workers.
+ * Scopes of tokens. `read` allows reading the token's own jobs, `read:all` all jobs; `metrics` allows reading
+ * metrics of the whole deployment, but no job; `control` allows controlling queues and workers.
  */
-export const SCOPES = ['submit', 'read', 'read:all', 'control'] as const;
+export const SCOPES = ['submit', 'read', 'read:all', 'metrics', 'control'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /**
@@ -24,6 +24,8 @@ export interface Limits {
 }
 
 export interface TokenLimits extends Limits {
+  /** Maximum number of open event streams and waits at one gateway [2000]. */
+  readonly open?: number | undefined;
   /** Additional limits for single models, by name. */
   readonly models?: Readonly<Record<string, Limits>> | undefined;
 }

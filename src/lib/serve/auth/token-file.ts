@@ -31,7 +31,7 @@ const PREFIX = 'inf_';
 /** 192 bits, 32 characters of base64url. */
 const SECRET_BYTES = 24;
 const FILE_MODE = 0o600;
-/** Whom else an existing file lets read it stays. */
+/** Read permissions for others, which an existing file keeps. */
 const READERS = 0o044;
 const LOCK_MS = 5000;
 const EMPTY: TokenFile = { version: 1, tokens: [] };
@@ -71,7 +71,7 @@ export interface NewToken {
 }
 
 /**
- * Adds a token; its text is in no file.
+ * Adds a token; no file contains its text.
  * @throws InferError TOKEN_NAME, TOKEN_MODEL_NAME (2), TOKEN_EXISTS (1), TOKEN_FILE (78).
  */
 export async function addToken(
@@ -99,7 +99,7 @@ export async function addToken(
 }
 
 /**
- * Gives a token a new secret. The older ones work for `overlapMs` more, so that callers can change over.
+ * Gives a token a new secret. The older ones stay valid for `overlapMs`, so that callers can be updated.
  * @throws InferError TOKEN_UNKNOWN (66), TOKEN_FILE (78).
  */
 export async function rotateToken(
@@ -136,7 +136,7 @@ function tokenOf(file: string, tokens: readonly TokenRecord[], name: string): To
   if (found !== undefined) return found;
   const names = tokens.map((one) => one.name);
   throw new InferError('TOKEN_UNKNOWN', `${file} has no token of this name`, {
-    hint: names.length === 0 ? 'infer token create NAME makes one' : `it has: ${names.join(', ')}`,
+    hint: names.length === 0 ? 'infer token create NAME creates one' : `it has: ${names.join(', ')}`,
   });
 }
 
@@ -205,8 +205,8 @@ function replace(file: string, text: string): void {
 }
 
 /**
- * Owner and readers of a file stay when it is replaced: the user of a gateway could not read the change
- * otherwise, and revoked tokens would still hold. @throws InferError TOKEN_FILE (78) for a file of someone else.
+ * A replaced file keeps its owner and permissions. Otherwise the user of a gateway could not read the change,
+ * and revoked tokens would stay valid. @throws InferError TOKEN_FILE (78) if the owner cannot be kept.
  */
 function keepOwner(handle: number, file: string, { uid, gid, mode }: Stats): void {
   const now = fstatSync(handle);
@@ -223,7 +223,7 @@ function keepOwner(handle: number, file: string, { uid, gid, mode }: Stats): voi
 function unusable(
   file: string,
   reason: string,
-  { hint } = { hint: 'infer token create NAME --token-file FILE writes one' },
+  { hint } = { hint: 'infer token create NAME --token-file FILE creates one' },
 ): InferError {
   return new InferError('TOKEN_FILE', `the token file ${file} ${reason}`, { hint });
 }

@@ -1,7 +1,7 @@
 import { InferError } from '../../core/errors.js';
 import { parseModel } from '../../core/names.js';
 import { printable } from '../../core/printable.js';
-import { type Limits, SCOPES, type Scope, type TokenLimits } from './caller.js';
+import { SCOPES, type Scope, type TokenLimits } from './caller.js';
 
 /** One secret of a token, as a digest. A token has two while it is rotated. */
 export interface TokenSecret {
@@ -59,20 +59,24 @@ const BOUNDS = {
   burst: { least: 1, most: 1e6, whole: true },
   jobs: { least: 1, most: 1e6, whole: true },
   waiting: { least: 1, most: 1e6, whole: true },
+  open: { least: 1, most: 1e6, whole: true },
 } as const;
+/** Open waits are limited per token only, not per model. */
+const OF_MODEL = ['rate', 'burst', 'jobs', 'waiting'] as const;
 
 /** @throws InferError TOKEN_LIMIT (2). */
 export function checkLimit(name: keyof typeof BOUNDS, value: number): number {
   const { least, most, whole } = BOUNDS[name];
   if (value >= least && value <= most && (!whole || Number.isInteger(value))) return value;
-  throw new InferError('TOKEN_LIMIT', `${name}: ${String(value)} is out of range`, {
+  const what = Number.isNaN(value) ? 'not a number' : `${String(value)}, which is out of range`;
+  throw new InferError('TOKEN_LIMIT', `${name} is ${what}`, {
     hint: `give ${whole ? 'a whole number' : 'a number'} from ${least} to ${most}`,
   });
 }
 
 /**
  * Parses and checks a token file.
- * @throws Error saying what is wrong and where, without any value of the file.
+ * @throws Error naming the fault and its place, without any value of the file.
  */
 export function parseTokenFile(text: string): TokenFile {
   let value: unknown;
@@ -132,12 +136,12 @@ function limitsAt(value: unknown, place: string): TokenLimits {
   const models = Object.entries(objectAt(limits.models, `${place}.models`)).map(([model, one]) => {
     const where = `${place}.models.${printable(model)}`;
     if (!MODEL.test(model)) throw new Error(`${place}.models has what is no model name`);
-    return [model, numbersAt(objectAt(one, where, Object.keys(BOUNDS)), where)] as const;
+    return [model, numbersAt(objectAt(one, where, OF_MODEL), where)] as const;
   });
   return { ...own, models: Object.fromEntries(models) };
 }
 
-function numbersAt(values: Record<string, unknown>, place: string): Limits {
+function numbersAt(values: Record<string, unknown>, place: string): Omit<TokenLimits, 'models'> {
   const names = Object.keys(BOUNDS) as (keyof typeof BOUNDS)[];
   const found = names.flatMap((name) => {
     const value = values[name];

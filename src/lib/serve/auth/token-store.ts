@@ -93,8 +93,8 @@ function secretsOf(tokens: readonly TokenRecord[]): ReadonlyMap<string, KnownSec
 }
 
 function callerOf({ name, scopes, models, limits }: TokenRecord): Caller {
-  // `read:all` includes `read`.
-  const allowed = new Set<Scope>(scopes.includes('read:all') ? [...scopes, 'read'] : scopes);
+  // `read:all` includes `read` and `metrics`.
+  const allowed = new Set<Scope>(scopes.includes('read:all') ? [...scopes, 'read', 'metrics'] : scopes);
   return {
     name,
     allows: (scope) => allowed.has(scope),

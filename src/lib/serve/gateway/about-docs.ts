@@ -6,7 +6,7 @@ import { NO_MODEL, REDIS_AWAY } from '../openapi/error-groups.js';
 
 const json = (description: string, schema: z.ZodType, value: unknown): AnswerDoc => ({
   description,
-  content: { 'application/json': { schema, examples: { one: { summary: 'an answer', value } } } },
+  content: { 'application/json': { schema, examples: { one: { summary: 'a response', value } } } },
 });
 
 export const INDEX_DOC: RouteDoc = {
@@ -36,23 +36,23 @@ export const HEALTH_DOC: RouteDoc = {
 export const READY_DOC: RouteDoc = {
   id: 'getReadiness',
   topic: 'Server',
-  summary: 'whether it can take work: Redis answers, and required models are served',
-  answers: { 200: json('it can', z.object({ ready: z.literal(true) }), { ready: true }) },
+  summary: 'whether it accepts work: Redis answers, and workers serve the required models',
+  answers: { 200: json('it accepts work', z.object({ ready: z.literal(true) }), { ready: true }) },
   errors: [...REDIS_AWAY, 'DRAINING', 'NOT_READY'],
 };
 
 export const ERROR_DOC: RouteDoc = {
   id: 'explainError',
   topic: 'Server',
-  summary: 'what an error code means',
+  summary: 'the meaning of an error code',
   answers: {
     200: json(
       'the code',
       z.object({
         code: z.string(),
         meaning: z.string(),
-        status: z.number().describe('of an answer with it'),
-        exitCode: z.number().describe('of a command that ends with it'),
+        status: z.number().describe('HTTP status of a response with this code'),
+        exitCode: z.number().describe('exit code of a command that fails with this code'),
         retryable: z.boolean().describe('the same request may succeed later'),
         fault: z.string().describe('who can fix it: caller, model, broker, device or bug'),
         documentation: z.string(),
@@ -74,7 +74,7 @@ export const ERROR_DOC: RouteDoc = {
 export const EXAMPLE_DOC: RouteDoc = {
   id: 'getExample',
   topic: 'Models',
-  summary: 'an input that a model takes, as the body of a job',
+  summary: 'an example input of a model, as the body of a job',
   answers: {
     200: json(
       'the body of a job of one row',
@@ -92,7 +92,7 @@ export const METRICS_DOC: RouteDoc = {
   id: 'getMetrics',
   topic: 'Server',
   summary: 'metrics for Prometheus',
-  description: 'While Redis is away they say `infer_up 0`.',
+  description: 'While Redis is unreachable, they contain `infer_up 0`.',
   answers: {
     200: {
       description: 'the metrics in the text format',
@@ -109,7 +109,7 @@ export const METRICS_DOC: RouteDoc = {
 
 const AUTOSCALE_ERROR = z.looseObject({
   queue: z.string().optional(),
-  held: z.number().nullable().optional().describe('the last number; null when there was none'),
+  held: z.number().nullable().optional().describe('the last number; null if there was none'),
   error: z.object({ code: z.string(), message: z.string(), hint: z.string().nullable() }),
 });
 
@@ -123,16 +123,16 @@ const count = (text: string, least = 0) => z.number().int().min(least).max(999_9
 export const AUTOSCALE_DOC: RouteDoc = {
   id: 'getDesiredWorkers',
   topic: 'Deployment',
-  summary: 'how many workers a queue should have, for KEDA',
+  summary: 'number of workers that a queue needs, for KEDA',
   params: z.object({
-    queues: z.string().describe('queue, or several with commas that the same workers serve'),
+    queues: z.string().describe('queue, or several queues that the same workers serve, separated by commas'),
   }),
   query: z.object({
-    min: count('fewest workers [1]'),
-    max: count('most workers [4]', 1),
-    spare: count('workers beyond what is needed [0]'),
+    min: count('minimum number of workers [1]'),
+    max: count('maximum number of workers [4]', 1),
+    spare: count('workers kept beyond what is needed [0]'),
     threshold: count('waiting jobs for each worker, for the policy threshold', 1),
-    targetWait: z.string().optional().describe('longest time that a job should wait, such as 10s [10s]'),
+    targetWait: z.string().optional().describe('longest acceptable wait, such as 10s [10s]'),
     policy: z.string().optional().describe('scaling policy [predictive]'),
   }),
   answers: {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { answerWithin } from '../../core/bounded.js';
 import { errorFacts, isErrorCode } from '../../core/error-table.js';
 import { InferError } from '../../core/errors.js';
+import { parseModel } from '../../core/names.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { worded } from '../../redis/worded.js';
 import type { App } from '../http/app.js';
@@ -10,6 +11,7 @@ import { draining } from './admit.js';
 import { exampleInput } from './example-input.js';
 import type { Gateway } from './gateway.js';
 import { liveWorkers } from './live-workers.js';
+import { mayUse, noModel, ofOwn } from './own-models.js';
 
 /** Probes are frequent and wait only briefly. */
 const PROBE_MS = 1000;
@@ -69,12 +71,13 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
         params: z.object({ model: z.string().describe('name of a model, or one version of it: name@2') }),
       },
     },
-    async ({ params: { model } }) => {
-      const input = exampleInput(await client.signatures.find(model));
+    async ({ params: { model }, caller }) => {
+      if (!mayUse(caller, parseModel(model).model)) throw noModel(model);
+      const input = exampleInput(await ofOwn(caller, client.signatures.find(model)));
       if (input !== undefined) return { model, input };
       throw new InferError(
         'MODEL_UNKNOWN',
-        'no example can be made: its input is too large, or only its handler knows it',
+        'there is no example: the input is too large, or only the handler of the model knows it',
         {
           hint: 'see the README of the model',
         },
@@ -99,7 +102,7 @@ async function refuseUnready(gateway: Gateway): Promise<void> {
   });
 }
 
-/** Where no model is required, an answer of Redis is enough. */
+/** If no model is required, a reply from Redis is enough. */
 async function noWorkers({ client }: Gateway): Promise<WorkerRecord[]> {
   await worded(client.redis, client.redis.ping());
   return [];

@@ -1,13 +1,13 @@
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { newId, type Priority } from '../../core/job.js';
-import { parseModel } from '../../core/names.js';
 import { formatDuration } from '../../core/units.js';
 import { type CountedWork, type Quota, type QuotaState, TICKET_MS } from '../../queue/quota.js';
 import { worded } from '../../redis/worded.js';
 import type { Caller, Limits } from '../auth/caller.js';
 import { Refusal, retryAfter } from '../http/refusal.js';
 import type { Gateway } from './gateway.js';
+import { refuseModel } from './own-models.js';
 import { drainTime, predictedWait } from './queue-load.js';
 
 /** Work that a caller wants to submit. */
@@ -26,11 +26,11 @@ export interface WantedWork {
 export interface Admission {
   /** Headers `RateLimit` and `RateLimit-Policy` of the response; empty for a caller without limits. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Reports what was submitted. Work that is not reported counts for one minute only. */
+  /** Reports the submitted work. Work that is not reported counts for one minute only. */
   submitted(work: { id: string; queue: string; kind?: 'job' | 'group' }): void;
-  /** Says that no one job or group stands for it: it counts until `over`, or until this process dies. */
+  /** Reports that no single job or group represents it: it counts until `over` or the death of the process. */
   lasting(): void;
-  /** Says that it has ended, or that nothing was submitted. Left out, the next caller that meets the limit finds out. */
+  /** Reports that it has ended, or that nothing was submitted. Otherwise this is noticed at the limit. */
   over(): void;
 }
 
@@ -47,10 +47,10 @@ const DRAINING_S = 5;
 const REDIS_MS = 5000;
 
 /**
- * Lets work in, or refuses it before any of it is queued: call it once for each request that submits, before the submit.
- * The cheapest check comes first, and where nothing is limited Redis is asked once for each queue.
+ * Admits work, or refuses it before any of it is queued. Call it once for each submit request, before the
+ * submit. The cheapest check comes first; without limits, Redis is asked only once for each queue.
  * @throws InferError DRAINING (503), TOKEN_MODEL, QUEUES_FULL (403), RATE_LIMIT, JOBS_LIMIT, WAITING_LIMIT
- *   (429), QUEUE_FULL, WAIT_TOO_LONG (503), with `Retry-After` in the answer; REDIS_… (503).
+ *   (429), QUEUE_FULL, WAIT_TOO_LONG (503), with `Retry-After` in the response; REDIS_… (503).
  */
 export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork): Promise<Admission> {
   refuseAtOnce(gateway, caller, wanted.model);
@@ -64,12 +64,17 @@ export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork
 }
 
 /**
- * What is refused whatever the body says, before it is read.
+ * Checks that do not depend on the body, before it is read.
  * @throws InferError DRAINING (503), TOKEN_MODEL (403).
  */
-export function refuseAtOnce({ draining: drains }: Gateway, caller: Caller, model: string): void {
-  if (drains.aborted) throw draining();
+export function refuseAtOnce(gateway: Gateway, caller: Caller, model: string): void {
+  refuseDraining(gateway);
   refuseModel(caller, model);
+}
+
+/** @throws InferError DRAINING (503). */
+export function refuseDraining({ draining: drains }: Gateway): void {
+  if (drains.aborted) throw draining();
 }
 
 async function admitWithin(
@@ -110,22 +115,6 @@ export function draining(): Refusal {
   return new Refusal('DRAINING', 'the server is shutting down', {
     hint: 'send the request again, to another server or to this one after its restart',
     headers: { 'retry-after': String(DRAINING_S) },
-  });
-}
-
-/**
- * Refuses what a token may not use before anything of the model is told, or any of its input read.
- * @param named as the request names it, with a version or not; undefined: it names none
- * @throws InferError TOKEN_MODEL (403).
- */
-export function refuseNamed(caller: Caller, named: string | undefined): void {
-  if (named !== undefined) refuseModel(caller, parseModel(named).model);
-}
-
-function refuseModel({ models, name }: Caller, model: string): void {
-  if (models === undefined || models.includes(model)) return;
-  throw new Refusal('TOKEN_MODEL', `token ${name} may not use this model`, {
-    hint: `it may use: ${models.join(', ')}`,
   });
 }
 

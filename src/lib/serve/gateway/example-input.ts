@@ -1,6 +1,9 @@
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
 
-/** Elements of an input that an example is made for; more is no example. */
+/**
+ * Maximum number of elements of an example input. An image of 3x224x224 has 150,528, which are 0.3 MB of
+ * JSON.
+ */
 const MOST_ELEMENTS = 262_144;
 
 /**

@@ -2,6 +2,7 @@ import type { InferClient } from '../../client/client.js';
 import type { LoadedSettings } from '../../config/load.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { Admissions } from './admissions.js';
+import type { OpenWaits } from './open-waits.js';
 
 /** Dependencies of the routes of a gateway. */
 export interface Gateway {
@@ -18,16 +19,18 @@ export interface Gateway {
   readonly version: string;
   /** Prefix of all routes, `''` or such as `/infer`; for links in responses. */
   readonly basePath: string;
-  /** Whether there are routes that steer queues and workers (`--allow-control`). */
+  /** Whether there are routes that control queues and workers (`--allow-control`). */
   readonly control: boolean;
   /** Aborted when the server begins to shut down: event streams end, and `admit` refuses new work. */
   readonly draining: AbortSignal;
-  /** Fires shortly before connections are closed: callers who still wait are told where their jobs are. */
+  /** Fires shortly before connections are closed: waiting callers then get the address of their job. */
   readonly leaving: AbortSignal;
   /** Models that some worker must serve before the gateway says that it is ready. */
   readonly requiredModels: readonly string[];
   /** State of `admit`. */
   readonly admissions: Admissions;
+  /** The open event streams and waits. */
+  readonly waits: OpenWaits;
 }
 
 export interface GatewayLimits {
@@ -39,4 +42,8 @@ export interface GatewayLimits {
   readonly maxWaitMs: number;
   /** Number of waiting jobs in a queue above which more are refused; undefined = no limit. */
   readonly maxWaiting: number | undefined;
+  /** Maximum bytes of buffered bodies in memory; at least `maxBody`. */
+  readonly maxBodies: number;
+  /** Maximum number of open event streams and waits. */
+  readonly maxOpen: number;
 }

@@ -12,6 +12,7 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { InferError } from '../../core/errors.js';
 import type { Caller, RouteAccess } from '../auth/caller.js';
 import { limitAnswer } from './answer-limit.js';
+import { type BodyMemory, type HeldBytes, holdBytes } from './body-memory.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
 import { Refusal } from './refusal.js';
@@ -28,8 +29,8 @@ export type App = FastifyInstance<
 >;
 
 /**
- * The form of an error that the clients of a route expect; the default is `problemOf`. Without a status it is
- * that of the error's code.
+ * The error format that the clients of a route expect; the default is `problemOf`. Without a status, that of
+ * the error code applies.
  */
 export type ErrorForm = (
   error: InferError,
@@ -50,9 +51,13 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set before the handler of any route that is not `open`. */
     caller: Caller;
-    /** Whether its token still allows it; undefined where none was asked for. */
+    /** Whether its token still allows it; undefined if none was required. */
     holds: (() => boolean) | undefined;
-    /** Code of the error that it was answered with. */
+    /** Reserves memory for its body; undefined without a limit. */
+    heldBody: HeldBytes | undefined;
+    /** Memory of the result that is sent; see `holdResult`. */
+    heldResult: HeldBytes | undefined;
+    /** Error code of its response. */
     errorCode: string | undefined;
   }
 }
@@ -60,6 +65,10 @@ declare module 'fastify' {
 export interface AppOptions {
   /** Maximum size of a body in bytes. */
   maxBody: number;
+  /** Memory for all bodies together [no limit]. */
+  bodyMemory?: BodyMemory | undefined;
+  /** Memory for all large results that are being sent [no limit]. */
+  resultMemory?: BodyMemory | undefined;
   /** Milliseconds after which the response is abandoned and the request's signal fires. */
   answerMs: number;
   /** A connection that is idle for this many milliseconds is closed [120000]. */
@@ -70,15 +79,15 @@ export interface AppOptions {
   tls?: ServerTls | undefined;
   /** Prefix of every route, such as `/infer` [none]. */
   basePath?: string | undefined;
-  /** Told of every request before anything else, also of those that no route or hook gets. */
+  /** Called first for every request, including those that reach no route or hook. */
   observer?: { begin(request: FastifyRequest, reply: FastifyReply): void } | undefined;
-  /** Told of what was not expected; the caller gets a 500 without details. */
+  /** Called with unexpected errors; the caller gets a 500 without details. */
   onFailure: (error: unknown, request: { id: string; route: string }) => void;
 }
 
 /** Longest time until the headers of a request have arrived. */
 const HEADERS_MS = 10_000;
-/** A connection on which nothing moves for so long is closed, or for longer than any answer may take. */
+/** A connection idle for this long is closed, or for longer than any response may take. */
 const SILENT_MS = 120_000;
 const BESIDE_ANSWER_MS = 30_000;
 const KEEP_ALIVE_MS = 72_000;
@@ -87,7 +96,7 @@ const HEADER_BYTES = 16_384;
 const LATE_LOOK_MS = 2000;
 /** How long a caller may take to notice that its body was refused, and to stop sending. */
 const LINGER_MS = 3000;
-/** `Retry-After` in seconds when nothing better is known. */
+/** Default of `Retry-After` in seconds. */
 const AGAIN_S = '2';
 /** Ids are 512 bytes at most, and up to three times that when percent-encoded. */
 const PARAM_LENGTH = 1600;
@@ -115,7 +124,7 @@ export function createApp(options: AppOptions): App {
       : { rewriteUrl: ({ url = '/' }: IncomingMessage) => below(url, basePath) ?? url }),
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
       refuseMalformed(error, socket, basePath),
-    // Addresses that are not well encoded, or too long: no hook runs for them.
+    // Addresses that are malformed or too long: no hook runs for them.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       begin(options, request, reply);
       void answerError(options, error, request, reply);
@@ -130,16 +139,27 @@ export function createApp(options: AppOptions): App {
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   app.decorateRequest('caller');
   app.decorateRequest('holds');
+  app.decorateRequest('heldBody');
+  app.decorateRequest('heldResult');
   app.decorateRequest('errorCode');
   const known = new KnownRoutes();
   app.addHook('onRoute', ({ url, method }) => known.add(url, method));
-  // An answer may be complete before a body that no one reads, and the body may never end.
+  // A response may be complete before a body that is not read, and the body may never end.
   app.addHook('onResponse', async (request) => lingerOver(request));
   app.addHook('onRequest', async (request, reply) => {
     begin(options, request, reply);
     limitAnswer(request, reply, options.answerMs);
+    const { bodyMemory, resultMemory } = options;
+    if (bodyMemory !== undefined) request.heldBody = holdBytes(reply, bodyMemory);
+    if (resultMemory !== undefined) request.heldResult = holdBytes(reply, resultMemory);
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
+    // The router would take `*`, which is no address, for `/`.
+    if (!ADDRESS.test(request.originalUrl))
+      throw new InferError('HTTP_REQUEST', 'the request names no address that begins with /');
+    // Node accepts a request line without a version as HTTP/0.9, which has neither headers nor a status.
+    if (request.raw.httpVersionMajor < 1)
+      throw new InferError('HTTP_REQUEST', 'the request names no version of HTTP');
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -149,13 +169,13 @@ export function createApp(options: AppOptions): App {
   return app;
 }
 
-/** What every request has, and every answer. */
+/** Sets up every request and its response. */
 function begin({ observer }: AppOptions, request: FastifyRequest, reply: FastifyReply): void {
   observer?.begin(request, reply);
   reply.headers(headersOf(request.id));
 }
 
-/** What every answer has, an error and a stream as well. */
+/** Headers of every response, including errors and streams. */
 function headersOf(requestId: string): Record<string, string> {
   return { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' };
 }
@@ -167,7 +187,7 @@ function requestId({ headers }: { headers: IncomingMessage['headers'] }): string
 }
 
 const HEADER_LIMITS = {
-  // Node would refuse a request without a Host with an empty answer.
+  // Node would refuse a request without a Host with an empty response.
   requireHostHeader: false,
   maxHeaderSize: HEADER_BYTES,
   headersTimeout: HEADERS_MS,
@@ -223,7 +243,10 @@ function lingerOver({ raw }: FastifyRequest): void {
   setTimeout(hangUp, LINGER_MS).unref();
 }
 
-/** The form of errors where a route has no other: a problem of RFC 9457. */
+/** A path, or a whole address, as proxies send it. */
+const ADDRESS = /^(?:\/|https?:\/\/)/i;
+
+/** The default error format: a problem of RFC 9457. */
 export const problemForm: ErrorForm = (error, path, basePath) => ({
   contentType: 'application/problem+json',
   body: problemOf(error, path, basePath),
@@ -243,7 +266,7 @@ function noSuchAddress(basePath: string): InferError {
   });
 }
 
-/** Answers on the bare connection: what came is no request. */
+/** Responds on the raw connection: the data was not a request. */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, basePath: string): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   // It would corrupt the response to an earlier request, which has begun.

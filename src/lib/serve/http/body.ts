@@ -21,8 +21,12 @@ const CLOSE_MS = 1000;
 const LARGE_BYTES = 65_536;
 /** Characters of a caller's own field that an error repeats. */
 const LONGEST_NAME = 200;
-/** As deep as the files of `infer submit` may be. */
-const MOST_DEEP = 64;
+/**
+ * The shape of JSON that is parsed as a whole: as deep as the files of `infer submit` may be. Four million
+ * values keep other callers waiting for about a second, and are 16 MB of float32; more is sent as rows or in
+ * binary.
+ */
+export const JSON_LIMITS = { maxDepth: 64, maxValues: 4_000_000 } as const;
 
 /** Media type of the body in lower case, without parameters; '' if there is none. */
 export function mediaType({ headers }: FastifyRequest): string {
@@ -54,18 +58,24 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
 /**
  * The whole body, decompressed.
  * @throws InferError INPUT_TOO_LARGE (413), INPUT_FORMAT (415), HTTP_SLOW (408), HTTP_REQUEST (400) for a
- *   damaged encoding.
+ *   damaged encoding, BODIES_FULL (503) before it is read; without a length, as soon as there is no room.
  */
 export async function readBody(request: FastifyRequest, limits: BodyLimits): Promise<Buffer> {
-  const { headers, raw } = request;
+  const { headers, raw, heldBody } = request;
   const plain = (headers['content-encoding'] ?? 'identity') === 'identity';
-  // Most bodies. What came cannot be longer than it says: Node sees to that.
+  // Most bodies. Node ensures that a body is not longer than its declared length.
   const length = Number(headers['content-length']);
-  if (plain && length <= limits.maxBytes) return collect(raw, length, limits);
+  if (plain && length <= limits.maxBytes) {
+    heldBody?.take(length);
+    return collect(raw, length, limits);
+  }
   const stream = streamBody(request, limits);
   const pieces: Buffer[] = [];
   const reading = (async () => {
-    for await (const piece of stream) pieces.push(piece as Buffer);
+    for await (const piece of stream as AsyncIterable<Buffer>) {
+      heldBody?.take(piece.length);
+      pieces.push(piece);
+    }
   })();
   // Not by ending the stream, which would first wait for the missing data.
   await answerWithin(limits.withinMs ?? WITHIN_MS, reading, () => {
@@ -127,7 +137,7 @@ export async function readJson<Schema extends z.ZodType>(
   limits: BodyLimits,
 ): Promise<z.output<Schema>> {
   const bytes = await readBody(request, limits);
-  return fitting(schema, bytes.length === 0 ? {} : parseDocument(bytes, MOST_DEEP));
+  return fitting(schema, bytes.length === 0 ? {} : parseDocument(bytes, JSON_LIMITS));
 }
 
 /** @throws InferError PARAMETER (400) naming the invalid field. */
@@ -161,14 +171,14 @@ async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncG
   }
 }
 
-/** Begins with the first read: before that, no one would hear of an error, which would end the process. */
+/** Starts on the first read. An earlier error would have no listener and end the process. */
 async function* inflated(raw: Readable, encoding: 'gzip' | 'deflate'): AsyncGenerator<Buffer> {
   if (raw.destroyed) throw endedEarly();
   const inflate = encoding === 'gzip' ? createGunzip() : createInflate();
   const early = () => {
     if (!raw.readableEnded) inflate.destroy(endedEarly());
   };
-  // Also after the reader has left.
+  // Even after the reader has stopped.
   inflate.on('error', () => undefined);
   raw.once('error', early);
   raw.once('close', early);

@@ -8,6 +8,7 @@ import type { Gateway } from '../gateway/gateway.js';
 import { submittedJson } from '../gateway/jobs/job-json.js';
 import { patiently } from '../gateway/jobs/patience.js';
 import { prefersAsync } from '../gateway/jobs/prefer.js';
+import { ofOwn } from '../gateway/own-models.js';
 import { letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readBody } from '../http/body.js';
@@ -17,7 +18,7 @@ import { vary } from '../http/vary.js';
 import { acceptedEncoding, compress } from './compress.js';
 import { encodeAnswer } from './encode.js';
 import { oipErrorForm } from './error-form.js';
-import { modelName, ofModel } from './find-model.js';
+import { type ModelParams, modelName, ofModel } from './find-model.js';
 import { MODEL_PATHS } from './model-routes.js';
 import { inferDoc } from './oip-docs.js';
 import { answerTensors } from './outputs.js';
@@ -38,21 +39,39 @@ export function addInferRoutes(app: App, gateway: Gateway): void {
         schema: { params },
       },
       async (request, reply) => {
-        const { params, signal } = request;
-        refuseAtOnce(gateway, request.caller, params.model);
-        const isAsync = prefersAsync(request.headers.prefer);
-        const body = await readBody(request, { maxBytes: gateway.limits.maxBody });
-        const length = jsonLength(request.headers[HEADER], body.length);
-        const read = (known: ModelSignature) => readInferRequest(body, length, known, isAsync);
-        const [infer, signature] = await ofModel(params, () =>
-          patiently(gateway, signal, gateway.client.signatures.fitBy(read, modelName(params))),
-        );
-        if (isAsync) return submitAsync(gateway, request, reply, infer, signature);
-        const job = await run(gateway, request, reply, infer, signature);
-        return answer(request, reply, infer, signature, job);
+        const { params, caller } = request;
+        refuseAtOnce(gateway, caller, params.model);
+        if (prefersAsync(request.headers.prefer)) {
+          const [infer, signature] = await read(gateway, request, params, true);
+          return submitAsync(gateway, request, reply, infer, signature);
+        }
+        return gateway.waits.during(caller, async () => {
+          const [infer, signature] = await read(gateway, request, params, false);
+          const job = await run(gateway, request, reply, infer, signature);
+          return answer(request, reply, infer, signature, job);
+        });
       },
     );
   }
+}
+
+/** The request in the body, and its model. */
+async function read(
+  gateway: Gateway,
+  request: FastifyRequest,
+  params: ModelParams,
+  isAsync: boolean,
+): Promise<[InferRequest, ModelSignature]> {
+  const body = await readBody(request, { maxBytes: gateway.limits.maxBody });
+  const length = jsonLength(request.headers[HEADER], body.length);
+  const fit = (known: ModelSignature) => readInferRequest(body, length, known, isAsync);
+  return ofModel(params, () =>
+    patiently(
+      gateway,
+      request.signal,
+      ofOwn(request.caller, gateway.client.signatures.fitBy(fit, modelName(params))),
+    ),
+  );
 }
 
 async function run(

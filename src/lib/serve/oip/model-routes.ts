@@ -2,9 +2,11 @@ import { z } from 'zod';
 import { InferError } from '../../core/errors.js';
 import { readWorkerTotals, WorkFigures } from '../../queue/work-stats.js';
 import { worded } from '../../redis/worded.js';
+import type { Caller } from '../auth/caller.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
 import { type KnownModel, knownModels } from '../gateway/known-models.js';
+import { mayUse, ofOwn, ownModels } from '../gateway/own-models.js';
 import type { App } from '../http/app.js';
 import { oipErrorForm } from './error-form.js';
 import { type ModelParams, modelName, ofModel, unknownModel } from './find-model.js';
@@ -68,22 +70,23 @@ export function addModelRoutes(app: App, gateway: Gateway): void {
       },
     );
   }
-  app.get('/v2/models/stats', { config: { ...CONFIG, doc: ALL_STATS_DOC } }, async ({ signal }) =>
-    statistics(gateway, signal, (await knownModels(gateway, signal)).flatMap(eachVersion)),
+  app.get('/v2/models/stats', { config: { ...CONFIG, doc: ALL_STATS_DOC } }, async ({ caller, signal }) =>
+    statistics(gateway, signal, (await ownModels(gateway, caller, signal)).flatMap(eachVersion)),
   );
 }
 
 /** A request whose path names a model. */
 interface Asked {
+  caller: Caller;
   params: ModelParams;
   signal: AbortSignal;
 }
 
 /** A known model, in the version of the address. */
-async function find(gateway: Gateway, { params, signal }: Asked): Promise<KnownModel> {
+async function find(gateway: Gateway, { caller, params, signal }: Asked): Promise<KnownModel> {
   const { model, version } = params;
   modelName(params);
-  const found = (await knownModels(gateway, signal)).find(({ name }) => name === model);
+  const found = (await ownModels(gateway, caller, signal)).find(({ name }) => name === model);
   if (found === undefined) throw unknownModel(params);
   if (version === undefined) return found;
   if (!found.versions.includes(Number(version))) throw unknownModel(params);
@@ -102,10 +105,11 @@ function eachVersion(model: KnownModel): KnownModel[] {
 }
 
 /** A model, or one version of it, with what it takes, which may have to be read from the models directory. */
-async function described(gateway: Gateway, { params, signal }: Asked) {
+async function described(gateway: Gateway, { caller, params, signal }: Asked) {
+  if (!mayUse(caller, params.model)) throw unknownModel(params);
   const { signatures } = gateway.client;
   const [signature, known] = await Promise.all([
-    ofModel(params, () => patiently(gateway, signal, signatures.find(modelName(params)))),
+    ofModel(params, () => patiently(gateway, signal, ofOwn(caller, signatures.find(modelName(params))))),
     knownModels(gateway, signal),
   ]);
   const { name, version } = signature;

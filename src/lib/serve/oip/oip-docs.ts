@@ -3,6 +3,7 @@ import type { AnswerDoc, ContentDoc, JsonSchema, RouteDoc } from '../http/route-
 import {
   JOB_FAILURES,
   NO_MODEL,
+  NO_WAIT,
   NOT_LET_IN,
   ORDERS,
   REDIS_AWAY,
@@ -10,9 +11,9 @@ import {
   WRONG_OPTIONS,
 } from '../openapi/error-groups.js';
 
-/* What the OpenAPI document says of the routes of the Open Inference Protocol. */
+/* OpenAPI documentation of the routes of the Open Inference Protocol. */
 
-/** Which of the addresses of a route it is: names of operations are unique. */
+/** The address of a route that is documented; operation ids have to differ. */
 export type Address = 'served' | 'version';
 
 const TENSORS = 'application/octet-stream';
@@ -22,7 +23,7 @@ const which = (address: Address) => (address === 'served' ? '' : ' in one versio
 
 const json = (description: string, schema: z.ZodType, value: unknown): AnswerDoc => ({
   description,
-  content: { 'application/json': { schema, examples: { one: { summary: 'an answer', value } } } },
+  content: { 'application/json': { schema, examples: { one: { summary: 'a response', value } } } },
 });
 
 const INFER_BODY: ContentDoc = {
@@ -39,7 +40,7 @@ const INFER_BODY: ContentDoc = {
     schema: {
       ...BYTES,
       description:
-        'the JSON, then the bytes of its binary tensors; Inference-Header-Content-Length says where',
+        'the JSON, then the bytes of its binary tensors, which start at Inference-Header-Content-Length',
     },
   },
 };
@@ -81,13 +82,13 @@ const QUEUED = {
   },
 };
 
-/** Of `POST …/infer`. */
+/** Documentation of `POST …/infer`. */
 export const inferDoc = (address: Address): RouteDoc => ({
   id: named('infer', address),
   topic: 'Inference',
   summary: `run a model${which(address)}`,
   description:
-    'Waits for the answer; the job is cancelled when the caller leaves. With `Prefer: respond-async` the answer is the job, at once. Each model that workers serve has a path with its own inputs.',
+    'Waits for the result. If the caller disconnects, the job is cancelled. With `Prefer: respond-async` the job is returned at once. Each model that workers serve has its own path, with its inputs.',
   headers: ['prefer', 'inference-header-content-length', 'accept-encoding', 'content-encoding'],
   body: { required: true, content: INFER_BODY },
   answers: {
@@ -109,6 +110,7 @@ export const inferDoc = (address: Address): RouteDoc => ({
     ...WRONG_INPUT,
     ...WRONG_OPTIONS,
     ...NOT_LET_IN,
+    ...NO_WAIT,
     ...JOB_FAILURES,
     'NO_WORKERS',
     'OUTPUT_FORM',
@@ -126,13 +128,13 @@ const METADATA_EXAMPLE = {
   outputs: [{ name: 'scores', datatype: 'FP32', shape: [-1, 10] }],
 };
 
-/** Of the routes that describe a model, for one of its addresses. */
+/** Documentation of the routes that describe a model, for one of its addresses. */
 export const modelDocs = (address: Address) =>
   ({
     metadata: {
       id: named('getModelMetadata', address),
       topic: 'Models',
-      summary: `what a model takes and gives${which(address)}`,
+      summary: `inputs and outputs of a model${which(address)}`,
       answers: { 200: { description: 'inputs and outputs', example: METADATA_EXAMPLE } },
       errors: MODEL_ERRORS,
     },
@@ -141,7 +143,7 @@ export const modelDocs = (address: Address) =>
       topic: 'Models',
       summary: `whether a worker serves a model${which(address)}`,
       answers: {
-        200: json('one does', z.object({ name: z.string(), ready: z.literal(true) }), {
+        200: json('a worker serves it', z.object({ name: z.string(), ready: z.literal(true) }), {
           name: 'digits',
           ready: true,
         }),
@@ -158,8 +160,8 @@ export const modelDocs = (address: Address) =>
     stats: {
       id: named('getModelStats', address),
       topic: 'Models',
-      summary: `what was done with a model${which(address)}`,
-      answers: { 200: json('the figures', STATS, STATS_EXAMPLE) },
+      summary: `statistics of a model${which(address)}`,
+      answers: { 200: json('the statistics', STATS, STATS_EXAMPLE) },
       errors: MODEL_ERRORS,
     },
   }) as const satisfies Readonly<Record<string, RouteDoc>>;
@@ -173,7 +175,7 @@ const CONFIG = z.looseObject({
   name: z.string(),
   platform: z.string(),
   backend: z.string(),
-  max_batch_size: z.number().describe('0 for a model of one row a run'),
+  max_batch_size: z.number().describe('0 for a model that runs one row at a time'),
   input: z.array(CONFIG_TENSOR),
   output: z.array(CONFIG_TENSOR),
 });
@@ -213,8 +215,8 @@ const STATS_EXAMPLE = {
 export const ALL_STATS_DOC: RouteDoc = {
   id: 'getAllModelStats',
   topic: 'Models',
-  summary: 'what was done with all models',
-  answers: { 200: json('the figures', STATS, STATS_EXAMPLE) },
+  summary: 'statistics of all models',
+  answers: { 200: json('the statistics', STATS, STATS_EXAMPLE) },
   errors: REDIS_AWAY,
 };
 
@@ -240,12 +242,12 @@ export const LIVE_DOC: RouteDoc = {
 export const READY_DOC: RouteDoc = {
   id: 'getServerReadiness',
   topic: 'Inference',
-  summary: 'whether Redis answers and some worker serves a model',
-  answers: { 200: { description: 'it can answer', example: { ready: true } } },
+  summary: 'whether Redis answers and a worker serves a model',
+  answers: { 200: { description: 'it is ready', example: { ready: true } } },
   errors: [...REDIS_AWAY, 'DRAINING', 'NO_WORKERS'],
 };
 
-/** Of `POST /v2/repository/index`; Triton has a second address, with the name of a repository. */
+/** Documentation of `POST /v2/repository/index`; a second address of Triton has the name of a repository. */
 export const indexDoc = (body: z.ZodType, named: boolean): RouteDoc => ({
   id: named ? 'listNamedRepository' : 'listRepository',
   topic: 'Models',
@@ -256,7 +258,7 @@ export const indexDoc = (body: z.ZodType, named: boolean): RouteDoc => ({
     content: {
       'application/json': {
         schema: body,
-        examples: { ready: { summary: 'those that workers serve', value: { ready: true } } },
+        examples: { ready: { summary: 'models that workers serve', value: { ready: true } } },
       },
     },
   },
@@ -269,7 +271,7 @@ export const indexDoc = (body: z.ZodType, named: boolean): RouteDoc => ({
   errors: REDIS_AWAY,
 });
 
-/** Of `POST /v2/repository/models/MODEL/load` and `unload`. */
+/** Documentation of `POST /v2/repository/models/MODEL/load` and `unload`. */
 export const repositoryDoc = (verb: 'load' | 'unload', body: z.ZodType, named: boolean): RouteDoc => ({
   id: `${verb}${named ? 'Named' : ''}RepositoryModel`,
   topic: 'Control',
@@ -280,11 +282,11 @@ export const repositoryDoc = (verb: 'load' | 'unload', body: z.ZodType, named: b
     content: {
       'application/json': {
         schema: body,
-        examples: { some: { summary: 'in some workers', value: { parameters: { workers: 'gpu-*' } } } },
+        examples: { some: { summary: 'some workers only', value: { parameters: { workers: 'gpu-*' } } } },
       },
     },
   },
-  answers: { 200: json('the workers did it', z.object({}), {}) },
+  answers: { 200: json('all workers carried it out', z.object({}), {}) },
   errors: [
     ...REDIS_AWAY,
     ...ORDERS,

@@ -7,6 +7,7 @@ import type { Order } from '../../queue/broker/control.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { performFor } from '../gateway/jobs/actor.js';
 import { forgetModels, type KnownModel, knownModels } from '../gateway/known-models.js';
+import { mayUse, ownModels } from '../gateway/own-models.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import { oipErrorForm } from './error-form.js';
@@ -48,7 +49,7 @@ const ORDER_BODY = z
 const BODY_BYTES = 1024 * 1024;
 /** Milliseconds that a worker may be silent; while it loads, it reports now and then. */
 const SILENT_MS = 10_000;
-/** Milliseconds that all of it may take: a large model loads for minutes. */
+/** Time limit of the whole request, ms: a large model takes minutes to load. */
 const LOAD_MS = 600_000;
 
 /** The repository: its index; load and unload if the server may steer workers. */
@@ -66,7 +67,7 @@ export function addRepositoryRoutes(app: App, gateway: Gateway): void {
       },
       async (request) => {
         const { ready } = await readJson(request, INDEX_BODY, { maxBytes: BODY_BYTES });
-        const entries = (await knownModels(gateway, request.signal)).flatMap(entriesOf);
+        const entries = (await ownModels(gateway, request.caller, request.signal)).flatMap(entriesOf);
         return entries.filter(({ state }) => ready !== true || state === 'READY');
       },
     );
@@ -87,6 +88,7 @@ export function addRepositoryRoutes(app: App, gateway: Gateway): void {
         async (request) => {
           const body = await readJson(request, ORDER_BODY, { maxBytes: BODY_BYTES });
           const { model, version } = named(request.params.model);
+          if (!mayUse(request.caller, model)) throw unknownModel({ model });
           const order: Order =
             verb === 'load'
               ? { verb, model, ...(version === undefined ? {} : { version }) }

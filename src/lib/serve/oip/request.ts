@@ -2,12 +2,12 @@ import { badInput, InferError } from '../../core/errors.js';
 import { parseDocument } from '../../input/json-document.js';
 import { isWide, type OipRequest, payloadFromOip } from '../../input/oip.js';
 import { BinaryTensors } from '../../input/oip-binary.js';
-import { DEFAULT_MAX_DEPTH } from '../../input/value.js';
 import { inputNames, isFields } from '../../input/wanted.js';
 import { unmarkedValue } from '../../input/wide-integers.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
 import { decodeStrings, ELEMENT_BYTES, elementCount, OIP_NAMES, type Payload } from '../../model/tensor.js';
 import { describe } from '../../model/value-words.js';
+import { JSON_LIMITS } from '../http/body.js';
 import { type OutputWish, readWishes, storedOutputs } from './outputs.js';
 import { type RequestParameters, readParameters, refuseSharedMemory } from './parameters.js';
 
@@ -56,7 +56,7 @@ export function readInferRequest(
   const end = length ?? body.length;
   if (end === 0) throw badInput('INPUT_OIP', 'the request has no body', { hint: EXAMPLE });
   const wide = signature.inputs.some(({ type }) => isWide(type));
-  const parsed = parseDocument(body.subarray(0, end), DEFAULT_MAX_DEPTH, wide);
+  const parsed = parseDocument(body.subarray(0, end), JSON_LIMITS, wide);
   const document = wide ? withNumbers(parsed) : parsed;
   if (!isFields(document) || !Array.isArray(document.inputs)) {
     const found = isFields(document) ? 'an object without a list of inputs' : describe(document);
@@ -109,7 +109,7 @@ function checkRows(payload: Payload, signature: ModelSignature): Payload {
   if (!takesJson(signature) || first === undefined) return payload;
   for (const [index, text] of decodeStrings(first.data).entries()) {
     try {
-      parseDocument(Buffer.from(text), DEFAULT_MAX_DEPTH);
+      parseDocument(Buffer.from(text), JSON_LIMITS);
     } catch (error) {
       const { code, message } = error as InferError;
       throw new InferError(code, `row ${index + 1}: ${message}`, {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { SubmittedJob } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
@@ -10,18 +10,26 @@ import { toNumbers } from '../../model/elements.js';
 import { shortFloat } from '../../model/rows.js';
 import type { ModelSignature } from '../../model/signature.js';
 import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
-import { refuseNamed } from '../gateway/admit.js';
+import { refuseDraining } from '../gateway/admit.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
+import { ofOwn, ownModel } from '../gateway/own-models.js';
 import { type Asking, letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import type { RouteDoc } from '../http/route-doc.js';
-import { JOB_FAILURES, NO_MODEL, NOT_LET_IN, REDIS_AWAY, WRONG_INPUT } from '../openapi/error-groups.js';
+import {
+  JOB_FAILURES,
+  NO_MODEL,
+  NO_WAIT,
+  NOT_LET_IN,
+  REDIS_AWAY,
+  WRONG_INPUT,
+} from '../openapi/error-groups.js';
 import { type EmbeddingInput, embeddingRows, isEmbeddingInput, MOST_ROWS } from './embedding-input.js';
 import { openaiErrorForm } from './error-form.js';
 
-/** Rows of one length are one job; of lists of tokens that differ, so many jobs are under way at once. */
+/** Maximum number of concurrent jobs of a request: lists of tokens of each length are a separate job. */
 const MOST_JOBS = 32;
 /** Numbers written as text before other work gets its turn. */
 const NUMBERS_A_TURN = 65_536;
@@ -110,6 +118,7 @@ const DOC: RouteDoc = {
     ...NO_MODEL,
     ...WRONG_INPUT,
     ...NOT_LET_IN,
+    ...NO_WAIT,
     ...JOB_FAILURES,
     'MODEL_TASK',
     'NO_WORKERS',
@@ -131,31 +140,34 @@ export function addEmbeddingRoutes(app: App, gateway: Gateway): void {
       config: { access: 'submit', errorForm: openaiErrorForm, doc: DOC },
       schema: { response: { 200: ANSWER } },
     },
-    async (request, reply) => {
-      const body = await readJson(request, REQUEST, { maxBytes: gateway.limits.maxBody });
-      refuseNamed(request.caller, body.model);
-      const { input, dimensions, encoding_format: format } = body;
-      const read = (known: ModelSignature) => {
-        const rows = embeddingRows(input, known);
-        checkLength(dimensions, known);
-        return rows;
-      };
-      const fit = gateway.client.signatures.fitBy(read, body.model);
-      const [wanted, signature] = await patiently(gateway, request.signal, fit);
-      const { chunks, rows } = wanted;
-      const admission = await letWaiterIn(gateway, request, reply, { rows, signature });
-      // Of several jobs none stands for the request; its place is free when all have ended.
-      const isOne = chunks.length === 1;
-      if (!isOne) admission.lasting();
-      const told = (job: SubmittedJob) => (isOne ? admission.submitted(job) : undefined);
-      const { caller } = request;
-      const run = (chunk: Chunk, signal: AbortSignal) =>
-        runChunk(gateway, { caller, signal }, chunk, signature, told);
-      const vectors = await inOrder(chunks, rows, request.signal, run).finally(() => admission.over());
-      const data = await rowTexts(vectors, format);
-      return answer(reply, data, signature.name, wanted.tokens ?? 0);
-    },
+    async (request, reply) => gateway.waits.during(request.caller, () => embed(gateway, request, reply)),
   );
+}
+
+async function embed(gateway: Gateway, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  refuseDraining(gateway);
+  const body = await readJson(request, REQUEST, { maxBytes: gateway.limits.maxBody });
+  const model = ownModel(request.caller, body.model);
+  const { input, dimensions, encoding_format: format } = body;
+  const read = (known: ModelSignature) => {
+    const rows = embeddingRows(input, known);
+    checkLength(dimensions, known);
+    return rows;
+  };
+  const fit = ofOwn(request.caller, gateway.client.signatures.fitBy(read, model));
+  const [wanted, signature] = await patiently(gateway, request.signal, fit);
+  const { chunks, rows } = wanted;
+  const admission = await letWaiterIn(gateway, request, reply, { rows, signature });
+  // With several jobs, no single one represents the request; its wait ends when all have ended.
+  const isOne = chunks.length === 1;
+  if (!isOne) admission.lasting();
+  const told = (job: SubmittedJob) => (isOne ? admission.submitted(job) : undefined);
+  const { caller } = request;
+  const run = (chunk: Chunk, signal: AbortSignal) =>
+    runChunk(gateway, { caller, signal }, chunk, signature, told);
+  const vectors = await inOrder(chunks, rows, request.signal, run).finally(() => admission.over());
+  const data = await rowTexts(vectors, format);
+  return answer(reply, data, signature.name, wanted.tokens ?? 0);
 }
 
 /** The text of an `ANSWER` whose vectors are already JSON. */

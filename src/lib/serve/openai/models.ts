@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { InferError } from '../../core/errors.js';
 import { printable } from '../../core/printable.js';
 import type { Gateway } from '../gateway/gateway.js';
-import { type KnownModel, knownModels } from '../gateway/known-models.js';
+import type { KnownModel } from '../gateway/known-models.js';
+import { ownModels } from '../gateway/own-models.js';
 import type { App } from '../http/app.js';
 import type { RouteDoc } from '../http/route-doc.js';
 import { REDIS_AWAY } from '../openapi/error-groups.js';
@@ -39,7 +40,7 @@ const EXAMPLE: z.output<typeof MODEL> = {
 const LIST_DOC: RouteDoc = {
   id: 'listModels',
   topic: 'OpenAI',
-  summary: 'all models',
+  summary: 'all models that the token may use',
   answers: { 200: { description: 'the models', example: { object: 'list', data: [EXAMPLE] } } },
   errors: REDIS_AWAY,
 };
@@ -59,9 +60,9 @@ export function addModelListRoutes(app: App, gateway: Gateway): void {
       config: { ...CONFIG, doc: LIST_DOC },
       schema: { response: { 200: z.object({ object: z.literal('list'), data: z.array(MODEL) }) } },
     },
-    async ({ signal }) => ({
+    async ({ caller, signal }) => ({
       object: 'list' as const,
-      data: (await knownModels(gateway, signal)).map(modelJson),
+      data: (await ownModels(gateway, caller, signal)).map(modelJson),
     }),
   );
   app.get(
@@ -73,8 +74,8 @@ export function addModelListRoutes(app: App, gateway: Gateway): void {
         response: { 200: MODEL },
       },
     },
-    async ({ params: { model }, signal }) => {
-      const found = (await knownModels(gateway, signal)).find(({ name }) => name === model);
+    async ({ params: { model }, caller, signal }) => {
+      const found = (await ownModels(gateway, caller, signal)).find(({ name }) => name === model);
       if (found !== undefined) return modelJson(found);
       throw new InferError('MODEL_UNKNOWN', `model: no model is called '${printable(model)}'`, {
         hint: 'GET /v1/models lists them',

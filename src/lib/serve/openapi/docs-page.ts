@@ -9,8 +9,8 @@ export interface PageFile {
 }
 
 /**
- * Nothing but this server is asked for anything, whatever the document says. Swagger UI needs data: for the
- * symbols in its style sheet. It sets styles of elements by script, which a policy for styles allows.
+ * The page can load from and send to this server only, whatever the document contains. Swagger UI needs
+ * `data:` for the icons in its style sheet. It sets element styles by script, which `style-src` allows.
  */
 export const PAGE_POLICY = [
   "default-src 'none'",
@@ -23,7 +23,7 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** Addresses are relative, so that the page works below any path, also one that a proxy takes away. */
+/** Addresses are relative, so that the page works below any path, even one that a proxy strips. */
 export const PAGE = `<!doctype html>
 <html lang="en">
 <head>
@@ -42,7 +42,7 @@ export const PAGE = `<!doctype html>
 </html>
 `;
 
-/** A token that is given under Authorize is also sent for the document, which then shows its models. */
+/** Sends a token entered under Authorize with the document's request too, so that it shows its models. */
 const START = `let token;
 const again = () => ({
   statePlugins: {
@@ -88,7 +88,7 @@ const OF_SWAGGER_UI: Readonly<Record<string, string>> = {
   'favicon-32x32.png': 'image/png',
 };
 
-/** A file of the page by its name; undefined for one that it does not have. Read each time: few ask. */
+/** A file of the page by its name; undefined if unknown. Not cached, because it is rarely requested. */
 export async function pageFile(name: string): Promise<PageFile | undefined> {
   if (name === 'start.js') return { type: 'text/javascript; charset=utf-8', body: START };
   const type = Object.hasOwn(OF_SWAGGER_UI, name) ? OF_SWAGGER_UI[name] : undefined;

@@ -33,9 +33,9 @@ export interface Operation {
 }
 
 export interface DocumentFacts {
-  /** Of the package. */
+  /** Version of the package. */
   version: string;
-  /** Path before all others; '' for none. */
+  /** Prefix of all paths; '' for none. */
   basePath: string;
   /** Whether callers must have a token. */
   tokens: boolean;
@@ -43,12 +43,12 @@ export interface DocumentFacts {
 
 const JSON_TYPE = 'application/json';
 const NO_CONTENT = 204;
-/** A parameter of an address as Fastify has it, and the rest of an address. */
+/** A path parameter in Fastify's syntax, or a wildcard. */
 const PARAMETER = /:([A-Za-z]\w*)|\*/g;
 
 /**
- * The document of a server's routes, from the schemas that validate their requests and what each says of
- * itself (`config.doc`). Pure. Routes without a `doc` are left out.
+ * The document of a server's routes, made from the schemas that validate their requests and from their
+ * `config.doc`. Pure. Routes without a `doc` are left out.
  */
 export function makeDocument(routes: readonly NotedRoute[], facts: DocumentFacts): OpenapiDocument {
   const components = new SchemaComponents();
@@ -87,7 +87,7 @@ export function makeDocument(routes: readonly NotedRoute[], facts: DocumentFacts
         bearer: {
           type: 'http',
           scheme: 'bearer',
-          description: 'a token that `infer token create` made; the scopes that a route needs are with it',
+          description: 'a token made by `infer token create`; each route lists the scope that it needs',
         },
       },
     },
@@ -123,7 +123,7 @@ function operationOf(
   };
 }
 
-/** `/v1/jobs/:id` as `/v1/jobs/{id}`. The rest of an address (`*`) has the name of its one parameter. */
+/** `/v1/jobs/:id` as `/v1/jobs/{id}`. A wildcard (`*`) gets the name of the only parameter. */
 function pathOf(url: string, { params }: Pick<RouteDoc, 'params'>): string {
   const [rest = 'rest'] = Object.keys(params?.shape ?? {});
   return url.replace(PARAMETER, (_, name: string | undefined) => `{${name ?? rest}}`);
@@ -134,8 +134,8 @@ function capital(method: string): string {
 }
 
 /**
- * Who may ask. Where no token is asked for, one is still taken: the same client then works with servers that
- * ask. Scopes are the roles that OpenAPI 3.1 allows there.
+ * The required token and scope. A server without tokens still accepts one, so that the same client works with
+ * servers that require it. Scopes are written as roles, which OpenAPI 3.1 allows.
  */
 function securityOf(access: RouteAccess, tokens: boolean): JsonSchema[] {
   if (access === 'open') return [];

@@ -1,28 +1,23 @@
 import { messageOf } from '../../core/errors.js';
 import type { ModelSignature } from '../../model/signature.js';
-import { type Caller, UNKNOWN } from '../auth/caller.js';
+import type { Caller } from '../auth/caller.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { knownModels } from '../gateway/known-models.js';
+import { modelsFor } from '../gateway/own-models.js';
 import { makeDocument, type OpenapiDocument } from './document.js';
 import { withModels } from './model-paths.js';
 import type { NotedRoute } from './noted-routes.js';
 
-/** Milliseconds for which a document holds; models may come and go meanwhile. */
+/** How long a document is reused, ms; the models that workers serve may change. */
 const FRESH_MS = 1000;
-/** Documents of callers with other models that are kept so long. */
+/** Maximum number of cached documents, one per set of models. */
 const MOST_KEPT = 64;
 
-/** What was read of the models once, and the documents that were made of it, by the models that they show. */
+/** One reading of the models, and the documents made from it, by the models that they show. */
 interface Look {
   at: number;
   models: Promise<readonly ModelSignature[]>;
   texts: Map<string, string>;
-}
-
-/** The models that a caller may be told of: those that its token may use; none where it sent no token. */
-export function modelsFor<Model extends { name: string }>(caller: Caller, served: readonly Model[]): Model[] {
-  if (caller === UNKNOWN) return [];
-  return served.filter(({ name }) => caller.models === undefined || caller.models.includes(name));
 }
 
 /** The OpenAPI documents of a gateway: one for each set of models that a caller may use. */
@@ -41,8 +36,8 @@ export class Documents {
   }
 
   /**
-   * The document for a caller, as JSON, with the models that it may use of those that workers serve, as of a
-   * second ago at most. It has no models where a token is needed and none was sent, and while Redis is away.
+   * The document for a caller, as JSON, at most a second old. It has the models that workers serve and the
+   * caller may use; none if a required token is missing, or while Redis is unreachable.
    */
   async textFor(caller: Caller): Promise<string> {
     const look = this.look();
@@ -63,7 +58,7 @@ export class Documents {
     return this.last;
   }
 
-  /** What workers serve now takes and gives, by name. No one caller's: who leaves ends no one else's. */
+  /** Signatures of the models that workers serve now, by name. Callers share it, so none can abort it. */
   private async servedModels(): Promise<ModelSignature[]> {
     try {
       const models = await knownModels(this.gateway, new AbortController().signal);

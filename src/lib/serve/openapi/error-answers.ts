@@ -7,12 +7,12 @@ import { type ErrorForm, problemForm } from '../http/app.js';
 import type { AnswerHeader, RouteDoc } from '../http/route-doc.js';
 import { OPENAI_ERROR, PROBLEM } from './error-bodies.js';
 
-/** What decides which errors a route can answer besides those that it names. */
+/** What determines the errors of a route, in addition to those that it names. */
 export interface ErrorSources {
   method: string;
   access: RouteAccess;
   errorForm: ErrorForm | undefined;
-  /** Parameters of address or query are checked. */
+  /** The path or query parameters are validated. */
   hasParameters: boolean;
   doc: RouteDoc;
 }
@@ -25,7 +25,7 @@ export interface ErrorAnswer {
   content: Readonly<Record<string, z.ZodType | undefined>>;
 }
 
-/** Any request can be refused with these. */
+/** Codes with which any request can be refused. */
 const ANY: readonly ErrorCode[] = ['HTTP_REQUEST', 'HTTP_SLOW', 'HTTP_HOST', 'HTTP_LATE', 'INTERNAL'];
 const OF_BODY: readonly ErrorCode[] = [
   'INPUT_JSON',
@@ -35,12 +35,13 @@ const OF_BODY: readonly ErrorCode[] = [
   'PARAMETER',
   'INPUT_TOO_LARGE',
   'INPUT_FORMAT',
+  'BODIES_FULL',
 ];
-/** A `Content-Type` that is none is refused wherever a body may be, wanted or not. */
+/** An invalid `Content-Type` is refused for every method that allows a body, even if the route has none. */
 const OF_UNSAFE: readonly ErrorCode[] = ['HTTP_ORIGIN', 'INPUT_FORMAT'];
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 
-/** Answered before there is a route, so always a problem; with this text where the codes do not say it. */
+/** Errors before routing, always a problem document; the text is used where no code describes the status. */
 const BEFORE_ROUTES: Readonly<Record<number, string | undefined>> = {
   400: undefined,
   408: undefined,
@@ -54,7 +55,7 @@ const HEADERS: Readonly<Record<number, readonly AnswerHeader[]>> = {
   503: ['retry-after'],
 };
 
-/** Codes of all errors that a route can answer. */
+/** Codes of all errors that a route can return. */
 export function errorCodes({ method, access, hasParameters, doc }: ErrorSources): ErrorCode[] {
   const codes: ErrorCode[] = [...ANY];
   if (access !== 'open') codes.push('TOKEN');
@@ -66,7 +67,7 @@ export function errorCodes({ method, access, hasParameters, doc }: ErrorSources)
   return [...new Set(codes)];
 }
 
-/** The errors of a route by status, as its own form of errors writes them. */
+/** The errors of a route by status, in the error format of the route. */
 export function errorAnswers(route: ErrorSources): Map<number, ErrorAnswer> {
   const byStatus = new Map<number, { codes: string[]; content: Record<string, z.ZodType | undefined> }>();
   const at = (status: number) => {
@@ -92,14 +93,14 @@ export function errorAnswers(route: ErrorSources): Map<number, ErrorAnswer> {
   );
 }
 
-/** How a route answers an error with this code. */
+/** The response of a route to an error with this code. */
 function written(code: ErrorCode, form: ErrorForm = problemForm) {
   const error = new InferError(code, 'an example');
   const { contentType, status = error.facts.httpStatus, body } = form(error, '/', '');
   return { contentType, status, schema: schemaOf(body as Readonly<Record<string, unknown>>) };
 }
 
-/** A form is known by its fields. */
+/** Identifies the error format by its fields. */
 function schemaOf(body: Readonly<Record<string, unknown>>): z.ZodType | undefined {
   if ('type' in body) return PROBLEM;
   return typeof body.error === 'object' ? OPENAI_ERROR : undefined;

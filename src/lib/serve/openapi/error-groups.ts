@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../core/error-table.js';
 
 /* Codes that routes share, for their `errors` in the OpenAPI document. */
 
-/** A Redis that cannot be read or written now. */
+/** Redis cannot be read or written now. */
 export const REDIS_AWAY: readonly ErrorCode[] = [
   'REDIS_UNREACHABLE',
   'REDIS_TIMEOUT',
@@ -14,10 +14,11 @@ export const REDIS_AWAY: readonly ErrorCode[] = [
   'REDIS_CLUSTER_DOWN',
   'REDIS_PERMISSION',
   'QUEUE_DAMAGED',
+  'INSTALLATION_DAMAGED',
   'REDIS_WRONGTYPE',
 ];
 
-/** A job or group that is not there, or cannot be read. */
+/** The job or group does not exist, or cannot be read. */
 export const NO_JOB: readonly ErrorCode[] = [
   'JOB_ID',
   'JOB_UNKNOWN',
@@ -27,7 +28,7 @@ export const NO_JOB: readonly ErrorCode[] = [
   'GROUP_DAMAGED',
 ];
 
-/** A model that is not there, or whose inputs cannot be told. */
+/** The model does not exist, or its inputs cannot be determined. */
 export const NO_MODEL: readonly ErrorCode[] = [
   'MODEL_NEEDED',
   'MODEL_UNKNOWN',
@@ -84,7 +85,10 @@ export const NOT_LET_IN: readonly ErrorCode[] = [
   'REDIS_NOREPLICAS',
 ];
 
-/** How a job may have ended that has no result; a handler may also refuse its input. */
+/** Waits that are refused because too many are open. */
+export const NO_WAIT: readonly ErrorCode[] = ['OPEN_LIMIT', 'SERVER_FULL'];
+
+/** Ends of a job without a result; a handler may also refuse its input. */
 export const JOB_FAILURES: readonly ErrorCode[] = [
   'RESULT_EXPIRED',
   'JOB_LOST',
@@ -101,7 +105,7 @@ export const JOB_FAILURES: readonly ErrorCode[] = [
   'OUTPUT_MIXED',
   'RESULT_TOO_LARGE',
   'INPUT_LOST',
-  'ENVELOPE',
+  'JOB_DAMAGED',
   'MODEL_LOAD',
   'HANDLER_LOAD',
   'POISON',

@@ -1,7 +1,7 @@
 import type { AnswerHeader, JsonSchema, RequestHeader } from '../http/route-doc.js';
 
 interface HeaderDoc {
-  /** As it is usually written. */
+  /** In its usual spelling. */
   name: string;
   description: string;
   schema: JsonSchema;
@@ -10,18 +10,18 @@ interface HeaderDoc {
 
 const SECONDS: JsonSchema = { type: 'integer', minimum: 1, maximum: 60 };
 
-/** Headers of requests, as parameters of the document. */
+/** Request headers, as parameters of the document. */
 const REQUEST_HEADERS: Readonly<Record<RequestHeader, HeaderDoc>> = {
   prefer: {
     name: 'Prefer',
     description:
-      '`wait=10` waits for up to ten seconds, and no longer than the server allows; `respond-async` answers at once with the job (RFC 7240)',
+      '`wait=10` waits for up to ten seconds, and no longer than the server allows; `respond-async` returns the job at once (RFC 7240)',
     schema: { type: 'string', maxLength: 256 },
     example: 'wait=10',
   },
   'idempotency-key': {
     name: 'Idempotency-Key',
-    description: 'makes the request safe to repeat: the same key with the same request is the same job',
+    description: 'makes the request safe to repeat: the same key with the same request makes only one job',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
     example: '5f0c9f0e-6c3b-4f7e-9b5e-1f2d3c4b5a69',
   },
@@ -32,19 +32,19 @@ const REQUEST_HEADERS: Readonly<Record<RequestHeader, HeaderDoc>> = {
   },
   'accept-encoding': {
     name: 'Accept-Encoding',
-    description: 'how the answer may be compressed, from 1 KiB on: `gzip` or `deflate`',
+    description: 'accepted compression of the response, from 1 KiB on: `gzip` or `deflate`',
     schema: { type: 'string', maxLength: 256 },
     example: 'gzip',
   },
   'inference-header-content-length': {
     name: 'Inference-Header-Content-Length',
     description:
-      'bytes of the JSON before the binary tensors; 0: the whole body is the one input of the model',
+      'bytes of the JSON before the binary tensors; 0: the whole body is the only input of the model',
     schema: { type: 'integer', minimum: 0 },
   },
 };
 
-/** Headers of answers. */
+/** Response headers. */
 export const ANSWER_HEADERS: Readonly<Record<AnswerHeader, HeaderDoc>> = {
   location: {
     name: 'Location',
@@ -54,26 +54,26 @@ export const ANSWER_HEADERS: Readonly<Record<AnswerHeader, HeaderDoc>> = {
   },
   'retry-after': {
     name: 'Retry-After',
-    description: 'seconds after which to ask again',
+    description: 'seconds after which to retry',
     schema: SECONDS,
     example: 2,
   },
   'preference-applied': {
     name: 'Preference-Applied',
-    description: 'the preference that was followed',
+    description: 'the preference that was applied',
     schema: { type: 'string' },
     example: 'wait=10',
   },
   ratelimit: {
     name: 'RateLimit',
     description:
-      'what is left of the limits of the token: `r` of each, `t` the seconds until all is back (draft-ietf-httpapi-ratelimit-headers-11)',
+      'what is left of each limit of the token: `r` the amount, `t` the seconds until it is full again (draft-ietf-httpapi-ratelimit-headers-11)',
     schema: { type: 'string' },
     example: '"rate";r=99;t=1, "jobs";r=180',
   },
   'ratelimit-policy': {
     name: 'RateLimit-Policy',
-    description: 'the limits of the token: `q` is the most, `w` the seconds in which it is refilled',
+    description: 'the limits of the token: `q` is the limit, `w` the seconds in which it refills',
     schema: { type: 'string' },
     example: '"rate";q=100;w=2, "jobs";q=200;qu="concurrent-requests"',
   },
@@ -85,23 +85,23 @@ export const ANSWER_HEADERS: Readonly<Record<AnswerHeader, HeaderDoc>> = {
   },
   'infer-failed-rows': {
     name: 'Infer-Failed-Rows',
-    description: 'number of rows that have no result, where there are any',
+    description: 'number of rows without a result, if there are any',
     schema: { type: 'integer', minimum: 1 },
   },
   'inference-header-content-length': {
     name: 'Inference-Header-Content-Length',
-    description: 'bytes of the JSON before the binary tensors, where there are any',
+    description: 'bytes of the JSON before the binary tensors, if there are any',
     schema: { type: 'integer', minimum: 1 },
   },
   'www-authenticate': {
     name: 'WWW-Authenticate',
-    description: 'how to authenticate, and the scope that is missing (RFC 6750)',
+    description: 'how to authenticate, and the missing scope (RFC 6750)',
     schema: { type: 'string' },
     example: 'Bearer realm="infer"',
   },
 };
 
-/** Name of a header among the components of the document. */
+/** Component name of a header in the document. */
 export function componentName(header: RequestHeader | AnswerHeader): string {
   return header
     .split('-')
@@ -109,12 +109,12 @@ export function componentName(header: RequestHeader | AnswerHeader): string {
     .join('');
 }
 
-/** Headers of requests as components of the document. */
+/** Request headers as components of the document. */
 export function parameterComponents(): Record<string, JsonSchema> {
   return components(REQUEST_HEADERS, ({ name, ...rest }) => ({ name, in: 'header', ...rest }));
 }
 
-/** Headers of answers as components of the document. */
+/** Response headers as components of the document. */
 export function headerComponents(): Record<string, JsonSchema> {
   return components(ANSWER_HEADERS, ({ name: _, ...rest }) => rest);
 }

@@ -4,14 +4,14 @@ import type { JsonSchema } from '../http/route-doc.js';
 const IN_SCHEMA = '"#/$defs/';
 const IN_DOCUMENT = '"#/components/schemas/';
 
-/** Makes JSON Schemas of zod's; those with an id become components of the document. */
+/** Converts zod schemas to JSON Schema; those with an id become components of the document. */
 export class SchemaComponents {
   /** By their ids. */
   readonly schemas: Record<string, JsonSchema> = {};
 
   /**
-   * @param way `input` for what is read: defaults may be left out. `output` for what is written: fields may be
-   *   added later, so objects are open.
+   * @param way `input` for requests: fields with a default are optional. `output` for responses: fields may
+   *   be added later, so objects are open.
    */
   of(schema: z.ZodType | JsonSchema, way: 'input' | 'output'): JsonSchema {
     if (!(schema instanceof z.ZodType)) return schema;

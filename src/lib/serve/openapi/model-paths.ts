@@ -4,9 +4,9 @@ import type { JsonSchema } from '../http/route-doc.js';
 import type { OpenapiDocument, Operation, PathItem } from './document.js';
 import { inferAnswerSchema, inferExample, inferRequestSchema } from './tensor-schemas.js';
 
-/** Models with a path of their own; with more, a document helps no one. */
+/** Maximum number of models with their own path: a longer document is of no use. */
 const MOST_PATHS = 200;
-/** Examples of one request body. */
+/** Maximum number of examples of a request body. */
 const MOST_EXAMPLES = 20;
 
 const INFER = '/v2/models/{model}/infer';
@@ -20,8 +20,8 @@ interface Media {
 }
 
 /**
- * The document with a path for each model that says what this model takes and gives, and an example of a job
- * for each. Pure; the document given is not changed.
+ * The document with a path for each model, which describes its inputs and outputs, and an example job for
+ * each. Pure; does not change the given document.
  * @param models in the order of their names
  */
 export function withModels(document: OpenapiDocument, models: readonly ModelSignature[]): OpenapiDocument {
@@ -46,10 +46,10 @@ export function withModels(document: OpenapiDocument, models: readonly ModelSign
   };
 }
 
-/** Name of the component that is the answer of every model with a status. */
+/** Name of the response component that all models share for a status. */
 const shared = (status: string): string => `Infer${status}`;
 
-/** The operation of one model: as that of all, with its own bodies and without the parameter. */
+/** The operation of one model: the generic one with its own bodies and without the path parameter. */
 function inferOf(signature: ModelSignature, generic: Operation): Operation {
   const { name } = signature;
   const schema = inferRequestSchema(signature);
@@ -84,7 +84,7 @@ function inferOf(signature: ModelSignature, generic: Operation): Operation {
   };
 }
 
-/** The operation that submits, with an example for each model that has a short one. */
+/** The submit operation, with an example for each model that has a short one. */
 function withExamples(submit: Operation, models: readonly ModelSignature[]): Operation {
   const body = submit.requestBody;
   const media = body?.content[JSON_TYPE] as Media | undefined;
@@ -92,7 +92,7 @@ function withExamples(submit: Operation, models: readonly ModelSignature[]): Ope
   const examples = { ...media.examples };
   let count = 0;
   for (const signature of models) {
-    // Long inputs are not made at all: a picture has a million elements.
+    // Long inputs are not generated at all: an image may have a million elements.
     if (count === MOST_EXAMPLES || inferExample(signature) === undefined) continue;
     const value = { model: signature.name, input: exampleInput(signature) };
     examples[signature.name] = { summary: `one row for model ${signature.name}`, value };

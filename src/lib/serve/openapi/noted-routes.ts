@@ -2,17 +2,17 @@ import type { FastifyContextConfig } from 'fastify';
 import type { z } from 'zod';
 import type { App } from '../http/app.js';
 
-/** A route as the OpenAPI document reads it. */
+/** A route, with what the OpenAPI document needs. */
 export interface NotedRoute {
   method: string;
-  /** As it was given to Fastify: `/v1/jobs/:id`. */
+  /** As registered with Fastify: `/v1/jobs/:id`. */
   url: string;
   config: FastifyContextConfig;
   params: z.ZodObject | undefined;
   query: z.ZodObject | undefined;
-  /** Schemas of JSON answers by status. */
+  /** Schemas of JSON responses by status. */
   answers: Readonly<Record<number, z.ZodType>>;
-  /** It is left out of the document. */
+  /** Omitted from the document. */
   hidden: boolean;
 }
 
@@ -23,7 +23,7 @@ interface RouteSchema {
   hide?: boolean;
 }
 
-/** Notes the routes that are added from now on, without those for HEAD, which GET implies. */
+/** Records routes added from now on, except those for HEAD, which GET implies. */
 export function noteRoutes(app: App): readonly NotedRoute[] {
   const routes: NotedRoute[] = [];
   app.addHook('onRoute', ({ method, url, config = {}, schema }) => {

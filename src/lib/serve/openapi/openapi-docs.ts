@@ -19,7 +19,7 @@ const DOCUMENT: RouteDoc['answers'] = {
   },
 };
 const DESCRIPTION =
-  'With a path for each model that workers serve and the token may use; with tokens, none without a token. At most a second old.';
+  'Has a path for each model that workers serve and the token may use. If the server requires tokens, requests without one get no models. At most a second old.';
 
 export const OPENAPI_DOC: RouteDoc = {
   id: 'getOpenapi',
@@ -32,15 +32,19 @@ export const OPENAPI_DOC: RouteDoc = {
 export const SCHEMA_DOC: RouteDoc = {
   ...OPENAPI_DOC,
   id: 'getSchema',
-  summary: 'this document, beside the routes of /v1',
+  summary: 'this document, as a route of /v1',
 };
 
 export const DOCS_DOC: RouteDoc = {
   id: 'getDocs',
   topic: 'Server',
-  summary: 'this document as a page',
-  description: 'All of the page comes from this server.',
+  summary: 'this document as a web page',
+  description: 'The page loads only files of this server.',
   answers: {
     200: { description: 'the page', content: { 'text/html': { schema: { type: 'string' } } } },
+    302: {
+      description: 'an address with a slash at its end: Location is the one without',
+      headers: ['location'],
+    },
   },
 };

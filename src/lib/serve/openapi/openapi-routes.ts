@@ -6,11 +6,11 @@ import type { Documents } from './documents.js';
 import type { NotedRoute } from './noted-routes.js';
 import { DOCS_DOC, OPENAPI_DOC, SCHEMA_DOC } from './openapi-docs.js';
 
-/** What browsers keep of the page's own files, seconds: a new release has new ones. */
+/** How long browsers cache the page's own files, s; a new release may change them. */
 const KEPT_S = 3600;
 
 /**
- * `/openapi.json` and `/docs`, which renders it. What they need is loaded when someone asks.
+ * `/openapi.json` and `/docs`, which renders it. Their modules are loaded on first use.
  * @param tokens whether callers must have one
  */
 export function addOpenapiRoutes(
@@ -45,7 +45,7 @@ export function addOpenapiRoutes(
     '/docs/:file',
     { config: { access: 'open' }, schema: { hide: true, params: z.object({ file: z.string() }) } },
     async ({ params: { file } }, reply) => {
-      // The page itself, with a slash too many: its files are beside it.
+      // The page with a trailing slash: redirect, because its files have relative addresses.
       if (file === '') return reply.redirect('../docs');
       const { pageFile } = await import('./docs-page.js');
       const found = await pageFile(file);

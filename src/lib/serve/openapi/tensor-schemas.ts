@@ -4,13 +4,13 @@ import { type DataType, isFloat, OIP_NAMES } from '../../model/tensor.js';
 import type { JsonSchema } from '../http/route-doc.js';
 import { metadataOf, rowAxis } from '../oip/metadata.js';
 
-/** Elements of an example; a longer one shows nothing more. */
+/** Maximum number of elements of an example. */
 const MOST_ELEMENTS = 128;
 const WIDE_TYPES: readonly DataType[] = ['int64', 'uint64'];
 
 /**
- * What `POST /v2/models/<model>/infer` takes as JSON. Undefined where an input is FP16, which JSON cannot
- * hold: the request then has binary tensors.
+ * Schema of the JSON body of `POST /v2/models/<model>/infer`. Undefined if an input is FP16, which JSON
+ * cannot represent: the request then needs binary tensors.
  */
 export function inferRequestSchema(signature: ModelSignature): JsonSchema | undefined {
   const { name, inputs, outputs } = signature;
@@ -22,7 +22,7 @@ export function inferRequestSchema(signature: ModelSignature): JsonSchema | unde
     description: `a request to model ${name}: ${inputs.map(words).join(', ')}`,
     required: ['inputs'],
     properties: {
-      id: { type: 'string', description: 'comes back in the answer' },
+      id: { type: 'string', description: 'returned in the response' },
       parameters: ref('InferParameters'),
       inputs: {
         type: 'array',
@@ -35,7 +35,7 @@ export function inferRequestSchema(signature: ModelSignature): JsonSchema | unde
       },
       outputs: {
         type: 'array',
-        description: 'the outputs of the answer; all of the model where it is left out',
+        description: 'outputs to return; without it, all outputs of the model',
         maxItems: outputs.length,
         items: {
           type: 'object',
@@ -50,7 +50,7 @@ export function inferRequestSchema(signature: ModelSignature): JsonSchema | unde
   };
 }
 
-/** What it answers as JSON. */
+/** Schema of its JSON response. */
 export function inferAnswerSchema(signature: ModelSignature): JsonSchema {
   const { name, outputs } = signature;
   const shapes = metadataOf(signature, []).outputs.map(({ shape }) => shape);
@@ -60,7 +60,7 @@ export function inferAnswerSchema(signature: ModelSignature): JsonSchema {
     properties: {
       model_name: { const: name },
       model_version: { type: 'string' },
-      id: { type: 'string', description: 'that of the request' },
+      id: { type: 'string', description: 'id of the request' },
       outputs: {
         type: 'array',
         items: oneOf(outputs.map((output, i) => outputSchema(output, shapes[i] as number[]))),
@@ -69,7 +69,7 @@ export function inferAnswerSchema(signature: ModelSignature): JsonSchema {
   };
 }
 
-/** A request of one row, of zeros and short texts; undefined where it is long or only a handler knows. */
+/** A request of one row of zeros and short texts; undefined if too long, or if a handler reads the input. */
 export function inferExample(signature: ModelSignature): JsonSchema | undefined {
   const { inputs, batchable, trialShapes } = signature;
   if (takesJson(signature)) return undefined;
@@ -94,19 +94,19 @@ export function inferExample(signature: ModelSignature): JsonSchema | undefined 
 
 const PARAMETERS: JsonSchema = {
   type: 'object',
-  description: 'others are yours and ignored; names that start with triton_ are refused',
+  description: 'other names are ignored, except that names starting with triton_ are refused',
   properties: {
     priority: {
       type: 'integer',
       minimum: 0,
-      description: '1 is the most urgent, 0 the default; 10 and more are as urgent as the default',
+      description: '1 is the most urgent, 0 the default; 10 and more are the same as the default',
     },
     timeout: {
       type: 'integer',
       minimum: 0,
-      description: 'microseconds after which a request that has not started expires; 0 is none',
+      description: 'microseconds after which a request that has not started expires; 0: never',
     },
-    binary_data_output: { type: 'boolean', description: 'outputs come as bytes' },
+    binary_data_output: { type: 'boolean', description: 'outputs are returned as bytes' },
     queue: { type: 'string', description: 'queue of the job' },
   },
 };
@@ -114,16 +114,16 @@ const PARAMETERS: JsonSchema = {
 const OUTPUT_PARAMETERS: JsonSchema = {
   type: 'object',
   properties: {
-    binary_data: { type: 'boolean', description: 'this output comes as bytes' },
+    binary_data: { type: 'boolean', description: 'this output is returned as bytes' },
     classification: {
       type: 'integer',
       minimum: 0,
-      description: 'so many of the highest scores, as texts `value:index` or `value:index:label`',
+      description: 'number of highest scores to return, as text `value:index` or `value:index:label`',
     },
   },
 };
 
-/** Elements of a tensor by the component that describes them. */
+/** Schemas of tensor elements by component name. */
 const ELEMENTS: Readonly<Record<string, JsonSchema>> = {
   FloatData: { anyOf: [{ type: 'number' }, { enum: [...NOT_FINITE.keys()] }] },
   IntegerData: { type: 'integer' },
@@ -151,24 +151,26 @@ const ANY_TENSOR: JsonSchema = {
     datatype: { enum: Object.values(OIP_NAMES) },
     parameters: {
       type: 'object',
-      properties: { binary_data_size: { type: 'integer', minimum: 0, description: 'bytes behind the JSON' } },
+      properties: {
+        binary_data_size: { type: 'integer', minimum: 0, description: 'number of bytes after the JSON' },
+      },
     },
     data: ANY_DATA,
   },
 };
 
-/** Components of the document: bodies of any model, and what those of single models refer to. */
+/** Components of the document: bodies for any model, and schemas that single models' bodies refer to. */
 export const TENSOR_COMPONENTS: Readonly<Record<string, JsonSchema>> = {
   InferRequest: {
     type: 'object',
     required: ['inputs'],
     properties: {
-      id: { type: 'string', description: 'comes back in the answer' },
+      id: { type: 'string', description: 'returned in the response' },
       parameters: ref('InferParameters'),
       inputs: { type: 'array', minItems: 1, items: ANY_TENSOR },
       outputs: {
         type: 'array',
-        description: 'the outputs of the answer; all of the model where it is left out',
+        description: 'outputs to return; without it, all outputs of the model',
         items: {
           type: 'object',
           required: ['name'],
@@ -183,7 +185,7 @@ export const TENSOR_COMPONENTS: Readonly<Record<string, JsonSchema>> = {
     properties: {
       model_name: { type: 'string' },
       model_version: { type: 'string' },
-      id: { type: 'string', description: 'that of the request' },
+      id: { type: 'string', description: 'id of the request' },
       outputs: { type: 'array', items: ANY_TENSOR },
     },
   },
@@ -211,7 +213,7 @@ function inputSchema(
   { batchable }: ModelSignature,
 ): JsonSchema {
   const { name, type } = input;
-  // A model of one row a run takes its own shape, and rows joined before it or along its first axis.
+  // A model of one row per run accepts its own shape, and rows joined before it or along its first axis.
   const exact = batchable || input.shared;
   return {
     type: 'object',
@@ -235,7 +237,7 @@ function outputSchema({ name, type }: TensorSignature, shape: readonly number[])
       name: { const: name },
       datatype: {
         enum: [...new Set([OIP_NAMES[type], 'BYTES'])],
-        description: 'BYTES also for classes in place of scores',
+        description: 'BYTES if classes are returned instead of scores',
       },
       shape: anyShape(shape),
       ...(type === 'float16' ? {} : { data: dataSchema(type) }),
@@ -247,7 +249,7 @@ function outputSchema({ name, type }: TensorSignature, shape: readonly number[])
   };
 }
 
-/** Each size as the model has it; -1 is any. */
+/** The sizes of the model; -1 allows any. */
 function shapeSchema(shape: readonly number[]): JsonSchema {
   return {
     type: 'array',
@@ -259,7 +261,7 @@ function shapeSchema(shape: readonly number[]): JsonSchema {
 }
 
 function anyShape(shape: readonly number[] | undefined): JsonSchema {
-  const description = shape === undefined ? 'with the rows' : sizes(shape);
+  const description = shape === undefined ? 'including the rows' : sizes(shape);
   return { type: 'array', description, items: { type: 'integer', minimum: 0 } };
 }
 

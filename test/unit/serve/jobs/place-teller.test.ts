@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { JobPlace } from '../../../../src/lib/deployment/place/job-place.js';
-import { PlaceTeller } from '../../../../src/lib/serve/gateway/jobs/place-teller.js';
+import { PlaceReadings, PlaceTeller } from '../../../../src/lib/serve/gateway/jobs/place-teller.js';
 
 function telling() {
   const time = { now: 100_000 };
@@ -61,4 +61,25 @@ it('what cannot be told is left out, and nothing is read for a listener that has
   listener.destroyed = true;
   teller.see(0);
   expect(reads()).toBe(0);
+});
+
+it('all streams that saw a job at one position share a reading, and later ones read again', async () => {
+  const read: string[] = [];
+  let settle: (place: JobPlace | undefined) => void = () => undefined;
+  const readings = new PlaceReadings((id) => {
+    read.push(id);
+    return new Promise((resolve) => {
+      settle = resolve;
+    });
+  });
+  const hundred = Array.from({ length: 100 }, () => readings.get('a', 5));
+  expect(read).toEqual(['a']);
+  const place = { why: { text: 'here' } } as JobPlace;
+  settle(place);
+  expect(await Promise.all(hundred)).toEqual(Array.from({ length: 100 }, () => place));
+  await nextTurn();
+  void readings.get('a', 5);
+  void readings.get('a', 4);
+  void readings.get('b', 4);
+  expect(read).toEqual(['a', 'a', 'a', 'b']);
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { askOneToken } from '../../../../src/lib/serve/auth/one-token.js';
 import type { Gateway } from '../../../../src/lib/serve/gateway/gateway.js';
+import { OpenWaits } from '../../../../src/lib/serve/gateway/open-waits.js';
 import { createApp } from '../../../../src/lib/serve/http/app.js';
 import { type Listening, listen } from '../../../../src/lib/serve/http/listen.js';
 import { isEmbeddingInput } from '../../../../src/lib/serve/openai/embedding-input.js';
@@ -59,14 +60,16 @@ describe('POST /v1/embeddings', () => {
       body = (schema as z.ZodType | undefined) ?? body;
     });
     // A request that is refused for its body gets no further.
-    addEmbeddingRoutes(app, { limits: { maxBody: 64_000_000 } } as Gateway);
+    const limits = { maxBody: 64_000_000 };
+    const draining = new AbortController().signal;
+    addEmbeddingRoutes(app, { limits, draining, waits: new OpenWaits(10) } as Gateway);
     server = await listen(app, { host: '127.0.0.1', port: 0 });
   });
   afterAll(() => server.close(0));
 
   it.each([
     ['one list', JSON.stringify({ model: 'm', input: [new Array(150_000).fill('a')] })],
-    ['many lists', JSON.stringify({ model: 'm', input: new Array(40).fill(new Array(50_000).fill('')) })],
+    ['many lists', JSON.stringify({ model: 'm', input: new Array(30).fill(new Array(50_000).fill('')) })],
   ])('answers %s of bad tokens with one short error', async (_, text) => {
     const answer = await fetch(`${server.url}/v1/embeddings`, { method: 'POST', body: text });
     const said = await answer.text();

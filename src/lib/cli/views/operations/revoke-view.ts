@@ -1,9 +1,8 @@
 import { plural } from '../../../core/counts.js';
-import { ExitCode } from '../../../core/exit-codes.js';
 import { revokedText } from '../../../operations/audit-text.js';
 import type { RevokedJobs } from '../../../operations/outcomes.js';
 import type { RevokePlan } from '../../../operations/revoke-jobs.js';
-import type { OperationView } from './view.js';
+import { leftAloneExit, type OperationView } from './view.js';
 
 export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
   label: 'cancelling',
@@ -15,12 +14,11 @@ export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
     ],
     json: { jobs: plan.jobs, byState: plan.byState, ended: plan.ended, newer: plan.newer },
   }),
-  // As for jobs that are moved one by one: 3 when some were refused, 1 when all were.
-  done: (outcome) => {
-    const refused = outcome.cancelled + outcome.active > 0 ? ExitCode.Partial : ExitCode.Negative;
-    const exitCode = outcome.newer > 0 ? refused : undefined;
-    return { lines: [revokedText(outcome)], json: { ...outcome }, exitCode };
-  },
+  done: (outcome) => ({
+    lines: [revokedText(outcome)],
+    json: { ...outcome },
+    exitCode: leftAloneExit(outcome.cancelled + outcome.active, outcome.newer),
+  }),
 };
 
 /** `3 jobs (2 waiting, 1 active)`. */

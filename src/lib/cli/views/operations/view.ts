@@ -1,4 +1,4 @@
-import type { ExitCode } from '../../../core/exit-codes.js';
+import { ExitCode } from '../../../core/exit-codes.js';
 import type { Layout } from '../../output/text.js';
 
 /** Output for an operation, done or planned. */
@@ -19,4 +19,10 @@ export interface OperationView<Plan, Outcome, Preview> {
   readonly label?: string;
   preview(preview: Preview, layout: Layout): Shown;
   done(outcome: Outcome, layout: Layout): Shown;
+}
+
+/** 3 if jobs of a newer infer were left alone, 1 if no other job was changed. */
+export function leftAloneExit(changed: number, newer: number): ExitCode | undefined {
+  if (newer === 0) return undefined;
+  return changed > 0 ? ExitCode.Partial : ExitCode.Negative;
 }

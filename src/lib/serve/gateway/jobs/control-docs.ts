@@ -3,7 +3,7 @@ import { PURGE_STATES } from '../../../operations/purge-queue.js';
 import type { AnswerDoc, RouteDoc } from '../../http/route-doc.js';
 import { ORDERS, REDIS_AWAY } from '../../openapi/error-groups.js';
 
-/* Bodies of the routes that steer, and what the OpenAPI document says of these routes. */
+/* Bodies of the control routes, and their entries in the OpenAPI document. */
 
 export const SET_BODY = z.strictObject({
   what: z.enum(['concurrency', 'autoscale', 'max-batch', 'log-level']).describe('what to set'),
@@ -12,13 +12,13 @@ export const SET_BODY = z.strictObject({
 export const LOAD_BODY = z.strictObject({ model: z.string().min(1).describe('model, or model@version') });
 export const UNLOAD_BODY = z.strictObject({
   model: z.string().min(1).describe('name of the model'),
-  force: z.boolean().default(false).describe('also the last model of a worker'),
+  force: z.boolean().default(false).describe('also unloads the last model of a worker'),
 });
 
 const PAUSED = z.looseObject({
   queue: z.string(),
   paused: z.boolean(),
-  changed: z.boolean().describe('false when it already was'),
+  changed: z.boolean().describe('false if it already was'),
   waiting: z.number(),
   active: z.number(),
   served: z.boolean().describe('a worker serves it'),
@@ -26,6 +26,7 @@ const PAUSED = z.looseObject({
 const PURGED = z.looseObject({
   queue: z.string(),
   jobs: z.partialRecord(z.enum(PURGE_STATES), z.number()).describe('jobs that were purged, by state'),
+  newer: z.number().describe('waiting jobs that a newer infer submitted; they are left alone'),
 });
 const SAID = z.looseObject({
   id: z.string(),
@@ -37,7 +38,7 @@ const SAID = z.looseObject({
 
 const json = (description: string, schema: z.ZodType, value: unknown): AnswerDoc => ({
   description,
-  content: { 'application/json': { schema, examples: { one: { summary: 'an answer', value } } } },
+  content: { 'application/json': { schema, examples: { one: { summary: 'a response', value } } } },
 });
 
 const OF_QUEUES = [...REDIS_AWAY, 'QUEUE_NAME', 'QUEUE_UNKNOWN', 'REDIS_FULL', 'REDIS_NOREPLICAS'] as const;
@@ -59,7 +60,7 @@ const pausing = (id: string, summary: string, paused: boolean): RouteDoc => ({
   errors: OF_QUEUES,
 });
 
-/** Of pause and resume. */
+/** Documentation of pause and resume. */
 export const PAUSE_DOCS = {
   pause: pausing('pauseQueue', 'pause a queue: no job of it starts', true),
   resume: pausing('resumeQueue', 'let the jobs of a queue start again', false),
@@ -70,11 +71,17 @@ export const PURGE_DOC: RouteDoc = {
   topic: 'Control',
   summary: 'delete jobs of a queue',
   description: 'Needs `confirm` with the name of the queue.',
-  answers: { 200: json('what was purged', PURGED, { queue: 'batch', jobs: { waiting: 120, delayed: 3 } }) },
+  answers: {
+    200: json('the purged jobs', PURGED, {
+      queue: 'batch',
+      jobs: { waiting: 120, delayed: 3 },
+      newer: 0,
+    }),
+  },
   errors: [...OF_QUEUES, 'CONFIRM', 'CONFIRM_NAME'],
 };
 
-const ORDERED = json('what each worker said', z.object({ workers: z.array(SAID) }), {
+const ORDERED = json('the answer of each worker', z.object({ workers: z.array(SAID) }), {
   workers: [{ id: 'w1m9abc', name: 'gpu-1', host: 'node-1', state: 'ok', said: 'draining' }],
 });
 const ORDER_ERRORS = [
@@ -104,10 +111,10 @@ const withBody = (doc: RouteDoc, schema: z.ZodType, summary: string, value: unkn
   },
 });
 
-/** Orders to workers, by their verbs. */
+/** Documentation of orders to workers, by verb. */
 export const ORDER_DOCS = {
-  drain: order('drainWorkers', 'let workers finish what they hold and take no more'),
-  stop: order('stopWorkers', 'let workers finish what they hold and end'),
+  drain: order('drainWorkers', 'let workers finish their jobs and take no more'),
+  stop: order('stopWorkers', 'let workers finish their jobs and exit'),
   set: withBody(order('setWorkers', 'change a setting of workers'), SET_BODY, 'a fixed batch size', {
     what: 'max-batch',
     value: 8,

@@ -13,6 +13,7 @@ import type { Order } from '../../../queue/broker/control.js';
 import type { App } from '../../http/app.js';
 import { readJson } from '../../http/body.js';
 import type { Gateway } from '../gateway.js';
+import { mayUse, noModel } from '../own-models.js';
 import { performFor } from './actor.js';
 import { LOAD_BODY, ORDER_DOCS, PAUSE_DOCS, PURGE_DOC, SET_BODY, UNLOAD_BODY } from './control-docs.js';
 
@@ -37,7 +38,7 @@ const PURGE_QUERY = z.strictObject({
 const OUTCOME = z.record(z.string(), z.unknown());
 const ORDERED = z.object({ workers: z.array(OUTCOME) });
 
-/** Routes that steer queues and workers; they exist only with `--allow-control`. */
+/** Routes that control queues and workers; they exist only with `--allow-control`. */
 export function addControlRoutes(app: App, gateway: Gateway): void {
   if (!gateway.control) return;
   for (const [verb, paused] of [
@@ -104,7 +105,9 @@ function addOrders(app: App, gateway: Gateway): void {
     },
     async (request) => {
       const { model } = await readJson(request, LOAD_BODY, { maxBytes: MOST_BODY });
-      return order(request, request.params.worker, { verb: 'load', ...parseModel(model) }, model);
+      const parsed = parseModel(model);
+      if (!mayUse(request.caller, parsed.model)) throw noModel(model);
+      return order(request, request.params.worker, { verb: 'load', ...parsed }, model);
     },
   );
   app.post(
@@ -115,6 +118,7 @@ function addOrders(app: App, gateway: Gateway): void {
     },
     async (request) => {
       const { model, force } = await readJson(request, UNLOAD_BODY, { maxBytes: MOST_BODY });
+      if (!mayUse(request.caller, model)) throw noModel(model);
       return order(request, request.params.worker, { verb: 'unload', model, force }, model);
     },
   );

@@ -8,15 +8,16 @@ import { END_ID, type EventStream, EventStreams } from './event-stream.js';
 import { ID_PARAMS } from './fields.js';
 import { EVENTS_DOC } from './job-docs.js';
 import { foundJson, placedJson, placeOf } from './job-json.js';
-import { PlaceTeller } from './place-teller.js';
+import { PlaceReadings, PlaceTeller } from './place-teller.js';
 import { lookAt } from './visible.js';
 
-/** A larger result is not part of the last event, which has its address. */
+/** A larger result is not in the last event, which has its address instead. */
 const RESULT_BYTES = 65_536;
 
 /** `GET /v1/jobs/:id/events`: server-sent events until the job or group has ended. */
 export function addEventRoutes(app: App, gateway: Gateway): void {
   const streams = new EventStreams(gateway.draining);
+  const places = new PlaceReadings((id) => placeOf(gateway, id));
   app.get(
     '/v1/jobs/:id/events',
     {
@@ -26,25 +27,31 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { caller } = request;
-      // It has heard of the end already, and stops asking.
+      // The client has received the end already, and stops reconnecting.
       if (request.headers['last-event-id'] === END_ID) return reply.code(204).send();
       const found = await lookAt(gateway, caller, request.params.id, request.signal);
       let stop = (): void => undefined;
-      const stream = streams.add(() => stop(), request.holds);
+      // An ended job gets a single event, so it is not an open wait.
+      const giveBack = isEnded(stateOf(found)) ? () => undefined : gateway.waits.take(caller);
+      const onClosed = () => {
+        stop();
+        giveBack();
+      };
+      const stream = streams.add(onClosed, request.holds);
       try {
         if (isEnded(stateOf(found))) {
           end(gateway, stream, found);
         } else {
           stream.tell('state', await placedJson(gateway, found, { result: false }));
-          stop = follow(gateway, caller, found, stream);
+          stop = follow(gateway, { caller, places }, found, stream);
           if (stream.destroyed) stop();
         }
       } catch (error) {
-        // It would stay open, and beat, without a reader.
+        // It would stay open, and send heartbeats, without a reader.
         stream.destroy();
         throw error;
       }
-      // The connection is not reused after a stream: it would keep a server open that is shutting down.
+      // The connection is not reused after a stream: it would delay the shutdown of a server.
       reply.header('x-accel-buffering', 'no').header('connection', 'close').type('text/event-stream');
       return reply.send(stream);
     },
@@ -62,21 +69,26 @@ function end(gateway: Gateway, stream: EventStream, found: Found): void {
 }
 
 /** Sends changes to a stream; one reader in the client serves all streams. @returns stops it */
-function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStream): () => void {
+function follow(
+  gateway: Gateway,
+  { caller, places }: { caller: Caller; places: PlaceReadings },
+  found: Found,
+  stream: EventStream,
+): () => void {
   const { id, queue } = found.kind === 'job' ? found.record : found.group;
   const told = {
     state: stateOf(found),
     attempts: found.kind === 'job' ? found.record.attempts : 0,
     rows: '',
   };
-  const places = new PlaceTeller({
-    read: () => placeOf(gateway, id),
+  const teller = new PlaceTeller({
+    read: (ahead) => places.get(id, ahead),
     tell: (place) => stream.tell('position', { id, ...place }),
     get destroyed() {
       return stream.destroyed;
     },
   });
-  /** What was seen is told in its order, although the whole job has to be read first. */
+  /** Sends changes in order, although the whole job has to be read first. */
   let turn: Promise<void> = Promise.resolve();
   const read = (state: string) => {
     turn = turn.then(async () => {
@@ -85,9 +97,9 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
         if (isEnded(stateOf(now))) end(gateway, stream, now);
         else stream.tell('state', await placedJson(gateway, now, { result: false }));
       } catch {
-        // Of what was deleted, or what Redis cannot tell now, only the state is known.
+        // If the job was deleted, or Redis cannot be read now, only the state is known.
         if (!isEnded(state) && state !== 'gone') {
-          // Again with the next look.
+          // Retried with the next reading.
           told.state = '';
           return;
         }
@@ -102,7 +114,7 @@ function follow(gateway: Gateway, caller: Caller, found: Found, stream: EventStr
     if (state !== told.state || attempts !== told.attempts) read(state);
     told.state = state;
     told.attempts = attempts;
-    if (sight.kind === 'job' && sight.ahead !== undefined) places.see(sight.ahead);
+    if (sight.kind === 'job' && sight.ahead !== undefined) teller.see(sight.ahead);
     if (sight.kind === 'group') tellProgress(stream, told, sight);
   });
 }

@@ -29,9 +29,9 @@ export function idOfKey(owner: string | undefined, key: string): string {
   return `key-${digest.slice(0, 32)}`;
 }
 
-const KEY_ID = /^key-[0-9a-f]{32}$/;
+const KEY_ID = /^key-[0-9a-f]{32}(?:-|$)/;
 
-/** Whether an id is one that `idOfKey` makes. */
+/** Whether an id is one that `idOfKey` makes, or may be that of a chunk of such a group. */
 export function isKeyId(id: string): boolean {
   return KEY_ID.test(id);
 }

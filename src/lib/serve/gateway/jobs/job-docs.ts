@@ -4,6 +4,7 @@ import {
   JOB_FAILURES,
   NO_JOB,
   NO_MODEL,
+  NO_WAIT,
   NOT_LET_IN,
   REDIS_AWAY,
   WRONG_INPUT,
@@ -11,7 +12,7 @@ import {
 } from '../../openapi/error-groups.js';
 import { ENVELOPE } from './fields.js';
 
-/* What the OpenAPI document says of the routes that submit, read and change one job or group. */
+/* OpenAPI documentation of the routes that submit, read and change one job or group. */
 
 const urls = {
   self: '/v1/jobs/order-1234',
@@ -54,10 +55,11 @@ const PLACED = {
   why: { code: 'AHEAD_SAME', text: '12 jobs of its priority are first', fix: null },
 };
 
-/** Values of results have the form of the model's outputs. */
+/** Result values have the structure of the model's outputs. */
 const VALUE: JsonSchema = {
   type: ['object', 'array', 'string', 'number', 'boolean', 'null'],
-  description: 'of one row its value, of more a list in input order; of a row without one {"error": …}',
+  description:
+    'one row: its value; several rows: a list in input order, with {"error": …} for a row without a result',
 };
 const TEXT: JsonSchema = { type: 'string' };
 const BYTES: JsonSchema = { type: 'string', format: 'binary' };
@@ -85,7 +87,7 @@ const JSON_JOB: ContentDoc = {
 };
 const ROWS: ContentDoc = {
   'application/x-ndjson': {
-    schema: { ...TEXT, description: 'a row a line, of any number; options are in the query' },
+    schema: { ...TEXT, description: 'one row per line, any number of rows; options are in the query' },
     examples: { rows: { summary: 'two rows', value: '[0,0,5,13]\n[0,1,2,3]\n' } },
   },
   'application/x-npy': {
@@ -104,6 +106,7 @@ const SUBMIT_ERRORS = [
   ...WRONG_INPUT,
   ...WRONG_OPTIONS,
   ...NOT_LET_IN,
+  ...NO_WAIT,
   'INPUT_NPY',
   'ID_TAKEN',
   'GROUP_GONE',
@@ -124,7 +127,7 @@ export const SUBMIT_DOC: RouteDoc = {
   topic: 'Jobs',
   summary: 'submit a job, or rows as a group',
   description:
-    'Answers at once with the job, or with `Prefer: wait` when it has ended. A failed job is an answer too: see `state` and `error`. Rows as NDJSON or `.npy` are read as they come, of any size; more than one makes a group.',
+    'Returns the job at once, or with `Prefer: wait` when it has ended. A failed job is also returned: see `state` and `error`. Rows as NDJSON or `.npy` are streamed, whatever their size; several rows form a group.',
   headers: ['prefer', 'idempotency-key', 'content-encoding'],
   body: { required: true, content: { ...JSON_JOB, ...ROWS } },
   answers: {
@@ -143,7 +146,7 @@ export const PUT_DOC: RouteDoc = {
   id: 'putJob',
   summary: 'submit a job under an id of your own',
   description:
-    'Safe to repeat: the same id with the same input and options is the same job, at any gateway. With another input it is 409.',
+    'Safe to repeat: at any gateway, the same id with the same input and options is the same job. With another input the response is 409.',
   answers: {
     200: { description: 'the same job as before', headers: ['location', 'retry-after'], example: COMPLETED },
     201: { ...SUBMITTED, description: 'the job is new' },
@@ -161,7 +164,7 @@ export const PREDICT_DOC: RouteDoc = {
       'application/json': {
         schema: {
           type: ['array', 'object', 'number', 'string', 'boolean'],
-          description: 'one row or a list of rows: what the model takes',
+          description: 'one row or a list of rows, as the model takes them',
         },
         examples: { numbers: { summary: 'one row of numbers', value: [0, 0, 5, 13] } },
       },
@@ -169,7 +172,7 @@ export const PREDICT_DOC: RouteDoc = {
   },
   answers: {
     200: {
-      description: 'the id to ask for the result with',
+      description: 'the id with which to request the result',
       headers: ['ratelimit', 'ratelimit-policy'],
       example: { task_id: 'j1m9abc' },
     },
@@ -182,12 +185,12 @@ const READ_ERRORS = [...REDIS_AWAY, ...NO_JOB, 'CANCELLED'] as const;
 export const READ_DOC: RouteDoc = {
   id: 'getJob',
   topic: 'Jobs',
-  summary: 'a job or group as it stands',
-  description: 'One that has not started says where it stands: `position`, `eta` and `why`.',
+  summary: 'the current state of a job or group',
+  description: 'A job that has not started has `position`, `eta` and `why`.',
   answers: {
     200: { description: 'the job or group', headers: ['retry-after', 'server-timing'], example: PLACED },
   },
-  errors: READ_ERRORS,
+  errors: [...READ_ERRORS, ...NO_WAIT, 'BODIES_FULL'],
 };
 
 export const RESULT_DOC: RouteDoc = {
@@ -195,7 +198,7 @@ export const RESULT_DOC: RouteDoc = {
   topic: 'Jobs',
   summary: 'the result of a job or group alone',
   description:
-    'In the form that `Accept` names. A job that ended badly answers with the status of its cause. `.npy` and binary tensors are of jobs, not of groups.',
+    'In the format that `Accept` names. If the job failed, the response has the status of the cause. `.npy` and binary tensors are available for jobs, not for groups.',
   answers: {
     200: {
       description: 'the result',
@@ -203,18 +206,26 @@ export const RESULT_DOC: RouteDoc = {
       content: {
         'application/json': {
           schema: VALUE,
-          examples: { oneRow: { summary: 'of one row', value: { class: 7, confidence: 0.98 } } },
+          examples: { oneRow: { summary: 'one row', value: { class: 7, confidence: 0.98 } } },
         },
-        'application/x-ndjson': { schema: { ...TEXT, description: 'a line for each row' } },
-        'application/x-npy': { schema: { ...BYTES, description: 'its one output, a NumPy array' } },
+        'application/x-ndjson': { schema: { ...TEXT, description: 'one line per row' } },
+        'application/x-npy': { schema: { ...BYTES, description: 'the only output, as a NumPy array' } },
         'application/octet-stream': {
-          schema: { ...BYTES, description: 'its outputs as binary tensors of the Open Inference Protocol' },
+          schema: { ...BYTES, description: 'the outputs as binary tensors of the Open Inference Protocol' },
         },
       },
     },
     202: { description: 'it has not ended: the job', headers: ['retry-after'], example: PLACED },
   },
-  errors: [...READ_ERRORS, ...JOB_FAILURES, 'OUTPUT_FORM', 'WAIT_TIMEOUT', 'NOT_ENDED'],
+  errors: [
+    ...READ_ERRORS,
+    ...NO_WAIT,
+    ...JOB_FAILURES,
+    'BODIES_FULL',
+    'OUTPUT_FORM',
+    'WAIT_TIMEOUT',
+    'NOT_ENDED',
+  ],
 };
 
 export const EVENTS_DOC: RouteDoc = {
@@ -222,7 +233,7 @@ export const EVENTS_DOC: RouteDoc = {
   topic: 'Jobs',
   summary: 'events of a job or group until it has ended',
   description:
-    'Server-sent events: `state` with each change, `position` while it waits, `progress` of a group, and `end`, which is the last. The first says how things stand now.',
+    'Server-sent events: `state` with each change, `position` while it waits, `progress` of a group, and `end`, which is the last. The first is the current state.',
   answers: {
     200: {
       description: 'the events; the data of each is the job, or a part of it',
@@ -238,9 +249,9 @@ export const EVENTS_DOC: RouteDoc = {
         },
       },
     },
-    204: { description: 'to Last-Event-ID: end, which says that all has been heard' },
+    204: { description: 'the request had `Last-Event-ID: end`: the client has received all events' },
   },
-  errors: READ_ERRORS,
+  errors: [...READ_ERRORS, ...NO_WAIT],
 };
 
 const AGAIN = { headers: ['retry-after'], example: { ...QUEUED, state: 'active' } } as const;
@@ -251,10 +262,10 @@ export const CANCEL_DOC: RouteDoc = {
   topic: 'Jobs',
   summary: 'cancel a job or group',
   answers: {
-    200: { description: 'it has ended as cancelled', example: { ...QUEUED, state: 'cancelled' } },
+    200: { description: 'it is cancelled', example: { ...QUEUED, state: 'cancelled' } },
     202: { description: 'it runs and is being stopped', ...AGAIN },
     409: {
-      description: 'it had ended otherwise; the problem has the job',
+      description: 'it had already ended; the problem contains the job',
       content: {
         'application/problem+json': {
           schema: {
@@ -288,18 +299,18 @@ export const DELETE_DOC: RouteDoc = {
   id: 'deleteJob',
   topic: 'Jobs',
   summary: 'delete a job or group: input, result and record',
-  description: 'What runs is cancelled first.',
+  description: 'A running job is cancelled first.',
   answers: {
     202: { description: 'it runs and is being stopped: delete it again', ...AGAIN },
-    204: { description: 'nothing of it is left' },
+    204: { description: 'it is deleted' },
   },
   errors: [...STEER_ERRORS, 'CANCELLED', 'JOB_ENDED'],
 };
 
-/** What `GET /result/:id` answers: `completed`, or Celery's word. */
+/** Response of `GET /result/:id`: `completed`, or a state of Celery. */
 export const RECIPE_ANSWER = z.object({
   status: z.enum(['completed', 'PENDING', 'STARTED', 'RETRY', 'FAILURE', 'REVOKED', 'UNKNOWN']),
-  result: z.unknown().optional().describe('of one row its value, of more a list'),
+  result: z.unknown().optional().describe('one row: its value; several rows: a list'),
   error: z.string().optional(),
 });
 
@@ -309,10 +320,10 @@ export const RECIPE_DOC: RouteDoc = {
   summary: 'the state or result of a job, as in the recipe',
   answers: {
     200: {
-      description: 'the job, in the words of Celery until it has completed',
+      description: 'the job; until it has completed, `status` is a state of Celery',
       example: { status: 'completed', result: { class: 7, confidence: 0.98 } },
     },
     404: { description: 'the id is unknown', example: { status: 'UNKNOWN', error: 'no such job' } },
   },
-  errors: [...READ_ERRORS, 'RESULT_EXPIRED', ...JOB_FAILURES],
+  errors: [...READ_ERRORS, 'BODIES_FULL', 'RESULT_EXPIRED', ...JOB_FAILURES],
 };

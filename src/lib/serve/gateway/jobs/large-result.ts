@@ -21,7 +21,7 @@ const PIECE_CHARS = 65_536;
 export class LargeResult {
   private readonly open: OpenResult;
 
-  /** @throws InferError ENVELOPE when it is damaged. */
+  /** @throws InferError JOB_DAMAGED if it cannot be read. */
   constructor(
     private readonly ending: Ending,
     private readonly stored: Buffer,
@@ -82,7 +82,7 @@ export class LargeResult {
 
 /**
  * A job and its stored result as `toJobResult` gives them; the values of a large one as a `LargeResult`.
- * @throws InferError ENVELOPE when the result is damaged.
+ * @throws InferError JOB_DAMAGED if the result cannot be read.
  */
 export function shownResult(ending: Ending, stored: Buffer | undefined): JobResult {
   if (stored === undefined || stored.byteLength <= LARGE_BYTES) return toJobResult(ending, stored, 'json');

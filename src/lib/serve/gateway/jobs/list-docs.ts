@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { AnswerDoc, RouteDoc } from '../../http/route-doc.js';
 import { REDIS_AWAY } from '../../openapi/error-groups.js';
 
-/* What the OpenAPI document says of the routes that read the deployment. Lists may get further fields. */
+/* OpenAPI documentation of the routes that read the deployment. Fields may be added later. */
 
 const SPREAD = z
   .object({ p50: z.number(), p90: z.number(), p99: z.number(), max: z.number() })
@@ -20,7 +20,7 @@ const FIGURES = z
     runMs: SPREAD,
     totalMs: SPREAD,
   })
-  .describe('work done over some time')
+  .describe('work done in a period')
   .meta({ id: 'Figures' });
 
 const LISTED_JOB = z.looseObject({
@@ -39,6 +39,10 @@ const LISTED_JOB = z.looseObject({
   attempts: z.number(),
   worker: z.string().nullable(),
   error: z.looseObject({ code: z.string(), message: z.string() }).nullable(),
+  newer: z
+    .looseObject({ number: z.number(), since: z.string() })
+    .nullable()
+    .describe('the layout of a job that this release cannot read, and the first release that can'),
   urls: z.record(z.string(), z.string()),
 });
 
@@ -53,7 +57,7 @@ const QUEUE = z.looseObject({
   expired: z.number(),
   cancelled: z.number(),
   byPriority: z.array(z.number()).describe('waiting jobs of each priority, from 0 to 9'),
-  oldestMs: z.number().nullable().describe('age of the job that has waited longest'),
+  oldestMs: z.number().nullable().describe('age of the oldest waiting job'),
   ratePerSecond: z.number().nullable(),
   arrivalsPerSecond: z.number().nullable(),
   etaMs: z.number().nullable().describe('milliseconds until the waiting jobs are done'),
@@ -74,7 +78,7 @@ const WORKER = z.looseObject({
   concurrency: z.number().describe('runner processes'),
   active: z
     .array(z.looseObject({ id: z.string() }))
-    .describe('jobs in a run; none for who sees only its own'),
+    .describe('jobs in a run; empty if the token does not allow reading all jobs'),
   startedAt: z.number(),
   beatAgeMs: z.number().describe('milliseconds since its last heartbeat'),
   lastMinute: FIGURES,
@@ -99,13 +103,13 @@ const AUTOSCALER = z.looseObject({
   targetWaitMs: z.number(),
   desired: z.number().describe('workers that should run'),
   decidedAt: z.number(),
-  reason: z.string().describe('the last decision as a sentence'),
-  hold: z.string().nullable().describe('why it holds'),
+  reason: z.string().describe('the reason for the last decision'),
+  hold: z.string().nullable().describe('why the number is held'),
 });
 
 const json = (description: string, schema: z.ZodType, value: unknown): AnswerDoc => ({
   description,
-  content: { 'application/json': { schema, examples: { one: { summary: 'an answer', value } } } },
+  content: { 'application/json': { schema, examples: { one: { summary: 'a response', value } } } },
 });
 
 const figures = {
@@ -125,7 +129,7 @@ export const JOBS_DOC: RouteDoc = {
   topic: 'Jobs',
   summary: 'a page of jobs',
   description:
-    'Filters take several values, separated by commas. A page may hold fewer jobs than `limit` and still have a next one. A token without `read:all` sees its own.',
+    'Filters take several values, separated by commas. A page may have fewer jobs than `limit` and still have a next page. A token without `read:all` sees only its own jobs.',
   answers: {
     200: json('the page', z.object({ items: z.array(LISTED_JOB), next: z.string().nullable() }), {
       items: [],
@@ -146,7 +150,7 @@ const DEPLOYMENT_ERRORS = [
 export const QUEUES_DOC: RouteDoc = {
   id: 'listQueues',
   topic: 'Deployment',
-  summary: 'queues and what waits in them',
+  summary: 'queues and their waiting jobs',
   answers: {
     200: json('the queues', z.object({ queues: z.array(QUEUE) }), {
       queues: [
@@ -177,7 +181,7 @@ export const QUEUES_DOC: RouteDoc = {
 export const WORKERS_DOC: RouteDoc = {
   id: 'listWorkers',
   topic: 'Deployment',
-  summary: 'workers, their models and what they run',
+  summary: 'workers, their models and their running jobs',
   answers: { 200: json('the workers', z.object({ workers: z.array(WORKER) }), { workers: [] }) },
   errors: DEPLOYMENT_ERRORS,
 };
@@ -185,7 +189,7 @@ export const WORKERS_DOC: RouteDoc = {
 export const STATS_DOC: RouteDoc = {
   id: 'getStats',
   topic: 'Deployment',
-  summary: 'what was done, by queue and worker or model',
+  summary: 'work done, by queue and worker or model',
   answers: {
     200: json('the figures', z.object({ stats: z.array(STAT) }), {
       stats: [{ queue: 'realtime', worker: null, model: null, over: 'minute', ...figures }],

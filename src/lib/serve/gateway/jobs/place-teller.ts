@@ -6,7 +6,7 @@ const AGAIN_MS = 15_000;
 /** What a `PlaceTeller` works with. */
 export interface PlaceListener {
   /** One or more round trips; undefined: it cannot be told now. */
-  read(): Promise<JobPlace | undefined>;
+  read(ahead: number): Promise<JobPlace | undefined>;
   tell(place: JobPlace): void;
   /** No one listens any longer. */
   readonly destroyed: boolean;
@@ -44,9 +44,30 @@ export class PlaceTeller {
     while (this.isDue && !listener.destroyed) {
       this.told = this.seen;
       this.toldAt = this.now();
-      const place = await listener.read();
+      const place = await listener.read(this.seen);
       if (place !== undefined) listener.tell(place);
     }
     this.asking = false;
+  }
+}
+
+/**
+ * Reads the place of a job once for all streams that saw it at the same position while the reading is in
+ * progress, since all streams of a job see its position at the same time.
+ */
+export class PlaceReadings {
+  private readonly underWay = new Map<string, Promise<JobPlace | undefined>>();
+
+  /** @param read never rejects */
+  constructor(private readonly read: (id: string) => Promise<JobPlace | undefined>) {}
+
+  get(id: string, ahead: number): Promise<JobPlace | undefined> {
+    const key = `${ahead} ${id}`;
+    let reading = this.underWay.get(key);
+    if (reading === undefined) {
+      reading = this.read(id).finally(() => this.underWay.delete(key));
+      this.underWay.set(key, reading);
+    }
+    return reading;
   }
 }

@@ -3,14 +3,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
+import { openResult } from '../../../client/render.js';
 import type { Found } from '../../../client/types.js';
 import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
-import { decodeEnvelope } from '../../../model/envelope.js';
 import type { Payload } from '../../../model/tensor.js';
 import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
+import { requireHeld } from '../../auth/ask-token.js';
 import type { App } from '../../http/app.js';
+import { holdResult } from '../../http/body-memory.js';
 import { sendParts } from '../../http/send-parts.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { vary } from '../../http/vary.js';
@@ -56,10 +58,12 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
     async (request, reply) => {
       const { id } = request.params;
       const { wait = 0 } = request.query;
-      let found = await lookAt(gateway, request.caller, id, request.signal);
+      let found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
       if (wait > 0 && !isEnded(stateOf(found))) {
-        await untilChanged(gateway, request, found, wait);
-        found = await lookAt(gateway, request.caller, id, request.signal);
+        const before = found;
+        await gateway.waits.during(request.caller, () => untilChanged(gateway, request, before, wait));
+        requireHeld(request);
+        found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
       if (gateway.draining.aborted) reply.header('connection', 'close');
@@ -78,19 +82,14 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
     async (request, reply) => {
       const { id } = request.params;
       const { wait = 0, partial = 'false' } = request.query;
-      let found = await lookAt(gateway, request.caller, id, request.signal);
+      let found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
       const forms = found.kind === 'job' ? JOB_FORMS : GROUP_FORMS;
-      // Before the wait: a caller who takes none of them need not wait for that.
+      // Before the wait, so that a caller that accepts no format does not wait for the error.
       acceptedForm(request.headers.accept, forms);
-      const longest = Math.min(wait, gateway.limits.maxWaitMs);
-      for (const until = performance.now() + longest; !isEnded(stateOf(found)); ) {
-        const left = until - performance.now();
-        if (left <= 0 || gateway.draining.aborted) break;
-        const before = stateOf(found);
-        await untilChanged(gateway, request, found, left);
-        found = await lookAt(gateway, request.caller, id, request.signal);
-        // The two looks may differ, where Redis does not let this user see all: no turns without a pause.
-        if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
+      if (wait > 0 && !isEnded(stateOf(found))) {
+        const begun = found;
+        found = await gateway.waits.during(request.caller, () => untilEnded(gateway, request, begun, wait));
+        requireHeld(request);
       }
       const wantsPart = partial !== 'false';
       const hasPart = wantsPart && found.kind === 'group' && found.group.rowsDone > 0;
@@ -107,6 +106,28 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
 
 function stateOf(found: Found): string {
   return found.kind === 'job' ? found.record.state : found.group.state;
+}
+
+/** Waits until it has ended, the time is up or the server shuts down. @returns its state then */
+async function untilEnded(
+  gateway: Gateway,
+  request: FastifyRequest,
+  begun: Found,
+  waitMs: number,
+): Promise<Found> {
+  const { id } = begun.kind === 'job' ? begun.record : begun.group;
+  let found = begun;
+  const longest = Math.min(waitMs, gateway.limits.maxWaitMs);
+  for (const until = performance.now() + longest; !isEnded(stateOf(found)); ) {
+    const left = until - performance.now();
+    if (left <= 0 || gateway.draining.aborted) break;
+    const before = stateOf(found);
+    await untilChanged(gateway, request, found, left);
+    found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
+    // Both readings may differ if this user of Redis cannot see everything: never loop without a pause.
+    if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
+  }
+  return found;
 }
 
 /** Waits until the state has changed, the time is up, the server shuts down or the caller disconnects. */
@@ -166,7 +187,7 @@ async function sendJob(
   if (form === NPY || form === TENSORS) {
     // Neither format can represent rows without an output.
     if (!whole) throw causeOf(record);
-    const { payload } = decodeEnvelope(stored);
+    const { payload } = openResult(stored);
     if (form === NPY) return sendParts(reply, npyParts(payload));
     return sendTensors(gateway, request, reply, record, payload);
   }

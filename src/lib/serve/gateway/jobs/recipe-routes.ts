@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { App, ErrorForm } from '../../http/app.js';
+import { holdResult } from '../../http/body-memory.js';
 import { problemOf } from '../../http/problem.js';
 import { tellTiming } from '../../http/server-timing.js';
 import type { Gateway } from '../gateway.js';
@@ -30,7 +31,13 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
       schema: { params: ID_PARAMS, response: { 200: RECIPE_ANSWER, 404: RECIPE_ANSWER } },
     },
     async (request, reply) => {
-      const found = await lookAt(gateway, request.caller, request.params.id, request.signal);
+      const found = await lookAt(
+        gateway,
+        request.caller,
+        request.params.id,
+        request.signal,
+        holdResult(request),
+      );
       tellTiming(reply, timingOf(found));
       if (found.kind === 'job') {
         const { record, stored } = found;

@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
 import { checkJobId } from '../../../core/job.js';
 import { parseDocument } from '../../../input/json-document.js';
+import { requireHeld } from '../../auth/ask-token.js';
 import type { App } from '../../http/app.js';
-import { mediaType, readBody, readJson } from '../../http/body.js';
+import { JSON_LIMITS, mediaType, readBody, readJson } from '../../http/body.js';
+import { refuseDraining } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { ENVELOPE, ID_PARAMS, PREDICT_QUERY, PUT_QUERY, SUBMIT_QUERY, type SubmitFields } from './fields.js';
 import { idempotencyKey, idOfKey, isKeyId } from './idempotency.js';
@@ -34,9 +36,8 @@ const AS_JSON: ReadonlySet<string> = new Set([
   'application/x-www-form-urlencoded',
 ]);
 
-/** Seconds after which to ask again for a job that was just queued. */
+/** Seconds after which to poll a job that was just queued. */
 const ASK_AGAIN_S = '1';
-const MOST_DEEP = 64;
 
 /** Routes that submit work: `POST /v1/jobs`, `PUT /v1/jobs/:id`, `POST /predict`. */
 export function addSubmitRoutes(app: App, gateway: Gateway): void {
@@ -70,9 +71,10 @@ export function addSubmitRoutes(app: App, gateway: Gateway): void {
       schema: { querystring: PREDICT_QUERY, response: { 200: z.object({ task_id: z.string() }) } },
     },
     async (request, reply) => {
+      refuseDraining(gateway);
       requireJson(request);
       const bytes = await readBody(request, { maxBytes: gateway.limits.maxBody });
-      const input = parseDocument(bytes, MOST_DEEP);
+      const input = parseDocument(bytes, JSON_LIMITS);
       const fields = request.query;
       const submitting = { gateway, request, reply, fields, id: undefined, waitMs: undefined };
       const { job } = await submitValue(submitting, input);
@@ -88,6 +90,8 @@ async function submit(
   reply: FastifyReply,
   query: SubmitFields,
 ): Promise<Outcome> {
+  // Before the body is read, which may be large.
+  refuseDraining(gateway);
   const { waitMs } = applyPreference(request, reply, gateway.limits.maxWaitMs);
   checkOwnId(query.id);
   const key = idempotencyKey(request.headers['idempotency-key']);
@@ -105,7 +109,16 @@ async function submit(
     const submitting = withId({ ...begun, fields: joined(query, fields) }, byKey);
     return submitValue(submitting, input);
   };
-  return submitted().catch((error: unknown) => {
+  const { waits } = gateway;
+  // Rows may arrive for any length of time, so their upload counts as a wait.
+  const isLong = waitMs !== undefined || streamed !== undefined;
+  const waited = async (): Promise<Outcome> => {
+    const outcome = await waits.during(request.caller, submitted);
+    if (waitMs !== undefined) requireHeld(request);
+    return outcome;
+  };
+  const outcome = isLong ? waited() : submitted();
+  return outcome.catch((error: unknown) => {
     if (byKey === undefined || !(error instanceof InferError) || error.code !== 'ID_TAKEN') throw error;
     throw new InferError('IDEMPOTENCY_KEY', 'this Idempotency-Key was used for another request', {
       hint: 'send another key with another request',
@@ -120,7 +133,7 @@ async function submit(
 function checkOwnId(id: string | undefined): void {
   if (id === undefined) return;
   checkJobId(id);
-  // Whoever knows or guesses a key could take its id, and so keep its owner from using it.
+  // Otherwise a caller that knows or guesses a key could take its id and keep its owner from using it.
   if (!isKeyId(id)) return;
   const text = `ids such as ${id} are those of Idempotency-Key`;
   throw new InferError('JOB_ID', text, { hint: 'take another id' });

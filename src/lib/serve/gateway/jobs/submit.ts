@@ -10,11 +10,13 @@ import { type Input, readInput } from '../../../input/read.js';
 import type { ModelSignature } from '../../../model/signature.js';
 import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
-import { streamBody } from '../../http/body.js';
+import { JSON_LIMITS, streamBody } from '../../http/body.js';
+import { holdResult } from '../../http/body-memory.js';
 import { tellTiming } from '../../http/server-timing.js';
-import { type Admission, admit, draining, refuseNamed } from '../admit.js';
+import { type Admission, admit, draining } from '../admit.js';
 import { cancelLeft } from '../cancel-left.js';
 import type { Gateway } from '../gateway.js';
+import { ofOwn, ownModel } from '../own-models.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
@@ -27,7 +29,7 @@ import { lookAt, patienceMs, timingOf } from './visible.js';
 /** Milliseconds for writing a job to Redis; inputs may be large. */
 const SUBMIT_MS = 15_000;
 
-/** What all requests that submit have in common. */
+/** Common parts of all submit requests. */
 export interface Submitting {
   gateway: Gateway;
   request: FastifyRequest;
@@ -51,15 +53,15 @@ export interface Outcome {
  * @throws InferError of an invalid input (422), MODEL_… (404, 400), ID_TAKEN (409), NO_WORKERS (503), and as
  *   `admit`.
  */
-export async function submitValue(submitting: Submitting, input: unknown): Promise<Outcome> {
+export async function submitValue(begun: Submitting, input: unknown): Promise<Outcome> {
+  const submitting = forOwnModel(begun);
   const { gateway, request, fields } = submitting;
-  refuseNamed(request.caller, fields.model);
   const { id: _id, ...asked } = fields;
   const digest = submitting.id === undefined ? undefined : digestOf({ ...asked, input });
   const there = await alreadyThere(submitting, digest);
   if (there !== undefined) return there;
   const { signatures } = gateway.client;
-  const fit = signatures.fit(input, fields.model);
+  const fit = ofOwn(request.caller, signatures.fit(input, fields.model));
   const [payload, signature] = await patiently(gateway, request.signal, fit);
   return submitOne(submitting, payload, signature, digest);
 }
@@ -69,22 +71,29 @@ export async function submitValue(submitting: Submitting, input: unknown): Promi
  * sent before are cancelled.
  * @throws as `submitValue`, for the first invalid row.
  */
-export async function submitStream(submitting: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
+export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
+  const submitting = forOwnModel(begun);
   const { gateway, request, fields } = submitting;
-  refuseNamed(request.caller, fields.model);
   const { id: _id, ...asked } = fields;
   const { id } = submitting;
   const digest = id === undefined ? undefined : digestOf({ ...asked, format });
   const body = streamBody(request, { maxBytes: Number.POSITIVE_INFINITY });
-  // Only a request that can come again has to be told from others.
+  // Only a request that can be repeated needs a digest.
   const rows = id === undefined ? undefined : new HashedBody(body);
   const there = await alreadyThere(submitting, digest, rows);
   if (there !== undefined) return there;
-  const signature = await patiently(gateway, request.signal, gateway.client.signatures.find(fields.model));
-  const limits = { format, maxBytes: gateway.limits.maxBody, signal: request.signal };
+  const finding = ofOwn(request.caller, gateway.client.signatures.find(fields.model));
+  const signature = await patiently(gateway, request.signal, finding);
+  const limits = { format, maxBytes: gateway.limits.maxBody, ...JSON_LIMITS, signal: request.signal };
   const input = await readInput({ stdin: rows?.stream ?? body, label: 'the body' }, signature, limits);
   if (input.kind === 'many') return submitMany(submitting, input, signature, { digest, rows });
   return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
+}
+
+/** Adds the token's only model if none is named. @throws InferError TOKEN_MODEL, MODEL_NEEDED. */
+function forOwnModel(begun: Submitting): Submitting {
+  const model = ownModel(begun.request.caller, begun.fields.model);
+  return model === begun.fields.model ? begun : { ...begun, fields: { ...begun.fields, model } };
 }
 
 async function submitOne(
@@ -105,7 +114,11 @@ async function submitOne(
         timeoutMs: patienceMs(gateway, SUBMIT_MS),
       });
       admission.submitted(job);
-      if (job.duplicate) return found(submitting, await lookAt(gateway, request.caller, job.id));
+      if (job.duplicate)
+        return found(
+          submitting,
+          await lookAt(gateway, request.caller, job.id, undefined, holdResult(request)),
+        );
       return { job: submittedJson(gateway, job, isDelayed(options)), created: true, ended: false };
     }
   } catch (error) {
@@ -113,7 +126,7 @@ async function submitOne(
     throw error;
   }
   let submitted: SubmittedJob | undefined;
-  // What is only being submitted when the server ends is cancelled, unless it can be sent again under its id.
+  // Work that is being submitted when the server ends is cancelled, unless it can be sent again under its id.
   const end = new AbortController();
   const signal = AbortSignal.any([request.signal, end.signal]);
   const submitMs = patienceMs(gateway, SUBMIT_MS);
@@ -146,13 +159,13 @@ async function submitOne(
   }
 }
 
-/** A job that goes on without its caller, who is told where; a Redis that is away is told instead. */
+/** A job that continues without its caller, which gets its address, or the error of an unreachable Redis. */
 async function standing(submitting: Submitting, { id, duplicate }: SubmittedJob): Promise<Outcome> {
   const stands = await lookAt(submitting.gateway, submitting.request.caller, id);
   return { ...(await found(submitting, stands)), created: duplicate !== true };
 }
 
-/** Undefined: the server ends before the work that a caller waits for. */
+/** Undefined if the server ends before the work that the caller waits for. */
 function untilLeaving<T>({ leaving }: Gateway, work: Promise<T>): Promise<T | undefined> {
   return answerWithin(Number.POSITIVE_INFINITY, work, () => undefined, leaving);
 }
@@ -175,7 +188,7 @@ async function submitMany(
     const admission = await letIn(submitting, options, signature, input.rows ?? 1);
     const content = rows && (() => rows.digest);
     const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
-    // It counts while its rows arrive, which may take as long as it likes.
+    // It counts while its rows arrive, which may take any time.
     const onOpened = (opened: string) => admission.submitted({ id: opened, queue, kind: 'group' });
     const sending = { submit: options, signal, content, onOpened, ...ignored };
     try {
@@ -215,18 +228,18 @@ async function alreadyThere(
   const { gateway, request, id, waitMs } = submitting;
   if (id === undefined) return undefined;
   const { client } = gateway;
-  // Before its result is read, which is none of this caller's.
+  // Before its result is read, since it may belong to another caller.
   const see = (owner: string | undefined): void => {
     if (owner !== request.caller.name) throw takenByOther(id);
   };
-  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal, see };
+  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal, see, hold: holdResult(request) };
   let there: Found | undefined = await client.look(id, limits).catch((error: unknown) => {
     if (error instanceof InferError && error.facts.httpStatus === 404) return undefined;
     throw error;
   });
   if (there === undefined) return undefined;
   if (there.kind === 'group' && rows !== undefined) {
-    // The rows of an incomplete group are sent on; it is compared when it is closed.
+    // Rows of an incomplete group are still sent; the group is compared when it is closed.
     if (!there.group.closed) return undefined;
     if (there.group.digest !== digest || there.group.content !== (await rows.rest()))
       throw takenByAnother(id);
@@ -243,7 +256,7 @@ async function alreadyThere(
     await untilLeaving(gateway, wait).catch((error: unknown) => {
       if (!isLate(error)) throw error;
     });
-    there = await lookAt(gateway, request.caller, id);
+    there = await lookAt(gateway, request.caller, id, undefined, holdResult(request));
   }
   return found(submitting, there);
 }
@@ -267,7 +280,7 @@ async function letIn(
 ): Promise<Admission> {
   const { priority } = options;
   const queue = queueFor(rows, options);
-  // The time to a deadline begins when a job may start, and what waits then is not known.
+  // The deadline counts from when a job may start, and the number of jobs waiting then is unknown.
   const expiresMs = isDelayed(options) ? undefined : options.expiresMs;
   const wanted = { queue, model: signature.name, rows, priority, expiresMs };
   const admission = await admit(gateway, request.caller, wanted);

@@ -43,6 +43,7 @@ export function timingOf(found: Found) {
 /**
  * Reads the job or group of an id if the caller may see it. What belongs to someone else is reported as
  * unknown.
+ * @param hold called with the size of its result before that is read; may throw
  * @throws InferError JOB_UNKNOWN (404); REDIS_… (503) within 5 s.
  */
 export async function lookAt(
@@ -50,11 +51,12 @@ export async function lookAt(
   caller: Caller,
   id: string,
   signal?: AbortSignal,
+  hold?: (bytes: number) => void,
 ): Promise<Found> {
   const see = (owner: string | undefined): void => {
     if (!sees(caller, owner)) throw unknownId(id);
   };
-  return gateway.client.look(id, { timeoutMs: patienceMs(gateway), signal, see });
+  return gateway.client.look(id, { timeoutMs: patienceMs(gateway), signal, see, hold });
 }
 
 /**
