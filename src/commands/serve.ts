@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { bytesFlag, durationFlag, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { bytesFlag, durationFlag, SEVERAL, settingFlag, settingFlags, wholeFlag } from '../lib/cli/flags.js';
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
 import { endAsTold, type Parent, reporting } from '../lib/cli/parent.js';
 import {
@@ -13,8 +13,6 @@ import {
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { serveBanner } from '../lib/cli/views/serve-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
-
-const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 /** The HTTP gateway. */
 export default class Serve extends BaseCommand<typeof Serve> {

@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { buildProgram } from '../support/program.js';
+import { inScratchDir } from '../support/scratch-dir.js';
 import { aftermath } from './aftermath.js';
 import { check, type Limits, type Violation } from './checker.js';
 import type { ClientPlan } from './client-loop.js';
@@ -80,22 +80,8 @@ const LIMITS: Omit<Limits, 'mayLapse'> = {
 const BACKLOG_SLACK = 4_000_000;
 
 /** One run: start, inject faults, heal, wait, inspect, check. Leaves nothing behind. */
-export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const dir = mkdtempSync(join(tmpdir(), 'infer-chaos-'));
-  const last: (() => void)[] = [];
-  const endAll = (): void => {
-    for (const end of last.splice(0).reverse()) end();
-    // Servers that were just killed may still be writing.
-    if (!options.keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-  };
-  // Ctrl-C or an aborting test runner must leave no process behind either.
-  process.once('exit', endAll);
-  try {
-    return await new Run(options, dir, last).run();
-  } finally {
-    endAll();
-    process.off('exit', endAll);
-  }
+export function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  return inScratchDir('infer-chaos-', options.keep, (dir, last) => new Run(options, dir, last).run());
 }
 
 class Run {

@@ -1,6 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { inScratchDir } from '../support/scratch-dir.js';
 import { Attack, type AttackReport } from './attack.js';
 import { LOG_MARKS } from './canaries.js';
 import { ApiDocument } from './document.js';
@@ -33,20 +31,8 @@ export interface FuzzReport extends AttackReport {
 const FAILURES = /"level":"(?:error|fatal)"|^\s+at .*\.js:\d+|UnhandledPromise|ERR_UNHANDLED/m;
 
 /** Starts a gateway, sends it malformed requests, then checks the gateway and its log. Cleans up. */
-export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const dir = mkdtempSync(join(tmpdir(), 'infer-fuzz-'));
-  const last: (() => void)[] = [];
-  const endAll = (): void => {
-    for (const end of last.splice(0).reverse()) end();
-    if (!options.keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-  };
-  process.once('exit', endAll);
-  try {
-    return await run(options, dir, last);
-  } finally {
-    endAll();
-    process.off('exit', endAll);
-  }
+export function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
+  return inScratchDir('infer-fuzz-', options.keep, (dir, last) => run(options, dir, last));
 }
 
 async function run(options: FuzzOptions, dir: string, last: (() => void)[]): Promise<FuzzReport> {

@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
@@ -9,6 +8,7 @@ import { ChaosRedis } from '../chaos/redis-server.js';
 import { WorkerProcess } from '../chaos/worker-process.js';
 import { freePort } from '../support/ports.js';
 import { buildProgram } from '../support/program.js';
+import { inScratchDir } from '../support/scratch-dir.js';
 import { FRAGILE, FRAGILE_QUEUE, MODELS, writeModels } from './models.js';
 import { NEEDED } from './operations.js';
 import { Polls } from './polls.js';
@@ -59,20 +59,8 @@ const START_MS = 30_000;
 const DRAIN_MS = 60_000;
 
 /** Starts everything, loads it for the requested time, and judges. Leaves nothing behind. */
-export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  const dir = mkdtempSync(join(tmpdir(), 'infer-soak-'));
-  const last: (() => void)[] = [];
-  const endAll = (): void => {
-    for (const end of last.splice(0).reverse()) end();
-    if (!options.keep) rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
-  };
-  process.once('exit', endAll);
-  try {
-    return await new Soak(options, dir, last).run();
-  } finally {
-    endAll();
-    process.off('exit', endAll);
-  }
+export function runSoak(options: SoakOptions): Promise<SoakReport> {
+  return inScratchDir('infer-soak-', options.keep, (dir, last) => new Soak(options, dir, last).run());
 }
 
 class Soak {

@@ -1,11 +1,10 @@
 import { Flags } from '@oclif/core';
 import { ControlCommand, consentFlags, controlFlags } from '../../lib/cli/control/control-command.js';
 import { revokeWish } from '../../lib/cli/control/revoke-wish.js';
+import { SEVERAL } from '../../lib/cli/flags.js';
 import { JOB_FLAGS, STATE_FLAG } from '../../lib/cli/inspect/filter-flags.js';
 import { revokeView } from '../../lib/cli/views/operations/revoke-view.js';
 import { revokeJobs } from '../../lib/operations/revoke-jobs.js';
-
-const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 /** Cancels many jobs. */
 export default class Revoke extends ControlCommand<typeof Revoke> {

@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../../lib/cli/base-command.js';
-import { durationFlag, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
+import { durationFlag, SEVERAL, settingFlags, wholeFlag } from '../../lib/cli/flags.js';
 import { facts } from '../../lib/cli/output/text.js';
 import { tokenFileOf } from '../../lib/cli/token-file.js';
 import { AHEAD_MAX_MS } from '../../lib/core/bounds.js';
@@ -18,7 +18,6 @@ export interface TokenJson {
   expiresAt: string | null;
 }
 
-const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 const OVERLAP_MS = 86_400_000;
 const COUNT = { min: 1, max: 1_000_000 } as const;
 

@@ -67,7 +67,7 @@ export function settingsFromFlags(flags: Record<string, unknown>): Partial<Recor
 }
 
 /** Repeated or comma separated, without consuming the argument that follows (as oclif's `multiple` does). */
-const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
+export const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 export const priorityFlag = Flags.custom<Priority>({
   char: 'p',

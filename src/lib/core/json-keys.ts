@@ -56,7 +56,7 @@ function scan(text: string, section: string | undefined): DuplicateKey | undefin
 }
 
 /** Offset after the closing quote of the string starting at `start`. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === BACKSLASH) i += 1;

@@ -1,4 +1,4 @@
-import { count, percent } from '../core/counts.js';
+import { count, percent, plural } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
 import { CLOCK_FIX, clockText } from '../queue/clocks.js';
@@ -160,7 +160,7 @@ function mixedRows(worker: WorkerRecord): Problem[] {
 function pausedQueue(queue: QueueSnapshot): Problem {
   return {
     code: 'QUEUE_PAUSED',
-    message: `queue ${queue.name} is paused${queue.waiting > 0 ? ` and ${count(queue.waiting)} jobs wait in it` : ''}`,
+    message: `queue ${queue.name} is paused${queue.waiting > 0 ? ` and ${plural(queue.waiting, 'job')} ${queue.waiting === 1 ? 'waits' : 'wait'} in it` : ''}`,
     fix: `infer control resume ${queue.name}`,
   };
 }

@@ -1,3 +1,5 @@
+import { endOfString } from '../core/json-keys.js';
+
 /** Integers of 16 digits and more: a number may not hold them exactly. */
 const WIDE = /(?<![\d.eE+-])-?[1-9]\d{15,}(?![\d.eE])/g;
 /** Half of a surrogate pair: accepted text never has one, so no other string is mistaken for an integer. */
@@ -16,7 +18,7 @@ export function quoteWideIntegers(text: string): string {
     const quote = text.indexOf('"', from);
     const end = quote < 0 ? text.length : quote;
     pieces.push(text.slice(from, end).replace(WIDE, QUOTED));
-    from = quote < 0 ? end : stringEnd(text, quote);
+    from = quote < 0 ? end : endOfString(text, quote);
     pieces.push(text.slice(end, from));
   }
   return pieces.join('');
@@ -44,13 +46,4 @@ export function unmarkedValue(value: unknown): unknown {
 
 function isMarked(value: unknown): value is string {
   return typeof value === 'string' && value.charCodeAt(0) === MARK_UNIT;
-}
-
-function stringEnd(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    const char = text.charCodeAt(at);
-    if (char === 0x5c) at += 1;
-    else if (char === 0x22) return at + 1;
-  }
-  return text.length;
 }

@@ -181,8 +181,8 @@ function producerRules(
 
 /**
  * A gateway does what a producer does, lists jobs and workers, deletes ended jobs and counts what tokens may
- * submit. Whoever can list jobs and cancel them by id can also empty a queue, job by job. It can neither pause a
- * queue nor send orders to workers: with `--allow-control` it needs `admin`.
+ * submit. A user that can list jobs and cancel them by id can also empty a queue, job by job. It can neither
+ * pause a queue nor send orders to workers: with `--allow-control` it needs `admin`.
  */
 function gatewayRules(queue: string, whole: string, name: string, commands: string[]): string[] {
   const quotas = `~{${name}}:${INSTALLATION_KEY_OF.quota}:*`;

@@ -94,7 +94,7 @@ export class Autoscaler {
       reading === undefined || demand === undefined || counts === undefined
         ? null
         : factsOf(demand, counts, reading.at);
-    const others = this.others(records ?? [], look.members);
+    const others = this.others(records ?? [], own);
     const seen: Observation = {
       now: at,
       queue,
@@ -208,9 +208,9 @@ export class Autoscaler {
 
   private others(
     records: readonly WorkerRecord[],
-    members: readonly FleetMember[],
+    mine: readonly WorkerRecord[],
   ): { record: WorkerRecord; view: WorkerView }[] {
-    const own = new Set(this.own(members, records));
+    const own = new Set(mine);
     const ours = (record: WorkerRecord) => own.has(record);
     // The heartbeat of a worker killed here outlives it by some seconds.
     const dead = ({ host, pid }: WorkerRecord) => host === this.parts.host && !isAlive(pid);

@@ -60,10 +60,13 @@ export function demandOf(sample: PoolSample, knowledge: Knowledge): Demand {
   const { learned } = knowledge;
   const own = knowledge.own.filter(isServing);
   const others = sample.workers.filter((worker) => isServing(worker) && !own.includes(worker));
+  // It may look at every file of the models' directory: once for all routes, and only if one is unknown.
+  let outdated: boolean | undefined;
   const mayServe = (route: string) => {
     if (newerRoute(route) !== undefined) return false;
     if (learned === undefined || learned.routes.includes(splitRoute(route).route)) return true;
-    return knowledge.isOutdated();
+    outdated ??= knowledge.isOutdated();
+    return outdated;
   };
   const unserved: QueueJobs[] = [];
   const outside: OutsideJobs[] = [];

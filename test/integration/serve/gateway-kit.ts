@@ -54,6 +54,16 @@ export interface Answer {
   body: any;
 }
 
+/** What a request has besides method and address. */
+interface Asked {
+  /** Token. */
+  as?: string;
+  headers?: Record<string, string>;
+  json?: unknown;
+  body?: Body;
+  signal?: AbortSignal;
+}
+
 /** A gateway in this process, and requests to it. */
 export class GatewayKit {
   private constructor(
@@ -143,17 +153,7 @@ export class GatewayKit {
   }
 
   /** @param as token */
-  async ask(
-    method: string,
-    address: string,
-    options: {
-      as?: string;
-      headers?: Record<string, string>;
-      json?: unknown;
-      body?: Body;
-      signal?: AbortSignal;
-    } = {},
-  ): Promise<Answer> {
+  async ask(method: string, address: string, options: Asked = {}): Promise<Answer> {
     const answer = await this.fetch(method, address, options);
     const text = await answer.text();
     const isJson =
@@ -170,19 +170,7 @@ export class GatewayKit {
   fetch(
     method: string,
     address: string,
-    {
-      as,
-      headers = {},
-      json,
-      body,
-      signal,
-    }: {
-      as?: string;
-      headers?: Record<string, string>;
-      json?: unknown;
-      body?: Body;
-      signal?: AbortSignal;
-    } = {},
+    { as, headers = {}, json, body, signal }: Asked = {},
   ): Promise<Response> {
     const sent = json === undefined ? body : JSON.stringify(json);
     const type = json === undefined ? {} : { 'content-type': 'application/json' };

@@ -191,6 +191,9 @@ describe('problems of a deployment', () => {
       'queue q is paused and 1,200 jobs wait in it',
       'infer control resume q',
     ]);
+    expect(problems([{ ...backlog, waiting: 1, paused: true }], [{}])[0]?.[1]).toBe(
+      'queue q is paused and 1 job waits in it',
+    );
   });
 });
 

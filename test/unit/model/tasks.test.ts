@@ -1,22 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { checkNames } from '../../../src/lib/model/manifest-names.js';
-import type { TensorSignature } from '../../../src/lib/model/signature.js';
+
 import { planTask } from '../../../src/lib/model/tasks.js';
 import type { RowTensor } from '../../../src/lib/model/tensor.js';
-
-const output = (
-  name: string,
-  shape: (number | null)[],
-  more: Partial<TensorSignature> = {},
-): TensorSignature => ({
-  name,
-  type: 'float32',
-  shape,
-  shared: false,
-  batchAxis: 0,
-  modelShape: [],
-  ...more,
-});
+import { tensorSignature } from '../../support/signatures.js';
 
 const EMBEDDING = { task: 'embedding' } as const;
 const tensor = (name: string, shape: number[], more: Partial<RowTensor> = {}): RowTensor => ({
@@ -30,19 +17,22 @@ const tensor = (name: string, shape: number[], more: Partial<RowTensor> = {}): R
 describe('the task embedding', () => {
   it('publishes and keeps the first output that is a vector of floats, alone', () => {
     const outputs = [
-      output('ids', [4], { type: 'int64' }),
-      output('tokens', [null, 3]),
-      output('pooled', [3]),
-      output('other', [5]),
+      tensorSignature('ids', [4], { type: 'int64' }),
+      tensorSignature('tokens', [null, 3]),
+      tensorSignature('pooled', [3]),
+      tensorSignature('other', [5]),
     ];
     const plan = planTask(EMBEDDING, outputs, 'm/model.json');
-    expect(plan.outputs).toEqual([output('pooled', [3])]);
+    expect(plan.outputs).toEqual([tensorSignature('pooled', [3])]);
     const raw = { rows: 2, tensors: [tensor('tokens', [2, 3]), tensor('pooled', [3])] };
     expect(plan.apply(raw)).toEqual({ outputs: { rows: 2, tensors: [tensor('pooled', [3])] }, failed: [] });
   });
 
   it('takes the output that is named, also float16, and leaves out a batch of 1 in front', () => {
-    const outputs = [output('a', [3]), output('b', [1, 4], { type: 'float16', batchAxis: null })];
+    const outputs = [
+      tensorSignature('a', [3]),
+      tensorSignature('b', [1, 4], { type: 'float16', batchAxis: null }),
+    ];
     const plan = planTask({ ...EMBEDDING, output: 'b' }, outputs, 'm/model.json');
     expect(plan.outputs).toEqual([{ ...outputs[1], shape: [4] }]);
     const rows = (one: RowTensor) => plan.apply({ rows: 2, tensors: [one] }).outputs.tensors[0];
@@ -62,15 +52,20 @@ describe('the task embedding', () => {
   it.each([
     [
       'a vector a token',
-      [output('y', [null, 3])],
+      [tensorSignature('y', [null, 3])],
       undefined,
       'no output of the model is one: a row has y float32 [?,3]',
     ],
-    ['whole numbers', [output('y', [3], { type: 'int64' })], undefined, 'y int64 [3]'],
-    ['one for all rows', [output('y', [3], { shared: true })], undefined, 'no output of the model is one'],
+    ['whole numbers', [tensorSignature('y', [3], { type: 'int64' })], undefined, 'y int64 [3]'],
+    [
+      'one for all rows',
+      [tensorSignature('y', [3], { shared: true })],
+      undefined,
+      'no output of the model is one',
+    ],
     [
       'an output that is none',
-      [output('a', [3]), output('b', [2, 2])],
+      [tensorSignature('a', [3]), tensorSignature('b', [2, 2])],
       'b',
       'this output is none: a row has b float32 [2,2]',
     ],

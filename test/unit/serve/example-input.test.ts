@@ -2,20 +2,14 @@ import { expect, it } from 'vitest';
 import { payloadFromValue } from '../../../src/lib/input/value.js';
 import type { ModelSignature, TensorSignature } from '../../../src/lib/model/signature.js';
 import { exampleInput } from '../../../src/lib/serve/gateway/example-input.js';
+import { tensorSignature } from '../../support/signatures.js';
 
 const tensor = (
   name: string,
   shape: (number | null)[],
   more: Partial<TensorSignature> = {},
-): TensorSignature => ({
-  name,
-  type: 'float32',
-  shape,
-  shared: false,
-  batchAxis: 0,
-  modelShape: ['n', ...shape.map((size) => size ?? 'open')],
-  ...more,
-});
+): TensorSignature =>
+  tensorSignature(name, shape, { modelShape: ['n', ...shape.map((size) => size ?? 'open')], ...more });
 const model = (inputs: TensorSignature[], more: Partial<ModelSignature> = {}): ModelSignature => ({
   name: 'm',
   version: 1,

@@ -7,6 +7,7 @@ import { readInferRequest } from '../../../src/lib/serve/oip/request.js';
 import type { OpenapiDocument } from '../../../src/lib/serve/openapi/document.js';
 import { withModels } from '../../../src/lib/serve/openapi/model-paths.js';
 import { gatewayWithoutRedis, openapiProblems } from '../../support/openapi.js';
+import { tensorSignature } from '../../support/signatures.js';
 
 const open: Listening[] = [];
 afterEach(async () => {
@@ -24,15 +25,8 @@ const tensor = (
   name: string,
   shape: (number | null)[],
   more: Partial<TensorSignature> = {},
-): TensorSignature => ({
-  name,
-  type: 'float32',
-  shape,
-  shared: false,
-  batchAxis: 0,
-  modelShape: ['n', ...shape.map((size) => size ?? 'open')],
-  ...more,
-});
+): TensorSignature =>
+  tensorSignature(name, shape, { modelShape: ['n', ...shape.map((size) => size ?? 'open')], ...more });
 const model = (
   name: string,
   inputs: TensorSignature[],

@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core';
 import { type JobFilter, type JobFilterInput, parseJobFilter } from '../../queue/read/job-filter.js';
+import { SEVERAL } from '../flags.js';
 
 /** Repeated or comma separated; `parseJobFilter` checks the values. */
-const SEVERAL = { multiple: true, multipleNonGreedy: true, delimiter: ',' } as const;
 
 /** The flags that select jobs, except by state. */
 export const JOB_FLAGS = {

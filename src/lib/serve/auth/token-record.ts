@@ -1,5 +1,5 @@
 import { InferError } from '../../core/errors.js';
-import { parseModel } from '../../core/names.js';
+import { isName, parseModel } from '../../core/names.js';
 import { printable } from '../../core/printable.js';
 import { SCOPES, type Scope, type TokenLimits } from './caller.js';
 
@@ -31,7 +31,6 @@ export interface TokenFile {
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
-const MODEL = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
 /** @throws InferError TOKEN_NAME (2). */
 export function checkTokenName(name: string): string {
@@ -43,11 +42,11 @@ export function checkTokenName(name: string): string {
 
 /** @throws InferError TOKEN_MODEL_NAME (2). */
 export function checkTokenModel(name: string): string {
-  if (MODEL.test(name)) return name;
+  if (isName('model', name)) return name;
   const { model, version } = parseModel(name);
   throw new InferError('TOKEN_MODEL_NAME', `'${printable(name.slice(0, 140))}' is not the name of a model`, {
     hint:
-      version !== undefined && MODEL.test(model)
+      version !== undefined && isName('model', model)
         ? `a token is for all versions of a model: --model ${model}`
         : 'infer models lists the models',
   });
@@ -105,7 +104,7 @@ function tokenAt(value: unknown, at: number): TokenRecord {
     return known;
   });
   const models = token.models === undefined ? undefined : listAt(token.models, `${place}.models`);
-  if (models?.some((model) => typeof model !== 'string' || !MODEL.test(model)))
+  if (models?.some((model) => typeof model !== 'string' || !isName('model', model)))
     throw new Error(`${place}.models has what is no model name`);
   return {
     name: token.name,
@@ -135,7 +134,7 @@ function limitsAt(value: unknown, place: string): TokenLimits {
   if (limits.models === undefined) return own;
   const models = Object.entries(objectAt(limits.models, `${place}.models`)).map(([model, one]) => {
     const where = `${place}.models.${printable(model)}`;
-    if (!MODEL.test(model)) throw new Error(`${place}.models has what is no model name`);
+    if (!isName('model', model)) throw new Error(`${place}.models has what is no model name`);
     return [model, numbersAt(objectAt(one, where, OF_MODEL), where)] as const;
   });
   return { ...own, models: Object.fromEntries(models) };

@@ -7,7 +7,7 @@ import type { WorkerRecord } from '../../queue/types.js';
 import { worded } from '../../redis/worded.js';
 import type { App } from '../http/app.js';
 import { ERROR_DOC, EXAMPLE_DOC, HEALTH_DOC, INDEX_DOC, READY_DOC } from './about-docs.js';
-import { draining } from './admit.js';
+import { refuseDraining } from './admit.js';
 import { exampleInput } from './example-input.js';
 import type { Gateway } from './gateway.js';
 import { liveWorkers } from './live-workers.js';
@@ -88,8 +88,8 @@ export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly List
 
 /** @throws InferError DRAINING, NOT_READY, REDIS_… (503). */
 async function refuseUnready(gateway: Gateway): Promise<void> {
-  const { draining: drains, requiredModels } = gateway;
-  if (drains.aborted) throw draining();
+  const { requiredModels } = gateway;
+  refuseDraining(gateway);
   const look = requiredModels.length === 0 ? noWorkers(gateway) : liveWorkers(gateway);
   const workers = await answerWithin(PROBE_MS, look, () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${PROBE_MS} ms`);

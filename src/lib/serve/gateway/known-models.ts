@@ -54,7 +54,7 @@ export async function knownModels(gateway: Gateway, signal: AbortSignal): Promis
   return patiently(gateway, signal, shared.get(''));
 }
 
-/** Makes the next caller read anew: this gateway has just changed something. */
+/** Makes the next caller read again: this gateway has just changed something. */
 export function forgetModels(gateway: Gateway): void {
   readings.delete(gateway);
 }

@@ -1,5 +1,5 @@
-import { type Priority, toBullPriority } from '../../core/job.js';
-import { bullBase } from '../../queue/keys.js';
+import { MAX_PRIORITY, type Priority, toBullPriority } from '../../core/job.js';
+import { bullBase, STATS_BUCKET_MS } from '../../queue/keys.js';
 import { type QueueSample, samplePool } from '../../queue/read/sample.js';
 import { PRIORITY_STEP } from '../../queue/wire.js';
 import { bucketAt } from '../../queue/work-stats.js';
@@ -35,8 +35,6 @@ const LOAD_MS = 1000;
 const BACKLOG_MS = 1000;
 /** Callers may name queues that do not exist: the oldest readings are discarded. */
 const MOST_QUEUES = 256;
-const PRIORITIES = 10;
-const BUCKET_S = 10;
 
 /** Waiting jobs of a queue. */
 interface Count {
@@ -120,7 +118,7 @@ export class QueueLoads {
     const base = bullBase(prefix, queue);
     const [{ queues }, ...ahead] = await Promise.all([
       samplePool(client, prefix, [queue], now, 0),
-      ...Array.from({ length: PRIORITIES }, (_, priority) =>
+      ...Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) =>
         ifReadable(client.zcount(`${base}prioritized`, '-inf', endOf(priority)), 0),
       ),
     ]);
@@ -155,12 +153,12 @@ export function drainTime({ waiting, ratePerSecond }: QueueLoad): number | undef
  */
 function bestRate(ended: ReadonlyMap<number, number>, now: number): number {
   const newest = bucketAt(now);
-  const part = Math.max(1, (now / 1000) % BUCKET_S);
+  const part = Math.max(1, (now % STATS_BUCKET_MS) / 1000);
   let jobs = (ended.get(newest + 1) ?? 0) + (ended.get(newest) ?? 0);
   let best = jobs / part;
   for (let back = 1; ended.has(newest - back); back++) {
     jobs += ended.get(newest - back) ?? 0;
-    best = Math.max(best, jobs / (part + back * BUCKET_S));
+    best = Math.max(best, jobs / (part + (back * STATS_BUCKET_MS) / 1000));
   }
   return best;
 }

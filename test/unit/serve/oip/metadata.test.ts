@@ -1,26 +1,13 @@
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import type { ModelSignature, TensorSignature } from '../../../../src/lib/model/signature.js';
+import type { ModelSignature } from '../../../../src/lib/model/signature.js';
 import type { WorkerRecord } from '../../../../src/lib/queue/types.js';
 import { WorkFigures } from '../../../../src/lib/queue/work-stats.js';
 import { type KnownModel, modelsOf } from '../../../../src/lib/serve/gateway/known-models.js';
 import { acceptedEncoding, compress } from '../../../../src/lib/serve/oip/compress.js';
 import { configOf, metadataOf } from '../../../../src/lib/serve/oip/metadata.js';
 import { statisticsOf } from '../../../../src/lib/serve/oip/statistics.js';
-
-const tensor = (
-  name: string,
-  shape: (number | null)[],
-  more: Partial<TensorSignature> = {},
-): TensorSignature => ({
-  name,
-  type: 'float32',
-  shape,
-  shared: false,
-  batchAxis: 0,
-  modelShape: [],
-  ...more,
-});
+import { tensorSignature } from '../../../support/signatures.js';
 
 const signature = (more: Partial<ModelSignature> = {}): ModelSignature =>
   ({
@@ -28,8 +15,8 @@ const signature = (more: Partial<ModelSignature> = {}): ModelSignature =>
     version: 2,
     task: 'tensor',
     batchable: true,
-    inputs: [tensor('x', [null, 3])],
-    outputs: [tensor('y', [])],
+    inputs: [tensorSignature('x', [null, 3])],
+    outputs: [tensorSignature('y', [])],
     ...more,
   }) as unknown as ModelSignature;
 
@@ -57,9 +44,11 @@ const known = (more: Partial<KnownModel> = {}): KnownModel => ({
 
 describe('metadata', () => {
   it('has -1 for rows and variable lengths, and no rows in a shared tensor', () => {
-    const shared = tensor('sr', [1], { type: 'int64', shared: true });
-    const inner = tensor('state', [2, 5], { batchAxis: 1 });
-    expect(metadataOf(signature({ inputs: [tensor('x', [null, 3]), shared, inner] }), [1, 2])).toMatchObject({
+    const shared = tensorSignature('sr', [1], { type: 'int64', shared: true });
+    const inner = tensorSignature('state', [2, 5], { batchAxis: 1 });
+    expect(
+      metadataOf(signature({ inputs: [tensorSignature('x', [null, 3]), shared, inner] }), [1, 2]),
+    ).toMatchObject({
       versions: ['1', '2'],
       inputs: [
         { name: 'x', datatype: 'FP32', shape: [-1, -1, 3] },
@@ -103,10 +92,10 @@ describe('a configuration', () => {
   });
 
   it('has whole shapes and no batching where one has them elsewhere, or rows run alone', () => {
-    const inner = signature({ inputs: [tensor('x', [2], { batchAxis: 1 })] });
+    const inner = signature({ inputs: [tensorSignature('x', [2], { batchAxis: 1 })] });
     for (const [model, dims] of [
       [inner, [2, -1]],
-      [signature({ batchable: false, inputs: [tensor('x', [1, 4], { batchAxis: null })] }), [1, 4]],
+      [signature({ batchable: false, inputs: [tensorSignature('x', [1, 4], { batchAxis: null })] }), [1, 4]],
     ] as const) {
       const config = configOf(model, known());
       expect(config).toMatchObject({ max_batch_size: 0, input: [{ dims }] });

@@ -9,7 +9,7 @@ import { ID_PARAMS } from './fields.js';
 import { EVENTS_DOC } from './job-docs.js';
 import { foundJson, placedJson, placeOf } from './job-json.js';
 import { PlaceReadings, PlaceTeller } from './place-teller.js';
-import { lookAt } from './visible.js';
+import { lookAt, stateOf } from './visible.js';
 
 /** A larger result is not in the last event, which has its address instead. */
 const RESULT_BYTES = 65_536;
@@ -56,10 +56,6 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
       return reply.send(stream);
     },
   );
-}
-
-function stateOf(found: Found): string {
-  return found.kind === 'job' ? found.record.state : found.group.state;
 }
 
 function end(gateway: Gateway, stream: EventStream, found: Found): void {

@@ -27,7 +27,7 @@ import { JOB, placedJson } from './job-json.js';
 import { bodyOf, LargeResult, shownResult } from './large-result.js';
 import { npyParts } from './npy-form.js';
 import { patiently } from './patience.js';
-import { lookAt, timingOf } from './visible.js';
+import { lookAt, stateOf, timingOf } from './visible.js';
 
 const ASK_AGAIN_S = '1';
 const PAUSE_MS = 200;
@@ -102,10 +102,6 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
       return sendJob(gateway, request, reply, found, wantsPart);
     },
   );
-}
-
-function stateOf(found: Found): string {
-  return found.kind === 'job' ? found.record.state : found.group.state;
 }
 
 /** Waits until it has ended, the time is up or the server shuts down. @returns its state then */

@@ -2,9 +2,8 @@ import { Readable } from 'node:stream';
 import type { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
-import type { App, ErrorForm } from '../../http/app.js';
+import { type App, type ErrorForm, problemForm } from '../../http/app.js';
 import { holdResult } from '../../http/body-memory.js';
-import { problemOf } from '../../http/problem.js';
 import { tellTiming } from '../../http/server-timing.js';
 import type { Gateway } from '../gateway.js';
 import { ID_PARAMS } from './fields.js';
@@ -15,8 +14,7 @@ import { lookAt, timingOf } from './visible.js';
 
 /** An unknown id has a status, too: Celery says PENDING of it. */
 const recipeForm: ErrorForm = (error, path, basePath) => {
-  if (error.facts.httpStatus !== 404)
-    return { contentType: 'application/problem+json', body: problemOf(error, path, basePath) };
+  if (error.facts.httpStatus !== 404) return problemForm(error, path, basePath);
   const { message, code } = error;
   return { contentType: 'application/json', body: { status: 'UNKNOWN', error: message, code } };
 };

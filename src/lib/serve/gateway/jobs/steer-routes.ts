@@ -16,7 +16,7 @@ import { performFor } from './actor.js';
 import { ID_PARAMS } from './fields.js';
 import { CANCEL_DOC, DELETE_DOC, RETRY_DOC } from './job-docs.js';
 import { foundJson, JOB, urlsOf } from './job-json.js';
-import { lookAt, lookToSteer } from './visible.js';
+import { lookAt, lookToSteer, stateOf } from './visible.js';
 
 const ASK_AGAIN_S = '1';
 /** Milliseconds that a running job may take to stop before it is deleted. */
@@ -84,10 +84,6 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
       return reply.code(204).send();
     },
   );
-}
-
-function stateOf(found: Found): string {
-  return found.kind === 'job' ? found.record.state : found.group.state;
 }
 
 /** Where it was found: an id may be in another queue, too, where it is someone else's. */

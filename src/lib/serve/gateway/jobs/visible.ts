@@ -28,6 +28,11 @@ export function onlyOwner(caller: Caller): string | undefined {
   return caller.name === undefined || caller.allows('read:all') ? undefined : caller.name;
 }
 
+/** The state of a job or group. */
+export function stateOf(found: Found): string {
+  return found.kind === 'job' ? found.record.state : found.group.state;
+}
+
 /** Who submitted something. */
 function ownerOf(found: Found): string | undefined {
   return found.kind === 'job' ? found.record.owner : found.group.owner;
