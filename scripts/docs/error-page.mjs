@@ -10,7 +10,8 @@ reworded, so programs should check the code. For every error with a code, wherev
 
 - **exit** is the exit code of a command that fails with it ([exit codes](exit-codes.md)). When a job fails, the command does not exit with the code of the job's failure: \`infer submit --wait\` and
   \`infer result\` then exit 1, or 3 if some rows have results. Likewise, when workers refuse an order of \`infer control\`, each has its own code in
-  the JSON, and the command exits 1, or 3 if others carried it out.
+  the JSON, and the command exits 1, or 3 if others carried it out. \`infer cancel\`, \`infer retry\`, \`infer control move\` and \`infer control priority\` of a job that is not in
+  the right state also answer with 1, or 3 if other jobs were changed; the code (\`JOB_ENDED\`, \`NOT_FAILED\`, \`NOT_WAITING\`, \`NOT_MOVABLE\`) is in their JSON and in the audit log.
 - **HTTP** is the status of a response with the error.
 - **retry** says that the same request may succeed later without a change by the caller. A job that fails with such a code is [tried again](reliability.md#retries).
 - **fault** says who has to act. \`caller\`: the person or program that called or configured infer. \`model\`: the owner of the model or its handler. \`device\`: the machine, such as its GPU, disk or

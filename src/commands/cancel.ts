@@ -14,6 +14,8 @@ interface CancelJson {
   kind: 'job' | 'group';
   /** `active` when its worker was asked and has not stopped it yet. */
   state: string;
+  /** Why it was not cancelled. */
+  code?: 'JOB_ENDED';
   /** Jobs of a group that a newer infer submitted; they are left alone. */
   newer: number;
 }
@@ -67,6 +69,7 @@ Exits 1 if it had already ended in another state, and 75 if it still runs. Exits
     } else if (!done) {
       this.note(`it has already ended: ${state}`);
       this.endWith(ExitCode.Negative);
+      return { id, kind, state, code: 'JOB_ENDED', newer: 0 };
     }
     return { id, kind, state, newer: 0 };
   }

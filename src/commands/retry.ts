@@ -18,6 +18,8 @@ interface RetryJson {
   retried: Record<string, number>;
   /** Given jobs that are not in the failed set. */
   notFailed: string[];
+  /** Set if there are any. */
+  code?: 'NOT_FAILED';
   /** Failed jobs that a newer infer submitted; they are left alone. */
   newer: number;
   /** Set by --dry-run: nothing was done. */
@@ -60,7 +62,7 @@ Failed jobs and their input are kept for a week, unless their worker was started
     await this.print(retriedText(jobs, newer));
     const exitCode = leftAloneExit(jobs, newer);
     if (exitCode !== undefined) this.endWith(exitCode);
-    return { retried, notFailed: this.saidOf(this.args.id, jobs), newer };
+    return { retried, ...this.saidOf(this.args.id, jobs), newer };
   }
 
   private async preview(wish: RetryWish): Promise<RetryJson> {
@@ -71,11 +73,11 @@ Failed jobs and their input are kept for a week, unless their worker was started
     const plan = await this.withContext((context) => preview(retryJobs(wish, this.timeLimit), context));
     const now = serverTime();
     await this.print(retryPreviewView(plan, this.timeLimit, this.layout, now));
-    const notFailed = this.saidOf(this.args.id, sumOf(plan.counts));
+    const said = this.saidOf(this.args.id, sumOf(plan.counts));
     this.note('dry run: nothing was changed');
     return {
       retried: plan.counts,
-      notFailed,
+      ...said,
       newer: plan.newer,
       dryRun: true,
       jobs: listJson(failedList(now), plan.jobs),
@@ -88,10 +90,10 @@ Failed jobs and their input are kept for a week, unless their worker was started
   }
 
   /** A given job had not failed: say so and exit with 1. */
-  private saidOf(id: string | undefined, total: number): string[] {
-    if (id === undefined || total > 0) return [];
-    this.note(`${printable(id)} has not failed: there is nothing to run again`);
+  private saidOf(id: string | undefined, total: number): Pick<RetryJson, 'notFailed' | 'code'> {
+    if (id === undefined || total > 0) return { notFailed: [] };
+    this.note(`${printable(id)}: no failed job to run again`);
     this.endWith(ExitCode.Negative);
-    return [id];
+    return { notFailed: [id], code: 'NOT_FAILED' };
   }
 }

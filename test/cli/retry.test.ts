@@ -88,7 +88,7 @@ describe('infer retry --dry-run', () => {
     await infer.run(['result', id, '--wait']);
     const run = await infer.run(['retry', id, '--dry-run', '--json']);
     expect(run).toMatchObject({ exitCode: 1 });
-    expect(run.json()).toMatchObject({ retried: { work: 0 }, notFailed: [id], jobs: [] });
+    expect(run.json()).toMatchObject({ retried: { work: 0 }, notFailed: [id], code: 'NOT_FAILED', jobs: [] });
     expect((await infer.run(['retry', 'nosuch', '--dry-run'])).exitCode).toBe(66);
   });
 

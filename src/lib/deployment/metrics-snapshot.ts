@@ -1,3 +1,4 @@
+import { readDamage } from '../queue/damage.js';
 import { type QueueSnapshot, snapshotQueue } from '../queue/read/inspector.js';
 import { jobsAdded } from '../queue/read/jobs-added.js';
 import { listQueues } from '../queue/read/reader.js';
@@ -10,8 +11,15 @@ import { type RedisFacts, readMasters } from '../redis/info.js';
 import type { RedisClient } from '../redis/types.js';
 import type { Shown } from './shown.js';
 
-/** A queue, the number of jobs ever submitted to it, and the waiting jobs that no worker can run. */
-export type QueueReading = QueueSnapshot & { submitted: number; unserved: UnservedJobs[] };
+/**
+ * A queue, the number of jobs ever submitted to it, the waiting jobs that no worker can run, and numbers of
+ * damaged keys and jobs.
+ */
+export type QueueReading = QueueSnapshot & {
+  submitted: number;
+  unserved: UnservedJobs[];
+  damaged: { keys: number; jobs: number };
+};
 
 /** The data for all metrics, from one reading of Redis. */
 export interface MetricsSnapshot {
@@ -83,9 +91,11 @@ async function readQueue(
   workers: readonly WorkerRecord[],
   starting: readonly StartingWorker[],
 ): Promise<QueueReading> {
-  const [snapshot, submitted] = await Promise.all([
+  const [snapshot, submitted, damage] = await Promise.all([
     snapshotQueue(client, prefix, name, now, workers),
     jobsAdded(client, prefix, name),
+    readDamage(client, prefix, name),
   ]);
-  return { ...snapshot, submitted, unserved: unservedJobs(snapshot, workers, starting) };
+  const unserved = unservedJobs(snapshot, workers, starting);
+  return { ...snapshot, submitted, unserved, damaged: { keys: damage.keys.length, jobs: damage.jobCount } };
 }

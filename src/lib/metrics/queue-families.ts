@@ -85,9 +85,19 @@ export const QUEUE_FAMILIES: readonly Family[] = [
   },
   gauge(
     'infer_queue_unserved_jobs',
-    'Waiting jobs that no worker of the queue can run, because none has or is loading their model, or none reads their layout; no sample if there are none',
+    'Waiting jobs that a worker of the queue has passed over and none can run, because none has or is loading their model, or none reads their layout; no sample if there are none',
     (queue, labels) => unservedByModel(queue).map(([model, jobs]) => [{ ...labels, model }, jobs]),
     'model',
+  ),
+  gauge(
+    'infer_queue_damaged_keys',
+    'Keys of the queue in Redis with a value of the wrong type; the jobs in them are in no other figure',
+    (queue, labels) => [[labels, queue.damaged.keys]],
+  ),
+  gauge(
+    'infer_queue_damaged_jobs',
+    'Jobs that were set aside as damaged and were neither retried nor cancelled; kept for 7 days',
+    (queue, labels) => [[labels, queue.damaged.jobs]],
   ),
   {
     name: 'infer_jobs_submitted_total',

@@ -42,8 +42,10 @@ export function moveJobs(ids: readonly string[], queue: string): Operation<MoveP
         for (const { id, queue: from } of page) {
           // Between two jobs, never within one.
           signal.throwIfAborted();
-          const outcome = await mover.move(id, from);
-          if (outcome === 'moved') changed += 1;
+          const outcome = await mover.move(id, from, () => {
+            changed += 1;
+            report({ kind: 'jobs', done: rows.length, changed, total: jobs.total });
+          });
           rows.push({ id, queue: outcome === 'moved' ? to : from, outcome });
           report({ kind: 'jobs', done: rows.length, changed, total: jobs.total });
         }

@@ -24,11 +24,13 @@ export function tally<Outcome extends string>(
 ): { well: number; outcome: AuditOutcome; code: string | undefined } {
   const well = rows.filter(({ outcome }) => isWell(outcome)).length;
   const outcome = well === rows.length ? 'ok' : well === 0 ? 'failed' : 'partial';
-  const code = outcome === 'failed' ? singleCode(rows.map((row) => CODES[row.outcome])) : undefined;
+  const code = outcome === 'failed' ? singleCode(rows.map((row) => codeOf(row.outcome))) : undefined;
   return { well, outcome, code };
 }
 
-/** Error code of the reason why a job was not changed; outcomes such as `moved` or `same` have none. */
+/** Error code of the reason why a job was not changed; undefined for outcomes such as `moved` or `same`. */
+export const codeOf = (outcome: string): ErrorCode | undefined => CODES[outcome];
+
 const CODES: Readonly<Record<string, ErrorCode>> = {
   unknown: 'JOB_UNKNOWN',
   newer: 'LAYOUT_NEWER',

@@ -8,6 +8,7 @@ const PAGE = 1000;
 
 /**
  * Jobs selected by a filter at a point in time, page by page; stops between two pages when the signal fires.
+ * @throws InferError QUEUE_DAMAGED (69) if an index of such jobs cannot be read.
  * @param at milliseconds since the epoch, by Redis's clock: jobs submitted later are not included
  */
 export async function* scanned(
@@ -19,7 +20,8 @@ export async function* scanned(
   let page: JobPage | undefined;
   do {
     signal.throwIfAborted();
-    page = await scanJobs(client, prefix, filter, { limit: PAGE, cursor: page?.next, reverse, now: at });
+    const options = { limit: PAGE, cursor: page?.next, reverse, now: at, toChange: true };
+    page = await scanJobs(client, prefix, filter, options);
     yield page.jobs.filter(({ submittedAt }) => submittedAt <= at);
   } while (page.next !== undefined);
 }

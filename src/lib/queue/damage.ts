@@ -189,6 +189,20 @@ export async function nameDamage(
   );
 }
 
+/** A reading of a queue's keys, or a change of them: an error because of their type becomes QUEUE_DAMAGED. */
+export async function namingDamage<T>(
+  client: RedisClient,
+  prefix: string,
+  queue: string,
+  reading: Promise<T>,
+): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    throw await nameDamage(client, prefix, queue, error);
+  }
+}
+
 /** Description of a key that Redis cannot read: `its input KEY is a hash, not a string`. */
 export async function findDamage(
   client: RedisClient,

@@ -90,6 +90,7 @@ const queue = {
     { route: 'big!9/9.8.0', jobs: 2 },
     { route: 'digits@7', jobs: 1 },
   ],
+  damaged: { keys: 2, jobs: 3 },
   paused: true,
   byPriority: [1, 0, 0, 0, 0, 0, 0, 0, 0, 3],
   oldestMs: 1500,
@@ -195,6 +196,12 @@ describe('the text of /metrics', () => {
     const capped = (await parsed(view({ unserved: many }))).get('infer_queue_unserved_jobs')?.samples ?? [];
     expect(capped).toHaveLength(51);
     expect(capped.at(-1)).toMatchObject({ labels: { model: '(other)' }, value: 20 });
+  });
+
+  it('counts damaged keys and jobs of a queue', async () => {
+    const metrics = await parsed(view());
+    const value = (name: string) => exposedValue(metrics, name, { queue: 'realtime' });
+    expect([value('infer_queue_damaged_keys'), value('infer_queue_damaged_jobs')]).toEqual([2, 3]);
   });
 
   it("builds histograms from workers' sketches", async () => {

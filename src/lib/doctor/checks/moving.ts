@@ -24,7 +24,7 @@ export function judgeMoving(first: Moment, second: Moment): Judgement {
     return fail(found, 'restart these workers; their log says what they wait for', { details });
   }
   const waiting = second.queues.filter((queue) => mayMove(queue, second.workers));
-  if (waiting.length === 0) return skip('no job waits in a queue that is served');
+  if (waiting.length === 0) return skip('no job waits in a queue that is served and not paused');
   return ok(`jobs of ${waiting.map((queue) => queue.name).join(', ')} are taken`);
 }
 

@@ -2,6 +2,7 @@ import { newId } from '../../core/job.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
+import { findDamage, groupDamaged, namingDamage } from '../damage.js';
 import { arrivingKey, bullBase, groupKey, inputKey, queuesKey, queueTag } from '../keys.js';
 import { LAYOUTS, newerThan, splitRoute } from '../layout.js';
 import { QueueScripts } from '../lua/script-client.js';
@@ -53,14 +54,19 @@ export class Mover {
     this.to = new QueueScripts(client, prefix, target);
   }
 
-  /** One job, with its input, priority, deadline, attempts and waiting clients. */
-  async move(id: string, source: string): Promise<MoveOutcome> {
-    if (source === this.target) return 'same queue';
+  /**
+   * One job, with its input, priority, deadline, attempts and waiting clients.
+   * @param onMoved called at the commit: from then on the job belongs to the target, also if this fails
+   * @throws InferError QUEUE_DAMAGED (69) for either queue, GROUP_DAMAGED (69) for the group of a chunk.
+   */
+  async move(id: string, source: string, onMoved?: () => void): Promise<MoveOutcome> {
+    if (source === this.target) return this.finish(id, onMoved);
     for (let attempt = 1; ; attempt++) {
       const parked = await this.park(id, source);
       if (typeof parked === 'string') return parked;
       const out = await this.takeOut(parked);
       if (out === 'done') {
+        onMoved?.();
         await this.bringIn(parked);
         return 'moved';
       }
@@ -70,16 +76,25 @@ export class Mover {
     }
   }
 
+  /** A job that is in the target already, or whose move there was cut short. */
+  private async finish(id: string, onMoved?: () => void): Promise<MoveOutcome> {
+    const [source = ''] = await moveOf(this.client, this.prefix, this.target, id);
+    if (source === '') return 'same queue';
+    const arrived = await settleArrival(this.client, this.prefix, this.target, id);
+    return arrived ? 'same queue' : this.move(id, source, onMoved);
+  }
+
   /** Copies a job to a place from which it cannot be taken yet. */
   async park(id: string, source: string): Promise<Parked | Exclude<MoveOutcome, 'moved'>> {
     const base = bullBase(this.prefix, source);
-    const [fields, input, prioritized, delayed, wait] = await Promise.all([
+    const reading = Promise.all([
       ifReadable(this.client.hgetall(base + id), {} as Record<string, string>),
       ifReadable(this.client.getBuffer(inputKey(queueTag(this.prefix, source), id)), null),
       this.client.zscore(`${base}prioritized`, id),
       this.client.zscore(`${base}delayed`, id),
       ifReadable(this.client.lpos(`${base}wait`, id), null),
     ]);
+    const [fields, input, prioritized, delayed, wait] = await this.named(source, reading);
     if (fields.data === undefined) return 'unknown';
     if (newerThan(LAYOUTS, splitRoute(fields.name?.replace(/#\d+$/, '') ?? '').mark)) return 'newer';
     if (prioritized === null && delayed === null && wait === null) return 'not waiting';
@@ -113,8 +128,15 @@ export class Mover {
   }
 
   private async isClosed({ id, home }: ChunkOf, source: string): Promise<boolean> {
-    const tag = queueTag(this.prefix, home ?? source);
-    return (await this.client.hget(groupKey(tag, id), GROUP.closed)) === '1';
+    const key = groupKey(queueTag(this.prefix, home ?? source), id);
+    const closed = await ifReadable(this.client.hget(key, GROUP.closed), undefined);
+    if (closed === undefined)
+      throw groupDamaged(id, await findDamage(this.client, key, 'its record', 'hash'));
+    return closed === '1';
+  }
+
+  private named<T>(queue: string, reading: Promise<T>): Promise<T> {
+    return namingDamage(this.client, this.prefix, queue, reading);
   }
 
   /** The commit: removes it from its queue if it still waits there unchanged since it was copied. */
@@ -159,6 +181,12 @@ export async function settleArrivals(
   }
 }
 
+/** The source queue and the attempt of a copy; empty for a job that has arrived. */
+async function moveOf(client: RedisClient, prefix: string, queue: string, id: string): Promise<string[]> {
+  const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, JOB.move), null);
+  return (moved ?? '').split(' ');
+}
+
 /** Returns whether the move had committed, so that the job is here now. */
 async function settleArrival(
   client: RedisClient,
@@ -166,8 +194,7 @@ async function settleArrival(
   queue: string,
   id: string,
 ): Promise<boolean> {
-  const moved = await ifReadable(client.hget(bullBase(prefix, queue) + id, JOB.move), null);
-  const [source, attempt] = (moved ?? '').split(' ');
+  const [source, attempt] = await moveOf(client, prefix, queue, id);
   if (source === undefined || source === '' || attempt === undefined) {
     await client.zrem(arrivingKey(queueTag(prefix, queue)), id);
     return false;

@@ -6,7 +6,7 @@ import { BulkWrites } from '../../redis/bulk-writes.js';
 import { SizeRefused } from '../../redis/size-limits.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
-import { nameDamage } from '../damage.js';
+import { namingDamage } from '../damage.js';
 import { INLINE_INPUT_BYTES, jobName, toJobData } from '../job-data.js';
 import { inputKey } from '../keys.js';
 import { type DataLayout, LAYOUTS, markOf, newestOf } from '../layout.js';
@@ -66,10 +66,8 @@ export class Producer {
    */
   submit(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {
     // Safe to repeat: a job whose id exists is not added again.
-    const added = untilLoaded(() => this.add(queue, jobs, checkIds)).catch(async (error: unknown) => {
-      throw await nameDamage(this.client, this.prefix, queue, error);
-    });
-    return worded(this.client, added);
+    const added = untilLoaded(() => this.add(queue, jobs, checkIds));
+    return worded(this.client, namingDamage(this.client, this.prefix, queue, added));
   }
 
   private async add(queue: string, jobs: NewJob[], checkIds: boolean): Promise<SubmittedJob[]> {

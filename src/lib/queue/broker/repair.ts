@@ -4,6 +4,7 @@ import type { RedisClient } from '../../redis/types.js';
 import { type DamagedKey, damagedKeyKind, readDamage } from '../damage.js';
 import { bullBase, putAwayKey, queueTag } from '../keys.js';
 import { QueueScripts } from '../lua/script-client.js';
+import { settleArrivals } from './move.js';
 
 /** Seconds that a key taken out of use is kept: it may belong to another program. */
 const KEPT_SECONDS = 7 * 86_400;
@@ -51,8 +52,8 @@ export async function planRepair(
 
 /**
  * Takes damaged keys of a queue out of use and puts its jobs back into their lists, from their records: held
- * jobs into the active list, the others into the waiting list by priority and order of submission. Intact
- * data is left alone, so it can be stopped and repeated, and workers can continue in the meantime.
+ * jobs into the active list, the others into the waiting list by priority and order of submission. Moves to
+ * the queue that were cut short over ten seconds ago are completed or undone. Intact data is left alone, so it can be stopped and repeated, and workers can continue in the meantime.
  */
 export async function repair(
   client: RedisClient,
@@ -81,6 +82,8 @@ export async function repair(
     placed.delayed += delayed;
     placed.ended += ended;
   }
+  // Moves that could not end here: without a worker, nobody else would complete them.
+  await settleArrivals(client, prefix, queue, { stopped: () => signal.aborted });
   return { putAway, placed };
 }
 

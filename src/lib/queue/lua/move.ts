@@ -17,7 +17,8 @@ import { OPERATOR, PRELUDE } from './prelude.js';
  */
 
 /**
- * ARGV 3 id, 4 `<source> <attempt>`, 5 input or '', then fields and values of the hash.
+ * Raises an error if the queue's keys could not take the job when it is brought in: after the commit it would
+ * wait in no list. ARGV 3 id, 4 `<source> <attempt>`, 5 input or '', then fields and values of the hash.
  * Output: 1 parked, 0 the queue has a job of this id, 2 it has a copy of another move, which may be the only
  * one left by now.
  */
@@ -27,6 +28,11 @@ local there = call('HGET', key, '${JOB.move}')
 if there and there ~= ARGV[4] then return 2 end
 if not there and call('EXISTS', key) == 1 then return 0 end
 call('ZCARD', tag .. ':${KEY.arriving}')
+local priority = 0
+for i = 6, #ARGV, 2 do
+  if ARGV[i] == 'priority' then priority = tonumber(ARGV[i + 1]) or 0 end
+end
+checkPlaces(priority)
 call('DEL', key, tag .. ':${KEY.input}:' .. id)
 for i = 6, #ARGV, 2 do call('HSET', key, ARGV[i], ARGV[i + 1]) end
 call('HSET', key, '${JOB.move}', ARGV[4])

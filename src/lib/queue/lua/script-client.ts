@@ -1,7 +1,7 @@
 import type { RedisClient } from '../../redis/types.js';
 import { requestToken } from '../broker/once.js';
 import { untilLoaded } from '../broker/resend.js';
-import { nameDamage } from '../damage.js';
+import { namingDamage } from '../damage.js';
 import { bullBase, queueTag } from '../keys.js';
 import { type DataLayout, isNewerLua, LAYOUTS } from '../layout.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './control.js';
@@ -105,13 +105,10 @@ export class QueueScripts {
     return this.send(`${name}Buffer`, args);
   }
 
-  private async send(method: string, args: Argument[]): Promise<unknown> {
+  private send(method: string, args: Argument[]): Promise<unknown> {
     const client = this.client as unknown as Record<string, Runner>;
     const run = (client[method] as Runner).bind(client);
-    try {
-      return await untilLoaded(() => run(...this.keys, this.base, this.tag, ...args));
-    } catch (error) {
-      throw await nameDamage(this.client, this.prefix, this.queue, error);
-    }
+    const reply = untilLoaded(() => run(...this.keys, this.base, this.tag, ...args));
+    return namingDamage(this.client, this.prefix, this.queue, reply);
   }
 }

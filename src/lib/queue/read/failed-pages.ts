@@ -13,8 +13,9 @@ export interface FailedPages {
 }
 
 /**
- * The failed jobs that a filter selects, page by page, oldest failure first; read-only. A job that is retried
+ * The failed jobs that a filter selects, to be retried, page by page, oldest failure first. A job that is retried
  * and fails again meanwhile is not met again, however fast it fails: the index is read up to `until`.
+ * @throws InferError QUEUE_DAMAGED (69).
  */
 export async function* failedPages(
   client: RedisClient,
@@ -28,7 +29,7 @@ export async function* failedPages(
   let page: JobPage | undefined;
   do {
     signal?.throwIfAborted();
-    const options = { limit, cursor: page?.next, reverse: true, now: until, queues };
+    const options = { limit, cursor: page?.next, reverse: true, now: until, queues, toChange: true };
     page = await scanJobs(client, prefix, ended, options);
     yield page.jobs;
   } while (page.next !== undefined);

@@ -119,20 +119,10 @@ async function countOf(client: RedisClient, stretch: Stretch): Promise<number> {
 
 /**
  * The next entries of a stretch after a position, at most `n`, in its natural order or reversed. The cost
- * depends on the entries read, not on the length of the index or the position.
+ * depends on the entries read, not on the length of the index or the position. Redis refuses it if the key
+ * has another type.
  */
-export function readStretch(
-  client: RedisClient,
-  stretch: Stretch,
-  from: Position | undefined,
-  n: number,
-  reverse: boolean,
-): Promise<Found> {
-  // A key of another type contains no jobs; `readDamage` reports it.
-  return ifReadable(readEntries(client, stretch, from, n, reverse), { entries: [], over: true });
-}
-
-async function readEntries(
+export async function readStretch(
   client: RedisClient,
   stretch: Stretch,
   from: Position | undefined,

@@ -2,6 +2,7 @@ import { InferError } from '../../core/errors.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
+import { namingDamage } from '../damage.js';
 import { damagedRecord, JOB_FIELDS, LIST_FIELDS, namedFields, recordOf } from '../job-record.js';
 import { bullBase } from '../keys.js';
 import type { JobRecord } from '../types.js';
@@ -23,6 +24,11 @@ export interface JobPageOptions {
   now?: number;
   /** The queues to look in [all that are known]. */
   queues?: readonly string[] | undefined;
+  /**
+   * The jobs are to be changed: an index of another type is an error. Otherwise it contains no jobs, and
+   * `readDamage` reports it.
+   */
+  toChange?: boolean;
 }
 
 export interface JobPage {
@@ -46,7 +52,7 @@ const BATCH = 500;
  * still have a next page. Jobs that keep their place are listed exactly once, whatever is added and removed
  * around them (in `active`, whose order changes, almost always). Records have neither group nor result TTL,
  * and an owner only if the filter names one.
- * @throws InferError CURSOR (exit 2).
+ * @throws InferError CURSOR (exit 2), QUEUE_DAMAGED (69) if `toChange` is set.
  */
 export async function scanJobs(
   client: RedisClient,
@@ -54,7 +60,8 @@ export async function scanJobs(
   filter: JobFilter,
   options: JobPageOptions,
 ): Promise<JobPage> {
-  const { limit, reverse = false, look = mostLooked(filter), now = await serverNow(client) } = options;
+  const { limit, reverse = false, look = mostLooked(filter), toChange = false } = options;
+  const now = options.now ?? (await serverNow(client));
   const queues = options.queues ?? (await listQueues(client, prefix));
   const stretches = stretchesOf(prefix, filter, queues, now);
   if (reverse) stretches.reverse();
@@ -68,7 +75,10 @@ export async function scanJobs(
     // One more than requested tells whether there is a next page.
     const wanted = isResidual(filter, stretch) ? BATCH : limit - jobs.length + 1;
     const n = Math.min(BATCH, wanted, look - looked);
-    const { entries, over } = await readStretch(client, stretch, position, n, reverse);
+    const reading = readStretch(client, stretch, position, n, reverse);
+    const { entries, over } = toChange
+      ? await namingDamage(client, prefix, stretch.queue, reading)
+      : await ifReadable(reading, { entries: [], over: true });
     const records = await readRecords(
       client,
       prefix,
@@ -155,7 +165,7 @@ async function readRecords(
   const read = async (id: string): Promise<JobRecord | undefined> => {
     const [values, score] = await Promise.all([
       ifReadable(client.hmget(base + id, ...names), undefined),
-      part === 'delayed' ? client.zscore(base + part, id) : null,
+      part === 'delayed' ? ifReadable(client.zscore(base + part, id), null) : null,
     ]);
     if (values === undefined) return damagedRecord(id, queue, `its record ${base}${id} is not a hash`);
     const fields = namedFields<(typeof JOB_FIELDS)[number]>(names, values);

@@ -4,6 +4,7 @@ import type { Priority } from '../../../core/job.js';
 import type { MovePlan } from '../../../operations/move-jobs.js';
 import type { NamedJobs } from '../../../operations/named-jobs.js';
 import {
+  codeOf,
   isMoved,
   isPrioritised,
   type JobRow,
@@ -77,7 +78,8 @@ function shown<Outcome extends string>(
   const ends = { ok: undefined, partial: ExitCode.Partial, failed: ExitCode.Negative };
   return {
     lines: outcomesView(rows, layout),
-    json: { ...what, jobs },
+    // The command's exit code is 1 or 3; the reason is in the row.
+    json: { ...what, jobs: jobs.map((job) => ({ ...job, code: codeOf(job.outcome) })) },
     exitCode: ends[tally(jobs, isWell).outcome],
   };
 }
