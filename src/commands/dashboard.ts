@@ -1,8 +1,8 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { settingFlags } from '../lib/cli/flags.js';
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
-import { checkBasePath, checkHostName } from '../lib/cli/serve-flags.js';
+import { addressFlags, checkBasePath, checkHostName } from '../lib/cli/serve-flags.js';
 import { untilDrained } from '../lib/cli/until-drained.js';
 import { dashboardBanner } from '../lib/cli/views/dashboard-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -25,30 +25,9 @@ The first Ctrl-C (or SIGTERM) ends open streams and answers open requests; a sec
   ];
   static override flags = {
     ...settingFlags('tokenFile', 'logLevel'),
-    host: Flags.string({
-      helpValue: '<address>',
-      default: '127.0.0.1',
-      description: 'address to listen on; 0.0.0.0 for all',
-    }),
-    port: wholeFlag({
-      min: 0,
-      max: 65_535,
-      default: 5555,
-      description: 'port to listen on; 0 selects a free one',
-    }),
-    'base-path': Flags.string({
-      helpValue: '<path>',
-      description: 'prefix of all addresses, such as /infer',
-    }),
+    ...addressFlags(5555),
     'allow-control': Flags.boolean({
       description: 'offer actions: pause, purge, drain, restart, retry, cancel; needs tokens',
-    }),
-    'server-name': Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      delimiter: ',',
-      helpValue: '<name>',
-      description: 'host name that browsers use, such as infer.example.com; repeat for more',
     }),
   };
 

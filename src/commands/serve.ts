@@ -4,6 +4,7 @@ import { bytesFlag, durationFlag, SEVERAL, settingFlag, settingFlags, wholeFlag 
 import { outliveRejections } from '../lib/cli/outlive-rejections.js';
 import { endAsTold, type Parent, reporting } from '../lib/cli/parent.js';
 import {
+  addressFlags,
   checkBasePath,
   checkHostName,
   checkOrigin,
@@ -33,21 +34,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     'drain-timeout': settingFlag('drainTimeout', {
       description: 'how long open requests may take when it stops [default: 30s; env: INFER_DRAIN_TIMEOUT]',
     }),
-    host: Flags.string({
-      helpValue: '<address>',
-      default: '127.0.0.1',
-      description: 'address to listen on; 0.0.0.0 for all',
-    }),
-    port: wholeFlag({
-      min: 0,
-      max: 65_535,
-      default: 8000,
-      description: 'port to listen on; 0 selects a free one',
-    }),
-    'base-path': Flags.string({
-      helpValue: '<path>',
-      description: 'prefix of all routes, such as /infer',
-    }),
+    ...addressFlags(8000),
     'max-body': bytesFlag({ description: 'maximum size of a body [default: 64mb]' }),
     'max-bodies': bytesFlag({
       description: 'maximum bytes of request bodies in memory [default: 64mb, or --max-body if that is more]',
@@ -67,11 +54,6 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       helpValue: '<origin>',
       description:
         'origin whose web pages may call it, such as https://app.example.com; * for all; repeat for more',
-    }),
-    'server-name': Flags.string({
-      ...SEVERAL,
-      helpValue: '<name>',
-      description: 'host name that callers use, such as infer.example.com; repeat for more',
     }),
     'require-model': Flags.string({
       ...SEVERAL,

@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { writeAudit } from '../../src/lib/queue/audit.js';
 import { publishAutoscaler } from '../../src/lib/queue/autoscalers.js';
+import { writeEvent } from '../../src/lib/queue/events/write-event.js';
 import { bullBase, modelsKey, queuesKey, queueTag, resultKey } from '../../src/lib/queue/keys.js';
 import { beat } from '../../src/lib/queue/registry.js';
 import type { WorkerRecord } from '../../src/lib/queue/types.js';
@@ -91,6 +92,13 @@ beforeAll(async () => {
     code: HOSTILE,
     result: HOSTILE,
   });
+  await writeEvent(client, PREFIX, {
+    kind: 'scaled',
+    subject: { kind: 'autoscaler', name: HOSTILE },
+    text: HOSTILE,
+    alarm: true,
+    data: { host: HOSTILE },
+  });
   await publishAutoscaler(client, PREFIX, {
     id: HOSTILE,
     host: HOSTILE,
@@ -139,6 +147,14 @@ const CALLS: readonly string[][] = [
   ['inspect', 'group', HOSTILE],
   ['inspect', 'audit'],
   ['inspect', 'audit', '-o', 'wide'],
+  ['inspect', 'history'],
+  ['inspect', 'history', '--by', 'worker'],
+  ['inspect', 'history', '-d', HOSTILE],
+  ['inspect', 'history', '-Q', HOSTILE],
+  ['events'],
+  ['events', '-o', 'wide'],
+  ['events', '-o', 'name'],
+  ['events', '--kind', HOSTILE],
   ['result', 'bad'],
   ['result', 'good'],
   ['result', HOSTILE],
@@ -176,6 +192,14 @@ const CALLS: readonly string[][] = [
   ['serve', '--port', '0', '--base-path', HOSTILE],
   ['serve', '--port', '0', '--cors', HOSTILE],
   ['serve', '--port', '0', '--token-file', HOSTILE, '--server-name', HOSTILE],
+  ['dashboard', '--host', HOSTILE],
+  ['dashboard', '--port', '0', '--base-path', HOSTILE],
+  ['dashboard', '--port', '0', '--token-file', HOSTILE],
+  ['up', '--models', HOSTILE],
+  ['up', '--config', HOSTILE],
+  ['up', '-Q', HOSTILE],
+  ['down', HOSTILE],
+  ['down', '--timeout', HOSTILE],
   ['token', 'create', HOSTILE, '--token-file', NO_TOKENS],
   ['token', 'create', 'app', '-m', HOSTILE, '--token-file', NO_TOKENS],
   ['token', 'list', '--token-file', HOSTILE],

@@ -1,6 +1,32 @@
+import { Flags } from '@oclif/core';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { formatBytes } from '../core/units.js';
+import { SEVERAL, wholeFlag } from './flags.js';
+
+/** Where a server listens, and the names by which it is called. @param port default port */
+export const addressFlags = (port: number) => ({
+  host: Flags.string({
+    helpValue: '<address>',
+    default: '127.0.0.1',
+    description: 'address to listen on; 0.0.0.0 for all',
+  }),
+  port: wholeFlag({
+    min: 0,
+    max: 65_535,
+    default: port,
+    description: 'port to listen on; 0 selects a free one',
+  }),
+  'base-path': Flags.string({
+    helpValue: '<path>',
+    description: 'prefix of all addresses, such as /infer',
+  }),
+  'server-name': Flags.string({
+    ...SEVERAL,
+    helpValue: '<name>',
+    description: 'host name that callers use, such as infer.example.com; repeat for more',
+  }),
+});
 
 const HOST_NAME = /^(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/;
 const BASE_PATH = /^(?:\/[A-Za-z0-9._~-]+)+$/;
