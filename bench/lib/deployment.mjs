@@ -17,6 +17,7 @@ for i = from, from + count - 1 do
   local id = 'copy-' .. list .. '-' .. i
   redis.call('HSET', KEYS[1] .. id, unpack(fields))
   if #extra > 0 then redis.call('HSET', KEYS[1] .. id, unpack(extra)) end
+  if list == 'prioritized' then redis.call('HSET', KEYS[1] .. id, 'priority', 1 + i % 10) end
   local score = list == 'prioritized' and (1 + i % 10) * 4294967296 + i or tonumber(ARGV[6]) - i
   redis.call('ZADD', KEYS[1] .. list, score, id)
 end

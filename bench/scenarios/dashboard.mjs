@@ -1,9 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { copyJobs, SimulatedWorkers } from '../lib/deployment.mjs';
 import { digitRow } from '../lib/digits.mjs';
 import { openEvents } from '../lib/http.mjs';
+import { INFER } from '../lib/place.mjs';
 import { sizeOf } from '../lib/sizes.mjs';
 import { median } from '../lib/stats.mjs';
 
@@ -82,11 +85,79 @@ export async function run(place, amount) {
       target: '<= 150 MB',
     });
     for (const end of close) end();
+    await place.stop(child);
+    lines.push(...(await actions(place, server)));
   } finally {
     workers.stop();
   }
   return { lines, size: `${waiting} waiting, ${failed} failed, ${QUEUES} queues, ${WORKERS} workers` };
 }
+
+/**
+ * Bulk actions of an operator, one after the other: how long each takes, and the longest command of Redis.
+ * @param {import('../lib/place.mjs').Place} place @param {{url: string, client: import('infer-queue').InferClient}} server
+ * @returns {Promise<import('../lib/stats.mjs').Line[]>}
+ */
+async function actions(place, { url: redisUrl, client: { redis } }) {
+  const file = join(place.dir, 'tokens.json');
+  const scopes = ['--scope', 'read:all', '--scope', 'control'];
+  const { token } = JSON.parse(
+    execFileSync(
+      process.execPath,
+      [INFER, 'token', 'create', 'bench', ...scopes, '--token-file', file, '--json'],
+      {
+        encoding: 'utf8',
+      },
+    ),
+  );
+  const { child, said } = await place.ready('dashboard', [
+    ...['dashboard', '--redis', redisUrl, '--port', '0', '--log-level', 'error', '--allow-control'],
+    ...['--token-file', file],
+  ]);
+  const [, url = ''] = /^ready (\S+)\/ /m.exec(said) ?? [];
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+  const ask = async (/** @type {string} */ path, /** @type {unknown} */ body) => {
+    const answer = await fetch(url + path, {
+      headers,
+      ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
+    });
+    const said = await answer.json();
+    if (!answer.ok) throw new Error(`${path}: ${answer.status} ${JSON.stringify(said)}`);
+    return said;
+  };
+  const lines = [];
+  for (const [what, action] of ACTIONS) {
+    await redis.slowlog('RESET');
+    const began = performance.now();
+    const { ticket } = await ask('/api/actions/preview', action);
+    let state = await ask('/api/actions', { action, ticket });
+    while (state.state === 'running') {
+      await delay(200);
+      state = await ask(`/api/actions/${state.id}`, undefined);
+    }
+    if (state.state !== 'ok') throw new Error(`${what}: ${JSON.stringify(state)}`);
+    const seconds = (performance.now() - began) / 1000;
+    const slow = /** @type {[number, number, number][]} */ (await redis.slowlog('GET', -1));
+    const longest = Math.max(0, ...slow.map(([, , micros]) => micros)) / 1000;
+    lines.push(
+      { what: `${what}: ${state.done} jobs`, ours: seconds, unit: 's' },
+      { what: `${what}: commands of more than 20 ms`, ours: slow.length, unit: '', target: '0' },
+      ...(longest === 0 ? [] : [{ what: `${what}: longest command`, ours: longest, unit: 'ms' }]),
+    );
+  }
+  await place.stop(child);
+  return lines;
+}
+
+/** @type {[string, unknown][]} */
+const ACTIONS = [
+  [
+    'cancel the jobs of a priority',
+    { action: 'cancel', filter: { queue: 'queue-000', state: 'waiting', priority: '9' } },
+  ],
+  ['retry the failed jobs', { action: 'retry', filter: { queue: 'queue-000', state: 'failed' } }],
+  ['purge the waiting jobs', { action: 'purge', queue: 'queue-000', states: ['waiting'] }],
+];
 
 /** @param {string} large @returns {[string, string][]} */
 const PAGES = (large) => [

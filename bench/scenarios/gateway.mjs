@@ -12,8 +12,10 @@ import { hasWrk, wrkRate } from '../lib/wrk.mjs';
 
 export const title = 'gateway: infer serve against the library, and against FastAPI with Celery';
 
+const BARE_SERVER = new URL('../baselines/bare-gateway.mjs', import.meta.url);
 const JSON_TYPE = { 'content-type': 'application/json' };
 const LIBRARY = 'InferClient.run';
+const BARE = 'a bare node:http server';
 const WARM_UP = 200;
 const CONNECTIONS = 64;
 const PREDICT_CONNECTIONS = 32;
@@ -27,6 +29,7 @@ const TICKS = 100;
 /** @typedef {import('../lib/sizes.mjs').Amount} Amount */
 /** @typedef {import('../lib/stats.mjs').Line} Line */
 /** @typedef {Awaited<ReturnType<Place['redis']>>} Server */
+/** @typedef {{ours: string, bare: string}} Urls */
 
 /** @param {Place} place @param {Amount} amount */
 export async function run(place, amount) {
@@ -34,10 +37,14 @@ export async function run(place, amount) {
   await place.worker(server.url, ['-Q', 'realtime']);
   const gateway = await place.gateway(server.url);
   const calls = sizeOf(amount, { usual: 500, perSecond: 100 });
-  const lines = await oneConnection(server, gateway.url, calls, amount);
+  const bare = await place.baseline(BARE_SERVER, { socket: server.socket });
+  const { url: bareUrl } = await bare.ask('url');
+  const urls = { ours: gateway.url, bare: bareUrl };
+  const lines = await oneConnection(server, urls, calls, amount);
   const wrk = hasWrk();
   const recipe = recipeMissing();
-  if (wrk) lines.push(...(await manyConnections(place, server, gateway.url, amount)));
+  if (wrk) lines.push(...(await manyConnections(place, server, urls, amount)));
+  await place.stop(bare.child);
   if (wrk && recipe === undefined) lines.push(...(await predictions(place, server, gateway.url, amount)));
   await place.stop(gateway.child);
   lines.push(...(await largeTensors(place, amount)), ...(await eventStreams(place, server, amount)));
@@ -56,40 +63,52 @@ function inferBody(i) {
   return Buffer.from(JSON.stringify({ inputs }));
 }
 
-/** @param {Server} server @param {string} url @param {number} calls @param {Amount} amount @returns {Promise<Line[]>} */
-async function oneConnection({ client }, url, calls, amount) {
-  const http = new HttpCalls(url, 1);
+/** @param {Server} server @param {Urls} urls @param {number} calls @param {Amount} amount @returns {Promise<Line[]>} */
+async function oneConnection({ client }, urls, calls, amount) {
+  const [http, bareHttp] = [new HttpCalls(urls.ours, 1), new HttpCalls(urls.bare, 1)];
   const ours = (/** @type {number} */ i) => http.post('/v2/models/digits/infer', inferBody(i), JSON_TYPE);
+  const bare = (/** @type {number} */ i) => bareHttp.post('/', inferBody(i), JSON_TYPE);
   const library = (/** @type {number} */ i) =>
     client.run(digitRow(i), { model: 'digits', queue: 'realtime' });
-  for (const call of [ours, library]) await times(call, Math.min(calls, WARM_UP));
+  for (const call of [ours, library, bare]) await times(call, Math.min(calls, WARM_UP));
   const rounds = [];
-  for (let round = 0; round < roundsOf(amount); round++)
-    rounds.push({ ours: await times(ours, calls), library: await times(library, calls) });
+  for (let round = 0; round < roundsOf(amount); round++) {
+    rounds.push({
+      ours: await times(ours, calls),
+      library: await times(library, calls),
+      bare: await times(bare, calls),
+    });
+  }
   http.close();
-  const p50s = (/** @type {'ours' | 'library'} */ side) => rounds.map((round) => percentile(round[side], 50));
+  bareHttp.close();
+  const p50s = (/** @type {'ours' | 'library' | 'bare'} */ side) =>
+    rounds.map((round) => percentile(round[side], 50));
   const added = p50s('ours').map((ms, round) => ms - (p50s('library')[round] ?? Number.NaN));
   const what = 'infer, one connection, p50';
   return [
     compare({ what, unit: 'ms', against: LIBRARY }, p50s('ours'), p50s('library')),
+    compare({ what, unit: 'ms', against: BARE }, p50s('ours'), p50s('bare')),
     { what: `${what}: more than the library`, unit: 'ms', ours: median(added), target: '<= 1 ms' },
   ];
 }
 
-/** @param {Place} place @param {Server} server @param {string} url @param {Amount} amount @returns {Promise<Line[]>} */
-async function manyConnections(place, { client }, url, amount) {
+/** @param {Place} place @param {Server} server @param {Urls} urls @param {Amount} amount @returns {Promise<Line[]>} */
+async function manyConnections(place, { client }, urls, amount) {
   const seconds = amount.seconds ?? 5;
   const calls = sizeOf(amount, { usual: 5_000, perSecond: 1_000 });
   const body = inferBody(0).toString();
   const load = { connections: CONNECTIONS, seconds };
-  const http = () => wrkRate(place, `${url}/v2/models/digits/infer`, body, load);
+  const http = () => wrkRate(place, `${urls.ours}/v2/models/digits/infer`, body, load);
+  const bare = () => wrkRate(place, `${urls.bare}/`, body, load);
   const library = () =>
     rate((i) => client.run(digitRow(i), { model: 'digits', queue: 'realtime' }), calls, CONNECTIONS);
   await library();
-  const rounds = { ours: /** @type {number[]} */ ([]), library: /** @type {number[]} */ ([]) };
+  /** @type {Record<'ours' | 'library' | 'bare', number[]>} */
+  const rounds = { ours: [], library: [], bare: [] };
   for (let round = 0; round < roundsOf(amount, 3); round++) {
     rounds.ours.push(await http());
     rounds.library.push(await library());
+    rounds.bare.push(await bare());
   }
   const what = `infer, ${CONNECTIONS} connections`;
   const words = {
@@ -98,7 +117,8 @@ async function manyConnections(place, { client }, url, amount) {
     against: `${LIBRARY}, ${CONNECTIONS} at once`,
     target: '>= 0.6x',
   };
-  return [compare(words, rounds.ours, rounds.library)];
+  const againstBare = { what, unit: 'requests/s', against: BARE };
+  return [compare(words, rounds.ours, rounds.library), compare(againstBare, rounds.ours, rounds.bare)];
 }
 
 /** @param {Place} place @param {Server} server @param {string} url @param {Amount} amount @returns {Promise<Line[]>} */
