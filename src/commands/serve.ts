@@ -37,7 +37,8 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
     ...addressFlags(8000),
     'max-body': bytesFlag({ description: 'maximum size of a body [default: 64mb]' }),
     'max-bodies': bytesFlag({
-      description: 'maximum bytes of request bodies in memory [default: 64mb, or --max-body if that is more]',
+      description:
+        'maximum bytes of request bodies, and of large results, in memory [default: 64mb, or --max-body if that is more]',
     }),
     'max-wait': durationFlag({ description: 'longest wait for a result in one request [default: 60s]' }),
     'max-waiting': wholeFlag({

@@ -17,7 +17,7 @@ import { worded } from '../redis/worded.js';
 import { isEnded } from './ended.js';
 import type { JobLocations } from './job-locations.js';
 import type { Call } from './limited.js';
-import type { Render } from './render.js';
+import type { Reading } from './render.js';
 import type { Signatures } from './signatures.js';
 import type { Found, LookLimits } from './types.js';
 import { type GroupProgress, PROGRESS_MS, waitFor } from './waiting.js';
@@ -48,8 +48,8 @@ export class Answers {
   /**
    * The current state of a job, with its result if it has one. @throws InferError JOB_UNKNOWN, JOB_LOST (66).
    */
-  async read<T>(id: string, render: Render<T>): Promise<T> {
-    const { record, stored } = await this.job(id);
+  async read<T>(id: string, { render, hold }: Reading<T>): Promise<T> {
+    const { record, stored } = await this.job(id, { hold });
     // The record outlives a short-lived result: without it there is nothing to answer with.
     if (record.state === 'completed' && stored === undefined && record.resultTtl !== 0) throw unknownId(id);
     return render(record, stored);
@@ -75,9 +75,7 @@ export class Answers {
 
   /**
    * What an id names, as it stands.
-   * @param limits.see told who submitted it, before its result is read; what it throws is thrown
-   * @param limits.hold told the size of its result, before that is read; the same
-   * @throws InferError JOB_UNKNOWN, JOB_LOST (66).
+   * @throws InferError JOB_UNKNOWN, JOB_LOST (66); what `limits` throws.
    */
   async look(id: string, limits: LookLimits = {}): Promise<Found> {
     const { locations } = this.parts;
@@ -100,29 +98,47 @@ export class Answers {
   /** A job's record, and what is stored of its result if it has ended. */
   private async job(
     id: string,
-    { see, hold }: LookLimits = {},
+    limits: LookLimits,
   ): Promise<{ record: JobRecord; stored: Buffer | undefined }> {
     const record = this.parts.signatures.heed(await this.record(id));
-    see?.(record.owner);
-    if (hold !== undefined && isEnded(record.state)) {
-      const size = await this.guard(this.parts.results.measure(record.queue, id, record.endedBy ?? ''));
-      if (size !== undefined) hold(size.bytes);
-    }
-    const stored = isEnded(record.state)
-      ? await this.guard(this.parts.results.read(record.queue, id, record.endedBy ?? ''))
-      : undefined;
-    if (isEnded(record.state)) {
-      const { meta = null, attempts } = record;
-      this.etaErrors.ended({ id, attempts: meta?.attempts ?? attempts, timing: meta });
-    }
+    limits.see?.(record.owner);
+    if (!isEnded(record.state)) return { record, stored: undefined };
+    const stored = await this.guard(this.stored(record, limits));
+    const { meta = null, attempts } = record;
+    this.etaErrors.ended({ id, attempts: meta?.attempts ?? attempts, timing: meta });
     return { record, stored };
+  }
+
+  /** The stored result of an ended job, within the limits. */
+  private async stored(
+    { id, queue, endedBy = '' }: JobRecord,
+    { hold, mostBytes = Number.POSITIVE_INFINITY }: LookLimits,
+  ): Promise<Buffer | undefined> {
+    const { results } = this.parts;
+    if (mostBytes === 0) return undefined;
+    if (hold !== undefined || mostBytes < Number.POSITIVE_INFINITY) {
+      const { bytes } = (await results.measure(queue, id, endedBy)) ?? { bytes: 0 };
+      if (bytes > mostBytes) return undefined;
+      hold?.(bytes);
+    }
+    return results.read(queue, id, endedBy);
   }
 
   /**
    * Waits until a job ends; `deadline` is in ms since the epoch.
-   * @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST.
+   * @throws InferError WAIT_TIMEOUT, JOB_UNKNOWN, JOB_LOST; what `reading.hold` throws.
    */
-  async wait<T>(id: string, call: Call, deadline: number | undefined, render: Render<T>): Promise<T> {
+  async wait<T>(id: string, call: Call, deadline: number | undefined, reading: Reading<T>): Promise<T> {
+    const { queue, heard } = await this.waitEnd(id, call, deadline);
+    return heard === undefined ? this.read(id, reading) : this.fromNotice(queue, heard, reading);
+  }
+
+  /** The same without reading its result. @returns the notice, if its worker sent one */
+  async waitEnd(
+    id: string,
+    call: Call,
+    deadline: number | undefined,
+  ): Promise<{ queue: string; heard?: Heard }> {
     call.waitsFor(id);
     const { signal } = call;
     for (;;) {
@@ -133,11 +149,11 @@ export class Answers {
       if (standing !== 'pending') this.parts.waiter.forget(id);
       if (standing === 'unknown' && (await this.parts.locations.moved(id, queue))) continue;
       if (standing === 'unknown') throw await this.missing(id, queue, call);
-      if (standing !== 'pending') return this.read(id, render);
+      if (standing !== 'pending') return { queue };
       noteUse(this.parts.redis, queue);
       call.isThere(id);
       const told = await waitFor(heard, { id, deadline, signal });
-      if (told !== undefined) return this.fromNotice(queue, told, render);
+      if (told !== undefined) return { queue, heard: told };
     }
   }
 
@@ -181,16 +197,17 @@ export class Answers {
   }
 
   /** The result that a notice contains or refers to. */
-  async fromNotice<T>(queue: string, heard: Heard, render: Render<T>): Promise<T> {
+  async fromNotice<T>(queue: string, heard: Heard, reading: Reading<T>): Promise<T> {
     const { notice, result } = heard;
     // Too large to be included, or none: read the record and the stored result.
     if (notice.meta === undefined || (notice.size ?? 0) !== (result?.length ?? 0))
-      return this.read(notice.id, render);
+      return this.read(notice.id, reading);
+    if (result !== undefined) reading.hold?.(result.length);
     this.parts.signatures.heed(notice);
     const ending = { ...notice, queue, state: notice.state ?? 'completed', attempts: notice.meta.attempts };
     const { meta } = notice;
     this.etaErrors.ended({ id: notice.id, attempts: meta.attempts, timing: meta });
-    return render({ ...ending, model: notice.model, rows: notice.rows ?? 1 }, result);
+    return reading.render({ ...ending, model: notice.model, rows: notice.rows ?? 1 }, result);
   }
 
   private watch(queue: string, id: string, kind: 'job' | 'group') {

@@ -21,7 +21,7 @@ import type { GroupWriter } from './group-writer.js';
 import { refuseOthers, refuseTaken, type WantedId } from './id-taken.js';
 import { JobLocations } from './job-locations.js';
 import { type Call, limited } from './limited.js';
-import { type Render, toJobResult, toJobTensors } from './render.js';
+import { type Reading, toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
 import { nextId, specOf } from './spec.js';
 import { cancelById, retryById, retryQueue, type SteeringParts } from './steering.js';
@@ -32,7 +32,6 @@ import type {
   Found,
   GroupChunk,
   JobResult,
-  JobTensors,
   LookLimits,
   RetryOptions,
   SteerOptions,
@@ -59,7 +58,9 @@ export class InferClient {
   private readonly groups: GroupSender;
   /** How values that JSON has no number for come back. */
   readonly form: ValueForm;
-  private readonly asValues: Render<JobResult> = (ending, stored) => toJobResult(ending, stored, this.form);
+  private readonly asValues: Reading<JobResult> = {
+    render: (ending, stored) => toJobResult(ending, stored, this.form),
+  };
   /** Tells how jobs and groups stand, to any number of listeners. */
   readonly watcher: Watcher;
   /** The last call timed out. */
@@ -170,7 +171,7 @@ export class InferClient {
     const deadline = deadlineOf(options.timeoutMs);
     return this.limited(withLastLook(options), async (call) => {
       const [payload, signature] = await this.signatures.fit(input, options.model, call.looksAt);
-      return this.submitAndWait({ payload, signature, options, deadline, render: this.asValues }, call);
+      return this.submitAndWait({ payload, signature, options, deadline, ...this.asValues }, call);
     });
   }
 
@@ -180,20 +181,10 @@ export class InferClient {
     options: SubmitOptions & WaitOptions,
     onSubmitted?: (job: SubmittedJob) => void,
   ): Promise<JobResult> {
-    return this.runJob({ payload, signature, options, render: this.asValues, onSubmitted });
+    return this.runJob({ payload, signature, options, ...this.asValues, onSubmitted });
   }
 
-  /** The same with the result as tensors, for a program that passes them on. */
-  async runTensors(
-    payload: Payload,
-    signature: ModelSignature,
-    options: SubmitOptions & WaitOptions,
-    onSubmitted?: (job: SubmittedJob) => void,
-  ): Promise<JobTensors> {
-    return this.runJob({ payload, signature, options, render: toJobTensors, onSubmitted });
-  }
-
-  /** The same with the result in the form that `render` gives it. */
+  /** The same with the result in the form that `render` gives it, if `hold` lets it be read. */
   async runJob<T>(job: Omit<Awaited<T>, 'deadline'>): Promise<T> {
     const { options } = job;
     // If the submit has its own time limit, that of the wait begins after it.
@@ -250,14 +241,17 @@ export class InferClient {
    * Waits until a job ends. Its worker sends a notice; the state is also checked every two seconds, so that
    * no end is missed. @throws InferError WAIT_TIMEOUT (75), JOB_UNKNOWN (66).
    */
-  wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
-    return this.waitAs(id, options, this.asValues);
+  async wait(id: string, options: WaitOptions = {}): Promise<JobResult> {
+    const deadline = deadlineOf(options.timeoutMs);
+    return this.limited(withLastLook(options), (call) =>
+      this.answers.wait(id, call, deadline, this.asValues),
+    );
   }
 
-  /** The same with the result in the form that `render` gives it. */
-  async waitAs<T>(id: string, options: WaitOptions, render: Render<T>): Promise<T> {
+  /** The same without its result, which is not read. */
+  async waitEnd(id: string, options: WaitOptions = {}): Promise<void> {
     const deadline = deadlineOf(options.timeoutMs);
-    return this.limited(withLastLook(options), (call) => this.answers.wait(id, call, deadline, render));
+    await this.limited(withLastLook(options), (call) => this.answers.waitEnd(id, call, deadline));
   }
 
   /** Waits until a whole group has ended; `onProgress` is called about twice a second. */
@@ -270,9 +264,7 @@ export class InferClient {
 
   /**
    * The current state of a job or group, with its stored result.
-   * @param limits.see called with the submitter before its result is read; may throw
-   * @param limits.hold called with the size of its result before it is read; may throw
-   * @throws InferError JOB_UNKNOWN (66).
+   * @throws InferError JOB_UNKNOWN (66); what `limits.see` and `limits.hold` throw.
    */
   look(id: string, limits: WaitOptions & LookLimits = {}): Promise<Found> {
     return this.limited(limits, () => this.answers.look(id, limits));

@@ -6,7 +6,7 @@ import type { Payload } from '../model/tensor.js';
 import { unreadableResult } from '../queue/damage.js';
 import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
-import type { JobResult, JobTensors } from './types.js';
+import type { HoldResult, JobResult, JobTensors } from './types.js';
 
 /** Facts about an ended job, from its record or its end notice. */
 export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'> & {
@@ -19,6 +19,12 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
 
 /** Makes an answer of a job and its stored result. */
 export type Render<T> = (ending: Ending, stored: Buffer | undefined) => T;
+
+/** How the end of a job is read. */
+export interface Reading<T> {
+  render: Render<T>;
+  hold?: HoldResult | undefined;
+}
 
 /** A job and its stored result in the documented form `JobResult`. */
 export function toJobResult(ending: Ending, stored: Buffer | undefined, form: ValueForm): JobResult {

@@ -4,19 +4,18 @@ import type { Producer } from '../queue/broker/producer.js';
 import type { Waiter } from '../queue/broker/waiter.js';
 import type { Answers } from './answers.js';
 import type { Call } from './limited.js';
-import type { Render } from './render.js';
+import type { Reading } from './render.js';
 import { nextId, queueFor } from './spec.js';
 import type { SubmitOptions, SubmittedJob } from './types.js';
 import { deadlineOf, tickOf, type WaitOptions, waitFor } from './waiting.js';
 
 /** A job that its submitter waits for. */
-export interface Awaited<T> {
+export interface Awaited<T> extends Reading<T> {
   payload: Payload;
   signature: ModelSignature;
   options: SubmitOptions & WaitOptions;
   /** When to give up, ms since the epoch [as `timeoutMs` says, from when it was submitted]. */
   deadline?: number | undefined;
-  render: Render<T>;
   onSubmitted?: ((job: SubmittedJob) => void) | undefined;
 }
 
@@ -32,7 +31,7 @@ interface Parts {
 /** Submits one job and waits for the notice of its end: the fastest way to an answer. */
 export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call): Promise<T> {
   const { waiter, answers } = parts;
-  const { payload, options, render } = job;
+  const { payload, options } = job;
   const queue = queueFor(payload.rows, options);
   const id = options.id ?? nextId('j');
   // Listens before the job exists, so that no notice is missed.
@@ -55,8 +54,8 @@ export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call
     // At its own deadline the job's state is checked: without a worker, it may have expired without a notice.
     const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
     const told = await waitFor(heard, limits);
-    if (told !== undefined) return await answers.fromNotice(queue, told, render);
-    return await answers.wait(id, call, deadline, render);
+    if (told !== undefined) return await answers.fromNotice(queue, told, job);
+    return await answers.wait(id, call, deadline, job);
   } catch (error) {
     if (options.cancelOnAbort === true && options.signal?.aborted === true) leave(parts, queue, id);
     throw error;

@@ -119,10 +119,16 @@ export type Found =
   | { kind: 'job'; record: JobRecord; stored: Buffer | undefined }
   | { kind: 'group'; group: GroupRecord };
 
-/** What a look may refuse by throwing, before it reads the result. */
+/** What may refuse a result by throwing, told its size in bytes before it is read. */
+export type HoldResult = (bytes: number) => void;
+
+/** What a look may refuse, before it reads the result. */
 export interface LookLimits {
-  see?: (owner: string | undefined) => void;
-  hold?: ((bytes: number) => void) | undefined;
+  /** Told who submitted it; may throw. */
+  see?: ((owner: string | undefined) => void) | undefined;
+  hold?: HoldResult | undefined;
+  /** A result of more bytes is not read; 0: none is [no limit]. */
+  mostBytes?: number | undefined;
 }
 
 /** State of a job, with its result as the tensors that the worker stored. */

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { until, useInfer } from '../../support/cli.js';
-import { doubler, writeModel } from '../../support/onnx-builder.js';
+import { doubler, type Graph, writeModel } from '../../support/onnx-builder.js';
 import { useRedis } from '../../support/redis.js';
 import { GatewayKit, useGateway, useModels } from './gateway-kit.js';
 
@@ -22,7 +22,24 @@ const isWhole = (list: unknown[]) => {
   expect(new Set(list.map((row) => JSON.stringify(row)))).toEqual(new Set([JSON.stringify(DOUBLED)]));
 };
 
+/** Vectors of 16 KB: the mean of the ids of a row, many times. */
+function wideVectors(): Graph {
+  const width = 4096;
+  return {
+    nodes: [
+      { op: 'Cast', inputs: ['ids'], outputs: ['numbers'], attributes: { to: 1 } },
+      { op: 'ReduceMean', inputs: ['numbers'], outputs: ['mean'], attributes: { axes: [1], keepdims: 1 } },
+      { op: 'MatMul', inputs: ['mean', 'ones'], outputs: ['y'] },
+    ],
+    inputs: [{ name: 'ids', type: 'int64', dims: ['batch', 'length'] }],
+    outputs: [{ name: 'y', type: 'float32', dims: ['batch', width] }],
+    initializers: [{ name: 'ones', type: 'float32', dims: [1, width], data: new Array(width).fill(1) }],
+  };
+}
+
 beforeAll(async () => {
+  writeModel(models.dir, 'vectors', wideVectors(), { task: 'embedding' });
+  writeModel(models.dir, 'big', doubler(2_400_000));
   writeModel(models.dir, 'wide', doubler(200_000));
   writeModel(models.dir, 'huge', doubler(3_900_000));
   await infer.worker(['--models', models.dir, '-Q', 'realtime']);
@@ -118,6 +135,98 @@ describe('large results in memory', () => {
     const answer = await gateway.fetch('GET', result, { headers });
     expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(BYTES);
     await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+  });
+
+  const type = { 'content-type': 'application/json' };
+  const rowOf = (model: string, width: number) =>
+    Buffer.from(`{"model":"${model}","input":[${'1,'.repeat(width - 1)}1]}`);
+  const tensors = { method: 'POST', path: '/v2/models/huge/infer', body: Buffer.alloc(BYTES) };
+  const asTensors = { 'content-type': 'application/octet-stream', 'inference-header-content-length': '0' };
+  const vectors = {
+    model: 'vectors',
+    input: new Array(600).fill([1]),
+    encoding_format: 'base64',
+  };
+  const asVectors = {
+    method: 'POST',
+    path: '/v1/embeddings',
+    headers: type,
+    body: Buffer.from(JSON.stringify(vectors)),
+  };
+
+  /** Sends a request, and reads nothing of its response. */
+  async function slowly(asked: {
+    method: string;
+    path: string;
+    headers: Record<string, string>;
+    body: Buffer;
+  }): Promise<{ status: number | undefined; leave: () => void }> {
+    const { method, path, headers, body } = asked;
+    const slow = request(gateway.url + path, { method, headers });
+    slow.on('error', () => undefined);
+    slow.end(body);
+    const [response] = (await once(slow, 'response')) as [IncomingMessage];
+    return { status: response.statusCode, leave: () => slow.destroy() };
+  }
+
+  it.each([
+    ['/v1/jobs with Prefer: wait', { ...type, prefer: 'wait=20' }, rowOf('big', 2_400_000), 9_600_000],
+    ['/v2/models/huge/infer', asTensors, tensors.body, BYTES],
+    // As text, which is larger than the vectors.
+    ['/v1/embeddings', type, asVectors.body, 600 * 4096 * 4 * 1.33],
+  ])('are those that a caller waits for, too: POST %s', async (address, headers, body, bytes) => {
+    const [path = ''] = address.split(' ', 1);
+    const { status, leave } = await slowly({ method: 'POST', path, headers, body });
+    expect(status).toBe(200);
+    expect(gateway.resultMemory.bytes).toBeGreaterThanOrEqual(bytes);
+    leave();
+    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+  });
+
+  it('without room leave a caller that waits the address of its job, or are refused before the run', async () => {
+    const { leave } = await slowly({ ...tensors, headers: asTensors });
+    const ended = async () =>
+      (await gateway.ask('GET', '/v1/jobs?state=completed&limit=1000')).body.items.length as number;
+    const before = await ended();
+    const inference = await gateway.ask('POST', tensors.path, { body: tensors.body, headers: asTensors });
+    const embedded = await gateway.ask('POST', asVectors.path, { json: vectors });
+    for (const { status, text, headers } of [inference, embedded]) {
+      expect([status, text]).toEqual([503, expect.stringContaining('large results already take')]);
+      expect(headers.get('retry-after')).toBe('2');
+    }
+    expect(await ended()).toBe(before);
+    const wait = { ...type, prefer: 'wait=20' };
+    const body = rowOf('big', 2_400_000);
+    const sent = await gateway.ask('POST', '/v1/jobs', { body, headers: wait });
+    expect([sent.status, sent.body.state, sent.body.result]).toEqual([202, 'completed', undefined]);
+    expect(sent.headers.get('location')).toBe(sent.body.urls.self);
+    // Under an id of its own it is safe to send again.
+    const own = () => gateway.ask('PUT', '/v1/jobs/own-id', { body, headers: wait });
+    const refused = await own();
+    expect([refused.status, refused.body.code]).toEqual([503, 'BODIES_FULL']);
+    leave();
+    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    const again = await own();
+    expect([again.status, again.body.result.y.length]).toEqual([200, 2_400_000]);
+    expect((await gateway.ask('GET', sent.body.urls.result)).body.y.length).toBe(2_400_000);
+  });
+
+  it('that no response contains are not read', async () => {
+    const sent = await gateway.ask('POST', '/v1/jobs', { json: many, headers: { prefer: 'wait=20' } });
+    const { self } = sent.body.urls;
+    const read = vi.spyOn(gateway.gateway.client.results, 'read');
+    const cancelled = await gateway.ask('POST', `${self}/cancel`);
+    expect([cancelled.status, cancelled.body.job.state]).toEqual([409, 'completed']);
+    const events = await gateway.ask('GET', `${self}/events`);
+    expect(events.text).toContain('"state":"completed"');
+    expect(events.text).not.toContain('"result":[');
+    expect((await gateway.ask('POST', `${self}/retry`)).status).toBe(409);
+    expect(read).not.toHaveBeenCalled();
+    isWhole((await gateway.ask('GET', self)).body.result);
+    expect(read).toHaveBeenCalledOnce();
+    expect((await gateway.ask('DELETE', self)).status).toBe(204);
+    expect(read).toHaveBeenCalledOnce();
+    read.mockRestore();
   });
 });
 

@@ -22,7 +22,6 @@ const CALLS: Readonly<Record<string, (client: InferClient, limits: WaitOptions) 
   submitPayload: (client, limits) => client.submitPayload(PAYLOAD, NO_SIGNATURE, limits),
   run: (client, limits) => client.run([1], limits),
   runPayload: (client, limits) => client.runPayload(PAYLOAD, NO_SIGNATURE, limits),
-  runTensors: (client, limits) => client.runTensors(PAYLOAD, NO_SIGNATURE, limits),
   runJob: (client, options) =>
     client.runJob({ payload: PAYLOAD, signature: NO_SIGNATURE, options, render: () => undefined }),
   openGroup: (client, limits) => client.openGroup(NO_SIGNATURE, limits),
@@ -32,7 +31,7 @@ const CALLS: Readonly<Record<string, (client: InferClient, limits: WaitOptions) 
   result: (client, limits) => client.result('j', limits),
   place: (client, limits) => client.place('j', limits),
   wait: (client, limits) => client.wait('j', limits),
-  waitAs: (client, limits) => client.waitAs('j', limits, () => undefined),
+  waitEnd: (client, limits) => client.waitEnd('j', limits),
   waitGroup: (client, limits) => client.waitGroup('g', limits),
   look: (client, limits) => client.look('j', limits),
   group: (client, limits) => client.group('g', limits),

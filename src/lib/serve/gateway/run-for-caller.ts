@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { toJobTensors } from '../../client/render.js';
 import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types.js';
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { formatDuration } from '../../core/units.js';
-import type { ModelSignature } from '../../model/signature.js';
+import { leastResultBytes, type ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
 import { type Admission, admit, draining } from './admit.js';
 import { cancelLeft } from './cancel-left.js';
@@ -20,8 +21,8 @@ const RESULT_TTL_S = 60;
 const ASYNC =
   'with Prefer: respond-async on /v2, or with POST /v1/jobs, the job is queued until there is one';
 
-/** Who asks, and until when. */
-export type Asking = Pick<FastifyRequest, 'signal' | 'caller'>;
+/** Who asks, until when, and the memory for results. */
+export type WaitingCaller = Pick<FastifyRequest, 'signal' | 'caller' | 'heldResult'>;
 
 /** Work that one caller waits for. */
 interface CallersWork {
@@ -33,14 +34,16 @@ interface CallersWork {
 /**
  * Admits a request whose caller waits for all of its jobs; called once per request.
  * @param work all jobs of the request together
- * @throws InferError NO_WORKERS (503) if no worker would take them; and as `admit`.
+ * @throws InferError BODIES_FULL (503) if their results have no room; NO_WORKERS (503) if no worker would take
+ *   them; and as `admit`.
  */
 export async function letWaiterIn(
   gateway: Gateway,
-  { caller }: FastifyRequest,
+  { caller, heldResult }: WaitingCaller,
   reply: FastifyReply,
-  { rows, signature, options = {} }: Omit<CallersWork, 'payload'> & { rows: number },
+  { rows, wanted, signature, options = {} }: Omit<CallersWork, 'payload'> & Pick<Payload, 'rows' | 'wanted'>,
 ): Promise<Admission> {
+  heldResult?.check(leastResultBytes(signature, { rows, wanted }));
   const { queue = QUEUE, priority, expiresMs } = options;
   await requireWorker(gateway, queue, signature, ASYNC);
   const admission = await admit(gateway, caller, { queue, model: signature.name, rows, priority, expiresMs });
@@ -52,11 +55,12 @@ export async function letWaiterIn(
  * Runs a job for a caller that waits for it and was let in. It is cancelled when the caller leaves or has waited as long as
  * the server allows, or when the server ends.
  * @returns the job, completed
- * @throws InferError WAIT_TIMEOUT (504), EXPIRED (504), DRAINING (503); the job's own failure; REDIS_… (503).
+ * @throws InferError WAIT_TIMEOUT (504), EXPIRED (504), DRAINING (503); BODIES_FULL (503) if its result has no
+ *   room; the job's own failure; REDIS_… (503).
  */
 export async function runForCaller(
   gateway: Gateway,
-  { signal, caller }: Asking,
+  { signal, caller, heldResult }: WaitingCaller,
   { payload, signature, options = {} }: CallersWork,
   onSubmitted: (job: SubmittedJob) => void,
 ): Promise<JobTensors> {
@@ -69,9 +73,16 @@ export async function runForCaller(
     const submit = { queue, priority, expiresMs, owner: caller.name, resultTtl: RESULT_TTL_S };
     const ended = AbortSignal.any([signal, end.signal]);
     const wait = { timeoutMs: limits.maxWaitMs, signal: ended, cancelOnAbort: true };
-    const running = client.runTensors(payload, signature, { ...submit, ...wait }, (submitted) => {
-      id = submitted.id;
-      onSubmitted(submitted);
+    const running = client.runJob({
+      payload,
+      signature,
+      options: { ...submit, ...wait },
+      render: toJobTensors,
+      hold: heldResult?.take,
+      onSubmitted: (submitted) => {
+        id = submitted.id;
+        onSubmitted(submitted);
+      },
     });
     const job = await answerWithin(Number.POSITIVE_INFINITY, running, () => undefined, gateway.leaving);
     if (job !== undefined) return completed(job);

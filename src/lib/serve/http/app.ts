@@ -16,6 +16,7 @@ import { type BodyMemory, type HeldBytes, holdBytes } from './body-memory.js';
 import { KnownRoutes } from './known-routes.js';
 import { answerable, problemOf } from './problem.js';
 import { Refusal } from './refusal.js';
+import { type HeldResult, holdResults } from './result-memory.js';
 import type { RouteDoc } from './route-doc.js';
 import type { ServerTls } from './server-tls.js';
 
@@ -55,8 +56,8 @@ declare module 'fastify' {
     holds: (() => boolean) | undefined;
     /** Reserves memory for its body; undefined without a limit. */
     heldBody: HeldBytes | undefined;
-    /** Memory of the result that is sent; see `holdResult`. */
-    heldResult: HeldBytes | undefined;
+    /** Memory of the results that it reads and sends; undefined without a limit. */
+    heldResult: HeldResult | undefined;
     /** Error code of its response. */
     errorCode: string | undefined;
   }
@@ -151,7 +152,7 @@ export function createApp(options: AppOptions): App {
     limitAnswer(request, reply, options.answerMs);
     const { bodyMemory, resultMemory } = options;
     if (bodyMemory !== undefined) request.heldBody = holdBytes(reply, bodyMemory);
-    if (resultMemory !== undefined) request.heldResult = holdBytes(reply, resultMemory);
+    if (resultMemory !== undefined) request.heldResult = holdResults(reply, resultMemory);
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       throw new InferError('HTTP_REQUEST', 'the request has no Host');
     // The router would take `*`, which is no address, for `/`.
@@ -162,11 +163,18 @@ export function createApp(options: AppOptions): App {
       throw new InferError('HTTP_REQUEST', 'the request names no version of HTTP');
     if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
   });
+  if (options.resultMemory !== undefined) app.addHook('onSend', countSent);
   app.setNotFoundHandler((request, reply) =>
     answerError(options, unknownRoute(known, request, reply), request, reply),
   );
   app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   return app;
+}
+
+/** A response that is in memory as a whole; `sendParts` counts those in parts. */
+function countSent(request: FastifyRequest, _reply: FastifyReply, body: unknown, done: () => void): void {
+  if (typeof body === 'string' || body instanceof Uint8Array) request.heldResult?.sends(body.length);
+  done();
 }
 
 /** Sets up every request and its response. */

@@ -16,5 +16,6 @@ export function sendParts(
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return reply.send(only);
   if (length < LARGE_BYTES) return reply.send(Buffer.concat(parts, length));
+  reply.request.heldResult?.sends(length);
   return reply.header('content-length', length).send(Readable.from(parts));
 }

@@ -82,8 +82,8 @@ async function run(
   signature: ModelSignature,
 ): Promise<JobTensors> {
   const options = { queue, priority, expiresMs };
-  const { rows } = payload;
-  const admission = await letWaiterIn(gateway, request, reply, { rows, signature, options });
+  const { rows, wanted } = payload;
+  const admission = await letWaiterIn(gateway, request, reply, { rows, wanted, signature, options });
   try {
     return await runForCaller(gateway, request, { payload, signature, options }, (job) =>
       admission.submitted(job),

@@ -14,7 +14,7 @@ import { refuseDraining } from '../gateway/admit.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { patiently } from '../gateway/jobs/patience.js';
 import { ofOwn, ownModel } from '../gateway/own-models.js';
-import { type Asking, letWaiterIn, runForCaller } from '../gateway/run-for-caller.js';
+import { letWaiterIn, runForCaller, type WaitingCaller } from '../gateway/run-for-caller.js';
 import type { App } from '../http/app.js';
 import { readJson } from '../http/body.js';
 import type { RouteDoc } from '../http/route-doc.js';
@@ -162,9 +162,9 @@ async function embed(gateway: Gateway, request: FastifyRequest, reply: FastifyRe
   const isOne = chunks.length === 1;
   if (!isOne) admission.lasting();
   const told = (job: SubmittedJob) => (isOne ? admission.submitted(job) : undefined);
-  const { caller } = request;
+  const { caller, heldResult } = request;
   const run = (chunk: Chunk, signal: AbortSignal) =>
-    runChunk(gateway, { caller, signal }, chunk, signature, told);
+    runChunk(gateway, { caller, signal, heldResult }, chunk, signature, told);
   const vectors = await inOrder(chunks, rows, request.signal, run).finally(() => admission.over());
   const data = await rowTexts(vectors, format);
   return answer(reply, data, signature.name, wanted.tokens ?? 0);
@@ -191,7 +191,7 @@ function checkLength(dimensions: number | undefined, { name, outputs }: ModelSig
 
 async function runChunk(
   gateway: Gateway,
-  asking: Asking,
+  asking: WaitingCaller,
   { place: _, ...payload }: Chunk,
   signature: ModelSignature,
   told: (job: SubmittedJob) => void,

@@ -12,7 +12,7 @@ import { PlaceReadings, PlaceTeller } from './place-teller.js';
 import { lookAt, stateOf } from './visible.js';
 
 /** A larger result is not in the last event, which has its address instead. */
-const RESULT_BYTES = 65_536;
+const SMALL_RESULT = { mostBytes: 65_536 };
 
 /** `GET /v1/jobs/:id/events`: server-sent events until the job or group has ended. */
 export function addEventRoutes(app: App, gateway: Gateway): void {
@@ -29,7 +29,7 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
       const { caller } = request;
       // The client has received the end already, and stops reconnecting.
       if (request.headers['last-event-id'] === END_ID) return reply.code(204).send();
-      const found = await lookAt(gateway, caller, request.params.id, request.signal);
+      const found = await lookAt(gateway, request, request.params.id, SMALL_RESULT);
       let stop = (): void => undefined;
       // An ended job gets a single event, so it is not an open wait.
       const giveBack = isEnded(stateOf(found)) ? () => undefined : gateway.waits.take(caller);
@@ -59,8 +59,7 @@ export function addEventRoutes(app: App, gateway: Gateway): void {
 }
 
 function end(gateway: Gateway, stream: EventStream, found: Found): void {
-  const result = found.kind === 'job' && (found.stored?.byteLength ?? 0) <= RESULT_BYTES;
-  stream.tell('end', foundJson(gateway, found, { result }));
+  stream.tell('end', foundJson(gateway, found, { result: true }));
   stream.finish();
 }
 
@@ -89,7 +88,7 @@ function follow(
   const read = (state: string) => {
     turn = turn.then(async () => {
       try {
-        const now = await lookAt(gateway, caller, id);
+        const now = await lookAt(gateway, { caller }, id, SMALL_RESULT);
         if (isEnded(stateOf(now))) end(gateway, stream, now);
         else stream.tell('state', await placedJson(gateway, now, { result: false }));
       } catch {

@@ -12,7 +12,6 @@ import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import { requireHeld } from '../../auth/ask-token.js';
 import type { App } from '../../http/app.js';
-import { holdResult } from '../../http/body-memory.js';
 import { sendParts } from '../../http/send-parts.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { vary } from '../../http/vary.js';
@@ -58,12 +57,12 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
     async (request, reply) => {
       const { id } = request.params;
       const { wait = 0 } = request.query;
-      let found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
+      let found = await lookAt(gateway, request, id);
       if (wait > 0 && !isEnded(stateOf(found))) {
         const before = found;
         await gateway.waits.during(request.caller, () => untilChanged(gateway, request, before, wait));
         requireHeld(request);
-        found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
+        found = await lookAt(gateway, request, id);
       }
       if (!isEnded(stateOf(found))) reply.header('retry-after', ASK_AGAIN_S);
       if (gateway.draining.aborted) reply.header('connection', 'close');
@@ -82,7 +81,7 @@ export function addReadRoutes(app: App, gateway: Gateway): void {
     async (request, reply) => {
       const { id } = request.params;
       const { wait = 0, partial = 'false' } = request.query;
-      let found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
+      let found = await lookAt(gateway, request, id);
       const forms = found.kind === 'job' ? JOB_FORMS : GROUP_FORMS;
       // Before the wait, so that a caller that accepts no format does not wait for the error.
       acceptedForm(request.headers.accept, forms);
@@ -119,7 +118,7 @@ async function untilEnded(
     if (left <= 0 || gateway.draining.aborted) break;
     const before = stateOf(found);
     await untilChanged(gateway, request, found, left);
-    found = await lookAt(gateway, request.caller, id, request.signal, holdResult(request));
+    found = await lookAt(gateway, request, id);
     // Both readings may differ if this user of Redis cannot see everything: never loop without a pause.
     if (stateOf(found) === before) await delay(Math.min(left, PAUSE_MS));
   }

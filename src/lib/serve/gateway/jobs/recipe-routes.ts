@@ -3,7 +3,6 @@ import type { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import { type App, type ErrorForm, problemForm } from '../../http/app.js';
-import { holdResult } from '../../http/body-memory.js';
 import { tellTiming } from '../../http/server-timing.js';
 import type { Gateway } from '../gateway.js';
 import { ID_PARAMS } from './fields.js';
@@ -29,13 +28,7 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
       schema: { params: ID_PARAMS, response: { 200: RECIPE_ANSWER, 404: RECIPE_ANSWER } },
     },
     async (request, reply) => {
-      const found = await lookAt(
-        gateway,
-        request.caller,
-        request.params.id,
-        request.signal,
-        holdResult(request),
-      );
+      const found = await lookAt(gateway, request, request.params.id);
       tellTiming(reply, timingOf(found));
       if (found.kind === 'job') {
         const { record, stored } = found;

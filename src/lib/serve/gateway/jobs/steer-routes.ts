@@ -16,7 +16,7 @@ import { performFor } from './actor.js';
 import { ID_PARAMS } from './fields.js';
 import { CANCEL_DOC, DELETE_DOC, RETRY_DOC } from './job-docs.js';
 import { foundJson, JOB, urlsOf } from './job-json.js';
-import { lookAt, lookToSteer, stateOf } from './visible.js';
+import { lookAt, lookToSteer, NO_RESULT, stateOf } from './visible.js';
 
 const ASK_AGAIN_S = '1';
 /** Milliseconds that a running job may take to stop before it is deleted. */
@@ -31,10 +31,10 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
     schema: { params: ID_PARAMS, response: { 200: JOB, 202: JOB } },
     handler: async (request, reply) => {
       const { id } = request.params;
-      const before = await lookToSteer(gateway, request.caller, id, request.signal);
+      const before = await lookToSteer(gateway, request, id);
       if (isEnded(stateOf(before))) return answerEnded(gateway, request, reply, before);
       await performFor(gateway, request, cancelWork(id, foundAt(before)));
-      const after = await lookAt(gateway, request.caller, id, request.signal);
+      const after = await lookAt(gateway, request, id, NO_RESULT);
       if (isEnded(stateOf(after))) return answerEnded(gateway, request, reply, after);
       reply.code(202).header('retry-after', ASK_AGAIN_S);
       return reply.send(foundJson(gateway, after, { result: false }));
@@ -48,7 +48,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { id } = request.params;
-      const found = await lookToSteer(gateway, request.caller, id, request.signal);
+      const found = await lookToSteer(gateway, request, id);
       await requireFailed(gateway, found);
       const place = foundAt(found);
       const admission = await letBack(gateway, request, reply, found);
@@ -60,7 +60,7 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
         admission.over();
         throw error;
       }
-      const after = await lookAt(gateway, request.caller, id, request.signal);
+      const after = await lookAt(gateway, request, id, NO_RESULT);
       reply.code(202).header('location', urlsOf(gateway, id).self).header('retry-after', ASK_AGAIN_S);
       return reply.send(foundJson(gateway, after, { result: false }));
     },
@@ -73,9 +73,9 @@ export function addSteerRoutes(app: App, gateway: Gateway): void {
     },
     async (request, reply) => {
       const { id } = request.params;
-      const found = await lookToSteer(gateway, request.caller, id, request.signal);
+      const found = await lookToSteer(gateway, request, id);
       if (!isEnded(stateOf(found)) && !(await isStopped(gateway, request, found))) {
-        const after = await lookAt(gateway, request.caller, id, request.signal);
+        const after = await lookAt(gateway, request, id, NO_RESULT);
         reply.code(202).header('retry-after', ASK_AGAIN_S);
         return reply.send(foundJson(gateway, after, { result: false }));
       }
@@ -129,11 +129,11 @@ async function isStopped(gateway: Gateway, request: FastifyRequest, found: Found
   await performFor(gateway, request, cancelWork(id, foundAt(found)));
   const limits = { timeoutMs: STOP_MS, signal: request.signal };
   try {
-    await (found.kind === 'job' ? client.wait(id, limits) : client.waitGroup(id, limits));
+    await (found.kind === 'job' ? client.waitEnd(id, limits) : client.waitGroup(id, limits));
     return true;
   } catch (error) {
     if (error instanceof InferError && error.code === 'WAIT_TIMEOUT') return false;
-    // It has ended, and its result was not kept.
+    // It has ended, and its record was not kept.
     if (error instanceof InferError && error.facts.httpStatus === 404) return true;
     throw error;
   }

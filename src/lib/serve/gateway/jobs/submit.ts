@@ -5,13 +5,13 @@ import { sendInput } from '../../../client/send-input.js';
 import { queueFor } from '../../../client/spec.js';
 import type { Found, SubmitOptions, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
 import { answerWithin } from '../../../core/bounded.js';
+import type { ErrorCode } from '../../../core/error-table.js';
 import { InferError } from '../../../core/errors.js';
 import { type Input, readInput } from '../../../input/read.js';
 import type { ModelSignature } from '../../../model/signature.js';
 import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
 import { JSON_LIMITS, streamBody } from '../../http/body.js';
-import { holdResult } from '../../http/body-memory.js';
 import { tellTiming } from '../../http/server-timing.js';
 import { type Admission, admit, draining } from '../admit.js';
 import { cancelLeft } from '../cancel-left.js';
@@ -24,7 +24,7 @@ import { endedJson, placedJson, submittedGroupJson, submittedJson } from './job-
 import { shownResult } from './large-result.js';
 import { patiently } from './patience.js';
 import { requireWorker } from './served.js';
-import { lookAt, patienceMs, timingOf } from './visible.js';
+import { lookAt, NO_RESULT, patienceMs, timingOf } from './visible.js';
 
 /** Milliseconds for writing a job to Redis; inputs may be large. */
 const SUBMIT_MS = 15_000;
@@ -114,11 +114,7 @@ async function submitOne(
         timeoutMs: patienceMs(gateway, SUBMIT_MS),
       });
       admission.submitted(job);
-      if (job.duplicate)
-        return found(
-          submitting,
-          await lookAt(gateway, request.caller, job.id, undefined, holdResult(request)),
-        );
+      if (job.duplicate) return found(submitting, await lookAt(gateway, request, job.id));
       return { job: submittedJson(gateway, job, isDelayed(options)), created: true, ended: false };
     }
   } catch (error) {
@@ -137,6 +133,7 @@ async function submitOne(
       signature,
       options: { ...options, ...limits },
       render: shownResult,
+      hold: request.heldResult?.take,
       onSubmitted: (job) => {
         submitted = job;
         admission.submitted(job);
@@ -153,16 +150,23 @@ async function submitOne(
     const job = endedJson(gateway, result, submitted);
     return { job, created: submitted?.duplicate !== true, ended: isEnded(job.state) };
   } catch (error) {
-    if (submitted === undefined) admission.over();
-    if (submitted === undefined || !isLate(error)) throw error;
+    const isFull = isOf('BODIES_FULL', error);
+    if (submitted === undefined || isFull) admission.over();
+    // Under an id of its own the request can be sent again; otherwise it would be another job.
+    const stands = isLate(error) || (isFull && id === undefined);
+    if (submitted === undefined || !stands) throw error;
     return standing(submitting, submitted);
   }
 }
 
-/** A job that continues without its caller, which gets its address, or the error of an unreachable Redis. */
+/**
+ * A job that continues without its caller, or whose result has no room now: the caller gets its address, or
+ * the error of an unreachable Redis.
+ */
 async function standing(submitting: Submitting, { id, duplicate }: SubmittedJob): Promise<Outcome> {
-  const stands = await lookAt(submitting.gateway, submitting.request.caller, id);
-  return { ...(await found(submitting, stands)), created: duplicate !== true };
+  const { gateway, request } = submitting;
+  const stands = await lookAt(gateway, request, id, NO_RESULT);
+  return { ...(await found(submitting, stands)), created: duplicate !== true, ended: false };
 }
 
 /** Undefined if the server ends before the work that the caller waits for. */
@@ -204,7 +208,7 @@ async function submitMany(
   }
   const created = group.duplicate !== true;
   if (waitMs === undefined) {
-    if (!created) return found(submitting, await lookAt(gateway, request.caller, group.group));
+    if (!created) return found(submitting, await lookAt(gateway, request, group.group));
     return { job: submittedGroupJson(gateway, group, isDelayed(options)), created, ended: false };
   }
   try {
@@ -213,7 +217,7 @@ async function submitMany(
     if (signal.aborted && submitting.id === undefined) cancelLeft(gateway, group.group);
     if (!isLate(error)) throw error;
   }
-  return { ...(await found(submitting, await lookAt(gateway, request.caller, group.group))), created };
+  return { ...(await found(submitting, await lookAt(gateway, request, group.group))), created };
 }
 
 /**
@@ -232,7 +236,12 @@ async function alreadyThere(
   const see = (owner: string | undefined): void => {
     if (owner !== request.caller.name) throw takenByOther(id);
   };
-  const limits = { timeoutMs: patienceMs(gateway), signal: request.signal, see, hold: holdResult(request) };
+  const limits = {
+    timeoutMs: patienceMs(gateway),
+    signal: request.signal,
+    see,
+    hold: request.heldResult?.take,
+  };
   let there: Found | undefined = await client.look(id, limits).catch((error: unknown) => {
     if (error instanceof InferError && error.facts.httpStatus === 404) return undefined;
     throw error;
@@ -252,11 +261,11 @@ async function alreadyThere(
   if (waitMs !== undefined && !isEnded(stands)) {
     const waiting = { timeoutMs: waitMs, signal: request.signal };
     const wait: Promise<unknown> =
-      there.kind === 'job' ? client.waitAs(id, waiting, shownResult) : client.waitGroup(id, waiting);
+      there.kind === 'job' ? client.waitEnd(id, waiting) : client.waitGroup(id, waiting);
     await untilLeaving(gateway, wait).catch((error: unknown) => {
       if (!isLate(error)) throw error;
     });
-    there = await lookAt(gateway, request.caller, id, undefined, holdResult(request));
+    there = await lookAt(gateway, request, id);
   }
   return found(submitting, there);
 }
@@ -269,7 +278,11 @@ async function found({ gateway, reply }: Submitting, there: Found): Promise<Outc
 
 /** The time to wait ended before the job. */
 function isLate(error: unknown): boolean {
-  return error instanceof InferError && error.code === 'WAIT_TIMEOUT';
+  return isOf('WAIT_TIMEOUT', error);
+}
+
+function isOf(code: ErrorCode, error: unknown): boolean {
+  return error instanceof InferError && error.code === code;
 }
 
 async function letIn(

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { Found } from '../../../client/types.js';
 import { InferError } from '../../../core/errors.js';
 import { unknownId } from '../../../queue/broker/unknown-id.js';
@@ -45,36 +46,39 @@ export function timingOf(found: Found) {
   return finishedAt === undefined ? undefined : { totalMs: Math.max(0, finishedAt - submittedAt) };
 }
 
+/** Who asks, until when, and the memory for what is read. */
+export type Asking = Pick<FastifyRequest, 'caller'> & Partial<Pick<FastifyRequest, 'signal' | 'heldResult'>>;
+
+/** Where only the state is needed: no result is read. */
+export const NO_RESULT = { mostBytes: 0 } as const;
+
 /**
  * Reads the job or group of an id if the caller may see it. What belongs to someone else is reported as
- * unknown.
- * @param hold called with the size of its result before that is read; may throw
- * @throws InferError JOB_UNKNOWN (404); REDIS_… (503) within 5 s.
+ * unknown. Its result counts as memory of the request.
+ * @param reading.mostBytes a larger result is not read
+ * @throws InferError JOB_UNKNOWN (404); BODIES_FULL (503); REDIS_… (503) within 5 s.
  */
 export async function lookAt(
   gateway: Gateway,
-  caller: Caller,
+  { caller, signal, heldResult }: Asking,
   id: string,
-  signal?: AbortSignal,
-  hold?: (bytes: number) => void,
+  { mostBytes }: { mostBytes?: number } = {},
 ): Promise<Found> {
   const see = (owner: string | undefined): void => {
     if (!sees(caller, owner)) throw unknownId(id);
   };
-  return gateway.client.look(id, { timeoutMs: patienceMs(gateway), signal, see, hold });
+  const limits = { timeoutMs: patienceMs(gateway), signal };
+  return gateway.client.look(id, { ...limits, see, hold: heldResult?.take, mostBytes });
 }
 
 /**
- * The same for a caller that wants to change it; for what is not its own it needs `control`.
+ * The same, without its result, for a caller that wants to change it; for what is not its own it needs
+ * `control`.
  * @throws InferError JOB_UNKNOWN (404), TOKEN_SCOPE (403).
  */
-export async function lookToSteer(
-  gateway: Gateway,
-  caller: Caller,
-  id: string,
-  signal?: AbortSignal,
-): Promise<Found> {
-  const found = await lookAt(gateway, caller, id, signal);
+export async function lookToSteer(gateway: Gateway, asking: Asking, id: string): Promise<Found> {
+  const { caller } = asking;
+  const found = await lookAt(gateway, asking, id, NO_RESULT);
   if (caller.name === undefined || ownerOf(found) === caller.name || caller.allows('control')) return found;
   throw new InferError(
     'TOKEN_SCOPE',
