@@ -15,6 +15,7 @@ export type Ending = Pick<JobRecord, 'id' | 'queue' | 'model' | 'state' | 'rows'
   runAt?: number | undefined;
   meta?: ResultMeta | undefined;
   owner?: string | undefined;
+  version?: number | undefined;
 };
 
 /** Makes an answer of a job and its stored result. */

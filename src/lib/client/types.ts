@@ -68,6 +68,8 @@ export interface SubmittedJob {
   queue: string;
   priority: Priority;
   model: string;
+  /** The requested version of the model. */
+  version?: number;
   rows: number;
   /** True when a job with this id already existed: nothing was added. */
   duplicate?: true;

@@ -31,6 +31,8 @@ export interface HttpJob extends Partial<JobPlace> {
   kind: 'job' | 'group';
   queue: string;
   model: string;
+  /** Of the model: the version that ran the job, before that the requested one. */
+  version?: number;
   state: JobState;
   rows: number;
   priority?: Priority;

@@ -48,7 +48,7 @@ const LEAST = toBullPriority(0);
 /**
  * A job from its hash. `placed` is the state according to BullMQ's lists, which applies until one of our
  * scripts ends the job; `delayedScore` is its score in the delayed set. Without `data` the record has no
- * group, no owner and no result TTL. A damaged field counts as absent.
+ * version, no group, no owner and no result TTL. A damaged field counts as absent.
  */
 export function recordOf(
   id: string,
@@ -73,6 +73,7 @@ export function recordOf(
     queue,
     state: JOB_STATES.find((state) => state === fields[JOB.state]) ?? placed,
     model: spec?.model ?? (route || fields.name || undefined),
+    ...(spec?.version === undefined ? {} : { version: spec.version }),
     rows: spec?.rows ?? Number(name?.[2] ?? 1),
     // The queue goes by this field; the copy in `data` is from the submit.
     priority: fromBullPriority(numberOr(fields.priority, fields.priority === undefined ? 0 : LEAST)),

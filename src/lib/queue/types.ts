@@ -189,6 +189,8 @@ export interface JobRecord {
   state: JobState;
   /** Undefined when neither its data nor its name says it, such as for a damaged job. */
   model: string | undefined;
+  /** The requested version of its model. */
+  version?: number;
   rows: number;
   priority: Priority;
   submittedAt: number;

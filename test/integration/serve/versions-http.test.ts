@@ -44,6 +44,24 @@ describe('two versions of a model on two workers', () => {
     expect((await run('/v2/models/three')).model_version).toMatch(/^[12]$/);
   });
 
+  it('a job names the version that ran it, before that the requested one', async () => {
+    const json = { model: 'three@2', input: [1, 2, 3] };
+    const headers = { prefer: 'wait=20' };
+    const ended = (await gateway.ask('POST', '/v1/jobs', { json, headers })).body;
+    expect(ended).toMatchObject({ model: 'three', version: 2, state: 'completed', worker: 'new' });
+    expect((await get(ended.urls.self)).version).toBe(2);
+    // Without a version, the worker tells which it was.
+    const any = (await gateway.ask('POST', '/v1/jobs', { json: { ...json, model: 'three' }, headers })).body;
+    const of = { old: 1, new: 2 }[any.worker as 'old' | 'new'];
+    expect([any.version, (await get(any.urls.self)).version]).toEqual([of, of]);
+    const queued = (await gateway.ask('POST', '/v1/jobs', { json: { ...json, queue: 'nobody' } })).body;
+    expect([queued.version, (await get(queued.urls.self)).version]).toEqual([2, 2]);
+    const events = await gateway.ask('GET', `${ended.urls.self}/events`);
+    expect(events.text).toContain('"version":2');
+    const unnamed = { model: 'three', input: [1, 2, 3], queue: 'nobody' };
+    expect((await gateway.ask('POST', '/v1/jobs', { json: unnamed })).body).not.toHaveProperty('version');
+  });
+
   it('have their own statistics, found by name and version', async () => {
     for (let i = 0; i < 3; i++) await run('/v2/models/three/versions/1');
     const counts = await until(async () => {

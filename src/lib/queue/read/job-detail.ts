@@ -25,8 +25,6 @@ export interface JobDetail extends JobRecord {
   /** Maximum number of attempts. */
   attemptsAllowed?: number;
   timeLimitMs?: number;
-  /** The requested version of its model. */
-  version?: number;
   /** Of an active job: milliseconds until its lock expires unless renewed; null when it has expired. */
   lockMs?: number | null;
   /** Undefined when it is no longer kept. */
@@ -79,7 +77,6 @@ export async function readJobDetail(
     ...(spec?.deadline === undefined ? {} : { deadline: spec.deadline }),
     ...(spec?.attempts === undefined ? {} : { attemptsAllowed: spec.attempts }),
     ...(spec?.timeLimitMs === undefined ? {} : { timeLimitMs: spec.timeLimitMs }),
-    ...(spec?.version === undefined ? {} : { version: spec.version }),
     ...(job.state === 'active' ? { lockMs: expires(lock) } : {}),
     ...(input === undefined ? {} : { input }),
     ...(result === undefined ? {} : { result }),

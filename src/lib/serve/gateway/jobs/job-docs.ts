@@ -32,6 +32,7 @@ const QUEUED = {
 };
 const COMPLETED = {
   ...QUEUED,
+  version: 1,
   state: 'completed',
   result: { class: 7, confidence: 0.98 },
   attempts: 1,

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { isEnded } from '../../../client/ended.js';
-import type { Found, JobResult, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
+import type { Found, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
 import type { JobPlace } from '../../../deployment/place/job-place.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
 import type { Gateway } from '../gateway.js';
-import { shownResult } from './large-result.js';
+import { type ShownResult, shownResult } from './large-result.js';
 import { patienceMs } from './visible.js';
 
 const FAILURE = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
@@ -24,6 +24,10 @@ export const JOB = z
     kind: z.enum(['job', 'group']),
     queue: z.string(),
     model: z.string(),
+    version: z
+      .number()
+      .optional()
+      .describe('of the model: the one that ran the job, before that the requested one; unknown for a group'),
     state: z.enum(['waiting', 'delayed', 'active', 'completed', 'failed', 'expired', 'cancelled']),
     rows: z.number(),
     priority: z.number().optional(),
@@ -99,7 +103,7 @@ export async function placedJson(gateway: Gateway, found: Found, options: { resu
 }
 
 /** A job that has just ended, from the notice of its worker. */
-export function endedJson(gateway: Gateway, result: JobResult, submitted: Partial<SubmittedJob> = {}) {
+export function endedJson(gateway: Gateway, result: ShownResult, submitted: Partial<SubmittedJob> = {}) {
   const { priority } = submitted;
   const urls = urlsOf(gateway, result.id);
   return { ...resultJson(result), ...(priority === undefined ? {} : { priority }), urls };
@@ -108,11 +112,12 @@ export function endedJson(gateway: Gateway, result: JobResult, submitted: Partia
 /** A job that was just queued. */
 export function submittedJson(
   gateway: Gateway,
-  { id, queue, model, rows, priority }: SubmittedJob,
+  { id, queue, model, version, rows, priority }: SubmittedJob,
   delayed: boolean,
 ) {
   const state = delayed ? ('delayed' as const) : ('waiting' as const);
-  return { id, kind: 'job' as const, queue, model, state, rows, priority, urls: urlsOf(gateway, id) };
+  const whole = { id, kind: 'job' as const, queue, model, ...(version === undefined ? {} : { version }) };
+  return { ...whole, state, rows, priority, urls: urlsOf(gateway, id) };
 }
 
 /** A group that was just queued. */
@@ -122,13 +127,14 @@ export function submittedGroupJson(gateway: Gateway, sent: SubmittedGroup, delay
   return { id, kind: 'group' as const, queue, model, state, rows, priority, jobs, urls: urlsOf(gateway, id) };
 }
 
-function resultJson(job: JobResult) {
-  const { id, queue, model, state, rows, attempts, worker, device, timing } = job;
+function resultJson(job: ShownResult) {
+  const { id, queue, model, version, state, rows, attempts, worker, device, timing } = job;
   return {
     id,
     kind: 'job' as const,
     queue,
     model,
+    ...(version === undefined ? {} : { version }),
     state,
     rows,
     ...(job.result === undefined ? {} : { result: job.result }),

@@ -80,16 +80,27 @@ export class LargeResult {
   }
 }
 
+/** A job as the gateway shows it. */
+export interface ShownResult extends JobResult {
+  /** Version of the model that ran it, or before that the requested one. */
+  version?: number;
+}
+
 /**
- * A job and its stored result as `toJobResult` gives them; the values of a large one as a `LargeResult`.
+ * A job and its stored result as `toJobResult` gives them, with the version of its model; the values of a
+ * large one as a `LargeResult`.
  * @throws InferError JOB_DAMAGED if the result cannot be read.
  */
-export function shownResult(ending: Ending, stored: Buffer | undefined): JobResult {
-  if (stored === undefined || stored.byteLength <= LARGE_BYTES) return toJobResult(ending, stored, 'json');
+export function shownResult(ending: Ending, stored: Buffer | undefined): ShownResult {
+  const version = ending.meta?.version ?? ending.version;
+  const ran = version === undefined ? {} : { version };
+  if (stored === undefined || stored.byteLength <= LARGE_BYTES)
+    return { ...toJobResult(ending, stored, 'json'), ...ran };
   const result = new LargeResult(ending, stored);
   const { failedRows } = result;
   return {
     ...toJobResult(ending, undefined, 'json'),
+    ...ran,
     ...(ending.state === 'failed' && result.rowsDone > 0 ? { rowsDone: result.rowsDone } : {}),
     result,
     ...(failedRows.length === 0 ? {} : { failedRows }),
