@@ -157,7 +157,14 @@ export class InferClient {
     if (checkId) await this.guard(refuseOthers(this.redis, this.config.prefix, spec.id, wanted));
     this.locations.set(spec.id, spec.queue, 'job');
     const { queue, priority, model, version, rows } = spec;
-    const submitted = { id: spec.id, queue, priority, model, ...(version === undefined ? {} : { version }), rows };
+    const submitted = {
+      id: spec.id,
+      queue,
+      priority,
+      model,
+      ...(version === undefined ? {} : { version }),
+      rows,
+    };
     return { ...submitted, ...(added?.duplicate ? { duplicate: true } : {}) };
   }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
 import { askToken } from '../../../src/lib/serve/auth/ask-token.js';
@@ -49,7 +49,7 @@ async function watched(basePath = '') {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  return { traffic, server, kept, lines };
+  return { app, traffic, server, kept, lines };
 }
 
 it('logs one line per request, with its route and without address, query, body or token', async () => {
@@ -168,4 +168,80 @@ it('logs and counts what no route gets: an address that is malformed, too long, 
       ['HTTP_ROUTE', 1],
     ]),
   );
+});
+
+/** What a server answers on a bare connection until it ends it. */
+async function answerOf(socket: Socket): Promise<string> {
+  let text = '';
+  for await (const piece of socket) text += String(piece);
+  return text;
+}
+
+it('logs and counts what Node refuses before any route: no HTTP, too large headers, late headers', async () => {
+  const { app, server, traffic, kept, lines } = await watched();
+  const say = (text: string): Socket => {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.write(text);
+    return socket;
+  };
+  const answers = [
+    await answerOf(say('private-thing\r\n\r\n')),
+    await answerOf(say(`GET /private HTTP/1.1\r\nHost: x\r\nX-Big: ${'a'.repeat(20_000)}\r\n\r\n`)),
+  ];
+  const connected = once(app.server, 'connection') as Promise<[Socket]>;
+  const late = answerOf(say('GET /private HT'));
+  const [peer] = await connected;
+  await until(async () => (peer.bytesRead > 0 ? true : undefined));
+  // As Node does after ten seconds.
+  app.server.emit('clientError', Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), peer);
+  answers.push(await late);
+  const told = await until(async () => (lines().length === 3 ? lines() : undefined));
+  const same = { level: 'info', msg: 'request', method: 'OTHER', route: '(none)' };
+  expect(told).toEqual([
+    expect.objectContaining({ ...same, status: 400, code: 'HTTP_REQUEST' }),
+    expect.objectContaining({ ...same, status: 431, code: 'HTTP_REQUEST' }),
+    expect.objectContaining({ ...same, status: 408, code: 'HTTP_SLOW' }),
+  ]);
+  for (const [at, answer] of answers.entries()) {
+    expect(answer).toContain(`HTTP/1.1 ${told[at]?.status} `);
+    expect(answer).toContain(`x-request-id: ${told[at]?.requestId}\r\n`);
+    expect(told[at]?.bytesOut).toBe(answer.length);
+    expect(told[at]?.bytesIn).toBeGreaterThan(10);
+  }
+  expect(kept.text).not.toContain('private');
+  const { routes, errors } = traffic.figures();
+  expect(Object.fromEntries(errors)).toEqual({ HTTP_REQUEST: 2, HTTP_SLOW: 1 });
+  expect(routes).toMatchObject([{ method: 'OTHER', route: '(none)', duration: { count: 0 } }]);
+  expect(Object.fromEntries(routes[0]?.byStatus ?? [])).toEqual({ 400: 1, 431: 1, 408: 1 });
+});
+
+it('a connection on which nothing was sent is no request', async () => {
+  const { app, server, traffic, lines } = await watched();
+  const connected = once(app.server, 'connection') as Promise<[Socket]>;
+  const socket = connect(server.port, '127.0.0.1');
+  const [peer] = await connected;
+  app.server.emit('clientError', Object.assign(new Error(), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), peer);
+  expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 408 /);
+  expect([lines(), traffic.figures().routes]).toEqual([[], []]);
+});
+
+it('a request whose body Node refuses is one request, with its route and the status it got', async () => {
+  const { server, traffic, lines } = await watched();
+  const socket = connect(server.port, '127.0.0.1');
+  const headers = 'Host: x\r\nAuthorization: Bearer secret\r\nX-Request-Id: mine-2\r\nTransfer-Encoding: chunked';
+  socket.write(`POST /v1/jobs/a HTTP/1.1\r\n${headers}\r\n\r\n3\r\nabc\r\n`);
+  await until(async () => (traffic.underWay === 1 ? true : undefined));
+  socket.write('no chunk\r\n');
+  const answer = await answerOf(socket);
+  expect(answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*\r\nx-request-id: mine-2\r\n/);
+  const [line, ...others] = await until(async () => (lines().length > 0 ? lines() : undefined));
+  expect(line).toMatchObject({
+    requestId: 'mine-2',
+    method: 'POST',
+    route: '/v1/jobs/:id',
+    status: 400,
+    code: 'HTTP_REQUEST',
+  });
+  expect(others).toEqual([]);
+  expect(Object.fromEntries(traffic.figures().errors)).toEqual({ HTTP_REQUEST: 1 });
 });

@@ -13,7 +13,9 @@ import { InferError } from '../../core/errors.js';
 import type { Caller, RouteAccess } from '../auth/caller.js';
 import { limitAnswer } from './answer-limit.js';
 import { type BodyMemory, type HeldBytes, holdBytes } from './body-memory.js';
+import { continueWhenRead } from './expect-continue.js';
 import { KnownRoutes } from './known-routes.js';
+import { type RefusalObserver, refuseMalformed } from './malformed.js';
 import { answerable, problemOf } from './problem.js';
 import { Refusal } from './refusal.js';
 import { type HeldResult, holdResults } from './result-memory.js';
@@ -63,6 +65,11 @@ declare module 'fastify' {
   }
 }
 
+/** Who counts and logs requests. */
+export interface RequestObserver extends RefusalObserver {
+  begin(request: FastifyRequest, reply: FastifyReply): void;
+}
+
 export interface AppOptions {
   /** Maximum size of a body in bytes. */
   maxBody: number;
@@ -80,8 +87,8 @@ export interface AppOptions {
   tls?: ServerTls | undefined;
   /** Prefix of every route, such as `/infer` [none]. */
   basePath?: string | undefined;
-  /** Called first for every request, including those that reach no route or hook. */
-  observer?: { begin(request: FastifyRequest, reply: FastifyReply): void } | undefined;
+  /** `begin` is called first for every request, including those that reach no route or hook. */
+  observer?: RequestObserver | undefined;
   /** Called with unexpected errors; the caller gets a 500 without details. */
   onFailure: (error: unknown, request: { id: string; route: string }) => void;
 }
@@ -124,7 +131,7 @@ export function createApp(options: AppOptions): App {
       ? {}
       : { rewriteUrl: ({ url = '/' }: IncomingMessage) => below(url, basePath) ?? url }),
     clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) =>
-      refuseMalformed(error, socket, basePath),
+      refuseMalformed(error, socket, { basePath, observer: options.observer, headersOf }),
     // Addresses that are malformed or too long: no hook runs for them.
     frameworkErrors: (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
       begin(options, request, reply);
@@ -132,8 +139,7 @@ export function createApp(options: AppOptions): App {
     },
   } as object) as unknown as App;
   app.server.maxConnections = options.connections;
-  // Node itself would answer 417, without a body. An expectation that is not known may be ignored (RFC 9110).
-  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  continueWhenRead(app.server);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
   app.removeAllContentTypeParsers();
@@ -272,31 +278,4 @@ function noSuchAddress(basePath: string): InferError {
   return new InferError('HTTP_ROUTE', 'there is nothing at this address', {
     hint: `GET ${basePath}/ lists the routes`,
   });
-}
-
-/** Responds on the raw connection: the data was not a request. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, basePath: string): void {
-  if (error.code === 'ECONNRESET' || socket.destroyed) return;
-  // It would corrupt the response to an earlier request, which has begun.
-  if ((socket as { _httpMessage?: { headersSent: boolean } })._httpMessage?.headersSent)
-    return void socket.destroy();
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  if (!socket.writable) return void socket.destroy();
-  const code = status.startsWith('408') ? 'HTTP_SLOW' : 'HTTP_REQUEST';
-  const text = status.startsWith('431') ? 'the headers are too large' : 'what was sent is no HTTP request';
-  const problem = problemOf(new InferError(code, text), '/', basePath);
-  const body = JSON.stringify({ ...problem, status: Number.parseInt(status, 10) });
-  const headers = {
-    ...headersOf(randomUUID()),
-    'content-type': 'application/problem+json',
-    'content-length': String(Buffer.byteLength(body)),
-    connection: 'close',
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status}\r\n${lines.join('')}\r\n${body}`);
 }

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { parseDocument } from '../../input/json-document.js';
+import { awaitBody } from './expect-continue.js';
 import { Refusal } from './refusal.js';
 
 export interface BodyLimits {
@@ -44,7 +45,9 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
   if (encoding === 'identity') {
     if (declared > maxBytes) throw tooLarge(maxBytes);
     // Destroying a request closes its connection before the error is sent.
-    return Readable.from(counted(raw.iterator({ destroyOnReturn: false }), maxBytes), { objectMode: false });
+    return Readable.from(counted(raw, raw.iterator({ destroyOnReturn: false }), maxBytes), {
+      objectMode: false,
+    });
   }
   if (encoding !== 'gzip' && encoding !== 'deflate') {
     throw new Refusal('INPUT_FORMAT', 'a body of this Content-Encoding is not read', {
@@ -52,7 +55,7 @@ export function streamBody(request: FastifyRequest, { maxBytes }: Pick<BodyLimit
       headers: { 'accept-encoding': 'gzip, deflate' },
     });
   }
-  return Readable.from(counted(inflated(raw, encoding), maxBytes), { objectMode: false });
+  return Readable.from(counted(raw, inflated(raw, encoding), maxBytes), { objectMode: false });
 }
 
 /**
@@ -67,6 +70,7 @@ export async function readBody(request: FastifyRequest, limits: BodyLimits): Pro
   const length = Number(headers['content-length']);
   if (plain && length <= limits.maxBytes) {
     heldBody?.take(length);
+    awaitBody(raw);
     return collect(raw, length, limits);
   }
   const stream = streamBody(request, limits);
@@ -155,7 +159,12 @@ function shortened(text: string): string {
   return text.length > LONGEST_NAME ? `${text.slice(0, LONGEST_NAME)}…` : text;
 }
 
-async function* counted(source: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<Buffer> {
+async function* counted(
+  raw: Readable,
+  source: AsyncIterable<Buffer>,
+  maxBytes: number,
+): AsyncGenerator<Buffer> {
+  awaitBody(raw);
   let bytes = 0;
   try {
     for await (const piece of source) {

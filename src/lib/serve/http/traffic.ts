@@ -6,16 +6,21 @@ import type { HttpFigures } from '../../metrics/family.js';
 import { HTTP_BOUNDS } from '../../metrics/http-families.js';
 import type { Counted } from '../../metrics/work-sums.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { RequestObserver } from './app.js';
+import type { RefusedRequest } from './malformed.js';
 
 /** Logged for a client that disconnected before its response was complete, as by nginx. */
 const CLIENT_LEFT = 499;
 const NO_ROUTE = '(none)';
+const OTHER_METHOD = 'OTHER';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 interface Open {
   request: FastifyRequest;
   reply: FastifyReply;
   over: Promise<void>;
+  /** Its body was refused by Node's parser, which answered in place of the route. */
+  refused?: Pick<RefusedRequest, 'status' | 'code'>;
 }
 
 interface RouteFigures {
@@ -28,7 +33,7 @@ interface RouteFigures {
 }
 
 /** Counts the requests of a server, writes the access log, and knows which requests are open. */
-export class Traffic {
+export class Traffic implements RequestObserver {
   private readonly open = new Set<Open>();
   private readonly routes = new Map<string, RouteFigures>();
   private readonly errors = new Map<string, number>();
@@ -50,6 +55,27 @@ export class Traffic {
     });
     const entry: Open = { request, reply, over };
     this.open.add(entry);
+  }
+
+  idOn(socket: Socket): string | undefined {
+    return this.openOn(socket)?.request.id;
+  }
+
+  /** A request that Node's parser refused: an open one is counted and logged when its connection closes. */
+  refused({ id: requestId, socket, status, code, sent }: RefusedRequest): void {
+    const entry = this.openOn(socket);
+    if (entry !== undefined) {
+      entry.refused = { status, code };
+      return;
+    }
+    const { received } = this.bytesOf(socket);
+    const [method, route] = [OTHER_METHOD, NO_ROUTE];
+    this.count(this.figuresOf(method, route), { status, code, received, sent });
+    this.log.info({ requestId, method, route, status, bytesIn: received, bytesOut: sent, code }, 'request');
+  }
+
+  private openOn(socket: Socket): Open | undefined {
+    return [...this.open].find(({ request }) => request.raw.socket === socket);
   }
 
   /**
@@ -77,17 +103,15 @@ export class Traffic {
   private ended(entry: Open, ms: number): void {
     const { request, reply } = entry;
     const { raw } = reply;
-    const status = raw.writableFinished ? raw.statusCode : CLIENT_LEFT;
-    const method = METHODS.includes(request.method) ? request.method : 'OTHER';
+    const answered = raw.writableFinished;
+    const status = answered ? raw.statusCode : (entry.refused?.status ?? CLIENT_LEFT);
+    const method = METHODS.includes(request.method) ? request.method : OTHER_METHOD;
     const route = request.routeOptions?.url ?? NO_ROUTE;
     const { received, sent } = this.bytesOf(request.raw.socket);
     const figures = this.figuresOf(method, route);
-    figures.byStatus.set(status, (figures.byStatus.get(status) ?? 0) + 1);
+    const code = answered ? request.errorCode : (entry.refused?.code ?? request.errorCode);
+    this.count(figures, { status, code, received, sent });
     if (!isStream(entry)) observe(figures.duration, ms / 1000);
-    figures.received += received;
-    figures.sent += sent;
-    const { errorCode: code } = request;
-    if (code !== undefined) this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
     // Only names: no address as received, no query, no body, no header.
     const line = {
       requestId: request.id,
@@ -103,6 +127,21 @@ export class Traffic {
     const probe = request.routeOptions?.config?.access === 'open' && status < 400;
     if (probe) this.log.debug(line, 'request');
     else this.log.info(line, 'request');
+  }
+
+  private count(
+    figures: RouteFigures,
+    {
+      status,
+      code,
+      received,
+      sent,
+    }: { status: number; code: string | undefined; received: number; sent: number },
+  ): void {
+    figures.byStatus.set(status, (figures.byStatus.get(status) ?? 0) + 1);
+    figures.received += received;
+    figures.sent += sent;
+    if (code !== undefined) this.errors.set(code, (this.errors.get(code) ?? 0) + 1);
   }
 
   /** Bytes sent and received since the previous request of the connection. */
