@@ -2,6 +2,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 import type { Gateway } from '../../src/lib/serve/gateway/gateway.js';
 import { OpenWaits } from '../../src/lib/serve/gateway/open-waits.js';
 import type { App } from '../../src/lib/serve/http/app.js';
+import { BodyMemory } from '../../src/lib/serve/http/body-memory.js';
 import { Traffic } from '../../src/lib/serve/http/traffic.js';
 import { createGatewayApp } from '../../src/lib/serve/serve-gateway.js';
 import { silentLogger } from './silent-logger.js';
@@ -49,6 +50,8 @@ export function gatewayWithoutRedis(
     requiredModels: [],
     admissions: {},
     waits: new OpenWaits(100),
+    bodyMemory: new BodyMemory(4096),
+    resultMemory: new BodyMemory(4096, 'large results'),
   } as unknown as Gateway;
   return createGatewayApp(gateway, {
     traffic: new Traffic(silentLogger()),

@@ -6,9 +6,7 @@ import { TokenStore } from './auth/token-store.js';
 import { controlNeedsTokens, type DashboardOptions, type RunningDashboard } from './dashboard/options.js';
 import { addDashboardRoutes } from './dashboard/routes.js';
 import { readWebFiles } from './dashboard/web-files.js';
-import { openAdmissions } from './gateway/admissions.js';
-import type { Gateway } from './gateway/gateway.js';
-import { OpenWaits } from './gateway/open-waits.js';
+import { openGateway } from './gateway/open-gateway.js';
 import { type App, createApp } from './http/app.js';
 import { guard } from './http/guard.js';
 import { isLoopback, listen } from './http/listen.js';
@@ -40,7 +38,6 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
   };
   try {
     client = await openClient(options);
-    const { prefix } = loaded.values;
     // It takes small documents and no waits: its streams have a bound of their own.
     const limits = {
       maxBody: MOST_BODY,
@@ -49,10 +46,9 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
       maxWaiting: undefined,
       maxOpen: 0,
     };
-    const gateway: Gateway = {
+    const gateway = openGateway({
       client,
       loaded,
-      prefix,
       limits,
       log,
       version,
@@ -60,10 +56,8 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
       control,
       draining: drain.signal,
       leaving: drain.signal,
-      admissions: openAdmissions(client.redis, prefix),
-      waits: new OpenWaits(limits.maxOpen),
       requiredModels: [],
-    };
+    });
     const app = createApp({
       maxBody: MOST_BODY,
       answerMs: ANSWER_MS,

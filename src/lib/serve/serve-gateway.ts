@@ -8,13 +8,11 @@ import { TokenStore } from './auth/token-store.js';
 import { controlNeedsTokens, DASHBOARD_PATH } from './dashboard/options.js';
 import { addDashboardRoutes } from './dashboard/routes.js';
 import { readWebFiles, type WebFile } from './dashboard/web-files.js';
-import { addAboutRoutes, listRoutes } from './gateway/about-routes.js';
-import { openAdmissions } from './gateway/admissions.js';
+import { addAboutRoutes } from './gateway/about-routes.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
-import { OpenWaits } from './gateway/open-waits.js';
+import { openGateway } from './gateway/open-gateway.js';
 import { type App, createApp } from './http/app.js';
-import { BodyMemory } from './http/body-memory.js';
 import { guard } from './http/guard.js';
 import { isLoopback, type Listening, listen } from './http/listen.js';
 import { readServerTls, type ServerTls } from './http/server-tls.js';
@@ -95,7 +93,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   refuseOpenDoor(options);
   const tls = options.tls && readServerTls(options.tls.cert, options.tls.key);
   const web = options.dashboard === true ? readWebFiles() : undefined;
-  const { prefix } = loaded.values;
   const drain = new AbortController();
   const leaving = new AbortController();
   const traffic = new Traffic(log);
@@ -116,10 +113,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   };
   try {
     client = await openClient(loaded);
-    const gateway: Gateway = {
+    const gateway = openGateway({
       client,
       loaded,
-      prefix,
       limits,
       log,
       version,
@@ -127,10 +123,8 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       control,
       draining: drain.signal,
       leaving: leaving.signal,
-      admissions: openAdmissions(client.redis, prefix),
-      waits: new OpenWaits(limits.maxOpen),
       requiredModels,
-    };
+    });
     const { origins, serverNames } = options;
     const app = createGatewayApp(gateway, { traffic, tokens, exporter, origins, serverNames, tls, web });
     const listening = await listen(app, { host, port, secure: tls !== undefined });
@@ -203,12 +197,12 @@ function refuseOpenDoor({ host, tokenFile, control, dashboard }: GatewayOptions)
 
 /** The server with all its routes; it does not listen yet. */
 export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
-  const { limits, log, basePath, draining } = gateway;
+  const { limits, log, basePath, draining, bodyMemory, resultMemory } = gateway;
   const { traffic, tokens, exporter, origins, serverNames, tls, web } = parts;
   const app = createApp({
     maxBody: limits.maxBody,
-    bodyMemory: new BodyMemory(limits.maxBodies),
-    resultMemory: new BodyMemory(limits.maxBodies, 'large results'),
+    bodyMemory,
+    resultMemory,
     answerMs: limits.maxWaitMs + ANSWER_MS,
     connections: MOST_CONNECTIONS,
     basePath,
@@ -222,14 +216,13 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   });
   guard(app, { origins, serverNames, tokens: tokens !== undefined });
   askToken(app, tokens);
-  const routes = listRoutes(app, basePath);
-  const noted = noteRoutes(app);
+  const routes = noteRoutes(app);
   addAboutRoutes(app, gateway, routes);
   addJobRoutes(app, gateway);
   addOipRoutes(app, gateway);
   addOpenaiRoutes(app, gateway);
   addMetricsRoutes(app, exporter.scraper, exporter.desired);
-  addOpenapiRoutes(app, gateway, { routes: noted, tokens: tokens !== undefined });
+  addOpenapiRoutes(app, gateway, { routes, tokens: tokens !== undefined });
   if (web !== undefined)
     addDashboardRoutes(app, gateway, { at: DASHBOARD_PATH, files: web, tokens: tokens !== undefined });
   return app;

@@ -4,28 +4,25 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { InferClient } from '../../../src/lib/client/client.js';
 import { loadSettings } from '../../../src/lib/config/load.js';
-import { InferError } from '../../../src/lib/core/errors.js';
-import { ANYONE, type Caller, type Scope, type TokenLimits } from '../../../src/lib/serve/auth/caller.js';
-import { addAboutRoutes } from '../../../src/lib/serve/gateway/about-routes.js';
-import { openAdmissions } from '../../../src/lib/serve/gateway/admissions.js';
+import type { KnownTokens } from '../../../src/lib/serve/auth/ask-token.js';
+import { ANYONE, type Scope, type TokenLimits } from '../../../src/lib/serve/auth/caller.js';
 import type { Gateway, GatewayLimits } from '../../../src/lib/serve/gateway/gateway.js';
-import { addJobRoutes } from '../../../src/lib/serve/gateway/job-routes.js';
-import { OpenWaits } from '../../../src/lib/serve/gateway/open-waits.js';
-import { createApp } from '../../../src/lib/serve/http/app.js';
-import { BodyMemory } from '../../../src/lib/serve/http/body-memory.js';
+import { openGateway } from '../../../src/lib/serve/gateway/open-gateway.js';
 import { type Listening, listen } from '../../../src/lib/serve/http/listen.js';
-import { addOipRoutes } from '../../../src/lib/serve/oip/routes.js';
-import { addOpenaiRoutes } from '../../../src/lib/serve/openai/routes.js';
-import { noteRoutes } from '../../../src/lib/serve/openapi/noted-routes.js';
-import { addOpenapiRoutes } from '../../../src/lib/serve/openapi/openapi-routes.js';
+import { Traffic } from '../../../src/lib/serve/http/traffic.js';
+import { createGatewayApp } from '../../../src/lib/serve/serve-gateway.js';
+import { openExporter } from '../../../src/lib/serve/serve-metrics.js';
+import { createLogger } from '../../../src/lib/telemetry/logger.js';
 import { doubler, poison, slow, writeModel } from '../../support/onnx-builder.js';
 import type { TestRedis } from '../../support/redis.js';
-import { silentLogger } from '../../support/silent-logger.js';
 
 /** What `fetch` takes as a body. */
 export type Body = NonNullable<RequestInit['body']>;
 
-/** Callers by the token that they send; without one everything is allowed, as on a server without tokens. */
+/** The token of requests without one, which may do everything. */
+const ANY_TOKEN = 'anyone';
+
+/** Scopes of the other tokens, by name. */
 const SCOPES: Readonly<Record<string, readonly Scope[]>> = {
   alice: ['submit', 'read'],
   bob: ['submit', 'read'],
@@ -64,7 +61,7 @@ interface Asked {
   signal?: AbortSignal;
 }
 
-/** A gateway in this process, and requests to it. */
+/** The app of `infer serve` in this process, and requests to it. */
 export class GatewayKit {
   private constructor(
     readonly gateway: Gateway,
@@ -72,8 +69,11 @@ export class GatewayKit {
     private readonly drain: AbortController,
     /** Tells callers who wait where their jobs are, as at the end of the grace. */
     readonly leave: () => void,
-    readonly bodyMemory: BodyMemory,
-    readonly resultMemory: BodyMemory,
+    /** Tokens that are valid no longer. */
+    readonly revoked: Set<string>,
+    /** What no answer may come of: errors that were not expected, as they are logged. */
+    readonly failures: readonly string[],
+    private readonly closeParts: () => Promise<unknown>,
   ) {}
 
   static async open(
@@ -97,56 +97,31 @@ export class GatewayKit {
       maxOpen: 2000,
       ...options.limits,
     };
-    const bodyMemory = new BodyMemory(limits.maxBodies);
-    const resultMemory = new BodyMemory(limits.maxBodies, 'large results');
-    const control = options.control ?? false;
-    const shared = { client, loaded, prefix, limits, log: silentLogger(), version: '0.0.0', basePath: '' };
-    const admissions = openAdmissions(client.redis, prefix);
-    const gateway: Gateway = {
-      ...shared,
-      control,
-      draining: drain.signal,
-      leaving: leaving.signal,
-      requiredModels: [],
-      admissions,
-      waits: new OpenWaits(limits.maxOpen),
-    };
-    const failures: unknown[] = [];
-    const app = createApp({
-      maxBody: limits.maxBody,
-      bodyMemory,
-      resultMemory,
-      answerMs: limits.maxWaitMs + 30_000,
-      connections: 5000,
-      onFailure: (error) => void failures.push(error),
+    const failures: string[] = [];
+    const log = createLogger({
+      level: 'error',
+      stream: { write: (line: string) => void failures.push(line) },
+      pretty: false,
     });
-    app.addHook('onRequest', async (request) => {
-      const { authorization } = request.headers;
-      request.caller = callerOf(authorization);
-      if (authorization !== undefined) request.holds = () => !kit.revoked.has(request.caller.name);
-      const access = request.routeOptions.config.access ?? 'known';
-      if (access === 'open' || access === 'optional' || access === 'known') return;
-      if (request.caller.allows(access)) return;
-      throw new InferError('TOKEN_SCOPE', `this needs the scope ${access}`);
+    const shared = { client, loaded, limits, log, version: '0.0.0', basePath: '', requiredModels: [] };
+    const signals = { draining: drain.signal, leaving: leaving.signal };
+    const gateway = openGateway({ ...shared, ...signals, control: options.control ?? false });
+    const traffic = new Traffic(log);
+    const flags = { queues: undefined, timeoutMs: undefined, once: false, version: '0.0.0' };
+    const exporter = openExporter(loaded, { ...flags, note: () => undefined, http: () => traffic.figures() });
+    const revoked = new Set<string>();
+    const app = createGatewayApp(gateway, {
+      ...{ traffic, exporter, tokens: tokensBut(revoked) },
+      ...{ origins: [], serverNames: [], tls: undefined },
     });
-    const routes = noteRoutes(app);
-    addAboutRoutes(app, gateway, []);
-    addJobRoutes(app, gateway);
-    addOipRoutes(app, gateway);
-    addOpenaiRoutes(app, gateway);
-    addOpenapiRoutes(app, gateway, { routes, tokens: true });
+    app.server.prependListener('request', ({ headers }) => {
+      headers.authorization ??= `Bearer ${ANY_TOKEN}`;
+    });
     const listening = await listen(app, { host: '127.0.0.1', port: 0 });
     const leave = () => leaving.abort();
-    const kit = new GatewayKit(gateway, listening, drain, leave, bodyMemory, resultMemory);
-    kit.failures = failures;
-    return kit;
+    const closeParts = () => Promise.all([client.close(), exporter.scraper.close()]);
+    return new GatewayKit(gateway, listening, drain, leave, revoked, failures, closeParts);
   }
-
-  /** Tokens that were revoked after their requests began. */
-  readonly revoked = new Set<string | undefined>();
-
-  /** What no answer may come of: errors that were not expected. */
-  failures: unknown[] = [];
 
   get url(): string {
     return this.listening.url;
@@ -190,21 +165,24 @@ export class GatewayKit {
   async close(graceMs = 2000): Promise<void> {
     this.drain.abort();
     await this.listening.close(graceMs);
-    await this.gateway.client.close();
+    await this.closeParts();
   }
 }
 
-function callerOf(authorization: string | undefined): Caller {
-  if (authorization === undefined) return ANYONE;
-  const name = authorization.replace('Bearer ', '');
-  const limits = LIMITS[name];
-  const allows: Caller['allows'] = (scope) => SCOPES[name]?.includes(scope) ?? false;
-  const models = MODELS[name];
+/** The tokens of `SCOPES` without those that were revoked. */
+function tokensBut(revoked: ReadonlySet<string>): KnownTokens {
   return {
-    name,
-    allows,
-    ...(models === undefined ? {} : { models }),
-    ...(limits === undefined ? {} : { limits }),
+    find: (name) => {
+      if (name === ANY_TOKEN) return ANYONE;
+      if (!Object.hasOwn(SCOPES, name) || revoked.has(name)) return undefined;
+      const [models, limits] = [MODELS[name], LIMITS[name]];
+      return {
+        name,
+        allows: (scope) => SCOPES[name]?.includes(scope) ?? false,
+        ...(models === undefined ? {} : { models }),
+        ...(limits === undefined ? {} : { limits }),
+      };
+    },
   };
 }
 

@@ -121,7 +121,7 @@ describe('large results in memory', () => {
     slow.on('error', () => undefined);
     slow.end();
     await once(slow, 'response');
-    expect(gateway.resultMemory.bytes).toBeGreaterThan(BYTES);
+    expect(gateway.gateway.resultMemory.bytes).toBeGreaterThan(BYTES);
     for (const other of [result, `/v1/jobs/${sent.body.id}`, `/result/${sent.body.id}`]) {
       const refused = await gateway.ask('GET', other);
       expect([refused.status, refused.body.code]).toEqual([503, 'BODIES_FULL']);
@@ -131,10 +131,10 @@ describe('large results in memory', () => {
     const json = { model: 'doubler', queue: 'nobody', input: [1, 2, 3, 4] };
     expect((await gateway.ask('POST', '/v1/jobs', { json })).status).toBe(202);
     slow.destroy();
-    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    await until(async () => (gateway.gateway.resultMemory.bytes === 0 ? true : undefined));
     const answer = await gateway.fetch('GET', result, { headers });
     expect((await answer.arrayBuffer()).byteLength).toBeGreaterThan(BYTES);
-    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    await until(async () => (gateway.gateway.resultMemory.bytes === 0 ? true : undefined));
   });
 
   const type = { 'content-type': 'application/json' };
@@ -159,7 +159,7 @@ describe('large results in memory', () => {
     method: string;
     path: string;
     headers: Record<string, string>;
-    body: Buffer;
+    body?: Buffer;
   }): Promise<{ status: number | undefined; leave: () => void }> {
     const { method, path, headers, body } = asked;
     const slow = request(gateway.url + path, { method, headers });
@@ -178,13 +178,19 @@ describe('large results in memory', () => {
     const [path = ''] = address.split(' ', 1);
     const { status, leave } = await slowly({ method: 'POST', path, headers, body });
     expect(status).toBe(200);
-    expect(gateway.resultMemory.bytes).toBeGreaterThanOrEqual(bytes);
+    expect(gateway.gateway.resultMemory.bytes).toBeGreaterThanOrEqual(bytes);
     leave();
-    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    await until(async () => (gateway.gateway.resultMemory.bytes === 0 ? true : undefined));
   });
 
   it('without room leave a caller that waits the address of its job, or are refused before the run', async () => {
-    const { leave } = await slowly({ ...tensors, headers: asTensors });
+    const queued = await gateway.ask('POST', tensors.path, {
+      body: tensors.body,
+      headers: { ...asTensors, prefer: 'respond-async' },
+    });
+    const { self, result: path } = queued.body.urls;
+    await gateway.ask('GET', `${self}/events`);
+    const { leave } = await slowly({ method: 'GET', path, headers });
     const ended = async () =>
       (await gateway.ask('GET', '/v1/jobs?state=completed&limit=1000')).body.items.length as number;
     const before = await ended();
@@ -205,7 +211,7 @@ describe('large results in memory', () => {
     const refused = await own();
     expect([refused.status, refused.body.code]).toEqual([503, 'BODIES_FULL']);
     leave();
-    await until(async () => (gateway.resultMemory.bytes === 0 ? true : undefined));
+    await until(async () => (gateway.gateway.resultMemory.bytes === 0 ? true : undefined));
     const again = await own();
     expect([again.status, again.body.result.y.length]).toEqual([200, 2_400_000]);
     expect((await gateway.ask('GET', sent.body.urls.result)).body.y.length).toBe(2_400_000);
@@ -274,4 +280,20 @@ describe('a server that is shutting down', () => {
       expect([status, text]).toEqual([503, expect.stringMatching(/DRAINING|shutting down/)]);
     },
   );
+
+  it('does not ask for the body of a request that it refuses', async () => {
+    const server = await GatewayKit.open(redis, { modelsDir: models.dir });
+    server.startDraining();
+    for (const address of ['/v1/jobs', '/predict', '/v1/embeddings', '/v2/models/doubler/infer']) {
+      const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+      const headers = ['Host: localhost', 'Content-Type: application/json', 'Content-Length: 9'];
+      const lines = [`POST ${address} HTTP/1.1`, ...headers, 'Expect: 100-continue'];
+      socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+      let text = '';
+      for await (const piece of socket) text += String(piece);
+      expect(text).toMatch(/^HTTP\/1\.1 503 /);
+      expect(text).not.toContain('100 Continue');
+    }
+    await server.close();
+  });
 });

@@ -153,7 +153,7 @@ describe('bodies in memory', () => {
   async function occupy() {
     const first = open({ 'content-length': 100_000 });
     first.sent.write(spaces(50_000));
-    const is = gateway.bodyMemory;
+    const is = gateway.gateway.bodyMemory;
     await until(async () => (is.bytes === 100_000 ? true : undefined));
     return first;
   }
@@ -168,7 +168,7 @@ describe('bodies in memory', () => {
     expect((await small.answer).status).toBe(400);
     first.sent.end(spaces(50_000));
     expect(await first.answer).toMatchObject({ status: 400, code: 'INPUT_JSON' });
-    await until(async () => (gateway.bodyMemory.bytes === 0 ? true : undefined));
+    await until(async () => (gateway.gateway.bodyMemory.bytes === 0 ? true : undefined));
     const second = open({ 'content-length': 100_000 });
     second.sent.end(spaces(100_000));
     expect((await second.answer).status).toBe(400);
@@ -178,16 +178,16 @@ describe('bodies in memory', () => {
     await occupy();
     const chunked = open({ 'transfer-encoding': 'chunked' });
     chunked.sent.write(spaces(40_000));
-    await until(async () => (gateway.bodyMemory.bytes === 140_000 ? true : undefined));
+    await until(async () => (gateway.gateway.bodyMemory.bytes === 140_000 ? true : undefined));
     chunked.sent.write(spaces(40_000));
     expect(await chunked.answer).toEqual(full);
-    await until(async () => (gateway.bodyMemory.bytes === 100_000 ? true : undefined));
+    await until(async () => (gateway.gateway.bodyMemory.bytes === 100_000 ? true : undefined));
   });
 
   it('are released when the caller disconnects', async () => {
     const first = await occupy();
     first.sent.destroy();
-    await until(async () => (gateway.bodyMemory.bytes === 0 ? true : undefined));
+    await until(async () => (gateway.gateway.bodyMemory.bytes === 0 ? true : undefined));
   });
 
   it('that are streamed as rows are not limited', async () => {

@@ -228,7 +228,8 @@ it('a connection on which nothing was sent is no request', async () => {
 it('a request whose body Node refuses is one request, with its route and the status it got', async () => {
   const { server, traffic, lines } = await watched();
   const socket = connect(server.port, '127.0.0.1');
-  const headers = 'Host: x\r\nAuthorization: Bearer secret\r\nX-Request-Id: mine-2\r\nTransfer-Encoding: chunked';
+  const headers =
+    'Host: x\r\nAuthorization: Bearer secret\r\nX-Request-Id: mine-2\r\nTransfer-Encoding: chunked';
   socket.write(`POST /v1/jobs/a HTTP/1.1\r\n${headers}\r\n\r\n3\r\nabc\r\n`);
   await until(async () => (traffic.underWay === 1 ? true : undefined));
   socket.write('no chunk\r\n');

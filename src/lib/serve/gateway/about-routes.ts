@@ -6,6 +6,7 @@ import { parseModel } from '../../core/names.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { worded } from '../../redis/worded.js';
 import type { App } from '../http/app.js';
+import type { NotedRoute } from '../openapi/noted-routes.js';
 import { ERROR_DOC, EXAMPLE_DOC, HEALTH_DOC, INDEX_DOC, READY_DOC } from './about-docs.js';
 import { refuseDraining } from './admit.js';
 import { exampleInput } from './example-input.js';
@@ -16,31 +17,15 @@ import { mayUse, noModel, ofOwn } from './own-models.js';
 /** Probes are frequent and wait only briefly. */
 const PROBE_MS = 1000;
 
-/** One route of a server. */
-export interface ListedRoute {
-  method: string;
-  path: string;
-}
-
-/** Records all routes added from now on, for `GET /`. */
-export function listRoutes(app: App, basePath: string): ListedRoute[] {
-  const routes: ListedRoute[] = [];
-  app.addHook('onRoute', ({ method, url, schema }) => {
-    if ((schema as { hide?: boolean } | undefined)?.hide === true) return;
-    for (const one of [method].flat()) {
-      if (one !== 'HEAD' && one !== 'OPTIONS') routes.push({ method: one, path: basePath + url });
-    }
-  });
-  return routes;
-}
-
-/** The server about itself: routes, errors, liveness and readiness. */
-export function addAboutRoutes(app: App, gateway: Gateway, routes: readonly ListedRoute[]): void {
-  const { version, client } = gateway;
+/** The server about itself: routes, errors, liveness and readiness. @param noted all its routes */
+export function addAboutRoutes(app: App, gateway: Gateway, noted: readonly NotedRoute[]): void {
+  const { version, client, basePath } = gateway;
   app.get('/', { config: { access: 'open', doc: INDEX_DOC } }, async () => ({
     name: 'infer',
     version,
-    routes,
+    routes: noted
+      .filter(({ hidden }) => !hidden)
+      .map(({ method, url }) => ({ method, path: basePath + url })),
   }));
   app.get('/healthz', { config: { access: 'open', doc: HEALTH_DOC } }, async () => ({ live: true }));
   app.get('/readyz', { config: { access: 'open', doc: READY_DOC } }, async () => {

@@ -1,6 +1,7 @@
 import type { InferClient } from '../../client/client.js';
 import type { LoadedSettings } from '../../config/load.js';
 import type { Logger } from '../../telemetry/logger.js';
+import type { BodyMemory } from '../http/body-memory.js';
 import type { Admissions } from './admissions.js';
 import type { OpenWaits } from './open-waits.js';
 
@@ -31,6 +32,9 @@ export interface Gateway {
   readonly admissions: Admissions;
   /** The open event streams and waits. */
   readonly waits: OpenWaits;
+  /** Memory of buffered bodies, and of large results. */
+  readonly bodyMemory: BodyMemory;
+  readonly resultMemory: BodyMemory;
 }
 
 export interface GatewayLimits {
@@ -42,7 +46,7 @@ export interface GatewayLimits {
   readonly maxWaitMs: number;
   /** Number of waiting jobs in a queue above which more are refused; undefined = no limit. */
   readonly maxWaiting: number | undefined;
-  /** Maximum bytes of buffered bodies in memory; at least `maxBody`. */
+  /** Maximum bytes of buffered bodies in memory, at least `maxBody`; and of large results. */
   readonly maxBodies: number;
   /** Maximum number of open event streams and waits. */
   readonly maxOpen: number;

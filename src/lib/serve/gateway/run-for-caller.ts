@@ -33,7 +33,7 @@ interface CallersWork {
 
 /**
  * Admits a request whose caller waits for all of its jobs; called once per request.
- * @param work all jobs of the request together
+ * @param work its `payload` describes all jobs of the request together
  * @throws InferError BODIES_FULL (503) if their results have no room; NO_WORKERS (503) if no worker would take
  *   them; and as `admit`.
  */
@@ -41,9 +41,14 @@ export async function letWaiterIn(
   gateway: Gateway,
   { caller, heldResult }: WaitingCaller,
   reply: FastifyReply,
-  { rows, wanted, signature, options = {} }: Omit<CallersWork, 'payload'> & Pick<Payload, 'rows' | 'wanted'>,
+  {
+    payload,
+    signature,
+    options = {},
+  }: Omit<CallersWork, 'payload'> & { payload: Pick<Payload, 'rows' | 'wanted'> },
 ): Promise<Admission> {
-  heldResult?.check(leastResultBytes(signature, { rows, wanted }));
+  heldResult?.check(leastResultBytes(signature, payload));
+  const { rows } = payload;
   const { queue = QUEUE, priority, expiresMs } = options;
   await requireWorker(gateway, queue, signature, ASYNC);
   const admission = await admit(gateway, caller, { queue, model: signature.name, rows, priority, expiresMs });

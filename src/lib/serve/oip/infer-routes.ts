@@ -82,8 +82,7 @@ async function run(
   signature: ModelSignature,
 ): Promise<JobTensors> {
   const options = { queue, priority, expiresMs };
-  const { rows, wanted } = payload;
-  const admission = await letWaiterIn(gateway, request, reply, { rows, wanted, signature, options });
+  const admission = await letWaiterIn(gateway, request, reply, { payload, signature, options });
   try {
     return await runForCaller(gateway, request, { payload, signature, options }, (job) =>
       admission.submitted(job),

@@ -157,7 +157,7 @@ async function embed(gateway: Gateway, request: FastifyRequest, reply: FastifyRe
   const fit = ofOwn(request.caller, gateway.client.signatures.fitBy(read, model));
   const [wanted, signature] = await patiently(gateway, request.signal, fit);
   const { chunks, rows } = wanted;
-  const admission = await letWaiterIn(gateway, request, reply, { rows, signature });
+  const admission = await letWaiterIn(gateway, request, reply, { payload: { rows }, signature });
   // With several jobs, no single one represents the request; its wait ends when all have ended.
   const isOne = chunks.length === 1;
   if (!isOne) admission.lasting();
