@@ -1,6 +1,7 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { InferError } from '../../src/lib/core/errors.js';
 import { askToken } from '../../src/lib/serve/auth/ask-token.js';
 import type { Caller } from '../../src/lib/serve/auth/caller.js';
 import { type App, createApp } from '../../src/lib/serve/http/app.js';
@@ -136,6 +137,22 @@ describe('the fuzzer finds', () => {
         return body;
       });
     expect(await found(spoil)).toContain("an error as 'text/html'");
+  });
+
+  it('a body that does not match its schema', async () => {
+    const spoil = (app: App) =>
+      app.addHook('onSend', async (_request, reply, body) =>
+        reply.statusCode === 201 ? JSON.stringify({ rows: 'one' }) : body,
+      );
+    expect(await found(spoil)).toContain('the body of 201 does not match its schema: /rows must be integer');
+  });
+
+  it('an error of the server that is documented, but that its set-up cannot cause', async () => {
+    const spoil = (app: App) =>
+      app.addHook('preHandler', async ({ method }) => {
+        if (method === 'POST') throw new InferError('QUEUE_FULL', 'too many');
+      });
+    expect(await found(spoil)).toContain('the server answers 503 QUEUE_FULL');
   });
 
   it('a token in a response', async () => {

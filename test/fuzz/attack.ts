@@ -1,9 +1,10 @@
 import { type Random, random } from '../chaos/random.js';
+import { AnswerSchemas } from './answer-schemas.js';
 import { Connection, type Outcome } from './connection.js';
 import type { ApiDocument } from './document.js';
 import { assemble, type Mutation, wireBytes } from './draft.js';
 import { Drafts } from './drafts.js';
-import { judge, type Sent } from './judge.js';
+import { judge, type Known, type Sent } from './judge.js';
 import { allMutations, mutate } from './mutations/index.js';
 
 export interface AttackOptions {
@@ -21,6 +22,8 @@ export interface AttackOptions {
   weakToken: string;
   /** Text that no response may contain. */
   secrets: readonly string[];
+  /** Codes of errors with a status of 5xx that the set-up can cause [none]. */
+  busy?: readonly string[] | undefined;
   /** Time limit of a response, ms [40000]. */
   answerMs?: number | undefined;
   /** Called after the response to each request. */
@@ -56,6 +59,7 @@ const SHOWN = 400;
 export class Attack {
   private readonly drafts: Drafts;
   private readonly mutations: readonly Mutation[];
+  private readonly known: Known;
   private readonly report: AttackReport = {
     sent: 0,
     faults: [],
@@ -65,7 +69,8 @@ export class Attack {
   };
 
   constructor(private readonly options: AttackOptions) {
-    const { document, token, weakToken } = options;
+    const { document, token, weakToken, secrets, busy = [] } = options;
+    this.known = { document, schemas: new AnswerSchemas(document), busy, secrets };
     this.drafts = new Drafts(document, token);
     this.mutations = allMutations(weakToken);
   }
@@ -120,7 +125,7 @@ export class Attack {
     const status = 'failure' in outcome ? 'none' : String(outcome.status);
     report.statuses.set(status, (report.statuses.get(status) ?? 0) + 1);
     const request = JSON.stringify(wireBytes(sent.wire).toString('latin1', 0, SHOWN));
-    for (const what of judge(this.options, sent, outcome))
+    for (const what of judge(this.known, sent, outcome))
       report.faults.push({ number, operation, mutation, what, request: this.hidden(request) });
     this.options.onAnswer?.(number);
     return outcome;

@@ -25,8 +25,8 @@ export interface Operation {
   parameters: readonly Parameter[];
   /** Bodies by media type; empty if it takes no body. */
   bodies: ReadonlyMap<string, MediaType>;
-  /** Media types of responses by status: `200`, `4XX`, `default`. */
-  answers: ReadonlyMap<string, readonly string[]>;
+  /** Schemas of responses by status (`200`, `4XX`, `default`) and media type. */
+  answers: ReadonlyMap<string, ReadonlyMap<string, Schema>>;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -52,6 +52,11 @@ export class ApiDocument {
       .map((operation) => ({ operation, ...patternOf(operation.path) }))
       // A literal path takes precedence over one with parameters, as the standard says.
       .sort((a, b) => b.literal - a.literal);
+  }
+
+  /** Schemas and other parts that several operations refer to. */
+  get components(): Json {
+    return object(this.root.components);
   }
 
   /**
@@ -121,18 +126,21 @@ export class ApiDocument {
     );
   }
 
-  private answersOf(given: unknown): Map<string, readonly string[]> {
+  private answersOf(given: unknown): Map<string, ReadonlyMap<string, Schema>> {
     return new Map(
       Object.entries(object(given)).map(([status, answer]) => {
-        const { content } = object(this.resolve(answer));
-        return [status, Object.keys(object(content))] as const;
+        const content = Object.entries(object(object(this.resolve(answer)).content));
+        const schemas = content.map(
+          ([type, media]) => [type, (object(media).schema ?? true) as Schema] as const,
+        );
+        return [status, new Map(schemas)] as const;
       }),
     );
   }
 }
 
-/** Media types of a status; undefined if the operation does not document the status. */
-export function answersOf(operation: Operation, status: number): readonly string[] | undefined {
+/** Schemas of a status by media type; undefined if the operation does not document the status. */
+export function answersOf(operation: Operation, status: number): ReadonlyMap<string, Schema> | undefined {
   const { answers } = operation;
   return (
     answers.get(String(status)) ?? answers.get(`${Math.floor(status / 100)}XX`) ?? answers.get('default')

@@ -27,6 +27,11 @@ export interface FuzzReport extends AttackReport {
   dir: string | undefined;
 }
 
+/**
+ * Errors with a status of 5xx that the set-up can cause: jobs of a queue without a worker, a `--max-wait` of 2 s,
+ * and short deadlines. Redis is there, nothing shuts down, and no limit of memory or connections is near.
+ */
+const BUSY = ['NO_WORKERS', 'WAIT_TIMEOUT', 'EXPIRED', 'WAIT_TOO_LONG'];
 /** Text that only a fault of the server writes. */
 const FAILURES = /"level":"(?:error|fatal)"|^\s+at .*\.js:\d+|UnhandledPromise|ERR_UNHANDLED/m;
 
@@ -45,7 +50,7 @@ async function run(options: FuzzOptions, dir: string, last: (() => void)[]): Pro
   const onAnswer = (number: number): void => {
     if (number > 0 && number % 1000 === 0) print(`${number} requests, ${seconds(began).toFixed(0)} s`);
   };
-  const attack = new Attack({ ...options, document, port, token, weakToken, secrets, onAnswer });
+  const attack = new Attack({ ...options, document, port, token, weakToken, secrets, busy: BUSY, onAnswer });
   const report = await attack.run();
   const took = seconds(began);
   const broken = await server.works().catch((error: unknown) => `it does not answer: ${String(error)}`);

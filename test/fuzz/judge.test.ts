@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { AnswerSchemas } from './answer-schemas.js';
 import { PAYLOAD_TEXT } from './canaries.js';
 import type { Answer } from './connection.js';
 import { ApiDocument } from './document.js';
@@ -40,7 +41,11 @@ const answer = (
 });
 
 const faults = (outcome: Parameters<typeof judge>[2], request = sent()) =>
-  judge({ document, secrets: [SECRET] }, request, outcome);
+  judge(
+    { document, schemas: new AnswerSchemas(document), busy: ['BUSY'], secrets: [SECRET] },
+    request,
+    outcome,
+  );
 
 describe('an answer', () => {
   it('is right if it is documented and its error is a problem', () => {
@@ -73,6 +78,23 @@ describe('an answer', () => {
       answer(400, problem(400, { detail: `Bearer ${SECRET}` })),
       'a secret in an answer',
     ],
+    [
+      'an error of the server that its set-up cannot cause',
+      answer(503, problem(503)),
+      'the server answers 503 X',
+    ],
+    [
+      'a body that does not match its schema',
+      answer(201, { rows: 'one' }, 'application/json'),
+      'the body of 201 does not match its schema: /rows must be integer',
+      sent('POST', '/things'),
+    ],
+    [
+      'an error that does not match its schema',
+      answer(404, problem(404, { hint: 5 })),
+      'the body of 404 does not match its schema: /hint must be string',
+      sent('DELETE'),
+    ],
     ['a secret in a header', answer(200, {}, 'application/json', [['x-y', SECRET]]), 'a secret in an answer'],
     [
       'payload in an error',
@@ -87,8 +109,15 @@ describe('an answer', () => {
     ['no answer', { failure: 'closed', text: '' } as const, 'closed without an answer'],
     ['a late answer', { failure: 'late', text: '' } as const, 'no answer in time'],
     ['no HTTP', { failure: 'malformed', text: 'hello' } as const, 'no HTTP'],
-  ])('is wrong: %s', (_, outcome, what) => {
-    expect(faults(outcome).join('\n')).toContain(what);
+  ] as const)('is wrong: %s', (_, outcome, what, request = sent()) => {
+    expect(faults(outcome, request).join('\n')).toContain(what);
+  });
+
+  it('may be an error of the server where the set-up can cause it, and it is documented', () => {
+    const busy = answer(503, problem(503, { code: 'BUSY' }));
+    expect(faults(busy, sent('POST', '/things'))).toEqual([]);
+    expect(faults(busy)).toEqual(['status 503, which is not documented']);
+    expect(faults(answer(503, ''), sent('HEAD', '/things/a'))).not.toEqual([]);
   });
 
   it('is wrong if it succeeds without a documented operation', () => {

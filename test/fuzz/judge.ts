@@ -1,4 +1,5 @@
 import { gunzipSync, inflateSync } from 'node:zlib';
+import type { AnswerSchemas } from './answer-schemas.js';
 import { PAYLOAD_MARKS } from './canaries.js';
 import { type Answer, headerOf, type Outcome } from './connection.js';
 import { type ApiDocument, answersOf, namesStatus, type Operation } from './document.js';
@@ -14,6 +15,9 @@ export interface Sent {
 /** Facts about the server. */
 export interface Known {
   document: ApiDocument;
+  schemas: AnswerSchemas;
+  /** Codes of errors with a status of 5xx that the set-up of the run can cause. */
+  busy: readonly string[];
   /** Tokens and passwords, which no response and no log may contain. */
   secrets: readonly string[];
 }
@@ -28,7 +32,7 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/;
 
 /** All faults of a response; empty if it is right. */
 export function judge(
-  { document, secrets }: Known,
+  { document, schemas, busy, secrets }: Known,
   { wire, early, silent }: Sent,
   outcome: Outcome,
 ): string[] {
@@ -42,7 +46,8 @@ export function judge(
   const operation = document.find(wire.method, path) ?? document.find(wire.method, path.replace(/\/$/, ''));
   return [
     ...statusFaults(operation, wire, early, outcome),
-    ...(outcome.status >= 400 ? errorFaults(wire, outcome) : successFaults(operation, wire, outcome)),
+    ...(outcome.status >= 400 ? errorFaults(wire, outcome, busy) : successFaults(operation, wire, outcome)),
+    ...schemaFaults(schemas, operation, wire, outcome),
     ...leaks(secrets, outcome),
   ];
 }
@@ -69,7 +74,7 @@ function statusFaults(
   return NO_OPERATION.includes(status) ? [] : [`status ${status} where no operation is documented`];
 }
 
-function errorFaults({ method }: Wire, answer: Answer): string[] {
+function errorFaults({ method }: Wire, answer: Answer, busy: readonly string[]): string[] {
   const { status, headers, partial } = answer;
   if (method === 'HEAD') return [];
   if (partial) return ['the error is cut short'];
@@ -80,12 +85,15 @@ function errorFaults({ method }: Wire, answer: Answer): string[] {
     return [`an error that is no JSON: ${JSON.stringify(answer.body.toString().slice(0, 200))}`];
   const problem = parsed.value as Record<string, unknown> | null;
   if (typeof problem !== 'object' || problem === null) return ['an error that is no object'];
-  if (type.startsWith('application/problem+json')) return problemFaults(problem, status);
+  const code = String(problem.code ?? (problem.error as { code?: unknown } | undefined)?.code);
+  const unwanted = status >= 500 && !busy.includes(code) ? [`the server answers ${status} ${code}`] : [];
+  if (type.startsWith('application/problem+json')) return [...unwanted, ...problemFaults(problem, status)];
   // Other protocols: `error` is text, or an object with a message.
   const { error } = problem;
   const message =
     typeof error === 'object' && error !== null ? (error as { message?: unknown }).message : error;
-  const faults = typeof message === 'string' && message !== '' ? [] : ['an error without a message'];
+  const faults =
+    typeof message === 'string' && message !== '' ? unwanted : [...unwanted, 'an error without a message'];
   return 'status' in problem && typeof problem.status === 'number' && problem.status !== status
     ? [...faults, `the error says status ${problem.status}`]
     : faults;
@@ -103,12 +111,33 @@ function problemFaults(problem: Record<string, unknown>, status: number): string
 function successFaults(operation: Operation | undefined, { method }: Wire, answer: Answer): string[] {
   const { status, headers, body, partial } = answer;
   const documented = operation === undefined ? undefined : answersOf(operation, status);
-  const type = (headerOf(headers, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const type = mediaType(headers);
   const faults: string[] = [];
-  if (documented !== undefined && documented.length > 0 && body.length > 0 && !documented.includes(type))
-    faults.push(`an answer as '${type}', documented as ${documented.join(', ')}`);
+  if (documented !== undefined && documented.size > 0 && body.length > 0 && !documented.has(type))
+    faults.push(`an answer as '${type}', documented as ${[...documented.keys()].join(', ')}`);
   if (method === 'HEAD' || partial || !JSON_TYPE.test(type) || body.length === 0) return faults;
   return parseJson(answer) === undefined ? [...faults, 'an answer that is no JSON'] : faults;
+}
+
+/** Whether a JSON body, of a result or of an error, matches the documented schema of its status and type. */
+function schemaFaults(
+  schemas: AnswerSchemas,
+  operation: Operation | undefined,
+  { method }: Wire,
+  answer: Answer,
+): string[] {
+  const { status, headers, body, partial } = answer;
+  const type = mediaType(headers);
+  if (operation === undefined || method === 'HEAD' || partial || body.length === 0) return [];
+  const schema = JSON_TYPE.test(type) ? answersOf(operation, status)?.get(type) : undefined;
+  const parsed = schema === undefined ? undefined : parseJson(answer);
+  if (schema === undefined || parsed === undefined) return [];
+  const what = schemas.mismatch(schema, parsed.value);
+  return what === undefined ? [] : [`the body of ${status} does not match its schema: ${what}`];
+}
+
+function mediaType(headers: Answer['headers']): string {
+  return (headerOf(headers, 'content-type') ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? '';
 }
 
 function leaks(secrets: readonly string[], answer: Answer): string[] {

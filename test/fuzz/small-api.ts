@@ -10,7 +10,8 @@ export const SMALL_API = {
           content: { 'application/json': { schema: { $ref: '#/components/schemas/Thing' } } },
         },
         responses: {
-          201: { content: { 'application/json': {} } },
+          201: { content: { 'application/json': { schema: { $ref: '#/components/schemas/Made' } } } },
+          503: { $ref: '#/components/responses/Problem' },
           '4XX': { $ref: '#/components/responses/Problem' },
         },
       },
@@ -34,8 +35,18 @@ export const SMALL_API = {
     },
   },
   components: {
-    responses: { Problem: { content: { 'application/problem+json': {} } } },
+    responses: {
+      Problem: {
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
+    },
     schemas: {
+      Made: { type: 'object', required: ['rows'], properties: { rows: { type: 'integer' } } },
+      Problem: {
+        type: 'object',
+        required: ['code'],
+        properties: { code: { type: 'string' }, hint: { type: 'string' } },
+      },
       Thing: {
         type: 'object',
         additionalProperties: false,
