@@ -103,7 +103,7 @@ describe('infer demo', () => {
     expect(stdout).toMatch(/98\.99 % {2}393 of 397 test digits right/);
     expect(stdout).toMatch(/^batch\t\d+\t/m);
     expect(stdout).toMatch(/^demo\t.*\tdigits@1×\d+\t/m);
-    expect(stdout.match(/run\.js (worker|submit|inspect)/g)).toHaveLength(3);
+    expect(stdout.match(/run\.js (up|submit|inspect)/g)).toHaveLength(3);
     expect(stderr).toContain('Worker: up in');
     expect(stderr).toContain('removed all that was started');
   });

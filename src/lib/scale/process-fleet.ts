@@ -78,6 +78,8 @@ export interface FleetLook {
 export class ProcessFleet {
   /** How processes started by this one ended, by pid. */
   private readonly ends = new Map<number, ProcessEnd>();
+  /** Processes started by this one whose end Node.js has not reported yet. */
+  private readonly own = new Set<number>();
   private readonly phases = new Map<string, { phase: WorkerPhase; since: number }>();
   private readonly silentSince = new Map<string, number>();
   private readonly endings = new Map<string, Promise<unknown>>();
@@ -132,7 +134,11 @@ export class ProcessFleet {
     try {
       file = this.create(slot, now);
       const { pid, ended } = await spawnWorker(this.options.files, file, this.options.launch);
-      void ended.then((end) => this.ends.set(pid, end));
+      this.own.add(pid);
+      void ended.then((end) => {
+        this.own.delete(pid);
+        this.ends.set(pid, end);
+      });
       const { name: id, gpu } = file;
       const begins = { startedAt: now, readyAt: null, since: now, adopted: false };
       return { id, phase: 'starting', slot, pid, gpu, ...begins };
@@ -193,11 +199,12 @@ export class ProcessFleet {
   ): FleetMember | undefined {
     const { name } = file;
     const state = stateOf(file, now);
-    if (state === 'dead') {
+    const pid = file.process?.pid ?? null;
+    // How its own process ended is known a turn of the event loop after it is gone: until then it counts.
+    if (state === 'dead' && (pid === null || !this.own.has(pid))) {
       this.bury(file);
       return undefined;
     }
-    const pid = file.process?.pid ?? null;
     const beat = records?.find((one) => one.pid === pid && one.host === this.options.files.host);
     // A heartbeat has Redis's times, everything else here those of this host.
     const begun = beat === undefined ? null : beat.startedAt + (beat.clockAheadMs ?? 0);

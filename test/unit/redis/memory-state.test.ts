@@ -15,7 +15,9 @@ it.each([
 });
 
 describe('a share of memory is reached', () => {
-  it.each(Object.entries(THRESHOLDS).filter(([, { unit }]) => unit === 'share'))(
+  const shares = Object.entries(THRESHOLDS).filter(([name]) => /^memory|^results/.test(name));
+  expect(shares).toHaveLength(4);
+  it.each(shares)(
     'from %s on, and never without a limit',
     (_, threshold) => {
       const usedMemory = threshold.value * 1000;

@@ -276,6 +276,23 @@ describe('fleet processes', () => {
     expect(fleet.look([], NONE, Date.now()).failures).toEqual([]);
   });
 
+  it('that were started here and die are named with their signal, even if they are looked at that moment', async () => {
+    const fleet = fleetOf();
+    const { pid } = (await fleet.start('cpu-1', Date.now())) as { pid: number };
+    const mark = markOf(pid) as never;
+    process.kill(pid, 'SIGKILL');
+    // Without a turn of the event loop, in which Node.js would report the end.
+    while (stillRuns(mark)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    const now = Date.now();
+    expect(fleet.look([], NONE, now)).toMatchObject({ members: [{ pid, phase: 'starting' }], failures: [] });
+    const seen: string[] = [];
+    const failures = () => {
+      seen.push(...fleet.look([], NONE, now).failures.map(({ reason }) => reason));
+      return seen;
+    };
+    await expect.poll(failures).toEqual(['killed by SIGKILL']);
+  });
+
   it('that do not stop are killed after their drain time, not earlier', async () => {
     const fleet = fleetOf();
     const one = await pose('autoscaled-1', STUBBORN);
