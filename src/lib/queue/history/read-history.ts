@@ -11,7 +11,7 @@ import { lastEntry, readSteps, type Step } from './steps.js';
 import type { History, HistoryPoint, HistoryQuery, HistoryRange, SeriesName } from './types.js';
 
 /** Length of each range, its unit (the shortest step) and its usual step, in ms. */
-export const RANGE_MS: Readonly<Record<HistoryRange, { ms: number; unit: number; step: number }>> = {
+const RANGE_MS: Readonly<Record<HistoryRange, { ms: number; unit: number; step: number }>> = {
   '5m': { ms: 5 * MINUTE_MS, unit: MINUTE_MS, step: MINUTE_MS },
   '1h': { ms: HOUR_MS, unit: MINUTE_MS, step: MINUTE_MS },
   '24h': { ms: DAY_MS, unit: MINUTE_MS, step: 5 * MINUTE_MS },

@@ -23,7 +23,7 @@ const TURN_MS = 20_000;
  * A minute is computed for the last time and closed this long after its end, so that reports which were late
  * by as much are in it. Until then Redis has all of its reports: they expire after two minutes.
  */
-export const CLOSE_AFTER_MS = 40_000;
+const CLOSE_AFTER_MS = 40_000;
 /** After this, its first reports may have expired: it is closed as it was last computed. */
 const REPORTS_GONE_MS = 55_000;
 /** A minute that has just ended is computed again this soon, for readers. */
