@@ -172,7 +172,7 @@ export const damagedKeyText = ({ key, what, effect }: DamagedKey): string => `ke
  * Turns an error that Redis raised because of the type of a queue's key into QUEUE_DAMAGED. Any other error
  * is returned unchanged.
  */
-export async function nameDamage(
+async function nameDamage(
   client: RedisClient,
   prefix: string,
   queue: string,
