@@ -17,15 +17,12 @@ it.each([
 describe('a share of memory is reached', () => {
   const shares = Object.entries(THRESHOLDS).filter(([name]) => /^memory|^results/.test(name));
   expect(shares).toHaveLength(4);
-  it.each(shares)(
-    'from %s on, and never without a limit',
-    (_, threshold) => {
-      const usedMemory = threshold.value * 1000;
-      expect(reaches({ usedMemory, maxMemory: 1000 }, threshold)).toBe(true);
-      expect(reaches({ usedMemory: usedMemory - 1, maxMemory: 1000 }, threshold)).toBe(false);
-      expect(reaches({ usedMemory, maxMemory: 0 }, threshold)).toBe(false);
-    },
-  );
+  it.each(shares)('from %s on, and never without a limit', (_, threshold) => {
+    const usedMemory = threshold.value * 1000;
+    expect(reaches({ usedMemory, maxMemory: 1000 }, threshold)).toBe(true);
+    expect(reaches({ usedMemory: usedMemory - 1, maxMemory: 1000 }, threshold)).toBe(false);
+    expect(reaches({ usedMemory, maxMemory: 0 }, threshold)).toBe(false);
+  });
 
   it('in a results Redis from the share in the table on, like in a broker', () => {
     const policy = 'noeviction';
