@@ -24,8 +24,10 @@ export async function bundleCli(root, outdir) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    minify: true,
-    keepNames: true, // error classes are identified by name
+    // Names stay: error classes are identified by theirs. `keepNames` would name every closure each time it is
+    // made, which took 5 % of the gateway's time.
+    minifyWhitespace: true,
+    minifySyntax: true,
     legalComments: 'none', // licences are collected in one file, see licences.mjs
     chunkNames: 'chunks/[name]-[hash]',
     external: EXTERNAL,

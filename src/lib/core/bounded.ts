@@ -29,14 +29,20 @@ export async function bounded<T>(
   }
   signal?.throwIfAborted();
   const over = new AbortController();
-  const onAbort = () => over.abort(signal?.reason);
+  let giveUp = (_reason: unknown): void => undefined;
   const ended = new Promise<never>((_, reject) => {
-    over.signal.addEventListener('abort', () => reject(over.signal.reason as Error), { once: true });
+    giveUp = reject;
   });
+  const end = (reason: unknown) => {
+    // First: the work may fail because of the signal.
+    giveUp(reason);
+    over.abort(reason);
+  };
+  const onAbort = () => end(signal?.reason);
   const timer =
     timeoutMs === undefined || timeoutMs > TIMER_MAX_MS
       ? undefined
-      : setTimeout(() => over.abort(late()), Math.max(0, timeoutMs));
+      : setTimeout(() => end(late()), Math.max(0, timeoutMs));
   signal?.addEventListener('abort', onAbort, { once: true });
   try {
     const working = work(over.signal);

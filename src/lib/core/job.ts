@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import { BOUNDS, shown } from './bounds.js';
 import { InferError } from './errors.js';
 import { QUEUE_KEY, QUEUE_KEY_OF } from './key-parts.js';
@@ -134,6 +134,19 @@ function base32(value: bigint, length: number): string {
   return text;
 }
 
+/** Random bytes for the next ids: one call of the system for each id would cost more than the rest of it. */
+const randomPool = Buffer.allocUnsafeSlow(512 * ID_RANDOM_BYTES);
+let randomUsed = randomPool.length;
+
+function nextRandom(): bigint {
+  if (randomUsed === randomPool.length) {
+    randomFillSync(randomPool);
+    randomUsed = 0;
+  }
+  randomUsed += ID_RANDOM_BYTES;
+  return randomPool.readBigUInt64BE(randomUsed - ID_RANDOM_BYTES);
+}
+
 let lastIdTime = 0;
 let idSequence = 0;
 
@@ -149,8 +162,7 @@ export function newId(kind: 'j' | 'g', nowMs: number = Date.now()): string {
     lastIdTime += 1;
     idSequence = 0;
   }
-  const random = randomBytes(ID_RANDOM_BYTES).readBigUInt64BE();
-  return `${kind}${base32(BigInt(lastIdTime), ID_TIME_CHARS)}${base32(BigInt(idSequence), 3)}${base32(random, 13)}`;
+  return `${kind}${base32(BigInt(lastIdTime), ID_TIME_CHARS)}${base32(BigInt(idSequence), 3)}${base32(nextRandom(), 13)}`;
 }
 
 const OWN_ID = /^[jg][0-9a-hjkmnp-tv-z]{25}(-\d+)?$/;
