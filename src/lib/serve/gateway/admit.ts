@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { newId, type Priority } from '../../core/job.js';
@@ -61,6 +62,18 @@ export async function admit(gateway: Gateway, caller: Caller, wanted: WantedWork
   return answerWithin(REDIS_MS, admitWithin(gateway, quotas, wanted), () => {
     throw new InferError('REDIS_TIMEOUT', `Redis did not answer within ${REDIS_MS} ms`);
   });
+}
+
+/** `admit` for a request, whose response reports the limits of its caller. @throws as `admit`. */
+export async function letIn(
+  gateway: Gateway,
+  { caller }: Pick<FastifyRequest, 'caller'>,
+  reply: FastifyReply,
+  wanted: WantedWork,
+): Promise<Admission> {
+  const admission = await admit(gateway, caller, wanted);
+  reply.headers(admission.headers);
+  return admission;
 }
 
 /**

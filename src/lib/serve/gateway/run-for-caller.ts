@@ -1,15 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toJobTensors } from '../../client/render.js';
 import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types.js';
-import { answerWithin } from '../../core/bounded.js';
 import { InferError } from '../../core/errors.js';
 import { formatDuration } from '../../core/units.js';
 import { leastResultBytes, type ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
-import { type Admission, admit, draining } from './admit.js';
+import { type Admission, draining, letIn } from './admit.js';
 import { cancelLeft } from './cancel-left.js';
 import type { Gateway } from './gateway.js';
 import { requireWorker } from './jobs/served.js';
+import { untilLeaving } from './until-leaving.js';
 
 /** Queue for jobs whose caller waits, of one row or many: they go before bulk work. */
 const QUEUE = 'realtime';
@@ -39,7 +39,7 @@ interface CallersWork {
  */
 export async function letWaiterIn(
   gateway: Gateway,
-  { caller, heldResult }: WaitingCaller,
+  request: WaitingCaller,
   reply: FastifyReply,
   {
     payload,
@@ -47,13 +47,11 @@ export async function letWaiterIn(
     options = {},
   }: Omit<CallersWork, 'payload'> & { payload: Pick<Payload, 'rows' | 'wanted'> },
 ): Promise<Admission> {
-  heldResult?.check(leastResultBytes(signature, payload));
+  request.heldResult?.check(leastResultBytes(signature, payload));
   const { rows } = payload;
   const { queue = QUEUE, priority, expiresMs } = options;
   await requireWorker(gateway, queue, signature, ASYNC);
-  const admission = await admit(gateway, caller, { queue, model: signature.name, rows, priority, expiresMs });
-  reply.headers(admission.headers);
-  return admission;
+  return letIn(gateway, request, reply, { queue, model: signature.name, rows, priority, expiresMs });
 }
 
 /**
@@ -91,7 +89,7 @@ export async function runForCaller(
         onSubmitted(submitted);
       },
     });
-    const job = await answerWithin(Number.POSITIVE_INFINITY, running, () => undefined, gateway.leaving);
+    const job = await untilLeaving(gateway, running);
     if (job !== undefined) return completed(job);
     end.abort(draining());
     throw draining();

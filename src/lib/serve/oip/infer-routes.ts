@@ -3,7 +3,7 @@ import { queueFor } from '../../client/spec.js';
 import type { JobTensors } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
 import type { ModelSignature } from '../../model/signature.js';
-import { admit, refuseAtOnce } from '../gateway/admit.js';
+import { letIn, refuseAtOnce } from '../gateway/admit.js';
 import type { Gateway } from '../gateway/gateway.js';
 import { submittedJson } from '../gateway/jobs/job-json.js';
 import { patiently } from '../gateway/jobs/patience.js';
@@ -125,15 +125,15 @@ function versionOf({ version }: JobTensors, signature: ModelSignature): string |
 
 async function submitAsync(
   gateway: Gateway,
-  { caller, signal }: FastifyRequest,
+  request: FastifyRequest,
   reply: FastifyReply,
   { payload, queue, priority, expiresMs }: InferRequest,
   signature: ModelSignature,
 ): Promise<FastifyReply> {
+  const { caller, signal } = request;
   const { rows } = payload;
   const options = { queue: queueFor(rows, { queue }), priority, expiresMs };
-  const admission = await admit(gateway, caller, { ...options, model: signature.name, rows });
-  reply.headers(admission.headers);
+  const admission = await letIn(gateway, request, reply, { ...options, model: signature.name, rows });
   try {
     const limits = { signal, timeoutMs: SUBMIT_MS };
     const sent = { ...options, owner: caller.name, ...limits };

@@ -10,7 +10,7 @@ import { isCancelled } from '../../../queue/audit-summary.js';
 import { isInputKept } from '../../../queue/read/job-detail.js';
 import { type App, pathOf } from '../../http/app.js';
 import { problemOf } from '../../http/problem.js';
-import { type Admission, admit } from '../admit.js';
+import { type Admission, letIn } from '../admit.js';
 import type { Gateway } from '../gateway.js';
 import { performFor } from './actor.js';
 import { ID_PARAMS } from './fields.js';
@@ -92,16 +92,14 @@ function foundAt(found: Found): { queue: string; kind: 'job' | 'group' } {
 }
 
 /** Work that runs again is let in like new work, for the token that asks. @throws what `admit` throws. */
-async function letBack(
+function letBack(
   gateway: Gateway,
-  { caller }: FastifyRequest,
+  request: FastifyRequest,
   reply: FastifyReply,
   found: Found,
 ): Promise<Admission> {
   const { queue, model = '', rows, priority } = found.kind === 'job' ? found.record : found.group;
-  const admission = await admit(gateway, caller, { queue, model, rows, priority });
-  reply.headers(admission.headers);
-  return admission;
+  return letIn(gateway, request, reply, { queue, model, rows, priority });
 }
 
 /** 200 for what ended as cancelled; 409 for what had ended otherwise, with the job all the same. */

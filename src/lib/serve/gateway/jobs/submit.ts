@@ -4,7 +4,6 @@ import { takenByAnother, takenByOther } from '../../../client/id-taken.js';
 import { sendInput } from '../../../client/send-input.js';
 import { queueFor } from '../../../client/spec.js';
 import type { Found, SubmitOptions, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
-import { answerWithin } from '../../../core/bounded.js';
 import type { ErrorCode } from '../../../core/error-table.js';
 import { InferError } from '../../../core/errors.js';
 import { type Input, readInput } from '../../../input/read.js';
@@ -13,10 +12,11 @@ import type { Payload } from '../../../model/tensor.js';
 import { serverTime } from '../../../redis/server-clock.js';
 import { JSON_LIMITS, streamBody } from '../../http/body.js';
 import { tellTiming } from '../../http/server-timing.js';
-import { type Admission, admit, draining } from '../admit.js';
+import { type Admission, draining, letIn } from '../admit.js';
 import { cancelLeft } from '../cancel-left.js';
 import type { Gateway } from '../gateway.js';
 import { ofOwn, ownModel } from '../own-models.js';
+import { untilLeaving } from '../until-leaving.js';
 import { type SubmitFields, submitOptions } from './fields.js';
 import { HashedBody } from './hashed-body.js';
 import { digestOf } from './idempotency.js';
@@ -106,7 +106,7 @@ async function submitOne(
   const { client } = gateway;
   const options = optionsOf(submitting, digest);
   if (waitMs !== undefined) await requireWorker(gateway, queueFor(payload.rows, options), signature);
-  const admission = await letIn(submitting, options, signature, payload.rows);
+  const admission = await admitFor(submitting, options, signature, payload.rows);
   try {
     if (waitMs === undefined) {
       const job = await client.submitPayload(payload, signature, {
@@ -169,11 +169,6 @@ async function standing(submitting: Submitting, { id, duplicate }: SubmittedJob)
   return { ...(await found(submitting, stands)), created: duplicate !== true, ended: false };
 }
 
-/** Undefined if the server ends before the work that the caller waits for. */
-function untilLeaving<T>({ leaving }: Gateway, work: Promise<T>): Promise<T | undefined> {
-  return answerWithin(Number.POSITIVE_INFINITY, work, () => undefined, leaving);
-}
-
 async function submitMany(
   submitting: Submitting,
   input: Input & { kind: 'many' },
@@ -189,7 +184,7 @@ async function submitMany(
   let group: SubmittedGroup;
   try {
     if (waitMs !== undefined) await requireWorker(gateway, queue, signature);
-    const admission = await letIn(submitting, options, signature, input.rows ?? 1);
+    const admission = await admitFor(submitting, options, signature, input.rows ?? 1);
     const content = rows && (() => rows.digest);
     const ignored = { onRows: () => undefined, onTakenBack: () => undefined };
     // It counts while its rows arrive, which may take any time.
@@ -285,7 +280,7 @@ function isOf(code: ErrorCode, error: unknown): boolean {
   return error instanceof InferError && error.code === code;
 }
 
-async function letIn(
+function admitFor(
   { gateway, request, reply }: Submitting,
   options: SubmitOptions,
   signature: ModelSignature,
@@ -295,10 +290,7 @@ async function letIn(
   const queue = queueFor(rows, options);
   // The deadline counts from when a job may start, and the number of jobs waiting then is unknown.
   const expiresMs = isDelayed(options) ? undefined : options.expiresMs;
-  const wanted = { queue, model: signature.name, rows, priority, expiresMs };
-  const admission = await admit(gateway, request.caller, wanted);
-  reply.headers(admission.headers);
-  return admission;
+  return letIn(gateway, request, reply, { queue, model: signature.name, rows, priority, expiresMs });
 }
 
 function optionsOf({ request, fields, id }: Submitting, digest: string | undefined): SubmitOptions {
