@@ -39,7 +39,13 @@ import type {
   SubmittedGroup,
   SubmittedJob,
 } from './types.js';
-import { deadlineOf, type GroupProgress, type WaitOptions, withLastLook } from './waiting.js';
+import {
+  deadlineOf,
+  type GroupLimits,
+  type GroupProgress,
+  type WaitOptions,
+  withLastLook,
+} from './waiting.js';
 import { Watcher } from './watcher.js';
 
 /**
@@ -283,10 +289,10 @@ export class InferClient {
   }
 
   /** Chunks of a group in input order, fetched as they are read; limits apply to each fetch. */
-  async *groupChunks(group: GroupRecord, limits: WaitOptions = {}): AsyncGenerator<GroupChunk> {
+  async *groupChunks(group: GroupRecord, limits: GroupLimits = {}): AsyncGenerator<GroupChunk> {
     const step = <T>(fetch: () => Promise<T>) => this.limited(limits, fetch);
-    const { redis, config, connections, form } = this;
-    for await (const chunk of groupChunks(redis, config.prefix, group, connections.results, form, step)) {
+    const { redis, config, results, form } = this;
+    for await (const chunk of groupChunks(redis, config.prefix, group, results, form, step, limits.memory)) {
       limits.signal?.throwIfAborted();
       yield chunk;
     }

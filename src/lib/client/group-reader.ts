@@ -8,10 +8,12 @@ import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { resultValues } from './render.js';
 import { EXPIRED, NOT_SENT, type ReadChunk, RowMerge } from './row-merge.js';
-import type { GroupChunk } from './types.js';
+import type { ChunkMemory, GroupChunk } from './types.js';
 
-/** Chunks fetched ahead of the one being read: hides the round trip and takes a few MB at most. */
+/** Chunks fetched ahead of the one being read, where there is room: hides the round trip. */
 const AHEAD = 16;
+
+const UNLIMITED: ChunkMemory = { hasRoom: true, took: () => undefined, gave: () => undefined };
 
 /**
  * The rows of a group in input order; each chunk is fetched shortly before it is read. Chunks whose rows lie
@@ -26,19 +28,25 @@ export async function* groupChunks(
   form: ValueForm,
   /** Awaits one fetch, within the reader's limits; it is not begun for a reader that has left. */
   step: <T>(fetch: () => Promise<T>) => Promise<T>,
+  memory: ChunkMemory = UNLIMITED,
 ): AsyncGenerator<GroupChunk> {
   const merge = new RowMerge(group.closed && group.state !== 'cancelled' ? EXPIRED : NOT_SENT);
-  const ahead: Promise<ReadChunk>[] = [];
+  const ahead: Promise<ReadChunk & { bytes?: number }>[] = [];
   let next = 0;
   for (let index = 0; index < group.jobs; index++) {
-    while (next < group.jobs && next < index + AHEAD) {
-      const chunk = readChunk(client, prefix, group, results, next++, form);
+    while (next < group.jobs && next < index + AHEAD && (next === index || memory.hasRoom)) {
+      const chunk = readChunk(client, prefix, group, results, next++, form).then((read) => {
+        memory.took(read.bytes ?? 0);
+        return read;
+      });
       // Awaited in order; an earlier failure must not count as unhandled.
       chunk.catch(() => undefined);
       ahead.push(chunk);
     }
-    const chunk = ahead.shift() as Promise<ReadChunk>;
-    yield* merge.add(await step(() => worded(client, chunk)));
+    const chunk = ahead.shift() as (typeof ahead)[number];
+    const read = await step(() => worded(client, chunk));
+    yield* merge.add(read);
+    memory.gave(read.bytes ?? 0);
   }
   yield* merge.end(group.rows);
 }
@@ -50,7 +58,7 @@ async function readChunk(
   results: ResultSource,
   index: number,
   form: ValueForm,
-): Promise<ReadChunk> {
+): Promise<ReadChunk & { bytes?: number }> {
   const id = chunkId(group.id, index);
   const queue = queueOfChunk(group, index);
   const record = await readJob(client, prefix, queue, id);
@@ -60,7 +68,7 @@ async function readChunk(
     const stored = await results.read(queue, id, record.endedBy ?? '');
     if (stored !== undefined) {
       const { values, failedRows } = resultValues(stored, record.meta?.device, record.failure, form);
-      return { index, rows, place, values, failed: new Set(failedRows) };
+      return { index, rows, place, values, failed: new Set(failedRows), bytes: stored.length };
     }
   } catch (error) {
     // A result that cannot be read affects only the rows of its chunk.

@@ -133,6 +133,14 @@ export interface LookLimits {
   mostBytes?: number | undefined;
 }
 
+/** Memory for chunks of a group that were read and are not passed on yet. */
+export interface ChunkMemory {
+  /** Whether chunks may be read ahead of the next one. */
+  readonly hasRoom: boolean;
+  took(bytes: number): void;
+  gave(bytes: number): void;
+}
+
 /** State of a job, with its result as the tensors that the worker stored. */
 export interface JobTensors extends Omit<JobResult, 'result' | 'task' | 'failedRows'> {
   /** For a failed job: the outputs of the rows that have one. */

@@ -217,6 +217,39 @@ describe('large results in memory', () => {
     expect((await gateway.ask('GET', sent.body.urls.result)).body.y.length).toBe(2_400_000);
   });
 
+  it('of a group are read ahead of a slow caller, fewer where there is little room', async () => {
+    const row = `[${'1,'.repeat(199_999)}1]\n`;
+    const type = { 'content-type': 'application/x-ndjson', prefer: 'wait=20' };
+    const path = '/v1/jobs?model=wide&queue=realtime';
+    const sent = await gateway.ask('POST', path, { body: row.repeat(24), headers: type });
+    await gateway.ask('GET', `${sent.body.urls.self}/events`);
+    const { client, resultMemory } = gateway.gateway;
+    const group = await client.group(sent.body.id);
+    for (const hasRoom of [true, false]) {
+      let [held, most] = [0, 0];
+      const took = (bytes: number) => {
+        held += bytes;
+        most = Math.max(most, held);
+      };
+      const memory = { hasRoom, took, gave: (bytes: number) => took(-bytes) };
+      const chunks = client.groupChunks(group, { memory });
+      let rows = ((await chunks.next()).value as { rows: number }).rows;
+      // A chunk is one row of 800 KB; up to 16 are read.
+      if (hasRoom) await until(async () => (held > 15 * 800_000 ? true : undefined));
+      for await (const chunk of chunks) rows += chunk.rows;
+      expect([rows, held]).toEqual([24, 0]);
+      expect(most).toBeLessThan((hasRoom ? 17 : 1) * 801_000);
+    }
+    const { leave } = await slowly({ method: 'GET', path: sent.body.urls.result, headers: {} });
+    await until(async () => (resultMemory.bytes > 4 * 800_000 ? true : undefined));
+    leave();
+    await until(async () => (resultMemory.bytes === 0 ? true : undefined));
+    resultMemory.add(24 * 1024 ** 2);
+    const refused = await gateway.ask('GET', sent.body.urls.result);
+    resultMemory.free(24 * 1024 ** 2);
+    expect([refused.status, refused.body.code]).toEqual([503, 'BODIES_FULL']);
+  });
+
   it('that no response contains are not read', async () => {
     const sent = await gateway.ask('POST', '/v1/jobs', { json: many, headers: { prefer: 'wait=20' } });
     const { self } = sent.body.urls;

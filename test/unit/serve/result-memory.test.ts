@@ -55,6 +55,23 @@ describe('the memory for the results of a request', () => {
     expect(all.bytes).toBe(6000 * KB);
   });
 
+  it('counts chunks of a group while they are ahead of its reader, which may be few', () => {
+    const all = memory();
+    const { held, close } = hold(all);
+    expect(held.chunks.hasRoom).toBe(false);
+    const large = new BodyMemory(3 * 1024 * KB, 'large results');
+    const reader = hold(large);
+    expect(reader.held.chunks.hasRoom).toBe(true);
+    for (let i = 0; i < 3; i++) reader.held.chunks.took(900 * KB);
+    expect([large.bytes, reader.held.chunks.hasRoom]).toEqual([2700 * KB, false]);
+    reader.held.chunks.gave(900 * KB);
+    expect([large.bytes, reader.held.chunks.hasRoom]).toEqual([1800 * KB, true]);
+    reader.close();
+    reader.held.chunks.took(900 * KB);
+    expect(large.bytes).toBe(0);
+    close();
+  });
+
   it('counts a response that is larger than its result, and does not refuse it', () => {
     const all = memory();
     const one = hold(all);

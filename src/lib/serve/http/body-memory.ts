@@ -24,9 +24,13 @@ export class BodyMemory {
     return this.held;
   }
 
+  hasRoom(bytes: number): boolean {
+    return this.held + bytes <= this.most;
+  }
+
   /** @throws Refusal BODIES_FULL (503) if so many more bytes have no room. */
   check(bytes: number): void {
-    if (this.held + bytes <= this.most) return;
+    if (this.hasRoom(bytes)) return;
     throw new Refusal('BODIES_FULL', `${this.what} already take ${formatBytes(this.held)} of memory`, {
       hint: 'send it again after the time in Retry-After, or start the server with a higher --max-bodies',
       headers: { 'retry-after': retryAfter(AGAIN_MS) },

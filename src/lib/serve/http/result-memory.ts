@@ -1,8 +1,11 @@
 import type { FastifyReply } from 'fastify';
+import type { ChunkMemory } from '../../client/types.js';
 import type { BodyMemory } from './body-memory.js';
 
 /** Results of a request that are smaller together do not count: about as much is buffered for any connection. */
 const SMALL_BYTES = 65_536;
+/** Most chunks of a group are smaller. */
+const CHUNK_BYTES = 1024 * 1024;
 
 /**
  * The memory for large results that one request uses until its response is sent. Every route that sends a
@@ -21,6 +24,8 @@ export interface HeldResult {
    * as the result. Refuses nothing, since the work is done.
    */
   sends(bytes: number): void;
+  /** For a group, whose chunks are read while they are sent: fewer ahead where there is little room. */
+  readonly chunks: ChunkMemory;
 }
 
 /**
@@ -29,8 +34,9 @@ export interface HeldResult {
  * never be read otherwise.
  */
 export function holdResults(reply: FastifyReply, memory: BodyMemory): HeldResult {
-  /** Bytes of all its results, and how many of them are counted: all or none. */
+  /** Bytes of all its results, of its response if that is larger, and how many of them are counted. */
   let read = 0;
+  let sent = 0;
   let counted = 0;
   let isOver = false;
   const check = (bytes: number): void => {
@@ -38,24 +44,33 @@ export function holdResults(reply: FastifyReply, memory: BodyMemory): HeldResult
     const isAlone = memory.bytes === counted;
     if (!isOver && more > 0 && !isAlone) memory.check(more);
   };
-  const count = (bytes: number): void => {
-    const more = bytes - counted;
-    if (isOver || more <= 0) return;
-    memory.add(more);
-    counted += more;
+  const recount = (change = 0): void => {
+    read += change;
+    const total = isOver ? 0 : countable(Math.max(read, sent));
+    memory.add(total - counted);
+    counted = total;
   };
   reply.raw.once('close', () => {
     isOver = true;
-    memory.free(counted);
+    recount();
   });
   return {
     take: (bytes) => {
       check(bytes);
-      read += bytes;
-      count(countable(read));
+      recount(bytes);
     },
     check,
-    sends: (bytes) => count(countable(bytes)),
+    sends: (bytes) => {
+      sent = Math.max(sent, bytes);
+      recount();
+    },
+    chunks: {
+      get hasRoom() {
+        return memory.hasRoom(CHUNK_BYTES);
+      },
+      took: recount,
+      gave: (bytes) => recount(-bytes),
+    },
   };
 }
 

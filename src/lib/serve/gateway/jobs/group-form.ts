@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import type { InferClient } from '../../../client/client.js';
 import { rowsOf } from '../../../client/group-rows.js';
 import type { GroupChunk } from '../../../client/types.js';
@@ -13,16 +14,21 @@ export interface GroupRows {
   first: GroupChunk | undefined;
 }
 
+/** Memory without which no group is begun, bytes: more is taken for a chunk, which cannot be refused later. */
+const LEAST_BYTES = 65_536;
+
 /**
  * Starts to read a group.
- * @throws InferError of its first row if no row has a result, by its cause; RESULT_EXPIRED (410).
+ * @throws InferError of its first row if no row has a result, by its cause; RESULT_EXPIRED (410);
+ *   BODIES_FULL (503).
  */
 export async function beginGroup(
   client: InferClient,
   group: GroupRecord,
-  signal: AbortSignal,
+  { signal, heldResult }: Pick<FastifyRequest, 'signal' | 'heldResult'>,
 ): Promise<GroupRows> {
-  const chunks = client.groupChunks(group, { signal, timeoutMs: CHUNK_MS });
+  heldResult?.check(LEAST_BYTES);
+  const chunks = client.groupChunks(group, { signal, timeoutMs: CHUNK_MS, memory: heldResult?.chunks });
   const step = await chunks.next();
   const first = step.done ? undefined : step.value;
   const cause = first === undefined ? undefined : causeIn(first);

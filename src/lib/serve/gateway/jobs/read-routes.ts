@@ -224,7 +224,7 @@ async function sendGroup(
   group: GroupRecord,
 ): Promise<FastifyReply> {
   const form = acceptedForm(request.headers.accept, GROUP_FORMS);
-  const rows = await beginGroup(gateway.client, group, request.signal);
+  const rows = await beginGroup(gateway.client, group, request);
   const failed = group.rows - group.rowsDone;
   if (failed > 0 && isEnded(group.state)) reply.header('infer-failed-rows', String(failed));
   vary(reply, 'accept').type(form);

@@ -44,7 +44,7 @@ export function addRecipeRoutes(app: App, gateway: Gateway): void {
       if (status === 'FAILURE')
         return { status, error: `${group.rows - group.rowsDone} of ${group.rows} rows failed` };
       if (status !== 'completed') return { status };
-      const rows = await beginGroup(gateway.client, group, request.signal);
+      const rows = await beginGroup(gateway.client, group, request);
       const text = jsonListOf(rows, '{"status":"completed","result":', '}');
       return reply
         .type('application/json')
