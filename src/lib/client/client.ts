@@ -15,7 +15,7 @@ import type { RedisClient, RedisTarget } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
 import { Answers } from './answers.js';
 import { type ClientConfig, type Connections, configOf, openConnections, openWithin } from './connections.js';
-import { groupChunks } from './group-reader.js';
+import { type GroupLimits, groupChunks } from './group-reader.js';
 import { GroupSender } from './group-sender.js';
 import type { GroupWriter } from './group-writer.js';
 import { refuseOthers, refuseTaken, type WantedId } from './id-taken.js';
@@ -39,13 +39,7 @@ import type {
   SubmittedGroup,
   SubmittedJob,
 } from './types.js';
-import {
-  deadlineOf,
-  type GroupLimits,
-  type GroupProgress,
-  type WaitOptions,
-  withLastLook,
-} from './waiting.js';
+import { deadlineOf, type GroupProgress, type WaitOptions, withLastLook } from './waiting.js';
 import { Watcher } from './watcher.js';
 
 /**

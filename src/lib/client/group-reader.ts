@@ -9,9 +9,16 @@ import { worded } from '../redis/worded.js';
 import { resultValues } from './render.js';
 import { EXPIRED, NOT_SENT, type ReadChunk, RowMerge } from './row-merge.js';
 import type { ChunkMemory, GroupChunk } from './types.js';
+import type { WaitOptions } from './waiting.js';
 
 /** Chunks fetched ahead of the one being read, where there is room: hides the round trip. */
 const AHEAD = 16;
+
+/** Limits of reading a group: they apply to each fetch. */
+export interface GroupLimits extends WaitOptions {
+  /** Counts what is read ahead [no limit]. */
+  memory?: ChunkMemory | undefined;
+}
 
 const UNLIMITED: ChunkMemory = { hasRoom: true, took: () => undefined, gave: () => undefined };
 

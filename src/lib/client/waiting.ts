@@ -6,7 +6,7 @@ import type { Heard } from '../queue/broker/waiter.js';
 import type { GroupRecord } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
 import { checkOptions } from './call-options.js';
-import type { ChunkMemory, SubmitOptions } from './types.js';
+import type { SubmitOptions } from './types.js';
 
 /** Limits of a whole call, even if something hangs. A queued job is not affected. */
 export interface WaitOptions {
@@ -42,12 +42,6 @@ export function withLastLook(options: WaitOptions, submitMs = 0): WaitOptions {
 
 /** How often `onProgress` is called. */
 export const PROGRESS_MS = 400;
-
-/** Limits of reading a group: they apply to each fetch. */
-export interface GroupLimits extends WaitOptions {
-  /** Counts what is read ahead [no limit]. */
-  memory?: ChunkMemory | undefined;
-}
 
 export interface GroupProgress {
   onProgress?: ((group: GroupRecord) => void) | undefined;
