@@ -22,7 +22,7 @@ describeInBrowser('every page of the dashboard', () => {
   });
 
   const VIEWS: readonly (readonly [view: string, title: RegExp, content: RegExp])[] = [
-    ['overview', /^Overview$/, /no worker listens/],
+    ['overview', /^Overview$/, /no worker serves/],
     ['overview?range=1h', /^Overview$/, /Throughput/],
     ['overview?range=24h', /^Overview$/, /Throughput/],
     ['queues', /^Queues$/, /nightly/],

@@ -8,6 +8,11 @@ export function plural(value: number, one: string, many: string = `${one}s`): st
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
+/** `1 job waits`, `1,200 jobs wait`. */
+export function jobsWait(jobs: number): string {
+  return `${plural(jobs, 'job')} ${jobs === 1 ? 'waits' : 'wait'}`;
+}
+
 /** `80 %` for 0.8. */
 export function percent(share: number): string {
   return `${Math.round(share * 100)} %`;

@@ -1,4 +1,4 @@
-import { count, percent, plural } from '../core/counts.js';
+import { jobsWait, percent, plural } from '../core/counts.js';
 import { THRESHOLDS } from '../core/thresholds.js';
 import { formatDuration } from '../core/units.js';
 import { CLOCK_FIX, clockText } from '../queue/clocks.js';
@@ -78,7 +78,7 @@ function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Que
     return [
       {
         code: 'QUEUE_UNSERVED',
-        message: `queue ${queue.name} has jobs waiting (${queue.waiting}) and no worker listens to it${newerText(queue.newer)}`,
+        message: `queue ${queue.name}: ${jobsWait(queue.waiting)} and no worker serves it${newerText(queue.newer)}`,
         fix: queueFix([queue.name], queue.newer),
       },
     ];
@@ -92,7 +92,7 @@ function queueProblems(queue: QueueSnapshot, { workers, talking, starting }: Que
   return [
     {
       code: 'WORKERS_IDLE',
-      message: `queue ${queue.name} has jobs waiting (${count(queue.waiting)}, the oldest for ${formatDuration(queue.oldestMs ?? 0)}) and ${names} ${serving.length === 1 ? 'is alive and takes' : 'are alive and take'} none`,
+      message: `queue ${queue.name}: ${jobsWait(queue.waiting)} (the oldest for ${formatDuration(queue.oldestMs ?? 0)}) and ${names} ${serving.length === 1 ? 'is alive and takes' : 'are alive and take'} none`,
       fix: `infer control restart ${serving[0]?.name}`,
     },
   ];

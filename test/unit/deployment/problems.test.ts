@@ -140,7 +140,7 @@ describe('problems of a deployment', () => {
     expect(problems([backlog], [{}])).toEqual([
       [
         'WORKERS_IDLE',
-        'queue q has jobs waiting (1,200, the oldest for 1m 0s) and w is alive and takes none',
+        'queue q: 1,200 jobs wait (the oldest for 1m 0s) and w is alive and takes none',
         'infer control restart w',
       ],
     ]);

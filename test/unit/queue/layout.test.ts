@@ -123,8 +123,7 @@ describe('jobs of a newer layout', () => {
     });
     expect(first([{ ...worker, queues: ['other'] }])).toEqual({
       code: 'QUEUE_UNSERVED',
-      message:
-        'queue q has jobs waiting (2) and no worker listens to it; they need a worker of infer 9.8.0 or newer',
+      message: 'queue q: 2 jobs wait and no worker serves it; they need a worker of infer 9.8.0 or newer',
       fix,
     });
   });

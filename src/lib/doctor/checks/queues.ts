@@ -1,3 +1,4 @@
+import { jobsWait } from '../../core/counts.js';
 import { formatDuration } from '../../core/units.js';
 import { isUnserved } from '../../deployment/judgements.js';
 import type { QueueSnapshot } from '../../queue/read/inspector.js';
@@ -92,7 +93,7 @@ export function backlog({
 }: Pick<QueueSnapshot, 'waiting' | 'oldestMs'> & { delayed?: number }): string {
   const jobs = waiting + delayed;
   const age = oldestMs === undefined ? '' : ` (the oldest for ${formatDuration(oldestMs)})`;
-  return `${jobs === 1 ? '1 job waits' : `${jobs} jobs wait`}${age}`;
+  return `${jobsWait(jobs)}${age}`;
 }
 
 function names(queues: readonly QueueSnapshot[]): string {
