@@ -1,11 +1,14 @@
-import type { Page } from 'playwright-core';
 import { expect, it } from 'vitest';
+import { InferClient } from '../../src/lib/client/client.js';
 import { axeFindings, describeInBrowser, openView, settled, useBrowser } from '../support/browser.js';
-import { useScene } from './scene.js';
+import { openAsOperator, useScene } from './scene.js';
 
-describeInBrowser('who may look and act', () => {
+describeInBrowser('who may look, and actions on queues and jobs', () => {
   const scene = useScene();
   const browser = useBrowser();
+  const operator = (view: string) => openAsOperator(browser, scene, view);
+  const stateOf = async (id: string) =>
+    (await scene.infer.ask(['inspect', 'job', id, '--json'])).json<{ state: string; priority: number }>();
 
   it('is asked for a token, told why one is refused, and let in with a valid one', async () => {
     const { page, troubles } = await browser.open({ allow: /status of 401/ });
@@ -55,21 +58,6 @@ describeInBrowser('who may look and act', () => {
     expect(status).toBe(403);
     await page.context().close();
   });
-});
-
-describeInBrowser('actions on the page', () => {
-  const scene = useScene();
-  const browser = useBrowser();
-
-  async function operator(view: string): Promise<Page> {
-    const { page } = await browser.open();
-    await page.goto(`${scene.url}#token=${scene.tokens.operator}`);
-    await settled(page);
-    await openView(page, view);
-    return page;
-  }
-  const stateOf = async (id: string) =>
-    (await scene.infer.ask(['inspect', 'job', id, '--json'])).json<{ state: string; priority: number }>();
 
   it('pause a queue after a question that says what it touches, and resume it without one', async () => {
     const page = await operator('queues');
@@ -153,24 +141,52 @@ describeInBrowser('actions on the page', () => {
     await page.context().close();
   });
 
-  it('set the concurrency of a worker and load a model again; a refusal says why', async () => {
-    const page = await operator('workers/worker-1');
-    await page.getByLabel('Concurrency (runs at a time)').fill('2');
-    await page.getByRole('button', { name: 'Set', exact: true }).click();
-    await page.getByText('2 runs', { exact: true }).waitFor();
-    await page.getByLabel('Model to load, or to load again').fill('nowhere');
-    await page.getByRole('button', { name: 'Load', exact: true }).click();
-    await page.locator('.toasts').locator('.bad, .warn').filter({ hasText: 'nowhere' }).first().waitFor();
+  it('run one failed job again at once; one that is no longer kept is refused', async () => {
+    const id = await scene.submit({ do: 'throw' }, '-Q', 'realtime');
+    await scene.infer.ask(['result', id, '--wait']);
+    const page = await operator(`jobs/${id}`);
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await page.getByRole('rowheader', { name: 'waiting, run again by hand' }).waitFor();
+    await page.getByRole('rowheader', { name: 'attempt 2' }).waitFor();
+    await expect.poll(async () => (await stateOf(id)).state).toBe('failed');
+
+    // The page is held while the record is deleted: the button is still there.
+    await page.getByRole('button', { name: 'Run again' }).waitFor();
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    const purged = await scene.infer.ask(['control', 'purge', 'realtime', '--state', 'failed', '--yes']);
+    expect(purged.exitCode).toBe(0);
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await page.getByRole('alert').filter({ hasText: id }).waitFor();
     await page.context().close();
   });
 
-  it('drain a worker, which then leaves', async () => {
-    const page = await operator('workers');
-    await page.getByRole('button', { name: 'Drain worker worker-1' }).click();
-    const dialog = page.getByRole('dialog', { name: 'Drain worker' });
-    await dialog.getByText('Drains worker worker-1', { exact: false }).waitFor();
-    await dialog.getByRole('button', { name: 'Drain worker' }).click();
-    await page.getByText('No worker runs. Start one:').waitFor();
+  it('stop an action on many jobs between two pages of them: the rest stays as it was', async () => {
+    const jobs = 2500;
+    const client = await InferClient.connect({ redis: scene.redis.url });
+    const row = { pages: 1 };
+    const options = { model: 'acts', queue: 'long' };
+    await Promise.all(Array.from({ length: jobs }, () => client.submit(row, options)));
+    await client.close();
+    const page = await operator('jobs?queue=long&state=waiting');
+    await page.getByRole('button', { name: 'Cancel all: jobs that match' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Cancel jobs' });
+    await dialog.getByText('Cancels 2,500 jobs', { exact: false }).waitFor();
+    // Redis holds back what changes jobs, so that the action is still in progress when it is stopped.
+    const redis = await scene.redis.client();
+    await redis.call('CLIENT', 'PAUSE', '60000', 'WRITE');
+    try {
+      await dialog.getByRole('button', { name: 'Cancel jobs' }).click();
+      const outcome = page.locator('.toasts').getByText('of 2,500 done', { exact: false });
+      await outcome.waitFor();
+      await page.getByRole('button', { name: 'Stop', exact: true }).click();
+    } finally {
+      await redis.call('CLIENT', 'UNPAUSE');
+    }
+    await page.locator('.toasts').getByText('someone stopped it on the dashboard').waitFor();
+    const { queues } = (await scene.infer.ask(['inspect', 'queues', 'long', '--json'])).json<{
+      queues: { waiting: number }[];
+    }>();
+    expect(queues[0]?.waiting).toBeGreaterThan(0);
     await page.context().close();
   });
 });

@@ -1,5 +1,7 @@
 import path from 'node:path';
+import type { Page } from 'playwright-core';
 import { beforeAll } from 'vitest';
+import { openView, settled, type useBrowser } from '../support/browser.js';
 import { type Sandbox, useInfer } from '../support/cli.js';
 import { doubler, writeModel } from '../support/onnx-builder.js';
 import { freePort } from '../support/ports.js';
@@ -22,6 +24,9 @@ const START_MS = 300_000;
 export interface Scene {
   readonly redis: TestRedis;
   readonly infer: Sandbox;
+  /** The worker's directory of models, which has `acts`. */
+  readonly models: string;
+  readonly worker: TestWorker;
   /** Address of the page, with a trailing slash. */
   readonly url: string;
   readonly tokens: { readonly operator: string; readonly reader: string };
@@ -50,6 +55,7 @@ export function useScene(): Scene {
 
   beforeAll(async () => {
     const models = path.join(infer.dir, 'models');
+    scene.models = models;
     writeModel(
       models,
       'acts',
@@ -57,7 +63,7 @@ export function useScene(): Scene {
       { handler: './handler.mjs' },
       { files: { 'handler.mjs': HANDLER } },
     );
-    await infer.worker(['--models', models, '--name', 'worker-1', '-Q', 'realtime,batch']);
+    scene.worker = await infer.worker(['--models', models, '--name', 'worker-1', '-Q', 'realtime,batch']);
 
     const file = path.join(infer.dir, 'tokens.json');
     const token = async (name: string, ...scopes: string[]) => {
@@ -96,4 +102,18 @@ export function useScene(): Scene {
     );
   }, START_MS);
   return scene;
+}
+
+/** Opens a view in a new tab, with a token that may act. */
+export async function openAsOperator(
+  browser: ReturnType<typeof useBrowser>,
+  scene: Scene,
+  view: string,
+  options: Parameters<typeof browser.open>[0] = {},
+): Promise<Page> {
+  const { page } = await browser.open(options);
+  await page.goto(`${scene.url}#token=${scene.tokens.operator}`);
+  await settled(page);
+  await openView(page, view);
+  return page;
 }

@@ -25,6 +25,11 @@ export function plural(value: number, one: string, many: string = `${one}s`): st
   return `${count(value)} ${Math.round(value) === 1 ? one : many}`;
 }
 
+/** With a capital letter in front: messages of the server begin in lower case. */
+export function sentence(message: string): string {
+  return message.charAt(0).toUpperCase() + message.slice(1);
+}
+
 /** `80 %`; small shares keep a decimal, so that a few failures are not shown as none. */
 export function percent(share: number | null | undefined): string {
   if (!known(share)) return NONE;

@@ -79,7 +79,7 @@ function AuditTable({ rows }: { rows: readonly AuditRow[] }) {
           id: 'from',
           title: 'From',
           class: 'nowrap',
-          cell: ({ host, channel }) => `${host}, ${CHANNELS[channel]}`,
+          cell: ({ host, channel }) => `${CHANNELS[channel]} on ${host}`,
         },
         { id: 'action', title: 'Action', class: 'nowrap', cell: ({ action }) => action },
         {

@@ -41,7 +41,7 @@ function Autoscaler({ row }: { row: AutoscalerRow }) {
       <div class="row">
         <h2>{row.pool}</h2>
         <span class="muted">on {row.host}</span>
-        {row.hold !== null ? <Status tone="warn" text="holds" /> : <Status tone="good" text="works" />}
+        {row.hold !== null ? <Status tone="warn" text="on hold" /> : <Status tone="good" text="active" />}
         {row.dryRun && <Status tone="off" text="dry run: it starts and stops nothing" />}
       </div>
       {row.hold !== null && <Notice>It starts and stops nothing: {row.hold}.</Notice>}

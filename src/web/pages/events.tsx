@@ -77,7 +77,8 @@ function EventTable({ rows }: { rows: readonly DeploymentEvent[] }) {
         {
           id: 'kind',
           title: 'Event',
-          cell: ({ kind, alarm }) => <Status tone={alarm ? 'bad' : 'off'} text={kind.replace('-', ' ')} />,
+          cell: ({ kind, alarm }) =>
+            alarm ? <Status tone="bad" text={kind.replace('-', ' ')} /> : kind.replace('-', ' '),
         },
         { id: 'subject', title: 'About', class: 'nowrap', cell: ({ subject }) => linkTo(subject) },
         { id: 'text', title: 'What happened', class: 'wide', cell: ({ text }) => text },

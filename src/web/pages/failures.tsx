@@ -86,13 +86,13 @@ export function FailuresPage() {
                   class: 'wide',
                   cell: ({ message, example }) => (
                     <>
-                      {message} <a href={routeHref('jobs', example)}>this job</a>
+                      {message} <a href={routeHref('jobs', example)}>Show this job</a>
                     </>
                   ),
                 },
                 {
                   id: 'fix',
-                  title: 'Run them again',
+                  title: control ? 'Actions' : 'To run them again',
                   cell: ({ code, filter, fix }) =>
                     control ? (
                       <ActionButton

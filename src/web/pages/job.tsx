@@ -6,7 +6,7 @@ import { ActionButton } from '../parts/action-button.js';
 import { Command, Notice, ProblemNotice } from '../parts/notice.js';
 import { JobStatus } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
-import { Facts } from '../parts/tiles.js';
+import { Facts, Reading } from '../parts/tiles.js';
 import { Time } from '../parts/time.js';
 import { routeHref } from '../route.js';
 import { useAnswer, useControl, useDashboard, useNow } from '../state/hooks.js';
@@ -42,6 +42,7 @@ export function JobDetailPage({ id }: { id: string }) {
             <a href={routeHref('jobs', undefined, { id })}>list the jobs of group {id}</a>.
           </p>
         )}
+        {data === undefined && problem === undefined && <Reading what="the job" />}
         {data && <JobDetail page={data} path={path} />}
       </div>
     </>
@@ -110,7 +111,8 @@ function Place({ place }: { place: NonNullable<JobPage['place']> }) {
             eta === null ? undefined : `${duration(eta.endMs.p50)} to ${duration(eta.endMs.p90)}`,
           ],
           ['Estimated from', eta?.basis],
-          ['No estimate', noEta?.text],
+          // Often the very reason why it waits, which is said above.
+          ['No estimate', noEta?.text === why.text ? undefined : noEta?.text],
         ]}
       />
     </section>

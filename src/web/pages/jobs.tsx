@@ -7,7 +7,15 @@ import { JobStatus } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
 import { Ago } from '../parts/time.js';
 import { routeHref } from '../route.js';
-import { openPage, useAnswer, useDashboard, usePart, useRoute, useSetParams } from '../state/hooks.js';
+import {
+  openPage,
+  useAnswer,
+  useDashboard,
+  useNow,
+  usePart,
+  useRoute,
+  useSetParams,
+} from '../state/hooks.js';
 import { JobDetailPage } from './job.js';
 
 const STATES: readonly JobState[] = [
@@ -30,14 +38,16 @@ export function JobsPage() {
 
 function JobList() {
   const { params } = useRoute();
-  const { api } = useDashboard();
+  const dashboard = useDashboard();
+  const { api } = dashboard;
   const filter = filterOf(params);
   const { cursor, reverse } = params;
   const { id } = params;
   const query =
     id === undefined ? { ...filter, cursor, reverse, limit: LIMIT } : { id, cursor, limit: LIMIT };
-  const { data, problem, loading, reload } = useAnswer<Page>(JSON.stringify(query), (signal) =>
-    api.get('api/jobs', query, signal),
+  const { data, problem, loading, reload } = useAnswer<Page & { readAt: number }>(
+    JSON.stringify(query),
+    async (signal) => ({ ...(await api.get<Page>('api/jobs', query, signal)), readAt: dashboard.now() }),
   );
   const only = data?.items.length === 1 ? data.items[0]?.id : undefined;
   useEffect(() => {
@@ -67,7 +77,7 @@ function JobList() {
           </div>
         )}
         {data && data.items.length === 0 && data.next === null && <NoJobs filter={filter} id={id} />}
-        {data && data.items.length > 0 && <JobTable rows={data.items} />}
+        {data && data.items.length > 0 && <JobTable rows={data.items} readAt={data.readAt} />}
         {data && <Pages next={data.next} />}
         {data === undefined && problem === undefined && <p class="quiet">Reading the jobs …</p>}
         <NoControlNote />
@@ -96,7 +106,7 @@ function FindJob() {
   return (
     <search>
       <form
-        class="row"
+        class="row find"
         onSubmit={(event) => {
           event.preventDefault();
           if (id.trim() !== '') openPage('jobs', undefined, { id: id.trim() });
@@ -194,8 +204,8 @@ function Filters() {
           value={params.reverse ?? ''}
           onChange={(event) => change('reverse', event.currentTarget.value)}
         >
-          <option value="">as they run or ended</option>
-          <option value="true">the other way round</option>
+          <option value="">as run or ended</option>
+          <option value="true">reversed</option>
         </select>
       </p>
       {used && (
@@ -246,7 +256,9 @@ function NoJobs({ filter, id }: { filter: JobsFilter; id: string | undefined }) 
   );
 }
 
-function JobTable({ rows }: { rows: readonly JobRow[] }) {
+/** @param readAt when the rows were read, ms since the epoch: they age on the page */
+function JobTable({ rows, readAt }: { rows: readonly JobRow[]; readAt: number }) {
+  const older = Math.max(0, useNow() - readAt);
   return (
     <DataTable
       caption="Jobs"
@@ -274,7 +286,12 @@ function JobTable({ rows }: { rows: readonly JobRow[] }) {
           number: true,
           cell: ({ submittedAt }) => <Ago at={submittedAt} />,
         },
-        { id: 'age', title: 'In this state', number: true, cell: ({ ageMs }) => duration(ageMs) },
+        {
+          id: 'age',
+          title: 'In this state',
+          number: true,
+          cell: ({ ageMs }) => duration(Math.round((ageMs + older) / 1000) * 1000),
+        },
         { id: 'run', title: 'Run', number: true, cell: ({ runMs }) => duration(runMs) },
         { id: 'attempts', title: 'Attempts', number: true, cell: ({ attempts }) => count(attempts) },
         { id: 'worker', title: 'Worker', class: 'nowrap', cell: ({ worker }) => worker ?? '' },

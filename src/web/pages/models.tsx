@@ -1,11 +1,11 @@
 import type { ModelPage, ModelRow, TensorRow } from '../../lib/serve/dashboard/shapes.js';
 import { bytes, count, duration, percent, plural, rate, shortCount } from '../format/units.js';
 import { Chart } from '../parts/chart.js';
-import { dashed, line } from '../parts/figures.js';
+import { batchingOf, dashed, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { Empty, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
 import { DataTable } from '../parts/table.js';
-import { Facts, ShareBar } from '../parts/tiles.js';
+import { Facts, Reading, ShareBar } from '../parts/tiles.js';
 import { routeHref } from '../route.js';
 import { useAnswer, useDashboard, usePart, useRoute } from '../state/hooks.js';
 
@@ -71,17 +71,9 @@ function ModelTable({ rows }: { rows: readonly ModelRow[] }) {
         },
         {
           id: 'share',
-          title: 'Share of its queues',
-          hint: 'Of the jobs that ended in each queue within the last minute',
-          cell: ({ queues }) =>
-            queues.length === 0
-              ? percent(null)
-              : queues.map(({ queue, share }) => (
-                  <div key={queue} class="nowrap">
-                    <ShareBar share={share} />
-                    {percent(share)} of {queue}
-                  </div>
-                )),
+          title: 'Jobs by queue',
+          hint: 'Share of its jobs that came from each queue, within the last minute',
+          cell: ({ queues }) => <QueueShares queues={queues} />,
         },
         {
           id: 'run',
@@ -115,6 +107,23 @@ function ModelTable({ rows }: { rows: readonly ModelRow[] }) {
   );
 }
 
+/** Which queues its jobs came from. */
+function QueueShares({ queues }: { queues: ModelRow['queues'] }) {
+  if (queues.length === 0) return <>{percent(null)}</>;
+  return (
+    <>
+      {[...queues]
+        .sort((a, b) => b.share - a.share)
+        .map(({ queue, share }) => (
+          <div key={queue} class="nowrap">
+            <ShareBar share={share} />
+            {percent(share)} <a href={routeHref('queues', queue)}>{queue}</a>
+          </div>
+        ))}
+    </>
+  );
+}
+
 function ModelDetail({ name }: { name: string }) {
   const { api } = useDashboard();
   const range = useRange(undefined, '1h');
@@ -135,6 +144,7 @@ function ModelDetail({ name }: { name: string }) {
       </div>
       <div class="stack">
         {problem && <ProblemNotice problem={problem} retry={reload} />}
+        {data === undefined && problem === undefined && <Reading what="the model" />}
         {data && <ModelFacts model={data} />}
         {history.problem && <ProblemNotice problem={history.problem} />}
         {timeline && (
@@ -165,6 +175,7 @@ function ModelDetail({ name }: { name: string }) {
 }
 
 function ModelFacts({ model }: { model: ModelPage }) {
+  const row = usePart('models')?.data?.find(({ name }) => name === model.name);
   return (
     <div class="stack">
       {model.problems.map(({ worker, code, message, hint }) => (
@@ -190,6 +201,7 @@ function ModelFacts({ model }: { model: ModelPage }) {
                 : `yes, ${plural(model.maxBatch, 'row')} at most`
               : 'no',
           ],
+          ['Jobs by queue', row && <QueueShares key="queues" queues={row.queues} />],
           ['Size', bytes(model.sizeBytes)],
           ['Labels', model.labels === null ? undefined : labelsOf(model.labels)],
           [
@@ -278,10 +290,10 @@ function ModelWorkers({ workers }: { workers: ModelPage['workers'] }) {
           { id: 'version', title: 'Version', number: true, cell: ({ version }) => version },
           { id: 'batch', title: 'Rows that run together', number: true, cell: ({ batch }) => count(batch) },
           {
-            id: 'alone',
-            title: 'Why rows run one at a time',
+            id: 'batching',
+            title: 'Batching',
             class: 'wide',
-            cell: ({ unbatched }) => unbatched ?? 'they do not',
+            cell: ({ unbatched }) => batchingOf(unbatched),
           },
         ]}
       />

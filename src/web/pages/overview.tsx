@@ -1,5 +1,5 @@
 import type { Totals } from '../../lib/serve/dashboard/shapes.js';
-import { count, duration, percent, perSecond, plural, rate, shortCount } from '../format/units.js';
+import { count, duration, percent, perSecond, plural, rate, sentence, shortCount } from '../format/units.js';
 import { Chart } from '../parts/chart.js';
 import { dashed, isKnown, line } from '../parts/figures.js';
 import { RangeChoice, useDeploymentTimeline, useRange } from '../parts/history.js';
@@ -71,10 +71,6 @@ function Problems() {
   );
 }
 
-function sentence(message: string): string {
-  return message.charAt(0).toUpperCase() + message.slice(1);
-}
-
 function FirstSteps() {
   return (
     <div class="empty">
@@ -97,8 +93,18 @@ function Figures({ totals }: { totals: Totals }) {
   return (
     <Tiles label="Now">
       <Tile title="Throughput" value={perSecond(totals.jobsPerSecond ?? 0)} unit="jobs/s" note={arriving} />
-      <Tile title="Wait p95" value={duration(lastMinute.waitMs?.p95)} note={p50(lastMinute.waitMs)} />
-      <Tile title="Total p95" value={duration(lastMinute.totalMs?.p95)} note={p50(lastMinute.totalMs)} />
+      <Tile
+        title="Wait p95"
+        hint="95 of 100 jobs of the last minute started within this time"
+        value={duration(lastMinute.waitMs?.p95)}
+        note={p50(lastMinute.waitMs)}
+      />
+      <Tile
+        title="Total p95"
+        hint="95 of 100 jobs of the last minute ended within this time of their submit"
+        value={duration(lastMinute.totalMs?.p95)}
+        note={p50(lastMinute.totalMs)}
+      />
       <Tile
         title="Oldest waiting"
         value={duration(oldestMs)}

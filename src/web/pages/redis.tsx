@@ -113,12 +113,30 @@ const LEVELS: Readonly<Record<Finding['level'], readonly [rank: number, tone: To
   ok: [4, 'good', 'fine'],
 };
 
+/** What should or could be changed first; settings that are fine are folded away. */
 function Findings({ findings, label }: { findings: readonly Finding[]; label: string }) {
   const sorted = [...findings].sort((a, b) => LEVELS[a.level][0] - LEVELS[b.level][0]);
+  const fine = sorted.filter(({ level }) => level === 'ok');
+  const others = sorted.filter(({ level }) => level !== 'ok');
+  return (
+    <>
+      {others.length > 0 && <FindingTable findings={others} caption={`Settings of ${label}`} />}
+      {fine.length > 0 && (
+        <details class="fold" open={others.length === 0}>
+          <summary>{plural(fine.length, 'setting is fine', 'settings are fine')}</summary>
+          <FindingTable findings={fine} caption={`Settings of ${label} that are fine`} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function FindingTable({ findings, caption }: { findings: readonly Finding[]; caption: string }) {
+  const withFix = findings.some(({ fix }) => fix);
   return (
     <DataTable
-      caption={`Settings of ${label}`}
-      rows={sorted}
+      caption={caption}
+      rows={findings}
       rowKey={({ setting }) => setting}
       columns={[
         { id: 'setting', title: 'Setting', cell: ({ setting }) => <span class="mono">{setting}</span> },
@@ -129,9 +147,25 @@ function Findings({ findings, label }: { findings: readonly Finding[]; label: st
         },
         { id: 'now', title: 'Now', class: 'mono', cell: ({ now }) => now },
         { id: 'wanted', title: 'Recommended', class: 'mono', cell: ({ wanted }) => wanted },
-        { id: 'why', title: 'Why', class: 'wide', cell: ({ why }) => why },
-        { id: 'fix', title: 'Fix', class: 'wide', cell: ({ fix }) => fix && <Command text={fix} /> },
+        { id: 'why', title: 'Why', class: 'wide', cell: ({ why }) => <Words text={why} /> },
+        ...(withFix
+          ? [
+              {
+                id: 'fix',
+                title: 'Fix',
+                class: 'wide',
+                cell: ({ fix }: Finding) => fix && <Command text={fix} />,
+              },
+            ]
+          : []),
       ]}
     />
+  );
+}
+
+/** A sentence of the server; words between backticks are code. */
+function Words({ text }: { text: string }) {
+  return (
+    <>{text.split('`').map((part, index) => (index % 2 === 1 ? <code key={part}>{part}</code> : part))}</>
   );
 }

@@ -1,15 +1,15 @@
 import { useState } from 'preact/hooks';
 import type { Part, WorkerRow } from '../../lib/serve/dashboard/shapes.js';
-import { bytes, count, duration, percent, plural, rate, shortCount } from '../format/units.js';
+import { bytes, count, duration, percent, perSecond, plural, rate, shortCount } from '../format/units.js';
 import { ActionButton, NoControlNote } from '../parts/action-button.js';
 import { Chart } from '../parts/chart.js';
-import { dashed, isKnown, line } from '../parts/figures.js';
+import { batchingOf, dashed, isKnown, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { Empty, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
 import { DataTable } from '../parts/table.js';
-import { Facts } from '../parts/tiles.js';
+import { Facts, Reading } from '../parts/tiles.js';
 import { Ago } from '../parts/time.js';
-import { WorkerButtons, WorkerState } from '../parts/worker-state.js';
+import { beatAge, WorkerButtons, WorkerState } from '../parts/worker-state.js';
 import { routeHref } from '../route.js';
 import { useControl, useDashboard } from '../state/hooks.js';
 
@@ -54,7 +54,7 @@ function WorkerFacts({ row }: { row: WorkerRow }) {
       ))}
       <Facts
         facts={[
-          ['Heartbeat', `${duration(Math.round(row.beatAgeMs / 100) * 100)} ago`],
+          ['Heartbeat', `${beatAge(row.beatAgeMs)} ago`],
           ['Started', <Ago key="started" at={row.startedAt} />],
           ['Host', `${row.host}, pid ${row.pid}`],
           ['Version', row.version],
@@ -80,7 +80,10 @@ function WorkerFacts({ row }: { row: WorkerRow }) {
               ? plural(row.concurrency, 'run')
               : `${row.concurrency} of ${autoscale.min} to ${autoscale.max} runs`,
           ],
-          ['Throughput', `${rate(lastMinute.jobsPerSecond)}, ${rate(lastMinute.rowsPerSecond)} rows`],
+          [
+            'Throughput',
+            `${perSecond(lastMinute.jobsPerSecond)} jobs/s, ${perSecond(lastMinute.rowsPerSecond)} rows/s`,
+          ],
           [
             'Since start',
             `${plural(row.jobsDone, 'job')} done, ${count(row.jobsFailed)} failed, ${plural(row.rowsDone, 'row')}`,
@@ -119,10 +122,10 @@ function ModelTable({ row }: { row: WorkerRow }) {
             cell: ({ batch }) => count(batch),
           },
           {
-            id: 'alone',
-            title: 'Why rows run one at a time',
+            id: 'batching',
+            title: 'Batching',
             class: 'wide',
-            cell: ({ unbatched }) => unbatched ?? 'they do not',
+            cell: ({ unbatched }) => batchingOf(unbatched),
           },
           {
             id: 'unload',
@@ -147,7 +150,7 @@ function WorkerCharts({ name }: { name: string }) {
   const range = useRange(undefined, '1h');
   const { timeline, problem } = useHistory('worker', name, range);
   if (problem !== undefined) return <ProblemNotice problem={problem} />;
-  if (timeline === undefined) return <p class="quiet">Reading the history …</p>;
+  if (timeline === undefined) return <Reading what="the history" />;
   const gpu = isKnown(timeline.gpuMemory) || isKnown(timeline.gpuUse);
   return (
     <section class="charts" aria-label="Charts">
@@ -203,7 +206,7 @@ function Settings({ row }: { row: WorkerRow }) {
     <section class="stack" aria-labelledby="settings">
       <h2 id="settings">Settings</h2>
       <form
-        class="filters"
+        class="filters settings"
         onSubmit={(event) => {
           event.preventDefault();
           void actions.begin({ action: 'concurrency', worker: row.id, value: Number(value) });
@@ -223,7 +226,7 @@ function Settings({ row }: { row: WorkerRow }) {
         <button type="submit">Set</button>
       </form>
       <form
-        class="filters"
+        class="filters settings"
         onSubmit={(event) => {
           event.preventDefault();
           void actions.begin({ action: 'load', worker: row.id, model: model.trim() });

@@ -5,7 +5,7 @@ import { Empty, Notice, PartNotice } from '../parts/notice.js';
 import { Status } from '../parts/status.js';
 import { type Column, DataTable } from '../parts/table.js';
 import { ShareBar } from '../parts/tiles.js';
-import { WorkerButtons, WorkerState } from '../parts/worker-state.js';
+import { beatAge, WorkerButtons, WorkerState } from '../parts/worker-state.js';
 import { routeHref } from '../route.js';
 import { useControl, usePart, useRoute, useSetParams } from '../state/hooks.js';
 import { DeviceLanes } from './device-lanes.js';
@@ -85,14 +85,14 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
       title: 'Heartbeat',
       hint: 'Time since its last heartbeat',
       number: true,
-      cell: ({ beatAgeMs }) => duration(Math.round(beatAgeMs / 100) * 100),
+      cell: ({ beatAgeMs }) => beatAge(beatAgeMs),
       sort: ({ beatAgeMs }) => beatAgeMs,
     },
     {
       id: 'host',
       title: 'Host',
       class: 'nowrap',
-      cell: ({ host, pid }) => `${host} ${pid}`,
+      cell: ({ host, pid }) => <span title={`process ${pid}`}>{host}</span>,
       sort: ({ host }) => host,
     },
     {
@@ -107,7 +107,6 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
       title: 'Busy',
       hint: 'Share of the last ten seconds in which it held jobs',
       class: 'nowrap',
-      number: true,
       cell: ({ busy }) =>
         busy === null ? (
           percent(null)
@@ -158,8 +157,12 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
       id: 'closed',
       title: 'Batches closed',
       hint: 'Why batches were closed: full; idle, as no more jobs were there; window; urgent work; retry',
-      class: 'nowrap',
-      cell: ({ lastMinute }) => closedOf(lastMinute.closed),
+      cell: ({ lastMinute }) =>
+        closedOf(lastMinute.closed).map((reason) => (
+          <span key={reason} class="line">
+            {reason}
+          </span>
+        )),
     },
     {
       id: 'run',
@@ -176,15 +179,16 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
       sort: ({ rssBytes }) => rssBytes,
       total: bytes(rows.reduce((sum, { rssBytes }) => sum + rssBytes, 0)),
     },
-    {
+  ];
+  if (rows.some(({ gpuMemory }) => gpuMemory !== null))
+    columns.push({
       id: 'gpu',
       title: 'GPU memory',
       number: true,
       cell: ({ gpuMemory }) =>
         gpuMemory === null ? bytes(null) : `${bytes(gpuMemory.usedBytes)} of ${bytes(gpuMemory.totalBytes)}`,
       sort: ({ gpuMemory }) => gpuMemory?.usedBytes,
-    },
-  ];
+    });
   if (control)
     columns.push({
       id: 'actions',
@@ -211,13 +215,10 @@ function batchOf(mean: number | undefined, models: WorkerRow['models']): string 
   return most > 0 ? `${rows} of ${count(most)}` : rows;
 }
 
-/** `idle 97 %, full 3 %`, the most frequent first. */
-function closedOf(closed: Readonly<Record<string, number>>): string {
+/** `idle 97 %` and `full 3 %`, the most frequent first. */
+function closedOf(closed: Readonly<Record<string, number>>): string[] {
   const entries = Object.entries(closed).filter(([, runs]) => runs > 0);
   const sum = entries.reduce((total, [, runs]) => total + runs, 0);
-  if (sum === 0) return percent(null);
-  return entries
-    .sort(([, a], [, b]) => b - a)
-    .map(([reason, runs]) => `${reason} ${percent(runs / sum)}`)
-    .join(', ');
+  if (sum === 0) return [percent(null)];
+  return entries.sort(([, a], [, b]) => b - a).map(([reason, runs]) => `${reason} ${percent(runs / sum)}`);
 }

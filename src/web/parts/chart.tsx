@@ -35,6 +35,8 @@ export interface ChartProps {
 }
 
 const HEIGHT = 152;
+/** Space at the right of a plot, in pixels. */
+const RIGHT = 8;
 /** Rows of the table that stands for a chart. */
 const TABLE_ROWS = 60;
 
@@ -192,7 +194,7 @@ function options(
   return {
     width: target.clientWidth,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, RIGHT, 0, 0],
     legend: { show: false },
     cursor: {
       sync: { key: 'time' },
@@ -212,7 +214,12 @@ function options(
       },
     },
     axes: [
-      { ...axis, size: 28, space: 72, values: (_plot, ticks) => timeLabels(ticks, latest.current) },
+      {
+        ...axis,
+        size: 28,
+        space: 72,
+        values: (plot, ticks) => timeLabels(ticks, latest.current, plot.bbox.width / devicePixelRatio),
+      },
       {
         ...axis,
         size: 60,
@@ -226,7 +233,12 @@ function options(
         label,
         stroke: ink(name),
         width: 1.5,
-        points: { show: false },
+        // A line needs two neighbours; a single known value is a point.
+        points: {
+          show: true,
+          size: 4,
+          filter: (plot: uPlot, at: number) => lonelyPoints(plot.data[at] as Values),
+        },
         ...(dash === undefined ? {} : { dash }),
       })),
     ],
@@ -234,8 +246,22 @@ function options(
   };
 }
 
-function timeLabels(ticks: readonly number[], { from, to }: ChartProps): string[] {
+type Values = Series['values'];
+
+/** Indices of the values without a known neighbour. */
+function lonelyPoints(values: Values): number[] {
+  const known = (index: number) => values[index] !== null && values[index] !== undefined;
+  return values.flatMap((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? [at] : []));
+}
+
+/** Labels of the time axis; those that would be cut off at its right end are left out. */
+function timeLabels(ticks: readonly number[], { from, to }: ChartProps, width: number): string[] {
   const days = to - from > 2 * 86_400_000;
   const seconds = ticks.length > 1 && (ticks[1] as number) - (ticks[0] as number) < 60;
-  return ticks.map((tick) => (days ? dayOf(tick * 1000) : clock(tick * 1000, undefined, seconds)));
+  const half = seconds ? 28 : 20;
+  return ticks.map((tick) => {
+    const left = ((to - tick * 1000) / (to - from)) * width;
+    if (left + RIGHT < half) return '';
+    return days ? dayOf(tick * 1000) : clock(tick * 1000, undefined, seconds);
+  });
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Part } from '../../lib/serve/dashboard/shapes.js';
+import { sentence } from '../format/units.js';
 import type { RequestProblem } from '../stream/problem.js';
 import { Ago } from './time.js';
 
@@ -27,7 +28,8 @@ export function Notice(props: {
 /** A command to type, with a button that copies it; text that is no command is shown as it is. */
 export function Command({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
-  if (!/^(infer|redis-cli|npm|sudo|sysctl|kill|nvidia-smi)\b/.test(text)) return <span>{text}</span>;
+  if (!/^(infer|redis-cli|npm|sudo|sysctl|kill|nvidia-smi)\b/.test(text))
+    return <span>{sentence(text)}</span>;
   const copy = async () => {
     await navigator.clipboard.writeText(text);
     setCopied(true);

@@ -2,6 +2,8 @@ import type { ComponentChildren } from 'preact';
 
 export interface TileProps {
   title: string;
+  /** What is meant, on hover. */
+  hint?: string;
   value: string;
   unit?: string;
   note?: ComponentChildren;
@@ -9,10 +11,10 @@ export interface TileProps {
 }
 
 /** One figure, its unit, and one line that explains it. */
-export function Tile({ title, value, unit, note, tone }: TileProps) {
+export function Tile({ title, hint, value, unit, note, tone }: TileProps) {
   return (
     <div class={tone === undefined ? 'tile' : `tile ${tone}`}>
-      <dt>{title}</dt>
+      <dt title={hint}>{title}</dt>
       <dd class="value">
         {value}
         {unit !== undefined && <span class="unit"> {unit}</span>}
@@ -28,6 +30,11 @@ export function Tiles({ label, children }: { label: string; children: ComponentC
       <dl class="tiles">{children}</dl>
     </section>
   );
+}
+
+/** A part of a page that has not been read yet. */
+export function Reading({ what }: { what: string }) {
+  return <p class="quiet">Reading {what} …</p>;
 }
 
 /** A share as a bar; its value is written beside it. */

@@ -32,7 +32,7 @@ export function phasesOf(timeline: readonly JobEvent[], now: number): Phase[] {
       to,
       open: next === undefined,
       worker: runs ? (event.worker ?? next?.worker) : undefined,
-      end: next === undefined ? (runs ? 'running' : 'waiting') : endWords(next),
+      end: next === undefined ? (runs ? 'still running' : 'still waiting') : endWords(next),
     });
   });
   return phases;

@@ -143,6 +143,6 @@ describe('the waterfall of a job', () => {
 
   it('ends now for a job that has not ended', () => {
     expect(phasesOf(events.slice(0, 2), 5000).at(-1)).toMatchObject({ to: 5000, open: true, end: 'running' });
-    expect(phasesOf(events.slice(0, 1), 5000)).toMatchObject([{ to: 5000, end: 'waiting' }]);
+    expect(phasesOf(events.slice(0, 1), 5000)).toMatchObject([{ to: 5000, end: 'still waiting' }]);
   });
 });
