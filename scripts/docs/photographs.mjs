@@ -62,36 +62,32 @@ export const IN_DOCS = [
 /** Highest picture, in pixels: what is below repeats what is above. */
 const MAX_HEIGHT = 1600;
 
-/** One picture a shot, `NAME-THEME.png`, or `NAME-THEME-360.png` of a narrow window. */
-export async function photograph({ url, token, jobs }, executablePath, shotsWanted, folder, prepare) {
+/**
+ * Opens the page, lets it see `fill`, and takes one picture a shot: `NAME-THEME.png`, or `NAME-THEME-360.png` of a
+ * narrow window.
+ */
+export async function photograph({ url, token, jobs }, executablePath, wanted, folder, fill) {
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   try {
-    for (const theme of ['light', 'dark']) {
-      const mine = shotsWanted.filter((shot) => shot.theme === theme);
-      if (mine.length === 0) continue;
-      const page = await browser.newPage({
-        colorScheme: theme,
-        timezoneId: 'Europe/Berlin',
-        locale: 'en-GB',
-      });
-      await prepare?.(page);
+    const page = await browser.newPage({ timezoneId: 'Europe/Berlin', locale: 'en-GB' });
+    await fill(page, async () => {
       await page.goto(`${url}#token=${token}`);
       await page.getByText('live', { exact: true }).waitFor();
-      for (const { name, view, width } of mine) {
-        await page.setViewportSize({ width, height: 900 });
-        await open(
-          page,
-          view.replace(/\{(\w+)\}/, (_, state) => jobs[state]),
-        );
-        const height = await page.evaluate('document.documentElement.scrollHeight');
-        const clip = { x: 0, y: 0, width, height: Math.min(height, MAX_HEIGHT) };
-        const end = width === NARROW ? `-${NARROW}` : '';
-        await page.screenshot({ path: join(folder, `${name}-${theme}${end}.png`), fullPage: true, clip });
-      }
-      await page.close();
+    });
+    for (const { name, view, theme, width } of wanted) {
+      await page.emulateMedia({ colorScheme: theme });
+      await page.setViewportSize({ width, height: 900 });
+      await open(
+        page,
+        view.replace(/\{(\w+)\}/, (_, state) => jobs[state]),
+      );
+      const height = await page.evaluate('document.documentElement.scrollHeight');
+      const clip = { x: 0, y: 0, width, height: Math.min(height, MAX_HEIGHT) };
+      const end = width === NARROW ? `-${NARROW}` : '';
+      await page.screenshot({ path: join(folder, `${name}-${theme}${end}.png`), fullPage: true, clip });
     }
   } finally {
     await browser.close();

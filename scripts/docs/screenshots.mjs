@@ -26,11 +26,15 @@ let deployment;
 try {
   mkdirSync(folder, { recursive: true });
   deployment = await startDeployment(scratch);
-  console.error(`at work for ${WORK_MS / 1000} s`);
-  await deployment.work(WORK_MS);
-  // The flow goes on while the pages are photographed.
-  const flow = deployment.work(60_000);
-  await photograph(deployment, program, all ? ALL : IN_DOCS, folder);
+  let flow;
+  await photograph(deployment, program, all ? ALL : IN_DOCS, folder, async (_page, open) => {
+    // The page is opened first: it shows what it has seen.
+    await open();
+    console.error(`at work for ${WORK_MS / 1000} s`);
+    await deployment.work(WORK_MS);
+    // The flow goes on while the pages are photographed.
+    flow = deployment.work(60_000);
+  });
   await flow;
 } finally {
   await deployment?.stop();

@@ -95,7 +95,7 @@ describeInBrowser('actions on workers', () => {
     expect(await scene.worker.exited).toBe(0);
 
     await held.getByRole('button', { name: 'Restart worker worker-1' }).click();
-    await held.getByRole('alert').filter({ hasText: 'worker-1' }).waitFor();
+    await held.getByRole('alert').filter({ hasText: 'no worker is running' }).waitFor();
     for (const one of [page, held]) await one.context().close();
   });
 });

@@ -1,4 +1,4 @@
-import type { QueueRow } from '../../lib/serve/dashboard/shapes.js';
+import type { JobState, QueueRow } from '../../lib/serve/dashboard/shapes.js';
 import { count, duration, rate } from '../format/units.js';
 import { NoControlNote } from '../parts/action-button.js';
 import { Empty, PartNotice } from '../parts/notice.js';
@@ -45,7 +45,7 @@ function QueueTable({ rows }: { rows: readonly QueueRow[] }) {
   const control = useControl();
   const sum = (pick: (row: QueueRow) => number | null) =>
     rows.reduce((total, row) => total + (pick(row) ?? 0), 0);
-  const counted = (id: 'waiting' | 'active' | 'delayed' | 'failed' | 'completed'): Column<QueueRow> => ({
+  const counted = (id: JobState): Column<QueueRow> => ({
     id,
     title: id.charAt(0).toUpperCase() + id.slice(1),
     number: true,
@@ -69,10 +69,6 @@ function QueueTable({ rows }: { rows: readonly QueueRow[] }) {
       class: 'nowrap',
       cell: ({ byPriority }) => prioritiesOf(byPriority),
     },
-    counted('active'),
-    counted('delayed'),
-    counted('failed'),
-    counted('completed'),
     {
       id: 'oldest',
       title: 'Oldest',
@@ -81,6 +77,8 @@ function QueueTable({ rows }: { rows: readonly QueueRow[] }) {
       cell: ({ oldestMs }) => duration(oldestMs),
       sort: ({ oldestMs }) => oldestMs,
     },
+    counted('active'),
+    counted('failed'),
     {
       id: 'in',
       title: 'In',
@@ -109,7 +107,7 @@ function QueueTable({ rows }: { rows: readonly QueueRow[] }) {
     },
     {
       id: 'more',
-      title: 'With one more worker',
+      title: '+1 worker',
       hint: 'Time to drain with one more worker like those that serve it',
       number: true,
       cell: ({ etaOneMoreMs, waiting }) => (waiting === 0 ? duration(null) : duration(etaOneMoreMs)),
@@ -125,6 +123,11 @@ function QueueTable({ rows }: { rows: readonly QueueRow[] }) {
       cell: (row) => <WorkersLink row={row} />,
       sort: ({ workers }) => workers,
     },
+    // What is looked at least comes last: on most screens it takes scrolling.
+    counted('delayed'),
+    counted('completed'),
+    counted('expired'),
+    counted('cancelled'),
   ];
   if (control)
     columns.push({

@@ -93,7 +93,7 @@ function RedisTiles({ redis }: { redis: RedisRow }) {
         note={`policy ${redis.policy}`}
         tone={redis.evictedKeys > 0 ? 'bad' : undefined}
       />
-      <Tile title="Round trip" value={duration(redis.latencyMs)} note="from the dashboard's server" />
+      <Tile title="Round trip" value={duration(redis.latencyMs)} note="from the dashboard" />
       <Tile title="Commands" value={perSecond(redis.opsPerSecond)} unit="/s" note="of all its clients" />
       <Tile title="Clients" value={count(redis.connectedClients)} note="connections" />
       <Tile

@@ -237,6 +237,7 @@ function options(
         points: {
           show: true,
           size: 4,
+          fill: ink(name),
           filter: (plot: uPlot, at: number) => lonelyPoints(plot.data[at] as Values),
         },
         ...(dash === undefined ? {} : { dash }),

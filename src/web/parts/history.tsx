@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks';
 import { type History, RANGES, type Range } from '../state/history-shapes.js';
 import { useAnswer, useDashboard, useObservable, useRoute, useSetParams } from '../state/hooks.js';
-import { liveTimeline, recordedTimeline, refreshMs, type Timeline } from '../state/series.js';
+import { liveTimeline, recordedTimeline, refreshMs, type Timeline, withRecorded } from '../state/series.js';
 import type { RequestProblem } from '../stream/problem.js';
 import { Choice } from './choice.js';
 
@@ -11,6 +11,7 @@ export function useRange(ranges: readonly Range[] = RANGE_NAMES, first: Range = 
   return ranges.find((one) => one === params.range) ?? first;
 }
 
+const MINUTE_MS = 60_000;
 const RANGE_NAMES = Object.keys(RANGES) as Range[];
 
 /** Chooses the range of the charts; it is kept in the address. */
@@ -62,11 +63,14 @@ export function useDeploymentTimeline(range: Range): Shown {
     [points, range, dashboard],
   );
   const { api } = dashboard;
+  // The server keeps live points only while someone looks: those before are read once, by the minute.
+  const covered = live !== undefined && (live.at[0] ?? live.to) < live.from + MINUTE_MS;
   const { data, problem } = useAnswer<History>(
-    range === '5m' ? undefined : range,
+    covered ? undefined : range,
     (signal) => api.get('api/history', { kind: 'all', range }, signal),
-    refreshMs(range),
+    live === undefined ? refreshMs(range) : undefined,
   );
   const recorded = useMemo(() => (data === undefined ? undefined : recordedTimeline(data)), [data]);
-  return { timeline: live ?? recorded, problem };
+  if (live === undefined) return { timeline: recorded, problem };
+  return { timeline: recorded === undefined ? live : withRecorded(live, recorded), problem: undefined };
 }

@@ -51,6 +51,18 @@ export function liveTimeline(points: readonly RecentPoint[], now: number): Timel
   );
 }
 
+/** The live charts, with what was recorded before their first point: no one may have looked until now. */
+export function withRecorded(live: Timeline, recorded: Timeline): Timeline {
+  const first = live.at[0] ?? live.to;
+  const earlier = recorded.at.flatMap((at, index) => (at >= live.from && at < first ? [index] : []));
+  const joined = (name: 'at' | keyof Values) => [
+    ...earlier.map((index) => recorded[name][index] ?? null),
+    ...live[name],
+  ];
+  const columns = Object.fromEntries(NAMES.map((name) => [name, joined(name)]));
+  return { ...live, ...columns, at: joined('at') as number[] };
+}
+
 /** Every step of a recorded series; those without a point are not known. */
 export function recordedTimeline({ from, to, stepMs, points }: History): Timeline {
   const byStep = new Map(points.map((point) => [point.at, point]));
@@ -104,24 +116,11 @@ const UNKNOWN: Values = {
   gpuUse: null,
 };
 
+const NAMES = Object.keys(UNKNOWN) as (keyof Values)[];
+
 function timeline(steps: readonly (Values & { at: number })[], from: number, to: number): Timeline {
-  const column = (name: keyof Values) => steps.map((step) => step[name]);
-  return {
-    at: steps.map(({ at }) => at),
-    from,
-    to,
-    jobs: column('jobs'),
-    failed: column('failed'),
-    added: column('added'),
-    wait: column('wait'),
-    run: column('run'),
-    total: column('total'),
-    waiting: column('waiting'),
-    oldest: column('oldest'),
-    busy: column('busy'),
-    workers: column('workers'),
-    rowsPerRun: column('rowsPerRun'),
-    gpuMemory: column('gpuMemory'),
-    gpuUse: column('gpuUse'),
-  };
+  const columns = Object.fromEntries(
+    NAMES.map((name) => [name, steps.map((step) => step[name])] as const),
+  ) as Record<keyof Values, (number | null)[]>;
+  return { at: steps.map(({ at }) => at), from, to, ...columns };
 }

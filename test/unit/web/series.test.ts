@@ -4,7 +4,7 @@ import { slotMeans } from '../../../src/web/parts/lane-slots.js';
 import type { HistoryPoint } from '../../../src/web/state/history-shapes.js';
 import { phasesOf } from '../../../src/web/state/phases.js';
 import { NO_LANES, pointOf, RECENT_MS, withPoint, withWorkers } from '../../../src/web/state/recent.js';
-import { recordedTimeline } from '../../../src/web/state/series.js';
+import { liveTimeline, recordedTimeline, withRecorded } from '../../../src/web/state/series.js';
 
 const POINT: RecentPoint = {
   at: 0,
@@ -117,6 +117,26 @@ describe('a recorded series', () => {
   });
 });
 
+describe('live charts that begin when the page is opened', () => {
+  it('have before their first point what was recorded, as far as they show it', () => {
+    const now = 600_000;
+    const live = liveTimeline([point(now - 2000), point(now - 1000)], now);
+    const recorded = { ...live, at: [240_000, 300_000, 540_000, 599_000], jobs: [9, 8, null, 7] };
+    const { at, jobs, from, to } = withRecorded(live, recorded);
+    expect({ from, to }).toEqual({ from: now - RECENT_MS, to: now });
+    expect(at).toEqual([300_000, 540_000, 598_000, 599_000]);
+    expect(jobs).toEqual([8, null, 1, 1]);
+  });
+
+  it('are what was recorded before the first point came', () => {
+    const live = liveTimeline([], 600_000);
+    expect(withRecorded(live, { ...live, at: [360_000], jobs: [3] })).toMatchObject({
+      at: [360_000],
+      jobs: [3],
+    });
+  });
+});
+
 describe('the waterfall of a job', () => {
   const events: JobEvent[] = [
     { at: 0, event: 'submitted' },
@@ -142,7 +162,7 @@ describe('the waterfall of a job', () => {
   });
 
   it('ends now for a job that has not ended', () => {
-    expect(phasesOf(events.slice(0, 2), 5000).at(-1)).toMatchObject({ to: 5000, open: true, end: 'running' });
+    expect(phasesOf(events.slice(0, 2), 5000).at(-1)).toMatchObject({ to: 5000, open: true, end: 'still running' });
     expect(phasesOf(events.slice(0, 1), 5000)).toMatchObject([{ to: 5000, end: 'still waiting' }]);
   });
 });
