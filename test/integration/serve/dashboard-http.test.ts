@@ -79,6 +79,9 @@ describe('the page', () => {
     expect(below.running.url).toMatch(/\/infer$/);
     expect((await below.ask('/')).body).toContain('<title>infer</title>');
     expect((await below.ask('/api/about')).body.version).toBe('0.0.0');
+    // As people type it: the page's relative addresses need the slash.
+    const bare = await fetch(below.running.url, { redirect: 'manual' });
+    expect([bare.status, bare.headers.get('location')]).toEqual([308, 'infer/']);
     const outside = await fetch(new URL('/api/about', below.running.url));
     expect(outside.status).toBe(404);
   });

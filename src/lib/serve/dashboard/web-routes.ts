@@ -11,15 +11,23 @@ const AGAIN = 'no-cache';
 /** The page and its files. They hold no data, so no token is needed; each request for data needs its own. */
 export function addWebRoutes(app: App, at: string, files: ReadonlyMap<string, WebFile>): void {
   const route = { config: { access: 'open' as const }, schema: { hide: true } };
-  app.get(`${at}/`, route, async (request, reply) => answer(request, reply, files.get(PAGE)));
-  // Relative, so that it also holds behind a proxy that takes a prefix away.
-  if (at !== '') {
-    const last = at.slice(at.lastIndexOf('/') + 1);
-    app.get(at, route, async (_request, reply) => reply.code(308).header('location', `${last}/`).send());
-  }
+  app.get(`${at}/`, route, async (request, reply) => {
+    // A base path without its slash arrives here too: the page's relative addresses would lead above it.
+    const [path = ''] = request.originalUrl.split('?', 1);
+    return path.endsWith('/') ? answer(request, reply, files.get(PAGE)) : withSlash(path, reply);
+  });
+  if (at !== '') app.get(at, route, async (_request, reply) => withSlash(at, reply));
   app.get(`${at}/*`, route, async (request, reply) =>
     answer(request, reply, files.get((request.params as { '*': string })['*'])),
   );
+}
+
+/** Relative, so that it also holds behind a proxy that takes a prefix away. */
+function withSlash(path: string, reply: FastifyReply): FastifyReply {
+  return reply
+    .code(308)
+    .header('location', `${path.slice(path.lastIndexOf('/') + 1)}/`)
+    .send();
 }
 
 async function answer(
