@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SETTING_NAMES, settingOf } from '../../src/lib/config/settings.js';
@@ -7,7 +7,7 @@ import { CATALOGUE } from '../../src/lib/doctor/catalogue.js';
 import { ROOT } from '../support/cli.js';
 import { COMMANDS, callsIn, commandOf, flagsOf, misuse } from './command-line.js';
 import { FLOORS } from './house.js';
-import { leads } from './links.js';
+import { DOC_PAGES, leads } from './links.js';
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const PAGES = [
@@ -16,7 +16,7 @@ const PAGES = [
   'CHANGELOG.md',
   'bench/README.md',
   'models/digits/README.md',
-  ...readdirSync(path.join(ROOT, 'docs')).map((file) => `docs/${file}`),
+  ...DOC_PAGES,
 ];
 
 /** Pages that describe the commands of a topic, in addition to its sections in docs/cli.md. */
@@ -189,8 +189,21 @@ describe('README.md', () => {
   });
 
   it('links to every page of docs/', () => {
-    const pages = readdirSync(path.join(ROOT, 'docs')).filter((file) => file.endsWith('.md'));
-    expect(pages.filter((file) => !text.includes(`](docs/${file})`))).toEqual([]);
+    expect(DOC_PAGES.filter((page) => !text.includes(`](${page})`))).toEqual([]);
+  });
+});
+
+describe('docs/images', () => {
+  const images = readdirSync(path.join(ROOT, 'docs/images'));
+
+  it('has only pictures that a page shows', () => {
+    const text = PAGES.map(read).join('\n');
+    expect(images.filter((file) => !text.includes(`images/${file}`))).toEqual([]);
+  });
+
+  it('is small, so that a clone stays small: 1.5 MB in all', () => {
+    const sizes = images.map((file) => statSync(path.join(ROOT, 'docs/images', file)).size);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1.5 * 1024 * 1024);
   });
 });
 

@@ -12,7 +12,7 @@ import {
 import { ExitCode } from '../../src/lib/core/exit-codes.js';
 import { NO_ETA, REASONS } from '../../src/lib/deployment/place/reasons.js';
 import { ROOT } from '../support/cli.js';
-import { leads } from './links.js';
+import { DOC_PAGES, leads } from './links.js';
 import { withoutComments } from './source.js';
 
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
@@ -25,7 +25,7 @@ const SOURCES = readdirSync(path.join(ROOT, 'src'), { recursive: true, withFileT
   .filter((file) => !file.includes('core/error-codes/') && !/problems\.ts$/.test(file))
   .map((file) => ({ file, text: withoutComments(read(file)) }));
 
-const PAGES = ['README.md', ...readdirSync(path.join(ROOT, 'docs')).map((file) => `docs/${file}`)];
+const PAGES = ['README.md', ...DOC_PAGES];
 
 describe('the table of errors', () => {
   it('matches docs/errors.md (npm run docs writes it)', () => {

@@ -1,6 +1,11 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { ROOT } from '../support/cli.js';
+
+/** The pages of docs/, relative to the root; its pictures are no pages. */
+export const DOC_PAGES: readonly string[] = readdirSync(path.join(ROOT, 'docs'))
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => `docs/${file}`);
 
 /**
  * Whether a link of a page leads to an existing file, and to one of its headings or anchors. Paths are relative to the

@@ -1,12 +1,15 @@
+import { useState } from 'preact/hooks';
 import type { WorkerRow } from '../../lib/serve/dashboard/shapes.js';
 import { count, percent } from '../format/units.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { LaneStrip } from '../parts/lane.js';
+import { slotMeans } from '../parts/lane-slots.js';
 import { DataTable } from '../parts/table.js';
 import { RANGES, type Range } from '../state/history-shapes.js';
 import { useDashboard, useObservable } from '../state/hooks.js';
 import { RECENT_MS } from '../state/recent.js';
 
+const MINUTE_MS = 60_000;
 /** Lanes that are drawn each second, and those that are read from the history: one request each. */
 const LIVE_MAX = 32;
 const RECORDED_MAX = 12;
@@ -20,7 +23,7 @@ export function DeviceLanes({ rows }: { rows: readonly WorkerRow[] }) {
   const withGpu = shown.some(({ gpuMemory }) => gpuMemory !== null);
   const lane = (row: WorkerRow, kind: LaneKind) =>
     range === '5m' ? (
-      <LiveLane row={row} kind={kind} />
+      <LiveLane row={row} kind={kind} withPast={shown.length <= RECORDED_MAX} />
     ) : (
       <RecordedLane row={row} kind={kind} range={range} />
     );
@@ -43,7 +46,12 @@ export function DeviceLanes({ rows }: { rows: readonly WorkerRow[] }) {
         columns={[
           { id: 'worker', title: 'Worker', class: 'nowrap', cell: ({ name }) => name },
           { id: 'device', title: 'Device', class: 'nowrap', cell: ({ device, gpu }) => gpu ?? device },
-          { id: 'busy', title: 'Busy', unit: 'share of its time', cell: (row) => lane(row, 'busy') },
+          {
+            id: 'busy',
+            title: 'Busy',
+            unit: `share of its time, the last ${RANGES[range]}`,
+            cell: (row) => lane(row, 'busy'),
+          },
           { id: 'now', title: 'Now', number: true, cell: ({ busy }) => percent(busy) },
           ...(withGpu
             ? [
@@ -75,17 +83,21 @@ const NAMES: Readonly<Record<LaneKind, string>> = {
   gpuMemory: 'GPU memory',
 };
 
-function LiveLane({ row, kind }: { row: WorkerRow; kind: LaneKind }) {
-  const lanes = useObservable(useDashboard().lanes);
-  const to = lanes.at.at(-1) ?? 0;
-  const shares = lanes.byWorker.get(row.id)?.[kind] ?? [];
+/** As seen since this page was opened; what was recorded before is read once, unless there are many. */
+function LiveLane({ row, kind, withPast }: { row: WorkerRow; kind: LaneKind; withPast: boolean }) {
+  const { at, byWorker } = useObservable(useDashboard().lanes);
+  const to = at.at(-1) ?? 0;
+  const from = to - RECENT_MS;
+  const [covered] = useState((at[0] ?? to) < from + MINUTE_MS);
+  const { timeline } = useHistory('worker', row.name, withPast && !covered ? '5m' : undefined, {
+    once: true,
+  });
+  const past = timeline && slotMeans(timeline.at, timeline[kind], from, to, { holdMs: MINUTE_MS });
+  const live = slotMeans(at, byWorker.get(row.id)?.[kind] ?? [], from, to);
   return (
     <LaneStrip
       label={`${row.name}, ${NAMES[kind]}`}
-      at={lanes.at}
-      shares={shares}
-      from={to - RECENT_MS}
-      to={to}
+      means={live.map((mean, slot) => mean ?? past?.[slot] ?? null)}
     />
   );
 }
@@ -95,7 +107,11 @@ function RecordedLane({ row, kind, range }: { row: WorkerRow; kind: LaneKind; ra
   if (problem !== undefined) return <span class="muted">{problem.message}</span>;
   if (timeline === undefined) return <span class="muted">reading …</span>;
   const { at, from, to } = timeline;
+  const holdMs = (at[1] ?? to) - (at[0] ?? from);
   return (
-    <LaneStrip label={`${row.name}, ${NAMES[kind]}`} at={at} shares={timeline[kind]} from={from} to={to} />
+    <LaneStrip
+      label={`${row.name}, ${NAMES[kind]}`}
+      means={slotMeans(at, timeline[kind], from, to, { holdMs })}
+    />
   );
 }

@@ -42,8 +42,9 @@ export function FailuresPage() {
       <div class="stack">
         {problem && <ProblemNotice problem={problem} retry={reload} />}
         {data?.groups.length === 0 && (
-          <Empty>
-            No failed jobs{about && ` of ${about}`}. Records of failed jobs expire like results do.
+          <Empty command="infer inspect failed">
+            No failed jobs{about && ` of ${about}`}: one that failed long ago is no longer kept. In a
+            terminal:
           </Empty>
         )}
         {data && data.groups.length > 0 && (

@@ -242,6 +242,16 @@ function BulkButtons({ filter }: { filter: JobsFilter }) {
   );
 }
 
+/** What brings about a job in a state. */
+const EXAMPLES: Readonly<Record<string, string>> = {
+  delayed: 'infer submit examples/one-digit.json --delay 10m',
+  active: 'infer submit examples/digits.ndjson',
+  completed: 'infer submit examples/one-digit.json --wait',
+  failed: 'infer inspect failed',
+  expired: 'infer submit examples/one-digit.json --expires 1s',
+  cancelled: 'infer cancel ID',
+};
+
 function NoJobs({ filter, id }: { filter: JobsFilter; id: string | undefined }) {
   const { state } = filter;
   if (id !== undefined)
@@ -249,8 +259,8 @@ function NoJobs({ filter, id }: { filter: JobsFilter; id: string | undefined }) 
   if (Object.keys(filter).length > 1 || (state === undefined && filter.queue !== undefined)) {
     return <Empty>No job matches these filters.</Empty>;
   }
-  if (state === 'failed') return <Empty>No job has failed, as far as their records are still kept.</Empty>;
-  if (state !== undefined && state !== 'waiting') return <Empty>No job is {state} now.</Empty>;
+  const example = state === undefined ? undefined : EXAMPLES[state];
+  if (example !== undefined) return <Empty command={example}>There are no {state} jobs. Try:</Empty>;
   return (
     <Empty command="infer submit examples/one-digit.json">Nothing waits or runs now. Submit a job:</Empty>
   );

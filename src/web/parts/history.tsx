@@ -38,17 +38,18 @@ export interface Shown {
   problem: RequestProblem | undefined;
 }
 
-/** A series as recorded in Redis. */
+/** A series as recorded in Redis. @param range undefined: it is not read */
 export function useHistory(
   kind: 'all' | 'queue' | 'model' | 'worker',
   name: string | undefined,
-  range: Range,
+  range: Range | undefined,
+  { once = false } = {},
 ): Shown {
   const { api } = useDashboard();
   const { data, problem } = useAnswer<History>(
-    JSON.stringify([kind, name, range]),
+    range === undefined ? undefined : JSON.stringify([kind, name, range]),
     (signal) => api.get('api/history', { kind, name, range }, signal),
-    refreshMs(range),
+    range === undefined || once ? undefined : refreshMs(range),
   );
   const timeline = useMemo(() => (data === undefined ? undefined : recordedTimeline(data)), [data]);
   return { timeline, problem };

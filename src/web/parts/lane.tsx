@@ -1,19 +1,14 @@
-import { SLOTS, slotMeans } from './lane-slots.js';
+import { SLOTS } from './lane-slots.js';
 
 export interface LaneProps {
   /** Such as `GPU use`. */
   label: string;
-  /** Milliseconds since the epoch. */
-  at: readonly number[];
-  /** Shares 0..1 by those times; null where it is not known. */
-  shares: readonly (number | null)[];
-  from: number;
-  to: number;
+  /** Shares 0..1 in equal parts of the time, see `slotMeans`; null where it is not known. */
+  means: readonly (number | null)[];
 }
 
 /** A share over time as columns on one line; what is not known is grey. */
-export function LaneStrip({ label, at, shares, from, to }: LaneProps) {
-  const means = slotMeans(at, shares, from, to);
+export function LaneStrip({ label, means }: LaneProps) {
   const known = means.filter((mean) => mean !== null);
   const mean = known.length === 0 ? undefined : known.reduce((sum, one) => sum + one, 0) / known.length;
   const told = mean === undefined ? 'not known' : `${Math.round(mean * 100)} % on average`;

@@ -75,12 +75,23 @@ describe('lanes of devices', () => {
   });
 
   it('are drawn as means of equal parts of the time, and not known where there is no sample', () => {
-    expect(slotMeans([0, 10, 50, 100], [0.2, 0.4, null, 1], 0, 100, 4)).toEqual([
+    expect(slotMeans([0, 10, 50, 100], [0.2, 0.4, null, 1], 0, 100, { slots: 4 })).toEqual([
       expect.closeTo(0.3),
       null,
       null,
       1,
     ]);
+  });
+});
+
+describe('lanes of recorded minutes', () => {
+  it('have no gaps between steps that are longer than a part of the lane', () => {
+    const means = slotMeans([0, 50, 100], [0.2, null, 1], 0, 150, { slots: 6, holdMs: 50 });
+    expect(means).toEqual([0.2, 0.2, null, null, 1, 1]);
+  });
+
+  it('show a step that began before them as far as it reaches into them', () => {
+    expect(slotMeans([-30], [0.5], 0, 60, { slots: 3, holdMs: 60 })).toEqual([0.5, 0.5, null]);
   });
 });
 
@@ -162,7 +173,11 @@ describe('the waterfall of a job', () => {
   });
 
   it('ends now for a job that has not ended', () => {
-    expect(phasesOf(events.slice(0, 2), 5000).at(-1)).toMatchObject({ to: 5000, open: true, end: 'still running' });
+    expect(phasesOf(events.slice(0, 2), 5000).at(-1)).toMatchObject({
+      to: 5000,
+      open: true,
+      end: 'still running',
+    });
     expect(phasesOf(events.slice(0, 1), 5000)).toMatchObject([{ to: 5000, end: 'still waiting' }]);
   });
 });
