@@ -9,10 +9,12 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Each row takes 4 ms, as with a larger model, and one without pixels fails. */
+/** Rows take 20 ms one after the other, as with a larger model, and one without pixels fails. */
 const HANDLER = `
+let turn = Promise.resolve();
 export async function preprocess(row) {
-  await new Promise((resolve) => setTimeout(resolve, row.ms ?? 4));
+  turn = turn.then(() => new Promise((resolve) => setTimeout(resolve, row.ms ?? 20)));
+  await turn;
   if (row.pixels === undefined) throw new Error('the row has no pixels');
   return { pixels: row.pixels };
 }`;
@@ -40,8 +42,10 @@ export async function startDeployment(scratch) {
   const stop = async () => {
     // Workers that drain need their Redis: it goes last.
     for (const child of children.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const ended = new Promise((done) => child.once('exit', done));
       child.kill('SIGTERM');
-      if (child.exitCode === null) await new Promise((done) => child.once('exit', done));
+      await ended;
     }
   };
   try {
@@ -116,14 +120,17 @@ async function work(client, ms) {
       client.submit(PIXELS, { model: 'digits', priority: urgent }),
     );
     await Promise.all(flow);
-    if (turn % 30 === 0) await client.submitRows(rows(600, PIXELS), { model: 'digits', queue: 'batch' });
-    if (turn % 90 === 20)
-      await Promise.all(
-        rows(500, { pixels: PIXELS, ms: 20 }).map((row) =>
-          client.submit(row, { model: 'forms', queue: 'forms' }),
-        ),
-      );
-    if (turn % 45 === 15) await client.submit({ pixel: 1 }, { model: 'forms', queue: 'forms', retries: 0 });
+    const forms = (number, queue) =>
+      client.submitRows(rows(number, { pixels: PIXELS }), { model: 'forms', queue });
+    if (turn % 60 === 0) await client.submitRows(rows(600, PIXELS), { model: 'digits', queue: 'batch' });
+    if (turn % 60 === 20) await forms(400, 'batch');
+    if (turn % 75 === 10) {
+      const jobs = rows(700, { pixels: PIXELS });
+      await Promise.all(jobs.map((row) => client.submit(row, { model: 'forms', queue: 'forms' })));
+    }
+    if (turn % 150 === 15) {
+      await client.submit({ pixel: 1 }, { model: 'forms', queue: 'forms', retries: 0 });
+    }
     await delay(400);
   }
 }

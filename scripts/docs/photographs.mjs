@@ -54,9 +54,9 @@ export const IN_DOCS = [
       'redis',
     ],
     'light',
-    1280,
+    WIDE,
   ),
-  ...shots(['overview'], 'dark', 1280),
+  ...shots(['overview'], 'dark', WIDE),
 ];
 
 /** Highest picture, in pixels: what is below repeats what is above. */

@@ -77,6 +77,7 @@ function EventTable({ rows }: { rows: readonly DeploymentEvent[] }) {
         {
           id: 'kind',
           title: 'Event',
+          class: 'nowrap',
           cell: ({ kind, alarm }) =>
             alarm ? <Status tone="bad" text={kind.replace('-', ' ')} /> : kind.replace('-', ' '),
         },

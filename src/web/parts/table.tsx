@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { useRoute, useSetParams } from '../state/hooks.js';
 
 export interface Column<Row> {
@@ -35,12 +36,19 @@ export interface DataTableProps<Row> {
 export function DataTable<Row>(props: DataTableProps<Row>) {
   const { caption, columns, rows, rowKey, sortParam, totals = false } = props;
   const { params } = useRoute();
+  const [wrap, scrolls] = useScrolls();
   const order = sortParam === undefined ? undefined : orderOf(params[sortParam]);
   const sorted = order === undefined ? rows : sortedRows(rows, columns, order);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for fields
-    <div class="table-wrap" role="group" aria-label={caption} tabIndex={0}>
+    <div
+      ref={wrap}
+      class={scrolls ? 'table-wrap scrolls' : 'table-wrap'}
+      role="group"
+      aria-label={caption}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+      tabIndex={0}
+    >
       <table class={props.class}>
         <caption class="visually-hidden">{caption}</caption>
         <thead>
@@ -89,6 +97,19 @@ export function DataTable<Row>(props: DataTableProps<Row>) {
       </table>
     </div>
   );
+}
+
+/** Whether the table is wider than its place. */
+function useScrolls() {
+  const wrap = useRef<HTMLDivElement>(null);
+  const [scrolls, setScrolls] = useState(false);
+  useEffect(() => {
+    const place = wrap.current as HTMLDivElement;
+    const observer = new ResizeObserver(() => setScrolls(place.scrollWidth > place.clientWidth));
+    for (const one of [place, ...place.children]) observer.observe(one);
+    return () => observer.disconnect();
+  }, []);
+  return [wrap, scrolls] as const;
 }
 
 interface Order {
