@@ -86,6 +86,17 @@ describeInBrowser('every page of the dashboard', () => {
     }
   });
 
+  it('at 1440 px what is looked at most is in sight: no column up to the workers is behind the actions', async () => {
+    const { page } = watched;
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await openView(page, 'queues');
+    const edge = async (title: string, side: 'left' | 'right') => {
+      const box = await page.getByRole('columnheader', { name: title, exact: true }).boundingBox();
+      return side === 'left' ? (box?.x ?? 0) : (box?.x ?? 0) + (box?.width ?? 0);
+    };
+    expect(await edge('Workers', 'right')).toBeLessThanOrEqual(await edge('Actions', 'left'));
+  });
+
   it('the range, the filters and the order of a table are in the address', async () => {
     const { page } = watched;
     await openView(page, 'overview');

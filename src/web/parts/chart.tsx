@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
-import { clock, dayOf, localTime, utcTime } from '../format/time.js';
+import { timeLabels } from '../format/axis.js';
+import { localTime, utcTime } from '../format/time.js';
 import { useDashboard, useObservable } from '../state/hooks.js';
 import { themeChanges } from '../state/theme.js';
 
@@ -218,7 +219,14 @@ function options(
         ...axis,
         size: 28,
         space: 72,
-        values: (plot, ticks) => timeLabels(ticks, latest.current, plot.bbox.width / devicePixelRatio),
+        values: (plot, ticks) => {
+          const { from, to } = latest.current;
+          const width = plot.bbox.width / devicePixelRatio;
+          return timeLabels(
+            ticks.map((tick) => tick * 1000),
+            { from, to, width, space: RIGHT },
+          );
+        },
       },
       {
         ...axis,
@@ -253,16 +261,4 @@ type Values = Series['values'];
 function lonelyPoints(values: Values): number[] {
   const known = (index: number) => values[index] !== null && values[index] !== undefined;
   return values.flatMap((_, at) => (known(at) && !known(at - 1) && !known(at + 1) ? [at] : []));
-}
-
-/** Labels of the time axis; those that would be cut off at its right end are left out. */
-function timeLabels(ticks: readonly number[], { from, to }: ChartProps, width: number): string[] {
-  const days = to - from > 2 * 86_400_000;
-  const seconds = ticks.length > 1 && (ticks[1] as number) - (ticks[0] as number) < 60;
-  const half = seconds ? 28 : 20;
-  return ticks.map((tick) => {
-    const left = ((to - tick * 1000) / (to - from)) * width;
-    if (left + RIGHT < half) return '';
-    return days ? dayOf(tick * 1000) : clock(tick * 1000, undefined, seconds);
-  });
 }

@@ -51,7 +51,7 @@ function Form({ question: { preview, problem, sending } }: { question: Question 
   const ready = !sending && preview.count > 0 && (wanted === null || typed === wanted);
   return (
     <form
-      class="stack"
+      class="stack question"
       onSubmit={(event) => {
         event.preventDefault();
         if (ready) void actions.confirm();
