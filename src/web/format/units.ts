@@ -25,7 +25,7 @@ export function plural(value: number, one: string, many: string = `${one}s`): st
   return `${count(value)} ${Math.round(value) === 1 ? one : many}`;
 }
 
-/** With a capital letter in front: messages of the server begin in lower case. */
+/** With a capital letter in front. Not for what may begin with a name, such as the outcome of an action. */
 export function sentence(message: string): string {
   return message.charAt(0).toUpperCase() + message.slice(1);
 }

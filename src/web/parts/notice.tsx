@@ -52,7 +52,7 @@ export function Command({ text }: { text: string }) {
 export function ProblemNotice({ problem, retry }: { problem: RequestProblem; retry?: () => void }) {
   return (
     <Notice tone="bad" role="alert" fix={problem.hint}>
-      {sentence(problem.message)} <span class="muted">({problem.code})</span>{' '}
+      {problem.message} <span class="muted">({problem.code})</span>{' '}
       {retry && (
         <button type="button" class="small" onClick={retry}>
           Try again

@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import type { ActionState } from '../../lib/serve/dashboard/shapes.js';
-import { count, sentence } from '../format/units.js';
+import { count } from '../format/units.js';
 import { useDashboard, useObservable, useSnapshot } from '../state/hooks.js';
 import { Notice, ProblemNotice } from './notice.js';
 
@@ -47,7 +47,7 @@ function Outcome({ state }: { state: ActionState }) {
     <Notice tone={tone} fix={error?.hint}>
       <div class="row between">
         <span>
-          {runs ? text : sentence(error?.message ?? result ?? text)}
+          {runs ? text : (error?.message ?? result ?? text)}
           {runs && total !== null && total > 1 && ` ${count(done)} of ${count(total)} done.`}
         </span>
         {runs ? (
