@@ -173,7 +173,7 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     await dialog.getByText('Cancels 2,500 jobs', { exact: false }).waitFor();
     // Redis holds back what changes jobs, so that the action is still in progress when it is stopped.
     const redis = await scene.redis.client();
-    await redis.call('CLIENT', 'PAUSE', '60000', 'WRITE');
+    await redis.call('CLIENT', 'PAUSE', '110000', 'WRITE');
     try {
       await dialog.getByRole('button', { name: 'Cancel jobs' }).click();
       const outcome = page.locator('.toasts').getByText('of 2,500 done', { exact: false });
