@@ -15,6 +15,7 @@ const GROUPS: Readonly<Record<string, readonly [title: string, kinds: readonly s
   workers: ['Workers', ['worker-started', 'worker-stopped', 'worker-lost', 'worker-returned']],
   scaling: ['Scaling', ['autoscaler-started', 'autoscaler-stopped', 'scaled']],
   failures: ['Failures', ['failures-began', 'failures-ended']],
+  data: ['Lost data', ['data-lost']],
   changes: ['Changes', ['change']],
 };
 

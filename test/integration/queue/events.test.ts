@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { writeAudit } from '../../../src/lib/queue/audit.js';
+import { DataMark, readLosses } from '../../../src/lib/queue/data-mark.js';
 import { AutoscalerEvents } from '../../../src/lib/queue/events/autoscaler-events.js';
 import { readStates } from '../../../src/lib/queue/events/change-state.js';
 import { FailureWatch } from '../../../src/lib/queue/events/failure-watch.js';
@@ -68,11 +69,33 @@ describe('events about workers', () => {
     const [, lost, ...more] = await events();
     expect(more).toEqual([]);
     expect(lost).toMatchObject({ kind: 'worker-lost', alarm: true });
-    expect(lost?.text).toBe('worker gpu-1 on here was lost after 1m 0s: it sends no heartbeat');
+    expect(lost?.text).toBe('worker gpu-1 on here, started 1m 0s ago, was lost: it sends no heartbeat');
     // It was only cut off.
     await beat(client, prefix, record('w1', 'gpu-1'));
     await compare(other);
     expect(await kinds()).toEqual(['worker-started', 'worker-lost', 'worker-returned']);
+  });
+
+  it('tell that Redis lost its data, once, and that workers which run on are known again', async () => {
+    const writers = [new WorkerEvents(client, prefix), new WorkerEvents(client, prefix)];
+    const mark = new DataMark(client, prefix, undefined, () => undefined);
+    await mark.look();
+    await client.flushall();
+    await mark.look();
+    const at = (await readLosses(client, prefix, []))[0]?.noticedAt as number;
+    await beat(client, prefix, worker({ id: 'w1', name: 'gpu-1', startedAt: at - 525_000, beatAt: at }));
+    for (const one of writers) await compare(one, at);
+    const [lost, again, ...more] = await events();
+    expect(more).toEqual([]);
+    expect(lost).toMatchObject({ kind: 'data-lost', alarm: true, data: { loss: 'all' } });
+    expect(lost?.text).toContain('Redis lost all data');
+    expect(again?.kind).toBe('worker-returned');
+    expect(again?.text).toBe('worker gpu-1 is registered again; it has run for 8m 45s');
+    // Neither is it told again, nor taken for a worker that is gone.
+    await compare(new WorkerEvents(client, prefix), at + 290_000);
+    await compare(new WorkerEvents(client, prefix), at + 700_000);
+    expect(await kinds()).toEqual(['data-lost', 'worker-returned']);
+    expect([...(await readStates(client, prefix)).keys()]).toEqual(['w1']);
   });
 
   it('are not written for a heartbeat that has changed in the meantime', async () => {

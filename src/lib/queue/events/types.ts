@@ -9,6 +9,7 @@ export const EVENT_KINDS = {
   scaled: 'an autoscaler wants another number of workers',
   'failures-began': 'many jobs of a queue fail',
   'failures-ended': 'they no longer do',
+  'data-lost': 'Redis has lost data, or went back to an older state',
   change: 'someone changed something: an entry of the audit log',
 } as const;
 

@@ -3,11 +3,13 @@ import type { RedisClient } from '../../redis/types.js';
 import { statesKey, workerKey } from '../keys.js';
 import type { WorkerRecord } from '../types.js';
 import { changeState, readStates, type States } from './change-state.js';
-import { FAILURES } from './failure-watch.js';
+import { isOldLoss, tellLosses } from './loss-events.js';
 import type { NewEvent } from './write-event.js';
 
 /** How long is remembered that a worker has left: until its last figures are recorded. */
 const REMEMBERED_MS = 300_000;
+/** A worker that is new to Redis and has run for this long, ms, has not just started: Redis has lost its data. */
+const LONG_MS = 120_000;
 
 type Known = Pick<WorkerRecord, 'name' | 'host' | 'version' | 'device'> & {
   /** When it started, or when it had left; ms since the epoch. */
@@ -41,15 +43,18 @@ export class WorkerEvents {
 
   /** Compares the live workers with those that are known, and writes what has happened since. */
   async compare(workers: readonly WorkerRecord[], now: number): Promise<States> {
+    await tellLosses(this.client, this.prefix, now);
     const states = await readStates(this.client, this.prefix);
     const live = new Set(workers.map(({ id }) => id));
     for (const worker of workers) {
       if (states.get(worker.id)?.on === true) continue;
       const known = knownOf(worker);
-      await this.change(worker.id, true, known, { event: started(worker), known: returned(known) });
+      const event = now - worker.startedAt > LONG_MS ? registered(worker, now) : started(worker);
+      await this.change(worker.id, true, known, { event, known: returned(known) });
     }
     for (const [id, { on, facts }] of states) {
-      if (live.has(id) || id.startsWith(FAILURES)) continue;
+      if (isOldLoss(id, facts, now)) await this.client.hdel(statesKey(this.prefix), id);
+      if (live.has(id) || !isWorker(id)) continue;
       const worker = knownFrom(id, facts);
       if (on) await this.change(id, false, { ...worker, at: now }, { event: lost(worker, now) });
       else if (now - worker.at > REMEMBERED_MS) await this.client.hdel(statesKey(this.prefix), id);
@@ -70,9 +75,12 @@ export class WorkerEvents {
 
 /** Names of the workers among the states, by id. */
 export function workerNames(states: States): Map<string, string> {
-  const workers = [...states].filter(([thing]) => !thing.startsWith(FAILURES));
+  const workers = [...states].filter(([thing]) => isWorker(thing));
   return new Map(workers.map(([id, { facts }]) => [id, knownFrom(id, facts).name]));
 }
+
+/** Among the things that have a state. All others have a kind in front, such as `failures:<queue>`. */
+const isWorker = (thing: string): boolean => !thing.includes(':');
 
 function knownFrom(id: string, facts: Record<string, unknown>): Known {
   const text = (name: string): string => (typeof facts[name] === 'string' ? (facts[name] as string) : '');
@@ -100,6 +108,11 @@ function started(worker: WorkerRecord): NewEvent {
   return { kind: 'worker-started', ...about(worker), text, alarm: false };
 }
 
+function registered(worker: WorkerRecord, now: number): NewEvent {
+  const text = `worker ${worker.name} is registered again; it has run for ${formatDuration(now - worker.startedAt)}`;
+  return { kind: 'worker-returned', ...about(worker), text, alarm: false };
+}
+
 function stopped(worker: Known): NewEvent {
   return {
     kind: 'worker-stopped',
@@ -110,8 +123,9 @@ function stopped(worker: Known): NewEvent {
 }
 
 function lost(worker: Known, now: number): NewEvent {
-  const ran = worker.at > 0 ? ` after ${formatDuration(now - worker.at)}` : '';
-  const text = `worker ${worker.name} on ${worker.host} was lost${ran}: it sends no heartbeat`;
+  // When its last heartbeat came is not known any more.
+  const since = worker.at > 0 ? `, started ${formatDuration(now - worker.at)} ago,` : '';
+  const text = `worker ${worker.name} on ${worker.host}${since} was lost: it sends no heartbeat`;
   return { kind: 'worker-lost', ...about(worker), text, alarm: true };
 }
 

@@ -84,7 +84,7 @@ const event = {
   at: 1795903200000,
   kind: 'worker-lost',
   subject: { kind: 'worker', name: 'gpu-1' },
-  text: 'worker gpu-1 on host-a was lost after 2h 5m: it sends no heartbeat',
+  text: 'worker gpu-1 on host-a, started 2h 5m ago, was lost: it sends no heartbeat',
   alarm: true,
   data: { host: 'host-a', version: '0.1.0', device: 'cuda:0' },
 };
