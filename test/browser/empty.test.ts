@@ -51,6 +51,11 @@ describeInBrowser('a deployment with nothing in it', () => {
       await page.setViewportSize({ width: 1440, height: 900 });
     }
     expect(wrong).toEqual([]);
+    // With a filter it does not say that nothing is there.
+    for (const filter of ['error=%3Cb%3E', 'priority=3', 'olderThan=5m']) {
+      await openView(page, `jobs?${filter}`);
+      await page.getByText('No job matches these filters.').waitFor();
+    }
     await openView(page, 'queues');
     await page.getByText('Actions are off.', { exact: false }).waitFor();
     expect(troubles).toEqual([]);

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact';
+import { plural } from '../format/units.js';
 import { Empty, ProblemNotice } from '../parts/notice.js';
 import { Status } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -55,7 +56,10 @@ export function EventsPage() {
       </div>
       <div class="stack">
         {problem && <ProblemNotice problem={problem} retry={reload} />}
-        {data && rows.length === 0 && (
+        {data && rows.length === 0 && data.events.length > 0 && (
+          <Empty>None of the latest {plural(data.events.length, 'event')} is of this kind.</Empty>
+        )}
+        {data && data.events.length === 0 && (
           <Empty command="infer events --follow">
             Nothing has happened yet: no worker came or left, nothing was changed. In a terminal:
           </Empty>

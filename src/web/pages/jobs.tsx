@@ -16,6 +16,7 @@ import {
   useRoute,
   useSetParams,
 } from '../state/hooks.js';
+import { noJobs } from '../state/no-jobs.js';
 import { JobDetailPage } from './job.js';
 
 const STATES: readonly JobState[] = [
@@ -49,6 +50,9 @@ function JobList() {
     JSON.stringify(query),
     async (signal) => ({ ...(await api.get<Page>('api/jobs', query, signal)), readAt: dashboard.now() }),
   );
+  const later = cursor !== undefined;
+  const isEmpty = data !== undefined && data.items.length === 0 && data.next === null;
+  const nothing = isEmpty ? noJobs(filter, id, later) : undefined;
   const only = data?.items.length === 1 ? data.items[0]?.id : undefined;
   useEffect(() => {
     // The id of a job, not of a group: its own page says more.
@@ -66,17 +70,17 @@ function JobList() {
         {data && (
           <div class="row between">
             <p class="muted" role="status">
-              {told(data, cursor === undefined)}
+              {told(data, !later)}
             </p>
             <span class="row">
               <button type="button" class="small" disabled={loading} onClick={reload}>
                 Reload
               </button>
-              {id === undefined && <BulkButtons filter={filter} />}
+              {id === undefined && (nothing === undefined || later) && <BulkButtons filter={filter} />}
             </span>
           </div>
         )}
-        {data && data.items.length === 0 && data.next === null && <NoJobs filter={filter} id={id} />}
+        {nothing && <Empty command={nothing.command}>{nothing.text}</Empty>}
         {data && data.items.length > 0 && <JobTable rows={data.items} readAt={data.readAt} />}
         {data && <Pages next={data.next} />}
         {data === undefined && problem === undefined && <p class="quiet">Reading the jobs …</p>}
@@ -239,30 +243,6 @@ function BulkButtons({ filter }: { filter: JobsFilter }) {
         </ActionButton>
       )}
     </>
-  );
-}
-
-/** What brings about a job in a state. */
-const EXAMPLES: Readonly<Record<string, string>> = {
-  delayed: 'infer submit examples/one-digit.json --delay 10m',
-  active: 'infer submit examples/digits.ndjson',
-  completed: 'infer submit examples/one-digit.json --wait',
-  failed: 'infer inspect failed',
-  expired: 'infer submit examples/one-digit.json --expires 1s',
-  cancelled: 'infer cancel ID',
-};
-
-function NoJobs({ filter, id }: { filter: JobsFilter; id: string | undefined }) {
-  const { state } = filter;
-  if (id !== undefined)
-    return <Empty>No job or group with the id {id} is known. Its record may have expired.</Empty>;
-  if (Object.keys(filter).length > 1 || (state === undefined && filter.queue !== undefined)) {
-    return <Empty>No job matches these filters.</Empty>;
-  }
-  const example = state === undefined ? undefined : EXAMPLES[state];
-  if (example !== undefined) return <Empty command={example}>There are no {state} jobs. Try:</Empty>;
-  return (
-    <Empty command="infer submit examples/one-digit.json">Nothing waits or runs now. Submit a job:</Empty>
   );
 }
 
