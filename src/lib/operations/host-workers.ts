@@ -1,7 +1,5 @@
-import { writeAudit } from '../queue/audit.js';
 import { type AuditSummary, failureSummary } from '../queue/audit-summary.js';
 import type { RedisClient } from '../redis/types.js';
-import { worded } from '../redis/worded.js';
 import type { Actor } from './operation.js';
 
 /** What became of one background worker of a host. */
@@ -40,6 +38,9 @@ export async function performOnHost<Worker extends HostWorker>(
   const note = async ({ code, ...said }: AuditSummary): Promise<void> => {
     const entry = { ...actor, action, target, detail: '', code: code ?? null, ...said };
     try {
+      // The client of Redis is loaded only if there is something to write.
+      const { writeAudit } = await import('../queue/audit.js');
+      const { worded } = await import('../redis/worded.js');
       await withAuditLog((client) => worded(client, writeAudit(client, prefix, entry)));
     } catch (error) {
       onUnaudited(error);
