@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlag, settingFlags, settingsFromFlags, wholeFlag } from '../lib/cli/flags.js';
+import { jsonLine } from '../lib/cli/output/json.js';
 import { type Parent, reporting } from '../lib/cli/parent.js';
 import { Interrupted, interruptible, onShutdown } from '../lib/cli/signals.js';
 import { runOnWithoutOutput } from '../lib/cli/standard-streams.js';
@@ -83,11 +84,24 @@ Workers listed in the configuration are started instead of the usual ones. Every
     });
     try {
       const { tell } = screen;
-      const gatewayArgs = [...(this.flags['allow-control'] ? ['--allow-control'] : []), ...this.passedOn];
+      const { 'allow-control': control } = this.flags;
+      const { passedOn: gatewayArgs } = this;
       const env = settingsAsVariables(settingsFromFlags(this.flags));
       const { loaded, ownWords: argv } = this;
       const up = await startUp(
-        { loaded, version, argv, host, port, dashboard, gatewayArgs, env, tell, hurry: hurry.signal },
+        {
+          loaded,
+          version,
+          argv,
+          host,
+          port,
+          control,
+          dashboard,
+          gatewayArgs,
+          env,
+          tell,
+          hurry: hurry.signal,
+        },
         stop.signal,
       );
       screen.ready(up.ready);
@@ -123,13 +137,24 @@ Workers listed in the configuration are started instead of the usual ones. Every
     return ready;
   }
 
+  /** Each on a line of its own, as its events are. */
+  protected override jsonDocument(value: unknown): string {
+    return jsonLine(value);
+  }
+
   /** Its command line without what says where it runs, and how it prints. */
   private get ownWords(): string[] {
-    const cut = this.argv.indexOf('--');
-    const [own, rest] = cut < 0 ? [this.argv, []] : [this.argv.slice(0, cut), this.argv.slice(cut)];
-    const left = own.filter(
-      (word) => !['--detach', '-d', '--background', '--json', '-q', '--quiet'].includes(word),
-    );
-    return [...left, ...rest];
+    const own = this.typed.flatMap(ownWord);
+    return this.passedOn.length === 0 ? own : [...own, '--', ...this.passedOn];
   }
+}
+
+/** Flags that say how it is started and what it prints, not what runs. */
+const NOT_OWN = ['--detach', '--background', '--json', '--quiet'];
+
+/** A word of the command line as a list: none of it, all of it, or `-dv` without the `d`. */
+function ownWord(word: string): string[] {
+  if (NOT_OWN.includes(word)) return [];
+  const left = word.replace(/^-[dqv]+/, (short) => short.replaceAll(/[dq]/g, ''));
+  return left === '-' && word !== '-' ? [] : [left];
 }

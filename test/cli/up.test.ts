@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { ask } from '../../src/lib/redis/probe.js';
 import { type RunOptions, until, useInfer } from '../support/cli.js';
@@ -234,6 +235,13 @@ describe('infer up', () => {
     ['no model', () => ['--models', path.join(infer.dir, 'empty')], 66, /there is no model in .*empty/],
     ['an unknown directory', () => ['--models', '/nowhere'], 66, /\/nowhere/],
     ['an open address without tokens', () => [...flags(), '--host', '0.0.0.0'], 2, /must have a token/],
+    ['control without tokens', () => [...flags(), '--allow-control'], 78, /need a token/],
+    [
+      'a token file that cannot be read',
+      () => [...flags(), '--token-file', path.join(infer.dir, 'none.json')],
+      78,
+      /the token file .* cannot be read/,
+    ],
     ['a word', () => ['now'], 2, /unexpected argument: now/],
     ['its own flag for the gateway', () => ['--', '--port', '9'], 2, /--port cannot be given after --/],
     [
@@ -247,6 +255,8 @@ describe('infer up', () => {
     const up = await infer.run(['up', ...args()], { env: ONE });
     expect([up.exitCode, up.stderr]).toEqual([code, expect.stringMatching(message)]);
     expect(pidFiles()).toEqual([]);
+    // All but the gateway's own flags are checked before anything is started.
+    expect(up.stderr.includes('✓')).toBe(message.source.includes('maximum'));
   });
 
   it('ends what it has started when it is stopped before it is ready', async () => {
@@ -295,7 +305,7 @@ describe('infer up --detach and infer down', () => {
     const detach = (...args: string[]) => infer.run(['up', '--detach', ...flags(), ...args], { env: ONE });
     const first = await detach('--json');
     const ready = first.json<Ready>();
-    expect(first.exitCode).toBe(0);
+    expect([first.exitCode, first.stdout]).toEqual([0, expect.stringMatching(/^\{.*\}\n$/)]);
     expect(await run(ready.url)).toMatchObject(DONE);
 
     const again = await detach();
@@ -335,21 +345,81 @@ describe('infer up --detach and infer down', () => {
     expect([none.exitCode, none.stderr]).toEqual([0, 'infer up does not run on this host\n']);
   });
 
+  it('passes the flags after -- on to its gateway, which refuses a wrong one', async () => {
+    const detach = (...args: string[]) => infer.run(['up', '-qd', ...flags(), ...args], { env: ONE });
+    const wrong = await detach('--', '--maximum', '9');
+    expect([wrong.exitCode, wrong.stderr]).toEqual([
+      69,
+      expect.stringContaining('there is no flag --maximum'),
+    ]);
+    const first = await detach('--', '--max-body', '1kb', '--require-model', 'other');
+    const url = first.stdout.trim();
+    expect([first.exitCode, first.stderr]).toEqual([0, '']);
+    const ready = await fetch(`${url}/readyz`);
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('other')]);
+    const headers = { 'Content-Type': 'application/json' };
+    const long = await fetch(`${url}/v1/jobs`, { method: 'POST', headers, body: ' '.repeat(2000) });
+    expect(long.status).toBe(413);
+
+    expect(await detach('--', '--max-body', '1kb', '--require-model', 'other')).toMatchObject({
+      exitCode: 0,
+      stdout: first.stdout,
+    });
+    const running = expect.stringContaining('infer up already runs here');
+    for (const others of [[], ['--'], ['--', '--max-body', '2kb', '--require-model', 'other']]) {
+      expect(await detach(...others)).toMatchObject({ exitCode: 69, stderr: running });
+    }
+  });
+
+  it('infer down ends at once when nothing runs: it loads no client of Redis', async () => {
+    const filesOf = async (args: string[]): Promise<string[]> => {
+      const dir = path.join(infer.dir, `loaded-${args[0]}`);
+      expect((await infer.run(args, { env: { NODE_V8_COVERAGE: dir } })).exitCode).toBe(0);
+      const texts = readdirSync(dir).map((name) => readFileSync(path.join(dir, name), 'utf8'));
+      const urls = texts.flatMap((text) => (JSON.parse(text) as { result: { url: string }[] }).result);
+      return urls.map(({ url }) => url).filter((url) => url.startsWith('file:'));
+    };
+    const ofClient = (url: string) =>
+      readFileSync(fileURLToPath(url), 'utf8').includes('max retries per request limit');
+    expect((await filesOf(['inspect'])).filter(ofClient)).not.toEqual([]);
+    expect((await filesOf(['down'])).filter(ofClient)).toEqual([]);
+  });
+
   it('reports why it did not start', async () => {
     const failed = await infer.run(['up', '--detach', '--json', '--models', path.join(infer.dir, 'none')]);
     expect([failed.exitCode, failed.json()]).toMatchObject([66, { error: { code: 'MODELS_DIR' } }]);
+    expect(failed.stdout).toMatch(/^\{.*\}\n$/);
   });
 });
 
 describe.skipIf(onDefaultPort.kind !== 'absent')("infer up with infer's own Redis", () => {
+  const own = { redis: null };
+  const status = async () =>
+    (await infer.run(['redis', 'status', '--json'], own)).json<{ running: boolean; pid?: number }>();
+
+  it('stops it again when the start fails, unless it holds work', async () => {
+    const failing = () => infer.run(['up', ...flags(), '--', '--maximum', '9'], { env: ONE, ...own });
+    const started = expect.stringContaining('✓ redis unix:');
+    const first = await failing();
+    expect([first.exitCode, first.stderr]).toEqual([69, started]);
+    expect([first.stderr, await status()]).toMatchObject([
+      expect.stringMatching(/✓ redis stopped/),
+      { running: false },
+    ]);
+    const row = infer.file('row.jsonl', JSON.stringify({ x: [1, 2], turns: [0] }));
+    const submit = await infer.run(['submit', row, '--model', 'slow', '--models', models], own);
+    expect(submit.exitCode).toBe(0);
+    await infer.run(['redis', 'stop'], own);
+    const second = await failing();
+    expect([second.exitCode, second.stderr]).toEqual([69, started]);
+    expect(await status()).toMatchObject({ running: true });
+    await infer.run(['control', 'purge', 'realtime', '--yes'], own);
+    await infer.run(['redis', 'stop'], own);
+  });
+
   it('starts it, starts it again when it dies, and leaves it running', async () => {
-    const up = await startJson([], ONE, { redis: null });
+    const up = await startJson([], ONE, own);
     expect(up.ready.redis).toMatchObject({ source: 'embedded', started: true });
-    const status = async () =>
-      (await infer.run(['redis', 'status', '--json'], { redis: null })).json<{
-        running: boolean;
-        pid?: number;
-      }>();
     const { pid } = await status();
     process.kill(pid as number, 'SIGKILL');
     await up.told(({ event }) => event === 'lost');
@@ -359,7 +429,7 @@ describe.skipIf(onDefaultPort.kind !== 'absent')("infer up with infer's own Redi
     up.signal('SIGTERM');
     expect(await up.exited).toBe(0);
     expect(await status()).toMatchObject({ running: true });
-    const down = await infer.run(['down', '--with-redis', '--json'], { redis: null });
+    const down = await infer.run(['down', '--with-redis', '--json'], own);
     expect([down.json(), await status()]).toMatchObject([{ redisStopped: true }, { running: false }]);
   });
 });

@@ -52,8 +52,8 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
    */
   protected words!: string[];
   protected passedOn: readonly string[] = [];
-  /** The command line as typed: oclif puts the parsed words in `argv`. */
-  private typed: readonly string[] = [];
+  /** The command line as typed, without what follows `--`: oclif puts the parsed words in `argv`. */
+  protected typed: readonly string[] = [];
   /** Values and the source of each; `this.settings` is a shortcut to the values. */
   protected loaded!: LoadedSettings;
 
@@ -230,8 +230,13 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     };
   }
 
+  /** The document of `--json`, or an error under it, as text. */
+  protected jsonDocument(value: unknown): string {
+    return jsonText(value);
+  }
+
   override logJson(json: unknown): void {
-    process.stdout.write(`${jsonText(json)}\n`);
+    process.stdout.write(`${this.jsonDocument(json)}\n`);
   }
 
   override toErrorJson(error: unknown): ErrorJson {
@@ -262,7 +267,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   protected override async catch(error: Error): Promise<void> {
     const shown = this.shown(error);
     if (shown.silent !== true && this.jsonEnabled()) {
-      await writeText(process.stdout, `${jsonText(errorJson(shown))}\n`);
+      await writeText(process.stdout, `${this.jsonDocument(errorJson(shown))}\n`);
     } else {
       printError(shown, this.color);
     }

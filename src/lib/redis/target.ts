@@ -68,7 +68,10 @@ export async function resolveTarget(settings: ConnectionSettings): Promise<Redis
   }
   const status = await statusEmbedded(settings.stateDir);
   if (status.running) return embeddedTarget(status.socket);
-  if (settings.autostart) return embeddedTarget((await startEmbedded(settings.stateDir)).socket);
+  if (settings.autostart) {
+    const { socket, alreadyRunning } = await startEmbedded(settings.stateDir);
+    return { ...embeddedTarget(socket), ...(alreadyRunning ? {} : { started: true }) };
+  }
   throw new InferError(
     'REDIS_UNREACHABLE',
     `no Redis: none was named, nothing answers at ${DEFAULT_HOST}:${DEFAULT_PORT} and infer's own is not running`,

@@ -23,4 +23,6 @@ export interface RedisTarget {
   label: string;
   /** Where the address came from; `embedded` is infer's own private server. */
   source: 'flag' | 'env' | 'file' | 'default' | 'embedded';
+  /** Set if infer's own server did not run and was started to resolve this. */
+  started?: boolean | undefined;
 }

@@ -1,20 +1,21 @@
 import { InferClient } from '../client/client.js';
 import type { LoadedSettings } from '../config/load.js';
-import { InferError, messageOf } from '../core/errors.js';
+import { messageOf } from '../core/errors.js';
 import { connectionSettings, resultSettings } from '../redis/from-settings.js';
 import type { Logger } from '../telemetry/logger.js';
 import { askToken, type KnownTokens } from './auth/ask-token.js';
 import { TokenStore } from './auth/token-store.js';
-import { controlNeedsTokens, DASHBOARD_PATH } from './dashboard/options.js';
+import { DASHBOARD_PATH } from './dashboard/options.js';
 import { addDashboardRoutes } from './dashboard/routes.js';
 import { readWebFiles, type WebFile } from './dashboard/web-files.js';
 import { addAboutRoutes } from './gateway/about-routes.js';
+import { refuseOpenDoor } from './gateway/access.js';
 import type { Gateway, GatewayLimits } from './gateway/gateway.js';
 import { addJobRoutes } from './gateway/job-routes.js';
 import { openGateway } from './gateway/open-gateway.js';
 import { type App, createApp } from './http/app.js';
 import { guard } from './http/guard.js';
-import { isLoopback, type Listening, listen } from './http/listen.js';
+import { type Listening, listen } from './http/listen.js';
 import { readServerTls, type ServerTls } from './http/server-tls.js';
 import { Traffic } from './http/traffic.js';
 import { addMetricsRoutes } from './metrics-server.js';
@@ -183,16 +184,6 @@ function running(
       return closing;
     },
   };
-}
-
-/** @throws InferError TOKENS_NEEDED (2), CONTROL_TOKENS (78). */
-function refuseOpenDoor({ host, tokenFile, control, dashboard }: GatewayOptions): void {
-  if (tokenFile !== undefined) return;
-  if (control && dashboard === true) throw controlNeedsTokens();
-  if (isLoopback(host)) return;
-  throw new InferError('TOKENS_NEEDED', `other machines can reach ${host}, so callers must have a token`, {
-    hint: 'infer token create web --token-file tokens.json, then add --token-file tokens.json; or listen on 127.0.0.1',
-  });
 }
 
 /** The server with all its routes; it does not listen yet. */

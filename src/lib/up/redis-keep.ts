@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LoadedSettings } from '../config/load.js';
 import { messageOf } from '../core/errors.js';
 import { type ConnectionEvent, closeClient, connect, resolveTarget } from '../redis/connect.js';
-import { startEmbedded, statusEmbedded } from '../redis/embedded.js';
+import { startEmbedded, stopEmbedded } from '../redis/embedded.js';
 import { connectionSettings } from '../redis/from-settings.js';
 import type { RedisClient, RedisTarget } from '../redis/types.js';
+import { isUnused } from './redis-unused.js';
 import { RestartPauses } from './restart-pauses.js';
 import { REDIS, type Tell } from './types.js';
 
@@ -19,24 +20,26 @@ export class RedisKeep {
 
   private constructor(
     readonly target: RedisTarget,
-    /** Whether it was started here. */
-    readonly started: boolean,
     private readonly stateDir: string,
     private readonly tell: Tell,
   ) {}
+
+  /** Whether it was started here. */
+  get started(): boolean {
+    return this.target.started === true;
+  }
 
   private connection: RedisClient | undefined;
 
   /** @throws InferError REDIS_… (69, 77) */
   static async open(loaded: LoadedSettings, tell: Tell, signal: AbortSignal): Promise<RedisKeep> {
     const settings = connectionSettings(loaded, true);
-    const { stateDir } = loaded.values;
-    const ranBefore = (await statusEmbedded(stateDir)).running;
     const target = await resolveTarget(settings);
-    signal.throwIfAborted();
-    const keep = new RedisKeep(target, target.source === 'embedded' && !ranBefore, stateDir, tell);
+    const keep = new RedisKeep(target, loaded.values.stateDir, tell);
     const onState = (event: ConnectionEvent): void => keep.onState(event);
-    keep.connection = await connect(target, 'worker', settings, { onState, signal });
+    // A server that was started here answers at once, and is then stopped again by `abandon`.
+    const unwanted = keep.started ? undefined : signal;
+    keep.connection = await connect(target, 'worker', settings, { onState, signal: unwanted });
     return keep;
   }
 
@@ -55,6 +58,18 @@ export class RedisKeep {
     this.over.abort();
     await closeClient(this.client);
     await this.restarting;
+  }
+
+  /**
+   * The same after a failed start: a server that was started here is stopped, unless someone uses it by now
+   * or it holds work.
+   */
+  async abandon(): Promise<void> {
+    const unused = this.started && (await isUnused(this.client));
+    await this.close();
+    if (!unused) return;
+    await stopEmbedded(this.stateDir);
+    this.tell({ event: 'stopped', part: REDIS, killed: false });
   }
 
   private onState(event: ConnectionEvent): void {

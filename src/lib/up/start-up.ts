@@ -7,6 +7,7 @@ import { surveyModels } from '../model/survey.js';
 import { LOG_MAX_BYTES } from '../scale/spawn-worker.js';
 import { WorkerFiles } from '../scale/worker-files.js';
 import { DASHBOARD_PATH } from '../serve/dashboard/options.js';
+import { checkAccess } from '../serve/gateway/access.js';
 import { curlLine, modelsToShow } from '../serve/gateway/start-lines.js';
 import { workerConfig } from '../worker/worker-config.js';
 import { DeploymentWatch } from './deployment-watch.js';
@@ -26,6 +27,8 @@ export interface UpOptions {
   host: string;
   /** 0 selects a free port. */
   port: number;
+  /** Whether callers of the gateway may steer queues and workers. */
+  control: boolean;
   /** Whether the gateway serves the dashboard too. */
   dashboard: boolean;
   /** Further arguments of `infer serve`. */
@@ -49,16 +52,21 @@ const BOUND_LOG_MS = 30_000;
  * Starts everything: Redis, the gateway and the workers, which are processes of their own and are started
  * again when they end.
  * @param signal ends the start; what was started is stopped again, and this throws its reason.
- * @throws InferError UP_RUNNING, PORT_IN_USE, UP_WORKERS, UP_GATEWAY (69); NO_MODELS, MODELS_DIR (66); of Redis, the
- *   configuration, and the gateway.
+ * @throws InferError UP_RUNNING, PORT_IN_USE, UP_WORKERS, UP_GATEWAY (69); NO_MODELS, MODELS_DIR (66);
+ *   TOKENS_NEEDED (2); CONTROL_TOKENS, TOKEN_FILE (78); of Redis, the configuration, and the gateway.
  */
 export async function startUp(options: UpOptions, signal: AbortSignal): Promise<RunningUp> {
-  const { loaded, hurry, host, port, version, dashboard } = options;
-  const gatewayArgs = [...(dashboard ? ['--dashboard'] : []), ...options.gatewayArgs];
-  const { stateDir, prefix, drainTimeout } = loaded.values;
+  const { loaded, hurry, host, port, version, control, dashboard } = options;
+  const { stateDir, prefix, drainTimeout, tokenFile } = loaded.values;
+  const gatewayArgs = [
+    ...(dashboard ? ['--dashboard'] : []),
+    ...(control ? ['--allow-control'] : []),
+    ...options.gatewayArgs,
+  ];
   const files = new UpFiles(stateDir);
   const workerFiles = new WorkerFiles(stateDir);
   const tell: Tell = (event) => options.tell(event);
+  let isUp = false;
 
   const place = part('lock', async () => takePlace(files, options), leavePlace);
   const redis = part(
@@ -68,7 +76,7 @@ export async function startUp(options: UpOptions, signal: AbortSignal): Promise<
       tell({ event: 'started', part: REDIS, pid: null, detail: keep.target.label });
       return keep;
     },
-    (keep) => keep.close(),
+    (keep) => (isUp ? keep.close() : keep.abandon()),
   );
   const env = () => ({
     ...options.env,
@@ -128,12 +136,14 @@ export async function startUp(options: UpOptions, signal: AbortSignal): Promise<
   });
 
   // Wrong settings and models are reported before anything is started; groups may have their own.
+  checkAccess({ host, tokenFile, control, dashboard });
   if ((loaded.values.workers ?? []).length === 0) {
     workerConfig(loaded.values, { burst: false, 'share-gpu': false }, version);
   }
   const services = [place, redis, wants, crew, gateway, processes, logs, watch, ready];
   const all = new Services('infer up', services);
   await all.start(signal);
+  isUp = true;
   return { ready: ready.value, stop: () => all.stop() };
 }
 

@@ -23,6 +23,11 @@ export function jsonText(value: unknown): string {
   return terminalJson(JSON.stringify(value, replacer, 2));
 }
 
+/** The same on one line. */
+export function jsonLine(value: unknown): string {
+  return terminalJson(JSON.stringify(value, replacer));
+}
+
 /**
  * Like `writeTo`, but a failure of standard output ends the process, unless the command runs on without it.
  */
@@ -50,7 +55,7 @@ export class NdjsonWriter {
 
   /** Awaiting it keeps memory flat however slow the reader is. */
   async write(value: unknown): Promise<void> {
-    await writeText(this.#stream, `${terminalJson(JSON.stringify(value, replacer))}\n`);
+    await writeText(this.#stream, `${jsonLine(value)}\n`);
     this.#written += 1;
   }
 }
