@@ -44,7 +44,7 @@ async function start(spoil: (app: App) => void = () => undefined): Promise<Liste
     [TOKEN]: { name: 'strong', allows: () => true },
     [WEAK]: { name: 'weak', allows: (scope) => scope === 'read' },
   };
-  guard(app, { origins: [], serverNames: [], tokens: true });
+  guard(app, { origins: [], originHint: '', serverNames: [], tokens: true });
   askToken(app, { find: (token) => (Object.hasOwn(callers, token) ? callers[token] : undefined) });
   spoil(app);
   app.post(

@@ -63,12 +63,17 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
       answerMs: ANSWER_MS,
       connections: MOST_CONNECTIONS,
       basePath,
+      atRoot: 'is the dashboard',
       observer: traffic,
       onFailure: (error, { id, route }) =>
         log.error({ requestId: id, route, err: messageOf(error) }, 'a request failed'),
     });
     // On this machine the Host is checked with tokens too: a foreign name that leads here is no visitor's.
-    guard(app, { origins: [], serverNames, tokens: tokens !== undefined && !isLoopback(host) });
+    const originHint = 'use the page of the dashboard itself; a proxy in front of it must pass Host on';
+    guard(app, {
+      ...{ origins: [], originHint, serverNames },
+      tokens: tokens !== undefined && !isLoopback(host),
+    });
     askToken(app, tokens);
     addHealthRoute(app);
     addDashboardRoutes(app, gateway, { at: '', files, tokens: tokens !== undefined });

@@ -205,7 +205,8 @@ export function createGatewayApp(gateway: Gateway, parts: GatewayParts): App {
   app.addHook('onRequest', async (_request, reply) => {
     if (draining.aborted) reply.header('connection', 'close');
   });
-  guard(app, { origins, serverNames, tokens: tokens !== undefined });
+  const originHint = 'start it with --cors and the origin of the page';
+  guard(app, { origins, originHint, serverNames, tokens: tokens !== undefined });
   askToken(app, tokens);
   const routes = noteRoutes(app);
   addAboutRoutes(app, gateway, routes);

@@ -83,7 +83,33 @@ describe('the page', () => {
     const bare = await fetch(below.running.url, { redirect: 'manual' });
     expect([bare.status, bare.headers.get('location')]).toEqual([308, 'infer/']);
     const outside = await fetch(new URL('/api/about', below.running.url));
-    expect(outside.status).toBe(404);
+    expect([outside.status, await outside.json()]).toMatchObject([
+      404,
+      { code: 'HTTP_ROUTE', hint: 'GET /infer/ is the dashboard' },
+    ]);
+  });
+
+  it('gives advice to a page of another origin that the dashboard can follow: it has no --cors', async () => {
+    const headers = { origin: 'https://attacker.example' };
+    const { status, body } = await guarded.ask('/api/actions/preview', { json: {}, as: 'operator', headers });
+    expect([status, body.code]).toEqual([403, 'HTTP_ORIGIN']);
+    expect(body.hint).toMatch(/page of the dashboard itself/);
+    expect(JSON.stringify(body)).not.toContain('cors');
+  });
+
+  it('names the fields of a request as they are in it, in its errors', async () => {
+    const words = async (address: string, json?: unknown) => {
+      const { status, body } = await guarded.ask(address, { json, as: 'operator' });
+      return [status, body.code, body.detail, body.hint, body.title];
+    };
+    const hint = 'write a number with a unit: olderThan=500ms, 30s, 5m, 1h or 7d';
+    const age = [400, 'FILTER', 'olderThan abc is not a duration', hint, expect.any(String)];
+    expect(await words('/api/jobs?olderThan=abc')).toEqual(age);
+    const action = { action: 'cancel', filter: { olderThan: 'abc' } };
+    expect(await words('/api/actions/preview', action)).toEqual(age);
+    const [status, code, , , title] = await words('/api/actions/preview', { action: 'cancel', queue: 'x' });
+    expect([status, code]).toEqual([400, 'PARAMETER']);
+    expect(title).toBe('A query parameter, or a field of the body, is unknown or has no usable value');
   });
 
   it('is not served without the files of the build, and the error says how to make them', async () => {

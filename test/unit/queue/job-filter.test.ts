@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { InferError } from '../../../src/lib/core/errors.js';
 import {
   ageOf,
+  FIELDS,
   type JobFilterInput,
   matches,
   parseJobFilter,
@@ -78,6 +80,22 @@ describe('a job filter', () => {
       expect.objectContaining({ exitCode: 2, hint: expect.stringMatching(hint) }),
     );
   });
+
+  it.each([{ state: ['failed,'] }, { olderThan: 'soon' }, { error: '' }] satisfies JobFilterInput[])(
+    '%j over HTTP is rejected without the name of a flag',
+    (input) => {
+      const textOf = (words?: typeof FIELDS): string => {
+        try {
+          return String(parseJobFilter(input, words));
+        } catch (error) {
+          return `${(error as InferError).message} / ${(error as InferError).hint}`;
+        }
+      };
+      expect(textOf()).toContain('--');
+      expect(textOf(FIELDS)).not.toContain('--');
+      expect(textOf(FIELDS)).toMatch(/ \/ .*(state|olderThan|error)=/);
+    },
+  );
 });
 
 it('the age of a job is its time in the current state', () => {

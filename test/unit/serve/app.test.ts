@@ -20,7 +20,9 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close(0)));
 });
 
-const newApp = (options: { maxBody?: number; answerMs?: number; silentMs?: number } = {}): App => {
+const newApp = (
+  options: { maxBody?: number; answerMs?: number; silentMs?: number; basePath?: string } = {},
+): App => {
   const app = createApp({
     maxBody: 1000,
     answerMs: 30_000,
@@ -71,6 +73,11 @@ describe('an HTTP server', () => {
         error: 'there is nothing at this address',
       },
     });
+    const below = await start(newApp({ basePath: '/infer' }));
+    for (const path of ['/none', '/infer/none']) {
+      const { body } = await json(await fetch(new URL(path, below.url)));
+      expect(body).toMatchObject({ code: 'HTTP_ROUTE', hint: 'GET /infer/ lists the routes' });
+    }
     const wrong = await fetch(`${url}/v1/jobs/a%20b`, { method: 'POST', body: 'x' });
     expect(wrong.headers.get('allow')).toBe('DELETE, GET, HEAD');
     expect(wrong.headers.get('content-type')).toMatch(/^application\/problem\+json/);

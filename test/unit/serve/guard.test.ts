@@ -20,7 +20,7 @@ async function guarded(options: Partial<GuardOptions> = {}, basePath = '') {
       throw error;
     },
   });
-  guard(app, { serverNames: [], tokens: false, origins: [], ...options });
+  guard(app, { serverNames: [], tokens: false, origins: [], originHint: 'see the help', ...options });
   askToken(app, undefined);
   app.get('/x', async () => ({ ok: true }));
   app.post('/x', async () => ({ ok: true }));

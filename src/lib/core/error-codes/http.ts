@@ -27,7 +27,7 @@ export const HTTP_ERRORS = {
   ),
   ...errors(
     { ...WRONG, httpStatus: 403 },
-    { HTTP_ORIGIN: 'A web page of another origin sent the request, and `--cors` does not allow it.' },
+    { HTTP_ORIGIN: 'A web page of another origin sent the request, and the server does not allow it.' },
   ),
   ...errors(
     { ...WRONG, exitCode: ExitCode.NotPermitted, httpStatus: 401 },

@@ -141,7 +141,7 @@ export const USAGE_ERRORS = {
   ),
   ...errors(
     { ...WRONG, doc: 'autoscaling.md#kubernetes-and-other-orchestrators' },
-    { PARAMETER: 'A query parameter is unknown or has no usable value.' },
+    { PARAMETER: 'A query parameter, or a field of the body, is unknown or has no usable value.' },
   ),
   ...errors(
     { ...WRONG, doc: 'bench.md' },

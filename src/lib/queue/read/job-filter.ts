@@ -38,6 +38,28 @@ export interface JobFilterInput {
   error?: string | undefined;
 }
 
+/** What the fields are called where the filter was typed, for messages. */
+export interface FilterWords {
+  error: string;
+  olderThan: string;
+  /** `name` with a value: `--state waiting`. */
+  example: (name: 'state' | 'error' | 'olderThan', value: string) => string;
+}
+
+/** The flags of commands. */
+const FLAGS: FilterWords = {
+  error: '--error',
+  olderThan: '--older-than',
+  example: (name, value) => `${name === 'olderThan' ? FLAGS.olderThan : `--${name}`} ${value}`,
+};
+
+/** The fields of requests over HTTP. */
+export const FIELDS: FilterWords = {
+  error: 'error',
+  olderThan: 'olderThan',
+  example: (name, value) => `${name}=${value}`,
+};
+
 /** Which jobs to select; undefined fields match everything. */
 export interface JobFilter {
   readonly states: readonly JobState[];
@@ -57,17 +79,21 @@ export interface JobFilter {
  * and those that are waiting for or running another attempt.
  * @throws InferError FILTER (exit 2) naming what is allowed.
  */
-export function parseJobFilter(input: JobFilterInput): JobFilter {
+export function parseJobFilter(input: JobFilterInput, words: FilterWords = FLAGS): JobFilter {
+  const values = (typed: readonly string[] | undefined) => valuesOf(typed, words);
   const states = values(input.state)?.map(parseState);
   const error = input.error?.trim();
-  if (error === '') throw wrong('--error needs an error code or a part of its message', '--error TIME_LIMIT');
+  if (error === '') {
+    const hint = words.example('error', 'TIME_LIMIT');
+    throw wrong(`${words.error} needs an error code or a part of its message`, hint);
+  }
   return {
     states: states === undefined ? unsaid(error) : [...new Set(states)],
     queues: values(input.queue)?.map(checkQueueName),
     models: values(input.model),
     workers: values(input.worker),
     priorities: values(input.priority)?.flatMap(parsePriorities),
-    olderThanMs: input.olderThan === undefined ? undefined : parseOlderThan(input.olderThan),
+    olderThanMs: input.olderThan === undefined ? undefined : parseOlderThan(input.olderThan, words),
     error,
   };
 }
@@ -76,10 +102,12 @@ function unsaid(error: string | undefined): readonly JobState[] {
   return error === undefined ? UNFINISHED : ['active', 'delayed', 'failed'];
 }
 
-function values(typed: readonly string[] | undefined): string[] | undefined {
+function valuesOf(typed: readonly string[] | undefined, { example }: FilterWords): string[] | undefined {
   if (typed === undefined || typed.length === 0) return undefined;
   const words = typed.flatMap((text) => text.split(',')).map((word) => word.trim());
-  if (words.includes('')) throw wrong('a filter has an empty value', 'write --state waiting,delayed');
+  if (words.includes('')) {
+    throw wrong('a filter has an empty value', `write ${example('state', 'waiting,delayed')}`);
+  }
   return [...new Set(words)];
 }
 
@@ -104,13 +132,13 @@ function parsePriorities(text: string): Priority[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 
-function parseOlderThan(text: string): number {
+function parseOlderThan(text: string, { olderThan, example }: FilterWords): number {
   try {
     return parseDuration(text);
   } catch {
     throw wrong(
-      `--older-than ${printable(text)} is not a duration`,
-      'write a number with a unit: --older-than 500ms, 30s, 5m, 1h or 7d',
+      `${olderThan} ${printable(text)} is not a duration`,
+      `write a number with a unit: ${example('olderThan', '500ms')}, 30s, 5m, 1h or 7d`,
     );
   }
 }

@@ -87,6 +87,8 @@ export interface AppOptions {
   tls?: ServerTls | undefined;
   /** Prefix of every route, such as `/infer` [none]. */
   basePath?: string | undefined;
+  /** What `GET /` does, for who asks for an unknown address [lists the routes]. */
+  atRoot?: string | undefined;
   /** `begin` is called first for every request, including those that reach no route or hook. */
   observer?: RequestObserver | undefined;
   /** Called with unexpected errors; the caller gets a 500 without details. */
@@ -167,11 +169,11 @@ export function createApp(options: AppOptions): App {
     // Node accepts a request line without a version as HTTP/0.9, which has neither headers nor a status.
     if (request.raw.httpVersionMajor < 1)
       throw new InferError('HTTP_REQUEST', 'the request names no version of HTTP');
-    if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(basePath);
+    if (basePath !== '' && below(request.originalUrl, basePath) === undefined) throw noSuchAddress(options);
   });
   if (options.resultMemory !== undefined) app.addHook('onSend', countSent);
   app.setNotFoundHandler((request, reply) =>
-    answerError(options, unknownRoute(known, request, reply), request, reply),
+    answerError(options, unknownRoute(known, options, request, reply), request, reply),
   );
   app.setErrorHandler((error, request, reply) => answerError(options, error, request, reply));
   return app;
@@ -266,16 +268,21 @@ export const problemForm: ErrorForm = (error, path, basePath) => ({
   body: problemOf(error, path, basePath),
 });
 
-function unknownRoute(known: KnownRoutes, request: FastifyRequest, reply: FastifyReply): InferError {
+function unknownRoute(
+  known: KnownRoutes,
+  options: AppOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): InferError {
   const [path = '/'] = request.url.split('?', 1);
   const methods = known.methodsOf(path);
-  if (methods.length === 0) return noSuchAddress('');
+  if (methods.length === 0) return noSuchAddress(options);
   reply.header('allow', methods.join(', '));
   return new InferError('HTTP_METHOD', `the methods of this address are ${methods.join(', ')}`);
 }
 
-function noSuchAddress(basePath: string): InferError {
+function noSuchAddress({ basePath = '', atRoot = 'lists the routes' }: AppOptions): InferError {
   return new InferError('HTTP_ROUTE', 'there is nothing at this address', {
-    hint: `GET ${basePath}/ lists the routes`,
+    hint: `GET ${basePath}/ ${atRoot}`,
   });
 }

@@ -12,6 +12,8 @@ export interface GuardOptions {
   tokens: boolean;
   /** Origins whose pages may call it, such as `https://app.example.com`; `*` for all. */
   origins: readonly string[];
+  /** What a refused page, or who runs the server, can do. */
+  originHint: string;
 }
 
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
@@ -49,8 +51,8 @@ export function guard(app: App, options: GuardOptions): void {
       reply.header('access-control-expose-headers', EXPOSED);
     }
     if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined)
-      return preflight(request, reply, allowed);
-    if (!SAFE.includes(request.method) && !allowed && isForeign(request)) throw foreign(origin);
+      return preflight(request, reply, allowed, options);
+    if (!SAFE.includes(request.method) && !allowed && isForeign(request)) throw foreign(origin, options);
   });
 }
 
@@ -96,15 +98,18 @@ function originHost(origin: string): string | undefined {
   }
 }
 
-function foreign(origin: string | undefined): InferError {
+function foreign(origin: string | undefined, { originHint: hint }: GuardOptions): InferError {
   const from = origin === undefined ? 'another origin' : `the origin ${printable(origin).slice(0, 200)}`;
-  return new InferError('HTTP_ORIGIN', `a web page of ${from} may not call this server`, {
-    hint: 'start it with --cors and the origin of the page',
-  });
+  return new InferError('HTTP_ORIGIN', `a web page of ${from} may not call this server`, { hint });
 }
 
-function preflight(request: FastifyRequest, reply: FastifyReply, allowed: boolean): FastifyReply {
-  if (!allowed) throw foreign(request.headers.origin);
+function preflight(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  allowed: boolean,
+  options: GuardOptions,
+): FastifyReply {
+  if (!allowed) throw foreign(request.headers.origin, options);
   const asked = request.headers['access-control-request-headers'] ?? '';
   reply.header('access-control-allow-methods', METHODS);
   if (HEADER_NAMES.test(asked)) reply.header('access-control-allow-headers', asked);

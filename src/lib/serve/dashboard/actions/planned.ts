@@ -13,7 +13,7 @@ import { preview } from '../../../operations/run.js';
 import { prioritiseJobs } from '../../../operations/set-priority.js';
 import { settableOrder } from '../../../operations/settable-order.js';
 import type { Order } from '../../../queue/broker/control.js';
-import { type JobFilter, parseJobFilter } from '../../../queue/read/job-filter.js';
+import { FIELDS, type JobFilter, parseJobFilter } from '../../../queue/read/job-filter.js';
 import { countJobs } from '../../../queue/read/job-list.js';
 import { worded } from '../../../redis/worded.js';
 import type { Action, JobsFilter } from '../shapes.js';
@@ -209,7 +209,7 @@ const ENDED: ReadonlySet<JobState> = new Set(['completed', 'failed', 'expired', 
 function filterOf({ olderThan, error, ...lists }: JobsFilter): JobFilter {
   const list = (text: string | undefined) => (text === undefined || text === '' ? undefined : [text]);
   const words = Object.fromEntries(Object.entries(lists).map(([name, text]) => [name, list(text)]));
-  return parseJobFilter({ ...words, olderThan: olderThan || undefined, error: error || undefined });
+  return parseJobFilter({ ...words, olderThan: olderThan || undefined, error: error || undefined }, FIELDS);
 }
 
 /** @throws InferError ACTION_BOUND (400). */

@@ -4,7 +4,7 @@ import { jobJson } from '../../../deployment/job-json.js';
 import { jobsPage } from '../../../deployment/read-jobs.js';
 import { statJson, statLines } from '../../../deployment/stat-lines.js';
 import { readAutoscalers } from '../../../queue/autoscalers.js';
-import { parseJobFilter } from '../../../queue/read/job-filter.js';
+import { FIELDS, parseJobFilter } from '../../../queue/read/job-filter.js';
 import { JOB_ORDERS } from '../../../queue/read/job-list.js';
 import { serverNow, serverTime } from '../../../redis/server-clock.js';
 import { worded } from '../../../redis/worded.js';
@@ -69,7 +69,7 @@ export function addListRoutes(app: App, gateway: Gateway): void {
     async (request) => {
       const { sort, reverse = 'false', limit, cursor, ...typed } = request.query;
       const owner = onlyOwner(request.caller);
-      const filter = { ...parseJobFilter(typed), owner };
+      const filter = { ...parseJobFilter(typed, FIELDS), owner };
       const page = async () => {
         const cursors = await cursorSeal(client.redis, prefix, owner);
         const from = cursor === undefined ? undefined : cursors.open(cursor);
