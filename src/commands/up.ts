@@ -5,6 +5,7 @@ import { jsonLine } from '../lib/cli/output/json.js';
 import { type Parent, reporting } from '../lib/cli/parent.js';
 import { Interrupted, interruptible, onShutdown } from '../lib/cli/signals.js';
 import { runOnWithoutOutput } from '../lib/cli/standard-streams.js';
+import { ownWords } from '../lib/cli/up/own-words.js';
 import { REDIS_STAYS, upBanner, upReadyLine } from '../lib/cli/views/up-view.js';
 import { settingsAsVariables } from '../lib/config/variables.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -65,7 +66,7 @@ Workers listed in the configuration are started instead of the usual ones. Every
   private async stay(parent: Parent): Promise<void> {
     const { startUp } = await import('../lib/up/start-up.js');
     const { UpScreen } = await import('../lib/cli/up/up-screen.js');
-    const { host, port = 8000, dashboard } = this.flags;
+    const { host, port = 8000, dashboard, 'allow-control': control } = this.flags;
     const { drainTimeout: drainTimeoutMs } = this.settings;
     const { progress, paintError: paint } = this;
     const note = (line: string) => this.note(line);
@@ -83,27 +84,13 @@ Workers listed in the configuration are started instead of the usual ones. Every
       leave: () => hurry.abort(),
     });
     try {
+      const { loaded, passedOn: gatewayArgs } = this;
       const { tell } = screen;
-      const { 'allow-control': control } = this.flags;
-      const { passedOn: gatewayArgs } = this;
       const env = settingsAsVariables(settingsFromFlags(this.flags));
-      const { loaded, ownWords: argv } = this;
-      const up = await startUp(
-        {
-          loaded,
-          version,
-          argv,
-          host,
-          port,
-          control,
-          dashboard,
-          gatewayArgs,
-          env,
-          tell,
-          hurry: hurry.signal,
-        },
-        stop.signal,
-      );
+      const argv = ownWords(this.typed, gatewayArgs);
+      const gateway = { host, port, dashboard, control, gatewayArgs, env };
+      const options = { loaded, version, argv, ...gateway, tell, hurry: hurry.signal };
+      const up = await startUp(options, stop.signal);
       screen.ready(up.ready);
       parent.ready(up.ready);
       if (!json && (!this.layout.tty || this.quiet)) await this.print(up.ready.url);
@@ -125,7 +112,8 @@ Workers listed in the configuration are started instead of the usual ones. Every
     const { startSpinner } = await import('../lib/cli/output/progress.js');
     const spinner = await startSpinner('starting', this.progress);
     const { stateDir, drainTimeout: drainTimeoutMs } = this.settings;
-    const starting = interruptible((signal) => detachUp(stateDir, this.ownWords, signal));
+    const argv = ownWords(this.typed, this.passedOn);
+    const starting = interruptible((signal) => detachUp(stateDir, argv, signal));
     const { ready, already, log } = await starting.finally(() => spinner.stop());
     const banner = { version: this.config.version, ready, drainTimeoutMs };
     if (already) this.note(`infer up runs already (pid ${ready.pid})`);
@@ -141,20 +129,4 @@ Workers listed in the configuration are started instead of the usual ones. Every
   protected override jsonDocument(value: unknown): string {
     return jsonLine(value);
   }
-
-  /** Its command line without what says where it runs, and how it prints. */
-  private get ownWords(): string[] {
-    const own = this.typed.flatMap(ownWord);
-    return this.passedOn.length === 0 ? own : [...own, '--', ...this.passedOn];
-  }
-}
-
-/** Flags that say how it is started and what it prints, not what runs. */
-const NOT_OWN = ['--detach', '--background', '--json', '--quiet'];
-
-/** A word of the command line as a list: none of it, all of it, or `-dv` without the `d`. */
-function ownWord(word: string): string[] {
-  if (NOT_OWN.includes(word)) return [];
-  const left = word.replace(/^-[dqv]+/, (short) => short.replaceAll(/[dq]/g, ''));
-  return left === '-' && word !== '-' ? [] : [left];
 }
