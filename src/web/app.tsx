@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { printable } from './format/printable.js';
 import { zoneName } from './format/time.js';
 import { count } from './format/units.js';
 import { AuditPage } from './pages/audit.js';
@@ -15,7 +16,7 @@ import { WorkersPage } from './pages/workers.js';
 import { ConfirmDialog } from './parts/confirm.js';
 import { Notice } from './parts/notice.js';
 import { Outcomes } from './parts/outcomes.js';
-import { Ago } from './parts/time.js';
+import { Ago, Elapsed } from './parts/time.js';
 import { Preferences, TopBar } from './parts/top-bar.js';
 import { PAGES, type PageName, routeHref } from './route.js';
 import { useDashboard, useNow, useObservable, useRoute, useSnapshot } from './state/hooks.js';
@@ -83,7 +84,7 @@ export function App() {
 function Title({ page, item }: { page: PageName; item: string | undefined }) {
   const problems = useSnapshot()?.problems.data?.length ?? 0;
   useEffect(() => {
-    document.title = `${problems > 0 ? `(${problems}) ` : ''}${item ?? PAGES[page]} · infer`;
+    document.title = `${problems > 0 ? `(${problems}) ` : ''}${printable(item ?? PAGES[page])} · infer`;
   }, [problems, item, page]);
   return null;
 }
@@ -153,8 +154,8 @@ function Away() {
   if (snapshot !== undefined && snapshot.redisAwaySince !== null) {
     return (
       <Notice tone="bad" role="status" fix="infer doctor">
-        Redis has not answered since <Ago at={snapshot.redisAwaySince} />. The figures are the last that are
-        known.
+        Redis has not answered for <Elapsed since={snapshot.redisAwaySince} />. The figures are the last that
+        are known.
       </Notice>
     );
   }

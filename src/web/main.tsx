@@ -5,12 +5,14 @@ import './styles/layout.css';
 import './styles/parts.css';
 import './styles/tables.css';
 import './styles/charts.css';
-import { render } from 'preact';
+import { options, render } from 'preact';
 import { App } from './app.js';
+import { showAllCharacters } from './parts/visible-text.js';
 import { Dashboard } from './state/dashboard.js';
 import { DashboardContext } from './state/hooks.js';
 import { startTheme } from './state/theme.js';
 
+showAllCharacters(options);
 const dashboard = new Dashboard(window);
 startTheme(window);
 render(

@@ -159,4 +159,55 @@ describeInBrowser('every page of the dashboard', () => {
     await page.getByRole('button', { name: 'Open' }).click();
     await page.getByRole('heading', { level: 1, name: `Jobs / ${scene.jobs.failed}` }).waitFor();
   });
+
+  it('a long name is cut, and told whole on hover; characters that a browser hides are written out', async () => {
+    const { redis, infer, models } = scene;
+    const long = 'w'.repeat(128);
+    const worker = await infer.worker(['--models', models, '--name', long, '-Q', 'realtime']);
+    // No command accepts such a name. A program that writes to Redis by itself may leave one.
+    const odd = 'w\u202eabc\x1b[31m';
+    const client = await redis.client();
+    const keys = await client.keys('{*}:worker:*');
+    for (const key of keys) {
+      const text = (await client.get(key)) ?? '';
+      const record = JSON.parse(text) as { id: string; name: string };
+      if (record.name !== long) continue;
+      const id = `${record.id}x`;
+      await client.set(key.replace(record.id, id), JSON.stringify({ ...record, id, name: odd }));
+      await client.zadd(key.replace(/:worker:.*/, ':workers'), Date.now() + 30_000, id);
+    }
+    const { page } = watched;
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await openView(page, 'workers');
+    const shown = 'w\\u202eabc\\x1b[31m';
+    const rows = page.getByRole('table', { name: 'Workers', exact: true });
+    await rows.getByRole('rowheader', { name: shown }).waitFor();
+    const name = rows.getByRole('rowheader', { name: long }).locator('bdi');
+    expect(await name.getAttribute('title')).toBe(long);
+    expect((await name.boundingBox())?.width).toBeLessThan(260);
+    const wrong: string[] = [];
+    for (const view of [
+      'workers',
+      `workers/${long}`,
+      `workers/${encodeURIComponent(odd)}`,
+      'jobs',
+      'events',
+    ]) {
+      await openView(page, view);
+      for (const width of [1440, 360]) {
+        await page.setViewportSize({ width, height: 900 });
+        const wider = await overflow(page);
+        if (wider > 0) wrong.push(`${view.slice(0, 12)} is ${wider} px wider than ${width} px`);
+      }
+      const texts = (await page.evaluate('document.title + document.documentElement.outerHTML')) as string;
+      // The value of an option is what is sent.
+      if (texts.replace(/<option value="[^"]*"/g, '').includes('\u202e'))
+        wrong.push(`${view} hides characters`);
+    }
+    expect(wrong).toEqual([]);
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await openView(page, 'jobs');
+    expect((await page.getByLabel('Worker').boundingBox())?.width).toBeLessThanOrEqual(240);
+    await worker.stop();
+  });
 });

@@ -56,3 +56,8 @@ export function ago(at: number, now: number): string {
   const whole = Math.round(Math.abs(ms) / 1000) * 1000;
   return ms > 0 ? `${duration(whole)} ago` : `in ${duration(whole)}`;
 }
+
+/** `12 s`, `2h 5m`: in whole seconds, one at least. */
+export function elapsed(since: number, now: number): string {
+  return duration(Math.max(1000, Math.round((now - since) / 1000) * 1000));
+}

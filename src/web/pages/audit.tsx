@@ -1,5 +1,6 @@
 import type { AuditRow, AuditPage as Page } from '../../lib/serve/dashboard/shapes.js';
 import { count } from '../format/units.js';
+import { Name } from '../parts/name.js';
 import { Empty, ProblemNotice } from '../parts/notice.js';
 import { Status } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -74,20 +75,20 @@ function AuditTable({ rows }: { rows: readonly AuditRow[] }) {
       rowKey={({ at, who, action, target }) => `${at} ${who} ${action} ${target}`}
       columns={[
         { id: 'at', title: 'Time', class: 'nowrap', cell: ({ at }) => <Time at={at} /> },
-        { id: 'who', title: 'Who', cell: ({ who }) => who },
+        { id: 'who', title: 'Who', cell: ({ who }) => <Name text={who} /> },
         {
           id: 'from',
           title: 'From',
-          class: 'nowrap',
-          cell: ({ host, channel }) => `${CHANNELS[channel]} on ${host}`,
+          cell: ({ host, channel }) => <Name text={`${CHANNELS[channel]} on ${host}`} />,
         },
-        { id: 'action', title: 'Action', class: 'nowrap', cell: ({ action }) => action },
+        { id: 'action', title: 'Action', cell: ({ action }) => <Name text={action} /> },
         {
           id: 'target',
           title: 'Target',
+          class: 'wide',
           cell: ({ target, detail }) => (
             <>
-              {target} {detail && <span class="muted">{detail}</span>}
+              <Name text={target} /> {detail && <span class="muted">{detail}</span>}
             </>
           ),
         },

@@ -3,6 +3,7 @@ import type { AutoscalerRow } from '../../lib/serve/dashboard/shapes.js';
 import { duration, plural, shortCount } from '../format/units.js';
 import { Chart } from '../parts/chart.js';
 import { dashed, line } from '../parts/figures.js';
+import { Name } from '../parts/name.js';
 import { Empty, Notice, PartNotice } from '../parts/notice.js';
 import { Status } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -39,8 +40,12 @@ function Autoscaler({ row }: { row: AutoscalerRow }) {
   return (
     <section class="stack" aria-label={`Autoscaler ${row.id}`}>
       <div class="row">
-        <h2>{row.pool}</h2>
-        <span class="muted">on {row.host}</span>
+        <h2>
+          <Name text={row.pool} />
+        </h2>
+        <span class="muted">
+          on <Name text={row.host} />
+        </span>
         {row.hold !== null ? <Status tone="warn" text="on hold" /> : <Status tone="good" text="active" />}
         {row.dryRun && <Status tone="off" text="dry run: it starts and stops nothing" />}
       </div>

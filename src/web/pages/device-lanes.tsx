@@ -4,6 +4,7 @@ import { count, percent } from '../format/units.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { LaneStrip } from '../parts/lane.js';
 import { slotMeans } from '../parts/lane-slots.js';
+import { Name } from '../parts/name.js';
 import { DataTable } from '../parts/table.js';
 import { RANGES, type Range } from '../state/history-shapes.js';
 import { useDashboard, useObservable } from '../state/hooks.js';
@@ -44,8 +45,8 @@ export function DeviceLanes({ rows }: { rows: readonly WorkerRow[] }) {
         rows={shown}
         rowKey={({ id }) => id}
         columns={[
-          { id: 'worker', title: 'Worker', class: 'nowrap', cell: ({ name }) => name },
-          { id: 'device', title: 'Device', class: 'nowrap', cell: ({ device, gpu }) => gpu ?? device },
+          { id: 'worker', title: 'Worker', cell: ({ name }) => <Name text={name} /> },
+          { id: 'device', title: 'Device', cell: ({ device, gpu }) => <Name text={gpu ?? device} /> },
           {
             id: 'busy',
             title: 'Busy',

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact';
 import { plural } from '../format/units.js';
+import { Name } from '../parts/name.js';
 import { Empty, ProblemNotice } from '../parts/notice.js';
 import { Status } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -86,7 +87,7 @@ function EventTable({ rows }: { rows: readonly DeploymentEvent[] }) {
           cell: ({ kind, alarm }) =>
             alarm ? <Status tone="bad" text={kind.replace('-', ' ')} /> : kind.replace('-', ' '),
         },
-        { id: 'subject', title: 'About', class: 'nowrap', cell: ({ subject }) => linkTo(subject) },
+        { id: 'subject', title: 'About', cell: ({ subject }) => linkTo(subject) },
         { id: 'text', title: 'What happened', class: 'wide', cell: ({ text }) => text },
       ]}
     />
@@ -101,6 +102,7 @@ const SUBJECT_PAGES: Readonly<Record<string, PageName>> = {
 
 function linkTo({ kind, name }: DeploymentEvent['subject']): ComponentChildren {
   const page = SUBJECT_PAGES[kind];
-  if (kind === 'autoscaler') return <a href={routeHref('autoscaler')}>{name}</a>;
-  return page === undefined ? name : <a href={routeHref(page, name)}>{name}</a>;
+  const shown = <Name text={name} />;
+  if (kind === 'autoscaler') return <a href={routeHref('autoscaler')}>{shown}</a>;
+  return page === undefined ? shown : <a href={routeHref(page, name)}>{shown}</a>;
 }

@@ -1,6 +1,7 @@
 import type { FailuresPage as Page } from '../../lib/serve/dashboard/shapes.js';
 import { count, plural } from '../format/units.js';
 import { ActionButton, NoControlNote } from '../parts/action-button.js';
+import { Name, Names } from '../parts/name.js';
 import { Command, Empty, ProblemNotice } from '../parts/notice.js';
 import { DataTable } from '../parts/table.js';
 import { Ago } from '../parts/time.js';
@@ -28,7 +29,7 @@ export function FailuresPage() {
         <h1>Failures</h1>
         {about !== '' && (
           <span class="row">
-            of {about}
+            of <Name text={about} />
             <button
               type="button"
               class="small"
@@ -79,8 +80,8 @@ export function FailuresPage() {
                 },
                 { id: 'first', title: 'First', number: true, cell: ({ firstAt }) => <Ago at={firstAt} /> },
                 { id: 'last', title: 'Last', number: true, cell: ({ lastAt }) => <Ago at={lastAt} /> },
-                { id: 'queues', title: 'Queues', cell: ({ queues }) => queues.join(', ') },
-                { id: 'models', title: 'Models', cell: ({ models }) => models.join(', ') },
+                { id: 'queues', title: 'Queues', cell: ({ queues }) => <Names texts={queues} /> },
+                { id: 'models', title: 'Models', cell: ({ models }) => <Names texts={models} /> },
                 {
                   id: 'message',
                   title: 'Latest message',

@@ -3,6 +3,7 @@ import type { JobPage, PayloadPreview } from '../../lib/serve/dashboard/shapes.j
 import { utcTime } from '../format/time.js';
 import { bytes, count, duration, plural } from '../format/units.js';
 import { ActionButton } from '../parts/action-button.js';
+import { Name } from '../parts/name.js';
 import { Command, Notice, ProblemNotice } from '../parts/notice.js';
 import { JobStatus } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -203,7 +204,11 @@ function Waterfall({ page: { timeline, forgotten } }: { page: JobPage }) {
             cell: (phase) => <span title={utcTime(phase.from)}>+{duration(phase.from - from)}</span>,
           },
           { id: 'took', title: 'Took', number: true, cell: (phase) => duration(phase.to - phase.from) },
-          { id: 'worker', title: 'Worker', class: 'nowrap', cell: ({ worker }) => worker ?? '' },
+          {
+            id: 'worker',
+            title: 'Worker',
+            cell: ({ worker }) => worker !== undefined && <Name text={worker} />,
+          },
           { id: 'end', title: 'Until', class: 'wide', cell: ({ end }) => end },
           { id: 'bar', title: 'Over time', cell: (phase) => <PhaseBar phase={phase} from={from} to={to} /> },
         ]}
@@ -290,7 +295,15 @@ function Preview({ preview }: { preview: PayloadPreview }) {
       rows={preview.tensors}
       rowKey={({ name }) => name}
       columns={[
-        { id: 'name', title: 'Name', cell: ({ name }) => <span class="mono">{name}</span> },
+        {
+          id: 'name',
+          title: 'Name',
+          cell: ({ name }) => (
+            <span class="mono">
+              <Name text={name} />
+            </span>
+          ),
+        },
         { id: 'type', title: 'Type', cell: ({ type }) => type },
         { id: 'shape', title: 'Shape', class: 'nowrap', cell: ({ shape }) => shape.join(' × ') },
         { id: 'size', title: 'Size', number: true, cell: (tensor) => bytes(tensor.bytes) },

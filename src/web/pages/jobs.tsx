@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { JobRow, JobState, JobsFilter, JobsPage as Page } from '../../lib/serve/dashboard/shapes.js';
 import { count, duration, plural } from '../format/units.js';
 import { ActionButton, NoControlNote } from '../parts/action-button.js';
+import { Name } from '../parts/name.js';
 import { Empty, ProblemNotice } from '../parts/notice.js';
 import { JobStatus } from '../parts/status.js';
 import { DataTable } from '../parts/table.js';
@@ -261,13 +262,13 @@ function JobTable({ rows, readAt }: { rows: readonly JobRow[]; readAt: number })
           class: 'id-cell',
           cell: ({ id }) => (
             <a class="id" href={routeHref('jobs', id)}>
-              {id}
+              <Name text={id} />
             </a>
           ),
         },
         { id: 'state', title: 'State', cell: ({ state }) => <JobStatus state={state} /> },
-        { id: 'queue', title: 'Queue', cell: ({ queue }) => queue },
-        { id: 'model', title: 'Model', cell: ({ model }) => model },
+        { id: 'queue', title: 'Queue', cell: ({ queue }) => <Name text={queue} /> },
+        { id: 'model', title: 'Model', cell: ({ model }) => <Name text={model} /> },
         { id: 'priority', title: 'Priority', number: true, cell: ({ priority }) => priority },
         { id: 'rows', title: 'Rows', number: true, cell: ({ rows: n }) => count(n) },
         {
@@ -284,7 +285,7 @@ function JobTable({ rows, readAt }: { rows: readonly JobRow[]; readAt: number })
         },
         { id: 'run', title: 'Run', number: true, cell: ({ runMs }) => duration(runMs) },
         { id: 'attempts', title: 'Attempts', number: true, cell: ({ attempts }) => count(attempts) },
-        { id: 'worker', title: 'Worker', class: 'nowrap', cell: ({ worker }) => worker ?? '' },
+        { id: 'worker', title: 'Worker', cell: ({ worker }) => worker !== null && <Name text={worker} /> },
         {
           id: 'error',
           title: 'Error',

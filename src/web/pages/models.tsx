@@ -3,6 +3,7 @@ import { bytes, count, duration, percent, plural, rate, shortCount } from '../fo
 import { Chart } from '../parts/chart.js';
 import { batchingOf, dashed, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
+import { Name } from '../parts/name.js';
 import { Empty, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
 import { DataTable } from '../parts/table.js';
 import { Facts, Reading, ShareBar } from '../parts/tiles.js';
@@ -44,7 +45,11 @@ function ModelTable({ rows }: { rows: readonly ModelRow[] }) {
         {
           id: 'name',
           title: 'Model',
-          cell: ({ name }) => <a href={routeHref('models', name)}>{name}</a>,
+          cell: ({ name }) => (
+            <a href={routeHref('models', name)}>
+              <Name text={name} />
+            </a>
+          ),
           sort: ({ name }) => name,
         },
         { id: 'versions', title: 'Versions', cell: ({ versions }) => versions.join(', ') },
@@ -117,7 +122,10 @@ function QueueShares({ queues }: { queues: ModelRow['queues'] }) {
         .map(({ queue, share }) => (
           <div key={queue} class="nowrap">
             <ShareBar share={share} />
-            {percent(share)} <a href={routeHref('queues', queue)}>{queue}</a>
+            {percent(share)}{' '}
+            <a href={routeHref('queues', queue)}>
+              <Name text={queue} />
+            </a>
           </div>
         ))}
     </>
@@ -231,7 +239,15 @@ function Tensors({ title, tensors }: { title: string; tensors: readonly TensorRo
         rows={tensors}
         rowKey={({ name }) => name}
         columns={[
-          { id: 'name', title: 'Name', cell: ({ name }) => <span class="mono">{name}</span> },
+          {
+            id: 'name',
+            title: 'Name',
+            cell: ({ name }) => (
+              <span class="mono">
+                <Name text={name} />
+              </span>
+            ),
+          },
           { id: 'type', title: 'Type', cell: ({ type }) => type },
           {
             id: 'shape',
@@ -256,7 +272,7 @@ function Sizes({ sizes }: { sizes: ModelPage['sizes'] }) {
         rows={[...sizes].sort((a, b) => a.worker.localeCompare(b.worker) || a.rows - b.rows)}
         rowKey={({ worker, rows }) => `${worker} ${rows}`}
         columns={[
-          { id: 'worker', title: 'Worker', cell: ({ worker }) => worker },
+          { id: 'worker', title: 'Worker', cell: ({ worker }) => <Name text={worker} /> },
           { id: 'rows', title: 'Rows', number: true, cell: ({ rows }) => count(rows) },
           { id: 'run', title: 'Run', number: true, cell: ({ runMs }) => duration(runMs) },
           { id: 'row', title: 'Per row', number: true, cell: ({ runMs, rows }) => duration(runMs / rows) },
@@ -285,7 +301,11 @@ function ModelWorkers({ workers }: { workers: ModelPage['workers'] }) {
           {
             id: 'worker',
             title: 'Worker',
-            cell: ({ worker }) => <a href={routeHref('workers', worker)}>{worker}</a>,
+            cell: ({ worker }) => (
+              <a href={routeHref('workers', worker)}>
+                <Name text={worker} />
+              </a>
+            ),
           },
           { id: 'version', title: 'Version', number: true, cell: ({ version }) => version },
           { id: 'batch', title: 'Rows that run together', number: true, cell: ({ batch }) => count(batch) },

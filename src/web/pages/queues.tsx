@@ -1,6 +1,7 @@
 import type { JobState, QueueRow } from '../../lib/serve/dashboard/shapes.js';
 import { count, duration, rate } from '../format/units.js';
 import { NoControlNote } from '../parts/action-button.js';
+import { Name } from '../parts/name.js';
 import { Empty, PartNotice } from '../parts/notice.js';
 import {
   drainOf,
@@ -57,7 +58,11 @@ function QueueTable({ rows }: { rows: readonly QueueRow[] }) {
     {
       id: 'name',
       title: 'Queue',
-      cell: ({ name }) => <a href={routeHref('queues', name)}>{name}</a>,
+      cell: ({ name }) => (
+        <a href={routeHref('queues', name)}>
+          <Name text={name} />
+        </a>
+      ),
       sort: ({ name }) => name,
     },
     { id: 'state', title: 'State', cell: (row) => <QueueState row={row} />, sort: (row) => stateOf(row) },

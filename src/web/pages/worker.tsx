@@ -5,6 +5,7 @@ import { ActionButton, NoControlNote } from '../parts/action-button.js';
 import { Chart } from '../parts/chart.js';
 import { batchingOf, dashed, isKnown, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
+import { Name } from '../parts/name.js';
 import { Empty, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
 import { DataTable } from '../parts/table.js';
 import { Facts, Reading } from '../parts/tiles.js';
@@ -110,7 +111,7 @@ function ModelTable({ row }: { row: WorkerRow }) {
             title: 'Model',
             cell: ({ name, version }) => (
               <a href={routeHref('models', name)}>
-                {name}@{version}
+                <Name text={`${name}@${version}`} />
               </a>
             ),
           },

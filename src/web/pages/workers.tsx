@@ -1,6 +1,7 @@
 import type { StartingRow, WorkerRow } from '../../lib/serve/dashboard/shapes.js';
 import { bytes, count, duration, percent, perSecond } from '../format/units.js';
 import { NoControlNote } from '../parts/action-button.js';
+import { Name, Names } from '../parts/name.js';
 import { Empty, Notice, PartNotice } from '../parts/notice.js';
 import { Status } from '../parts/status.js';
 import { type Column, DataTable } from '../parts/table.js';
@@ -25,7 +26,7 @@ export function WorkersPage() {
         <h1>Workers and devices</h1>
         {params.queue && (
           <span class="row">
-            of queue {params.queue}
+            of queue <Name text={params.queue} />
             <button type="button" class="small" onClick={() => setParams({ queue: undefined })}>
               Show all
             </button>
@@ -61,7 +62,8 @@ function Starting({ rows }: { rows: readonly StartingRow[] }) {
       {rows.map(({ id, name, models, beatAgeMs }) => (
         <li key={id}>
           <Notice tone="quiet">
-            <Status tone="busy" text="starting" /> {name} loads {models.join(', ') || 'its models'}
+            <Status tone="busy" text="starting" /> <Name text={name} /> loads{' '}
+            {models.join(', ') || 'its models'}
             {beatAgeMs > 5000 && ` (last heard of ${duration(beatAgeMs)} ago)`}
           </Notice>
         </li>
@@ -76,7 +78,11 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
     {
       id: 'name',
       title: 'Worker',
-      cell: ({ name }) => <a href={routeHref('workers', name)}>{name}</a>,
+      cell: ({ name }) => (
+        <a href={routeHref('workers', name)}>
+          <Name text={name} />
+        </a>
+      ),
       sort: ({ name }) => name,
     },
     { id: 'state', title: 'State', cell: (row) => <WorkerState row={row} />, sort: ({ state }) => state },
@@ -92,14 +98,14 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
       id: 'host',
       title: 'Host',
       class: 'nowrap',
-      cell: ({ host, pid }) => <span title={`process ${pid}`}>{host}</span>,
+      cell: ({ host, pid }) => <Name text={host} title={`${host}, process ${pid}`} />,
       sort: ({ host }) => host,
     },
     {
       id: 'device',
       title: 'Device',
       class: 'nowrap',
-      cell: ({ device, gpu }) => gpu ?? device,
+      cell: ({ device, gpu }) => <Name text={gpu ?? device} />,
       sort: ({ gpu, device }) => gpu ?? device,
     },
     {
@@ -121,7 +127,7 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
     {
       id: 'queues',
       title: 'Queues',
-      cell: ({ queues }) => queues.join(', '),
+      cell: ({ queues }) => <Names texts={queues} />,
     },
     {
       id: 'models',
@@ -131,7 +137,7 @@ function WorkerTable({ rows }: { rows: readonly WorkerRow[] }) {
           <>
             {index > 0 && ', '}
             <a href={routeHref('models', name)}>
-              {name}@{version}
+              <Name text={`${name}@${version}`} />
             </a>
           </>
         )),

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Part } from '../../lib/serve/dashboard/shapes.js';
+import { printable } from '../format/printable.js';
 import { sentence } from '../format/units.js';
 import type { RequestProblem } from '../stream/problem.js';
 import { Ago } from './time.js';
@@ -31,7 +32,8 @@ export function Command({ text }: { text: string }) {
   if (!/^(infer|redis-cli|npm|sudo|sysctl|kill|nvidia-smi)\b/.test(text))
     return <span>{sentence(text)}</span>;
   const copy = async () => {
-    await navigator.clipboard.writeText(text);
+    // As it is shown: a name in it may hold what a terminal obeys.
+    await navigator.clipboard.writeText(printable(text));
     setCopied(true);
     setTimeout(() => setCopied(false), 2000);
   };

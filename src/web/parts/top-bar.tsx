@@ -1,7 +1,8 @@
 import type { ComponentChildren } from 'preact';
-import { duration } from '../format/units.js';
+import { freshnessOf } from '../state/freshness.js';
 import { useDashboard, useNow, useObservable } from '../state/hooks.js';
 import { chooseTheme, type Theme, theme } from '../state/theme.js';
+import { Name } from './name.js';
 import { Status } from './status.js';
 
 /** Which deployment this is, and how old the figures are. */
@@ -30,15 +31,10 @@ function Freshness() {
   const state = useObservable(dashboard.stream);
   const received = useObservable(dashboard.received);
   useNow();
-  const age = received === undefined ? undefined : Date.now() - received.receivedAt;
-  const old = age === undefined || age < 3000 ? '' : `, ${duration(Math.round(age / 1000) * 1000)} old`;
   const paused = state.kind === 'paused';
   return (
     <span class="row live">
-      {state.kind === 'live' && <Status tone="good" text={`live${old}`} />}
-      {paused && <Status tone="off" text={`paused${old}`} />}
-      {state.kind === 'connecting' && <Status tone="busy" text={`connecting${old}`} />}
-      {state.kind === 'waiting' && <Status tone="bad" text={`not connected${old}`} />}
+      <Status {...freshnessOf(state.kind, received, Date.now())} />
       <button
         type="button"
         class="small"
@@ -60,7 +56,13 @@ export function Preferences() {
       <ThemeChoice />
       {about?.tokens && caller && (
         <button type="button" class="small" onClick={() => dashboard.signOut()}>
-          Sign out{caller.name === null ? '' : ` ${caller.name}`}
+          Sign out
+          {caller.name !== null && (
+            <>
+              {' '}
+              <Name text={caller.name} />
+            </>
+          )}
         </button>
       )}
     </div>

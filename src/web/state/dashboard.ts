@@ -4,14 +4,9 @@ import { Api } from '../stream/api.js';
 import { LiveStream, type StreamState } from '../stream/live-stream.js';
 import { adoptToken, forgetToken, keepToken, keptToken } from '../stream/token.js';
 import { Actions } from './actions.js';
+import type { Received } from './freshness.js';
 import { Observable } from './observable.js';
 import { type Lanes, NO_LANES, pointOf, withPoint, withWorkers } from './recent.js';
-
-/** The newest snapshot and when this page received it, by the computer's own clock. */
-export interface Received {
-  snapshot: Snapshot;
-  receivedAt: number;
-}
 
 /** Everything that the components follow. One per page. */
 export class Dashboard {

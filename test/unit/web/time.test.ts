@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ago, clock, dayOf, localTime, utcTime, zoneName } from '../../../src/web/format/time.js';
+import { ago, clock, dayOf, elapsed, localTime, utcTime, zoneName } from '../../../src/web/format/time.js';
 
 const AT = Date.UTC(2026, 10, 28, 13, 5, 9);
 const BERLIN = 'Europe/Berlin';
@@ -39,4 +39,11 @@ describe('times of the page', () => {
     [7_500_000, '2h 5m ago'],
     [-30_000, 'in 30 s'],
   ])('%s ms before now are "%s"', (before, text) => expect(ago(AT - before, AT)).toBe(text));
+
+  it.each([
+    [-400, '1 s'],
+    [0, '1 s'],
+    [12_400, '12 s'],
+    [7_500_000, '2h 5m'],
+  ])('%s ms have lasted "%s"', (ms, text) => expect(elapsed(AT - ms, AT)).toBe(text));
 });
