@@ -105,7 +105,7 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     const { failed } = scene.jobs;
     await page.getByRole('button', { name: 'Run all again: jobs that failed with HANDLER_FAILED' }).click();
     const dialog = page.getByRole('dialog', { name: 'Run again' });
-    await dialog.getByText('Runs 3 failed jobs again', { exact: false }).waitFor();
+    await dialog.getByText('Runs 3 failed jobs of all queues with error HANDLER_FAILED again.', { exact: false }).waitFor();
     await dialog.getByRole('button', { name: 'Run again' }).click();
     await dialog.waitFor({ state: 'hidden' });
     await openView(page, `jobs/${failed}`);
@@ -135,7 +135,7 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     const page = await operator('jobs?queue=many&state=waiting');
     await page.getByRole('button', { name: 'Cancel all: jobs that match' }).click();
     const dialog = page.getByRole('dialog', { name: 'Cancel jobs' });
-    await dialog.getByText('Cancels 2 jobs', { exact: false }).waitFor();
+    await dialog.getByText('Cancels 2 waiting jobs of queue many', { exact: false }).waitFor();
     await dialog.getByRole('button', { name: 'Cancel jobs' }).click();
     for (const id of ids) await expect.poll(async () => (await stateOf(id)).state).toBe('cancelled');
     await page.context().close();
@@ -170,7 +170,7 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     const page = await operator('jobs?queue=long&state=waiting');
     await page.getByRole('button', { name: 'Cancel all: jobs that match' }).click();
     const dialog = page.getByRole('dialog', { name: 'Cancel jobs' });
-    await dialog.getByText('Cancels 2,500 jobs', { exact: false }).waitFor();
+    await dialog.getByText('Cancels 2,500 waiting jobs of queue long', { exact: false }).waitFor();
     // Redis holds back what changes jobs, so that the action is still in progress when it is stopped.
     const redis = await scene.redis.client();
     await redis.call('CLIENT', 'PAUSE', '110000', 'WRITE');

@@ -95,7 +95,10 @@ describe('infer serve --dashboard', () => {
     const page = await fetch(`${server.url}/dashboard/`);
     expect(await page.text()).toContain('<!doctype html>');
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect((await server.get('/dashboard/api/about')).status).toBe(200);
+    const about = await server.get('/dashboard/api/about');
+    // What the page tells to type for actions, and a flag that was not given is false.
+    expect(about.body).toMatchObject({ server: 'serve --dashboard', control: false });
+    expect(about.body).toHaveProperty('caller.control', false);
     expect((await server.get('/v1/queues')).status).toBe(200);
     await server.stop();
   });

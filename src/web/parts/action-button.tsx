@@ -38,8 +38,8 @@ export function NoControlNote() {
         </>
       ) : (
         <>
-          Actions are off. Start the dashboard with{' '}
-          <Command text="infer dashboard --allow-control --token-file FILE" />
+          Actions are off. Start this server with{' '}
+          <Command text={`infer ${about.server} --allow-control --token-file FILE`} />
         </>
       )}
     </p>

@@ -48,7 +48,8 @@ function Form({ question: { preview, problem, sending } }: { question: Question 
   const one = action.action === 'cancel' && 'id' in action;
   const verb = one ? 'Cancel job' : VERBS[action.action];
   const wanted = preview.typeToConfirm;
-  const ready = !sending && preview.count > 0 && (wanted === null || typed === wanted);
+  const isNothing = preview.count === 0;
+  const ready = !sending && !isNothing && (wanted === null || typed === wanted);
   return (
     <form
       class="stack question"
@@ -58,7 +59,10 @@ function Form({ question: { preview, problem, sending } }: { question: Question 
       }}
     >
       <h2 id="confirm-title">{verb}</h2>
-      <p id="confirm-text">{preview.text}</p>
+      <p id="confirm-text">
+        {preview.text}
+        {isNothing && ' There is nothing to do.'}
+      </p>
       {problem && <ProblemNotice problem={problem} />}
       {wanted !== null && (
         <p class="field">
@@ -76,11 +80,13 @@ function Form({ question: { preview, problem, sending } }: { question: Question 
       )}
       <div class="actions">
         <button type="button" onClick={() => actions.dismiss()}>
-          Keep as it is
+          {isNothing ? 'Close' : 'Keep as it is'}
         </button>
-        <button type="submit" class="danger" disabled={!ready}>
-          {sending ? 'Sending …' : verb}
-        </button>
+        {!isNothing && (
+          <button type="submit" class="danger" disabled={!ready}>
+            {sending ? 'Sending …' : verb}
+          </button>
+        )}
       </div>
     </form>
   );

@@ -19,7 +19,7 @@ export const UNREACHABLE: RequestProblem = {
   status: 0,
   code: 'UNREACHABLE',
   message: 'The dashboard does not answer.',
-  hint: 'Check that infer dashboard runs, and that this computer can reach it.',
+  hint: 'Check that the server of this page runs, and that this computer can reach it.',
 };
 
 /** Of an answer that is not 2xx. Its body is a problem, unless a proxy in between has answered. */

@@ -106,6 +106,10 @@ describe('an action', () => {
     const { body } = await post('/api/actions', { action, ticket: shown.ticket });
     expect(body).toMatchObject({ state: 'ok', done: 7, total: 7 });
     expect(await counts('purged')).toMatchObject({ waiting: 1, cancelled: 7 });
+    // There is nothing to type where nothing would be lost.
+    const empty = await previewOf({ action: 'purge', queue: 'purged', states: ['delayed'] });
+    expect(empty).toMatchObject({ count: 0, typeToConfirm: null });
+    expect(empty.text).toBe('Queue purged has no delayed jobs.');
   });
 
   it('cancels by filter exactly as many as it showed', async () => {
@@ -132,7 +136,7 @@ describe('an action', () => {
       .toBe('failed');
     const all = await act({ action: 'retry', filter: { queue: 'realtime', model: 'poison' } });
     expect([all.shown.count, all.done.done]).toEqual([3, 3]);
-    expect(all.shown.text).toBe('Runs 3 failed jobs again with queue realtime, model poison.');
+    expect(all.shown.text).toBe('Runs 3 failed jobs of queue realtime for model poison again.');
   });
 
   it('steers workers, and says which', async () => {

@@ -125,6 +125,7 @@ describe('who may look', () => {
     expect((await open.ask('/api/about')).body).toMatchObject({
       tokens: false,
       control: false,
+      server: 'dashboard',
       caller: { name: null, read: true, control: false },
     });
     expect((await guarded.ask('/')).status).toBe(200);

@@ -4,7 +4,9 @@ import type { About } from './shapes.js';
 
 /** `GET api/about`: what the page must know before it has a token, and what its token allows. */
 export function addAboutRoute(app: App, gateway: Gateway, at: string, tokens: boolean): void {
-  const { version, client, prefix, control } = gateway;
+  const { version, client, prefix } = gateway;
+  // A flag that was not given is undefined, whatever its type says; JSON would leave it out.
+  const control = gateway.control === true;
   app.get(
     `${at}/api/about`,
     { config: { access: 'optional' }, schema: { hide: true } },
@@ -14,6 +16,7 @@ export function addAboutRoute(app: App, gateway: Gateway, at: string, tokens: bo
         version,
         tokens,
         control,
+        server: at === '' ? 'dashboard' : 'serve --dashboard',
         caller: known
           ? {
               name: caller.name ?? null,

@@ -46,6 +46,8 @@ export interface About {
   tokens: boolean;
   /** Whether there are actions (`--allow-control`). */
   control: boolean;
+  /** The command that serves the page. */
+  server: 'dashboard' | 'serve --dashboard';
   /** Of the token that was sent; null without one. A token that is not valid is refused: 401. */
   caller: { name: string | null; read: boolean; control: boolean } | null;
   /** Address of Redis without credentials, and the prefix of the deployment; empty without a token. */

@@ -17,6 +17,7 @@ import { FIELDS, type JobFilter, parseJobFilter } from '../../../queue/read/job-
 import { countJobs } from '../../../queue/read/job-list.js';
 import { worded } from '../../../redis/worded.js';
 import type { Action, JobsFilter } from '../shapes.js';
+import { jobsThat, workersNamed } from './action-words.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: each operation has a plan and an outcome of its own
 export type AnyOperation = Operation<any, any, any>;
@@ -124,12 +125,17 @@ async function planPurge(
     total === 0
       ? `Queue ${printable(queue)} has no ${states.join(' or ')} jobs.`
       : `${sentence(parts.join(' and '))} ${total === 1 ? 'job' : 'jobs'} of queue ${printable(queue)}.`;
-  return { operation, text, count: total, destructive: true, typeToConfirm: queue };
+  // Nothing would be lost, so there is nothing to confirm.
+  return { operation, text, count: total, destructive: true, typeToConfirm: total === 0 ? null : queue };
 }
 
-const ORDERS: Readonly<Record<string, (names: string, detail: string) => string>> = {
-  drain: (names) => `Drains ${names}: what runs is finished, nothing more is taken, and then it stops.`,
-  restart: (names) => `Restarts ${names}: it finishes its jobs and loads its models again.`,
+const ORDERS: Readonly<Record<string, (names: string, detail: string, isOne: boolean) => string>> = {
+  drain: (names, _, isOne) =>
+    `Drains ${names}: what runs is finished, nothing more is taken, and then ${isOne ? 'it stops' : 'they stop'}.`,
+  restart: (names, _, isOne) =>
+    isOne
+      ? `Restarts ${names}: it finishes its jobs and loads its models again.`
+      : `Restarts ${names}: they finish their jobs and load their models again.`,
   set: (names, detail) => `Sets ${detail} for ${names}.`,
   load: (names, detail) => `Loads model ${detail} on ${names}.`,
   unload: (names, detail) => `Unloads model ${detail} on ${names}: its jobs wait for other workers.`,
@@ -144,11 +150,11 @@ async function planOrder(
   const operation = orderWorkers(order, worker, { timeoutMs: ANSWER_MS, detail });
   // Its own preview asks the workers what they would do; to name them is enough here.
   const workers = await worded(context.client, operation.plan(context));
-  const names = workers.map(({ name }) => printable(name));
-  const shown = names.length > 3 ? `${plural(names.length, 'worker')}` : `worker ${names.join(', ')}`;
+  const shown = workersNamed(workers.map(({ name }) => name));
   return {
     operation,
-    text: ORDERS[order.verb]?.(shown, printable(detail ?? '')) ?? `${order.verb} ${shown}`,
+    text:
+      ORDERS[order.verb]?.(shown, printable(detail ?? ''), workers.length === 1) ?? `${order.verb} ${shown}`,
     count: workers.length,
     destructive: order.verb === 'drain' || order.verb === 'restart' || order.verb === 'unload',
     typeToConfirm: null,
@@ -174,7 +180,7 @@ async function planRetryAll(typed: JobsFilter, context: OperationContext, asOf: 
   const others = { ...typed, state: undefined };
   await refuseTooWide(filter, context, asOf);
   const planned = await planRetry({ filter, detail: detailOf(others) }, '', context, asOf);
-  return { ...planned, text: `Runs ${plural(planned.count, 'failed job')} again${selected(others)}.` };
+  return { ...planned, text: `Runs ${jobsThat(others, planned.count, 'failed')} again.` };
 }
 
 async function planCancel(id: string, context: OperationContext): Promise<Planned> {
@@ -198,7 +204,7 @@ async function planCancelAll(typed: JobsFilter, context: OperationContext, asOf:
   const operation = revokeJobs({ filter, detail: detailOf(typed) }, asOf);
   const { jobs, byState } = await preview(operation, context);
   const states = Object.entries(byState).map(([state, n]) => `${count(n ?? 0)} ${state}`);
-  const text = `Cancels ${plural(jobs, 'job')}${selected(typed)}${states.length > 1 ? ` (${states.join(', ')})` : ''}.`;
+  const text = `Cancels ${jobsThat(typed, jobs)}${states.length > 1 ? ` (${states.join(', ')})` : ''}.`;
   const counted = (plan: { jobs: number }) => plan.jobs;
   return { operation, text, count: jobs, destructive: true, typeToConfirm: null, counted };
 }
@@ -231,12 +237,6 @@ function detailOf(typed: JobsFilter): string {
   return given(typed)
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
-}
-
-/** ` with queue batch, error TIME_LIMIT` */
-function selected(typed: JobsFilter): string {
-  const words = detailOf(typed);
-  return words === '' ? ' of all queues' : ` with ${printable(words)}`;
 }
 
 function given(typed: JobsFilter): [string, string][] {
