@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Part } from '../../lib/serve/dashboard/shapes.js';
+import { isCommand } from '../format/command.js';
 import { printable } from '../format/printable.js';
 import { sentence } from '../format/units.js';
 import type { RequestProblem } from '../stream/problem.js';
@@ -29,8 +30,7 @@ export function Notice(props: {
 /** A command to type, with a button that copies it; text that is no command is shown as it is. */
 export function Command({ text }: { text: string }) {
   const [copied, setCopied] = useState(false);
-  if (!/^(infer|redis-cli|npm|sudo|sysctl|kill|nvidia-smi)\b/.test(text))
-    return <span>{sentence(text)}</span>;
+  if (!isCommand(text)) return <span>{sentence(text)}</span>;
   const copy = async () => {
     // As it is shown: a name in it may hold what a terminal obeys.
     await navigator.clipboard.writeText(printable(text));
