@@ -11,7 +11,7 @@ import { Facts, Reading } from '../parts/tiles.js';
 import { Time } from '../parts/time.js';
 import { routeHref } from '../route.js';
 import { useAnswer, useControl, useDashboard, useNow } from '../state/hooks.js';
-import { type Phase, phasesOf } from '../state/phases.js';
+import { modelRunOf, type Phase, phasesOf } from '../state/phases.js';
 
 /** A job that has not ended changes while it is looked at; one that has may still be run again. */
 const OPEN_MS = 2000;
@@ -153,9 +153,9 @@ function JobFacts({ job }: { job: JobPage['job'] }) {
         ['Started', startedAt === null ? undefined : <Time key="started" at={startedAt} />],
         ['Ended', finishedAt === null ? undefined : <Time key="ended" at={finishedAt} />],
         ['Must start before', deadline === null ? undefined : <Time key="deadline" at={deadline} />],
-        ['Wait', job.queueMs === null ? undefined : duration(job.queueMs)],
-        ['Run', job.runMs === null ? undefined : duration(job.runMs)],
-        ['Total', job.totalMs === null ? undefined : duration(job.totalMs)],
+        ['Wait until its run', job.queueMs === null ? undefined : duration(job.queueMs)],
+        ['Run of the model', job.runMs === null ? undefined : duration(job.runMs)],
+        ['Total, until its end', job.totalMs === null ? undefined : duration(job.totalMs)],
         [
           'Attempts',
           job.attemptsAllowed === null ? count(job.attempts) : `${job.attempts} of ${job.attemptsAllowed}`,
@@ -179,9 +179,9 @@ function JobFacts({ job }: { job: JobPage['job'] }) {
   );
 }
 
-function Waterfall({ page: { timeline, forgotten } }: { page: JobPage }) {
+function Waterfall({ page: { job, timeline, forgotten } }: { page: JobPage }) {
   const now = useNow();
-  const phases = phasesOf(timeline, now);
+  const phases = phasesOf(timeline, now, modelRunOf(job));
   const from = phases[0]?.from;
   const to = phases.at(-1)?.to;
   if (from === undefined || to === undefined) return null;
@@ -195,7 +195,12 @@ function Waterfall({ page: { timeline, forgotten } }: { page: JobPage }) {
         rows={phases}
         rowKey={(phase) => `${phase.from} ${phase.name}`}
         columns={[
-          { id: 'phase', title: 'Phase', class: 'nowrap', cell: ({ name }) => name },
+          {
+            id: 'phase',
+            title: 'Phase',
+            class: 'nowrap',
+            cell: ({ name, within }) => (within ? <span class="within">{name}</span> : name),
+          },
           {
             id: 'from',
             title: 'From',

@@ -13,12 +13,37 @@ export interface Phase {
   worker: string | undefined;
   /** How it ended, in words. */
   end: string;
+  /** It is a part of the attempt before it. */
+  within?: boolean;
+}
+
+/** When the model ran for a job: `Wait` is the time until then, and `Run` its length. */
+export interface ModelRun {
+  from: number;
+  to: number;
+}
+
+/** The run of a job that has ended; undefined if none was recorded. */
+export function modelRunOf(job: {
+  submittedAt: number;
+  finishedAt: number | null;
+  queueMs: number | null;
+  runMs: number | null;
+}): ModelRun | undefined {
+  const { submittedAt, finishedAt, queueMs, runMs } = job;
+  if (finishedAt === null || queueMs === null || runMs === null) return undefined;
+  const from = submittedAt + queueMs;
+  return { from, to: from + runMs };
 }
 
 const ENDS = new Set<JobEvent['event']>(['completed', 'failed', 'expired', 'cancelled']);
 
-/** The phases between a job's events. @param now of the deployment's clock */
-export function phasesOf(timeline: readonly JobEvent[], now: number): Phase[] {
+/**
+ * The phases between a job's events, and those of its last attempt.
+ * @param now of the deployment's clock
+ * @param run the run of the last attempt, if it has ended
+ */
+export function phasesOf(timeline: readonly JobEvent[], now: number, run?: ModelRun): Phase[] {
   const phases: Phase[] = [];
   timeline.forEach((event, index) => {
     if (ENDS.has(event.event)) return;
@@ -35,7 +60,22 @@ export function phasesOf(timeline: readonly JobEvent[], now: number): Phase[] {
       end: next === undefined ? (runs ? 'still running' : 'still waiting') : endWords(next),
     });
   });
-  return phases;
+  const last = phases.at(-1);
+  if (run === undefined || last === undefined || last.open || last.kind === 'queue') return phases;
+  return [...phases, ...phasesWithin(last, run)];
+}
+
+/** An attempt holds a job before its model runs, for a batch or its input, and after, until its end is stored. */
+function phasesWithin({ from, to, worker }: Phase, run: ModelRun): Phase[] {
+  // Times of the worker, which may differ from those of Redis by a little.
+  const begun = Math.min(Math.max(run.from, from), to);
+  const done = Math.min(Math.max(run.to, begun), to);
+  const part = { open: false, worker, within: true };
+  return [
+    { ...part, kind: 'queue', name: 'before the run', from, to: begun, end: '' },
+    { ...part, kind: 'run', name: 'run', from: begun, to: done, end: '' },
+    { ...part, kind: 'queue', name: 'after the run', from: done, to, end: '' },
+  ];
 }
 
 function endedBadly(next: JobEvent | undefined): boolean {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { JobEvent, RecentPoint, Snapshot, WorkerRow } from '../../../src/lib/serve/dashboard/shapes.js';
 import { slotMeans } from '../../../src/web/parts/lane-slots.js';
 import type { HistoryPoint } from '../../../src/web/state/history-shapes.js';
-import { phasesOf } from '../../../src/web/state/phases.js';
+import { modelRunOf, phasesOf } from '../../../src/web/state/phases.js';
 import { NO_LANES, pointOf, RECENT_MS, withPoint, withWorkers } from '../../../src/web/state/recent.js';
 import { liveTimeline, recordedTimeline, withRecorded } from '../../../src/web/state/series.js';
 
@@ -170,6 +170,35 @@ describe('the waterfall of a job', () => {
       { kind: 'queue', name: 'waiting for a retry', to: 2000 },
       { kind: 'run', name: 'attempt 2', to: 2100, end: 'completed', open: false },
     ]);
+  });
+
+  it('has the run inside the last attempt, so that Wait and Run of the job are seen in it', () => {
+    const job = { submittedAt: 0, finishedAt: 2100, queueMs: 2030, runMs: 40 };
+    const phases = phasesOf(events, 9000, modelRunOf(job));
+    expect(phases).toHaveLength(7);
+    expect(phases.slice(4)).toMatchObject([
+      { kind: 'queue', name: 'before the run', from: 2000, to: 2030, within: true, worker: 'gpu-2' },
+      { kind: 'run', name: 'run', from: 2030, to: 2070 },
+      { kind: 'queue', name: 'after the run', from: 2070, to: 2100 },
+    ]);
+  });
+
+  it('keeps the run within its attempt, though the clocks of worker and Redis differ', () => {
+    const early = modelRunOf({ submittedAt: 0, finishedAt: 2100, queueMs: 1990, runMs: 500 });
+    expect(phasesOf(events, 9000, early).slice(4)).toMatchObject([
+      { from: 2000, to: 2000 },
+      { from: 2000, to: 2100 },
+      { from: 2100, to: 2100 },
+    ]);
+  });
+
+  it('has no run where none was recorded, or while it has not ended', () => {
+    const job = { submittedAt: 0, finishedAt: 2100, queueMs: 2030, runMs: 40 };
+    for (const missing of [{ finishedAt: null }, { queueMs: null }, { runMs: null }]) {
+      expect(modelRunOf({ ...job, ...missing })).toBeUndefined();
+    }
+    expect(phasesOf(events.slice(0, 4), 9000, modelRunOf(job))).toHaveLength(4);
+    expect(phasesOf(events.slice(0, 3), 9000, modelRunOf(job))).toHaveLength(3);
   });
 
   it('ends now for a job that has not ended', () => {
