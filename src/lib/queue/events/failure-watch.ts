@@ -8,7 +8,7 @@ import { changeState, type States } from './change-state.js';
 import type { NewEvent } from './write-event.js';
 
 /** Prefix of the state of a queue whose jobs fail. */
-export const FAILURES = 'failures:';
+const FAILURES = 'failures:';
 /**
  * The end is reported at half of what the beginning needs, so that a value near the threshold is not a series
  * of events.
