@@ -106,7 +106,7 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     await page.getByRole('button', { name: 'Run all again: jobs that failed with HANDLER_FAILED' }).click();
     const dialog = page.getByRole('dialog', { name: 'Run again' });
     await dialog
-      .getByText('Runs 3 failed jobs of all queues with error HANDLER_FAILED again.', { exact: false })
+      .getByText('Runs 3 failed jobs of queue batch with error HANDLER_FAILED again.', { exact: false })
       .waitFor();
     await dialog.getByRole('button', { name: 'Run again' }).click();
     await dialog.waitFor({ state: 'hidden' });

@@ -13,6 +13,8 @@ describe('the sentences of actions', () => {
       undefined,
       '1,200 jobs of queue a for model m on worker w with priority 5..9 and error X older than 5m',
     ],
+    [{ queue: 'a,b', error: 'X' }, 3, 'failed', '3 failed jobs of queues a, b with error X'],
+    [{ state: 'waiting,delayed' }, 3, undefined, '3 waiting and delayed jobs of all queues'],
     [{ queue: 'q\u202e' }, 1, undefined, '1 job of queue q\\u202e'],
   ])('the jobs that %j selects are told in plain words', (filter, jobs, state, text) =>
     expect(jobsThat(filter, jobs, state)).toBe(text),

@@ -11,14 +11,19 @@ export function jobsThat(filter: JobsFilter, jobs: number, state: string | undef
   const { queue, model, worker, priority, olderThan, error } = filter;
   const withs = [priority && `priority ${priority}`, error && `error ${error}`].filter(Boolean);
   const words = [
-    plural(jobs, state ? `${state} job` : 'job'),
-    queue ? `of queue ${queue}` : 'of all queues',
-    model && `for model ${model}`,
-    worker && `on worker ${worker}`,
+    plural(jobs, state ? `${state.replaceAll(',', ' and ')} job` : 'job'),
+    queue ? `of ${listed('queue', queue)}` : 'of all queues',
+    model && `for ${listed('model', model)}`,
+    worker && `on ${listed('worker', worker)}`,
     withs.length > 0 && `with ${withs.join(' and ')}`,
     olderThan && `older than ${olderThan}`,
   ];
   return printable(words.filter(Boolean).join(' '));
+}
+
+/** `queue a`, or `queues a, b` of a filter that names several. */
+function listed(what: string, names: string): string {
+  return names.includes(',') ? `${what}s ${names.replaceAll(',', ', ')}` : `${what} ${names}`;
 }
 
 /** `worker w1`, `workers w1, w2 and w3`; more than three are counted. */
