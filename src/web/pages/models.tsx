@@ -1,6 +1,6 @@
 import type { ModelPage, ModelRow, TensorRow } from '../../lib/serve/dashboard/shapes.js';
 import { bytes, count, duration, percent, plural, rate, shortCount } from '../format/units.js';
-import { Chart } from '../parts/chart.js';
+import { LatencyChart, ThroughputChart } from '../parts/common-charts.js';
 import { batchingOf, dashed, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { Name } from '../parts/name.js';
@@ -157,18 +157,9 @@ function ModelDetail({ name }: { name: string }) {
         {history.problem && <ProblemNotice problem={history.problem} />}
         {timeline && (
           <section class="charts" aria-label="Charts">
-            <Chart
+            <ThroughputChart {...timeline} series={[line('ended', timeline.jobs)]} />
+            <LatencyChart
               {...timeline}
-              title="Throughput"
-              unit="jobs per second"
-              format={rate}
-              series={[line('ended', timeline.jobs)]}
-            />
-            <Chart
-              {...timeline}
-              title="Latency"
-              unit="95th percentile"
-              format={duration}
               series={[line('total', timeline.total), dashed('run', timeline.run)]}
             />
           </section>

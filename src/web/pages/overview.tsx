@@ -1,6 +1,7 @@
 import type { Totals } from '../../lib/serve/dashboard/shapes.js';
 import { count, duration, percent, perSecond, plural, rate, sentence, shortCount } from '../format/units.js';
 import { Chart } from '../parts/chart.js';
+import { BacklogChart, LatencyChart, ThroughputChart } from '../parts/common-charts.js';
 import { dashed, isKnown, line } from '../parts/figures.js';
 import { RangeChoice, useDeploymentTimeline, useRange } from '../parts/history.js';
 import { Command, Notice, PartNotice, ProblemNotice } from '../parts/notice.js';
@@ -157,28 +158,12 @@ function Charts() {
     : [];
   return (
     <section class="charts" aria-label="Charts">
-      <Chart
+      <ThroughputChart
         {...time}
-        title="Throughput"
-        unit="jobs per second"
-        format={rate}
         series={[line('ended', timeline.jobs), dashed('added', timeline.added), ...failed]}
       />
-      <Chart
-        {...time}
-        title="Latency"
-        unit="95th percentile"
-        format={duration}
-        series={[line('total', timeline.total), dashed('wait', timeline.wait)]}
-      />
-      <Chart
-        {...time}
-        title="Backlog"
-        unit="jobs waiting"
-        format={shortCount}
-        least={4}
-        series={[line('waiting', timeline.waiting)]}
-      />
+      <LatencyChart {...time} series={[line('total', timeline.total), dashed('wait', timeline.wait)]} />
+      <BacklogChart {...time} series={[line('waiting', timeline.waiting)]} />
       {isKnown(timeline.busy) || range === '5m' ? (
         <Chart
           {...time}

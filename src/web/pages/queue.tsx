@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { JobState, QueueRow } from '../../lib/serve/dashboard/shapes.js';
-import { count, duration, percent, plural, rate, shortCount } from '../format/units.js';
+import { count, duration, percent, plural, rate } from '../format/units.js';
 import { NoControlNote } from '../parts/action-button.js';
 import { Chart } from '../parts/chart.js';
+import { BacklogChart, LatencyChart, ThroughputChart } from '../parts/common-charts.js';
 import { dashed, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { Empty, PartNotice, ProblemNotice } from '../parts/notice.js';
@@ -43,28 +44,15 @@ export function QueueDetail({ name, row }: { name: string; row: QueueRow | undef
         {timeline === undefined && problem === undefined && <Reading what="the history" />}
         {timeline && (
           <section class="charts" aria-label="Charts">
-            <Chart
+            <ThroughputChart
               {...timeline}
-              title="Throughput"
-              unit="jobs per second"
-              format={rate}
               series={[line('ended', timeline.jobs), dashed('added', timeline.added)]}
             />
-            <Chart
+            <LatencyChart
               {...timeline}
-              title="Latency"
-              unit="95th percentile"
-              format={duration}
               series={[line('total', timeline.total), dashed('wait', timeline.wait)]}
             />
-            <Chart
-              {...timeline}
-              title="Backlog"
-              unit="jobs waiting"
-              format={shortCount}
-              least={4}
-              series={[line('waiting', timeline.waiting)]}
-            />
+            <BacklogChart {...timeline} series={[line('waiting', timeline.waiting)]} />
             <Chart
               {...timeline}
               title="Failed"

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import type { Part, WorkerRow } from '../../lib/serve/dashboard/shapes.js';
-import { bytes, count, duration, percent, perSecond, plural, rate, shortCount } from '../format/units.js';
+import { bytes, count, duration, percent, perSecond, plural, shortCount } from '../format/units.js';
 import { ActionButton, NoControlNote } from '../parts/action-button.js';
 import { Chart } from '../parts/chart.js';
+import { ThroughputChart } from '../parts/common-charts.js';
 import { batchingOf, dashed, isKnown, line } from '../parts/figures.js';
 import { RangeChoice, useHistory, useRange } from '../parts/history.js';
 import { Name } from '../parts/name.js';
@@ -163,13 +164,7 @@ function WorkerCharts({ name }: { name: string }) {
         most={1}
         series={[line('busy', timeline.busy)]}
       />
-      <Chart
-        {...timeline}
-        title="Throughput"
-        unit="jobs per second"
-        format={rate}
-        series={[line('ended', timeline.jobs)]}
-      />
+      <ThroughputChart {...timeline} series={[line('ended', timeline.jobs)]} />
       <Chart
         {...timeline}
         title="Batches"

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { toJobTensors } from '../../client/render.js';
 import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types.js';
 import { InferError } from '../../core/errors.js';
+import { linkedAbort } from '../../core/linked-abort.js';
 import { formatDuration } from '../../core/units.js';
 import { leastResultBytes, type ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
@@ -70,11 +71,8 @@ export async function runForCaller(
   const { client, limits } = gateway;
   const { queue = QUEUE, priority, expiresMs } = options;
   let id: string | undefined;
-  // Also what is only being submitted when the server ends is cancelled. AbortSignal.any takes five times as long.
-  const end = new AbortController();
-  const onLeft = () => end.abort(signal.reason);
-  signal.throwIfAborted();
-  signal.addEventListener('abort', onLeft, { once: true });
+  // Also what is only being submitted when the server ends is cancelled.
+  const { controller: end, unlink } = linkedAbort(signal);
   try {
     const submit = { queue, priority, expiresMs, owner: caller.name, resultTtl: RESULT_TTL_S };
     const wait = { timeoutMs: limits.maxWaitMs, signal: end.signal, cancelOnAbort: true };
@@ -98,7 +96,7 @@ export async function runForCaller(
     if (id !== undefined) cancelLeft(gateway, id);
     throw tooLong(limits.maxWaitMs);
   } finally {
-    signal.removeEventListener('abort', onLeft);
+    unlink();
   }
 }
 

@@ -35,7 +35,7 @@ export async function patiently<T>(
   return within(Math.max(0, mostMs - firstMs), work, signal, late);
 }
 
-/** Every request waits like this, mostly for something that is there: `bounded` costs ten times as much. */
+/** Every request waits like this, mostly for something that is there: `bounded` took three times as long (8 µs instead of 3). */
 function within<T>(ms: number, work: Promise<T>, signal: AbortSignal, late: () => unknown): Promise<T> {
   signal.throwIfAborted();
   return answerWithin<T, never>(

@@ -6,6 +6,7 @@ import { queueFor } from '../../../client/spec.js';
 import type { Found, SubmitOptions, SubmittedGroup, SubmittedJob } from '../../../client/types.js';
 import type { ErrorCode } from '../../../core/error-table.js';
 import { InferError } from '../../../core/errors.js';
+import { linkedAbort } from '../../../core/linked-abort.js';
 import { type Input, readInput } from '../../../input/read.js';
 import type { ModelSignature } from '../../../model/signature.js';
 import type { Payload } from '../../../model/tensor.js';
@@ -123,10 +124,9 @@ async function submitOne(
   }
   let submitted: SubmittedJob | undefined;
   // Work that is being submitted when the server ends is cancelled, unless it can be sent again under its id.
-  const end = new AbortController();
-  const signal = AbortSignal.any([request.signal, end.signal]);
+  const { controller: end, unlink } = linkedAbort(request.signal);
   const submitMs = patienceMs(gateway, SUBMIT_MS);
-  const limits = { timeoutMs: waitMs, submitMs, signal, cancelOnAbort: id === undefined };
+  const limits = { timeoutMs: waitMs, submitMs, signal: end.signal, cancelOnAbort: id === undefined };
   try {
     const running = client.runJob({
       payload,
@@ -156,6 +156,8 @@ async function submitOne(
     const stands = isLate(error) || (isFull && id === undefined);
     if (submitted === undefined || !stands) throw error;
     return standing(submitting, submitted);
+  } finally {
+    unlink();
   }
 }
 
