@@ -27,6 +27,7 @@ The first Ctrl-C (or SIGTERM) ends open streams and answers open requests; a sec
     ...settingFlags('tokenFile', 'logLevel'),
     ...addressFlags(5555),
     'allow-control': Flags.boolean({
+      default: false,
       description: 'offer actions: pause, purge, drain, restart, retry, cancel; needs tokens',
     }),
   };

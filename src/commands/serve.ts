@@ -61,7 +61,7 @@ The first Ctrl-C (or SIGTERM) refuses new work and answers open requests; a seco
       helpValue: '<name>',
       description: 'model that a worker must serve before /readyz reports ready; repeat for more',
     }),
-    'allow-control': Flags.boolean({ description: 'let callers control queues and workers' }),
+    'allow-control': Flags.boolean({ default: false, description: 'let callers control queues and workers' }),
     dashboard: Flags.boolean({ description: 'serve the dashboard too, at /dashboard' }),
     'tls-cert': Flags.string({
       helpValue: '<file>',

@@ -44,7 +44,10 @@ Workers listed in the configuration are started instead of the usual ones. Every
       default: 8000,
       description: 'port of the gateway; 0 selects a free one',
     }),
-    'allow-control': Flags.boolean({ description: 'let callers of the gateway steer queues and workers' }),
+    'allow-control': Flags.boolean({
+      default: false,
+      description: 'let callers of the gateway steer queues and workers',
+    }),
     dashboard: Flags.boolean({
       allowNo: true,
       default: true,

@@ -4,9 +4,7 @@ import type { About } from './shapes.js';
 
 /** `GET api/about`: what the page must know before it has a token, and what its token allows. */
 export function addAboutRoute(app: App, gateway: Gateway, at: string, tokens: boolean): void {
-  const { version, client, prefix } = gateway;
-  // A flag that was not given is undefined, whatever its type says; JSON would leave it out.
-  const control = gateway.control === true;
+  const { version, client, prefix, control } = gateway;
   app.get(
     `${at}/api/about`,
     { config: { access: 'optional' }, schema: { hide: true } },
