@@ -134,8 +134,8 @@ describe("start, status and stop of infer's own Redis", () => {
       hint: expect.stringContaining('infer redis start'),
     });
     const started = await resolveTarget({ ...settings, autostart: true });
-    expect(started).toEqual(embeddedTargetOf(stateDir));
-    expect(await resolveTarget(settings)).toEqual(started);
+    expect(started).toEqual({ ...embeddedTargetOf(stateDir), started: true });
+    expect(await resolveTarget(settings)).toEqual(embeddedTargetOf(stateDir));
   });
 
   it('keep all acknowledged writes through kill -9', async () => {
