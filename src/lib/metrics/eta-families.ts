@@ -1,6 +1,6 @@
+import type { Histogram } from '../core/histogram.js';
 import { ETA_ERROR_BOUNDS, type EtaErrorFigures } from '../deployment/place/eta-errors.js';
 import type { Family, Labels, Sample } from './family.js';
-import type { Counted } from './work-sums.js';
 
 const MOMENTS = ['start', 'end'] as const;
 const SIDES = ['late', 'early'] as const;
@@ -28,7 +28,7 @@ export const ETA_FAMILIES: readonly Family[] = [
   },
 ];
 
-function errorsOf({ queue, seconds }: EtaErrorFigures): (readonly [Labels, Counted])[] {
+function errorsOf({ queue, seconds }: EtaErrorFigures): (readonly [Labels, Histogram])[] {
   return MOMENTS.flatMap((moment) =>
     SIDES.map((side) => [{ queue, moment, side }, seconds[moment][side]] as const),
   );

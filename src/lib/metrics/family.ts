@@ -1,6 +1,7 @@
+import type { Histogram } from '../core/histogram.js';
 import type { MetricsSnapshot } from '../deployment/metrics-snapshot.js';
 import type { EtaErrorFigures } from '../deployment/place/eta-errors.js';
-import type { Counted, ModelWork, QueueWork } from './work-sums.js';
+import type { ModelWork, QueueWork } from './work-sums.js';
 
 /** The process's own counters. */
 export interface ExporterFigures {
@@ -29,7 +30,7 @@ export interface HttpFigures {
     route: string;
     byStatus: ReadonlyMap<number, number>;
     /** Seconds. */
-    duration: Counted;
+    duration: Histogram;
     /** Bytes. */
     received: number;
     sent: number;
@@ -73,7 +74,7 @@ export interface ValueFamily extends FamilyOf<'gauge' | 'counter'> {
 
 export interface HistogramFamily extends FamilyOf<'histogram'> {
   bounds: readonly number[];
-  series(view: MetricsView): readonly (readonly [labels: Labels, counted: Counted])[];
+  series(view: MetricsView): readonly (readonly [labels: Labels, histogram: Histogram])[];
 }
 
 /** One metric: its name, its meaning, and how its values are computed from what was read. */

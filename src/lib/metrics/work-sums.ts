@@ -1,3 +1,4 @@
+import { emptyHistogram, type Histogram } from '../core/histogram.js';
 import type { Sketch } from '../core/sketch.js';
 import type { WorkFigures } from '../queue/work-stats.js';
 import { SteadySum } from './steady-sum.js';
@@ -11,22 +12,15 @@ export const RUN_BOUNDS = [
 ] as const;
 export const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024] as const;
 
-/** A histogram in Prometheus's form: how many values are at most each bound, all of them, their sum. */
-export interface Counted {
-  upTo: number[];
-  count: number;
-  sum: number;
-}
-
 /** Work done for one queue by all workers together, since this process's first reading. */
 export interface QueueWork {
   jobs: Record<string, number>;
   rows: number;
   batches: Record<string, number>;
-  wait: Counted;
-  run: Counted;
-  total: Counted;
-  batchRows: Counted;
+  wait: Histogram;
+  run: Histogram;
+  total: Histogram;
+  batchRows: Histogram;
   /** Failed jobs by error code. */
   codes: Record<string, number>;
 }
@@ -130,22 +124,21 @@ function place(work: QueueWork, figure: string, part: string, value: number): vo
   if (figure === 'rows') work.rows = value;
   else if (figure === 'jobs' || figure === 'batches' || figure === 'codes') work[figure][part] = value;
   else {
-    const counted = work[figure as HistogramName];
-    if (part === 'count' || part === 'sum') counted[part] = value;
-    else counted.upTo[Number(part)] = value;
+    const histogram = work[figure as HistogramName];
+    if (part === 'count' || part === 'sum') histogram[part] = value;
+    else histogram.upTo[Number(part)] = value;
   }
 }
 
 function noWork(): QueueWork {
-  const none = (bounds: readonly number[]): Counted => ({ upTo: bounds.map(() => 0), count: 0, sum: 0 });
   return {
     jobs: {},
     codes: {},
     rows: 0,
     batches: { full: 0, idle: 0, urgent: 0, window: 0, retry: 0 },
-    wait: none(WAIT_BOUNDS),
-    run: none(RUN_BOUNDS),
-    total: none(WAIT_BOUNDS),
-    batchRows: none(BATCH_BOUNDS),
+    wait: emptyHistogram(WAIT_BOUNDS),
+    run: emptyHistogram(RUN_BOUNDS),
+    total: emptyHistogram(WAIT_BOUNDS),
+    batchRows: emptyHistogram(BATCH_BOUNDS),
   };
 }

@@ -1,3 +1,4 @@
+import { emptyHistogram, type Histogram, observe } from '../../core/histogram.js';
 import type { Eta } from './job-place.js';
 
 /** Maximum number of ETAs remembered until their job ends; beyond it, the oldest are dropped. */
@@ -10,16 +11,6 @@ const OTHER_QUEUES = '(other)';
 export const ETA_ERROR_BOUNDS = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600,
 ] as const;
-
-/**
- * Values by `ETA_ERROR_BOUNDS`: how many are at most each bound, all of them, their sum. Counted directly: counts
- * from a sketch are true to 1 % and can fall when a larger value arrives, which a histogram must not.
- */
-export interface ErrorCounts {
-  readonly upTo: number[];
-  count: number;
-  sum: number;
-}
 
 /** An ETA as it was told. Times in ms since the epoch, by Redis's clock. */
 export interface ToldEta {
@@ -41,7 +32,7 @@ export interface EndedJob {
 export interface EtaErrorFigures {
   queue: string;
   /** By what was predicted, and whether it came later or earlier than that; a hit counts as later by 0. */
-  seconds: Readonly<Record<'start' | 'end', Readonly<Record<'late' | 'early', ErrorCounts>>>>;
+  seconds: Readonly<Record<'start' | 'end', Readonly<Record<'late' | 'early', Histogram>>>>;
   /** Jobs by how their start came: within the first figure, within the second, or after it. */
   within: Readonly<Record<'p50' | 'p90' | 'later', number>>;
 }
@@ -86,7 +77,7 @@ export class EtaErrors {
     const name = this.queues.has(queue) || this.queues.size < MOST_QUEUES ? queue : OTHER_QUEUES;
     let figures = this.queues.get(name);
     if (figures === undefined) {
-      const none = (): ErrorCounts => ({ upTo: ETA_ERROR_BOUNDS.map(() => 0), count: 0, sum: 0 });
+      const none = () => emptyHistogram(ETA_ERROR_BOUNDS);
       const sides = () => ({ late: none(), early: none() });
       figures = {
         queue: name,
@@ -99,11 +90,6 @@ export class EtaErrors {
   }
 }
 
-function note(sides: Readonly<Record<'late' | 'early', ErrorCounts>>, lateMs: number): void {
-  const counts = sides[lateMs >= 0 ? 'late' : 'early'];
-  const seconds = Math.abs(lateMs) / 1000;
-  counts.count += 1;
-  counts.sum += seconds;
-  for (const [at, bound] of ETA_ERROR_BOUNDS.entries())
-    if (seconds <= bound) counts.upTo[at] = (counts.upTo[at] as number) + 1;
+function note(sides: Readonly<Record<'late' | 'early', Histogram>>, lateMs: number): void {
+  observe(sides[lateMs >= 0 ? 'late' : 'early'], ETA_ERROR_BOUNDS, Math.abs(lateMs) / 1000);
 }

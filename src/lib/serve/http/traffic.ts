@@ -2,9 +2,9 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { settledWithin } from '../../core/bounded.js';
+import { emptyHistogram, type Histogram, observe } from '../../core/histogram.js';
 import type { HttpFigures } from '../../metrics/family.js';
 import { HTTP_BOUNDS } from '../../metrics/http-families.js';
-import type { Counted } from '../../metrics/work-sums.js';
 import type { Logger } from '../../telemetry/logger.js';
 import type { RequestObserver } from './app.js';
 import type { RefusedRequest } from './malformed.js';
@@ -27,7 +27,7 @@ interface RouteFigures {
   method: string;
   route: string;
   byStatus: Map<number, number>;
-  duration: Counted;
+  duration: Histogram;
   received: number;
   sent: number;
 }
@@ -111,7 +111,7 @@ export class Traffic implements RequestObserver {
     const figures = this.figuresOf(method, route);
     const code = answered ? request.errorCode : (entry.refused?.code ?? request.errorCode);
     this.count(figures, { status, code, received, sent });
-    if (!isStream(entry)) observe(figures.duration, ms / 1000);
+    if (!isStream(entry)) observe(figures.duration, HTTP_BOUNDS, ms / 1000);
     // Only names: no address as received, no query, no body, no header.
     const line = {
       requestId: request.id,
@@ -156,19 +156,11 @@ export class Traffic implements RequestObserver {
     const key = `${method} ${route}`;
     let figures = this.routes.get(key);
     if (figures === undefined) {
-      const duration = { upTo: HTTP_BOUNDS.map(() => 0), count: 0, sum: 0 };
+      const duration = emptyHistogram(HTTP_BOUNDS);
       figures = { method, route, byStatus: new Map(), duration, received: 0, sent: 0 };
       this.routes.set(key, figures);
     }
     return figures;
-  }
-}
-
-function observe(counted: Counted, seconds: number): void {
-  counted.count += 1;
-  counted.sum += seconds;
-  for (const [at, bound] of HTTP_BOUNDS.entries()) {
-    if (seconds <= bound) counted.upTo[at] = (counted.upTo[at] as number) + 1;
   }
 }
 
