@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { runHarness } from '../support/harness.js';
 import { runChaos } from './chaos.js';
 import { TROUBLES, type TroubleName, unfit } from './faults.js';
 import { summary } from './report.js';
@@ -12,17 +13,19 @@ const USAGE = `usage: npm run test:chaos -- [--seed N] [--minutes M | --rounds N
   --keep     keep logs and histories, and say where`;
 
 /** Returns the exit code: 0 all promises kept, 1 some were not, 2 wrong usage. */
-export async function main(root: string, argv: string[]): Promise<number> {
-  const print = (line: string): void => console.log(line);
-  process.on('SIGINT', () => process.exit(130));
-  process.on('SIGTERM', () => process.exit(143));
-  let values: ReturnType<typeof parse>;
-  try {
-    values = parse(argv);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
-    return 2;
-  }
+export function main(root: string, argv: string[]): Promise<number> {
+  return runHarness(
+    USAGE,
+    () => parse(argv),
+    (values, print) => judge(root, values, print),
+  );
+}
+
+async function judge(
+  root: string,
+  values: ReturnType<typeof parse>,
+  print: (line: string) => void,
+): Promise<number> {
   const { seed } = values;
   print(`seed         ${seed}`);
   print('Redis        append-only file synced at every write, so acknowledged means durable');

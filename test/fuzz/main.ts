@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { runHarness } from '../support/harness.js';
 import { runFuzz } from './fuzz.js';
 import { summary } from './report.js';
 
@@ -10,17 +11,19 @@ const USAGE = `usage: npm run test:fuzz -- [--requests N] [--seed N] [--only N] 
   --keep      keep the logs, and print their location`;
 
 /** Returns the exit code: 0 if every response is as documented, 1 if some are not, 2 for wrong usage. */
-export async function main(root: string, argv: string[]): Promise<number> {
-  const print = (line: string): void => console.log(line);
-  process.on('SIGINT', () => process.exit(130));
-  process.on('SIGTERM', () => process.exit(143));
-  let values: ReturnType<typeof parse>;
-  try {
-    values = parse(argv);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
-    return 2;
-  }
+export function main(root: string, argv: string[]): Promise<number> {
+  return runHarness(
+    USAGE,
+    () => parse(argv),
+    (values, print) => judge(root, values, print),
+  );
+}
+
+async function judge(
+  root: string,
+  values: ReturnType<typeof parse>,
+  print: (line: string) => void,
+): Promise<number> {
   const { seed } = values;
   print(`seed         ${seed}`);
   const report = await runFuzz({ ...values, root, print });

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { keyLines } from '../chaos/key-lines.js';
+import { runHarness } from '../support/harness.js';
 import { judgementLines } from './report.js';
 import { runSoak } from './soak.js';
 
@@ -10,17 +11,19 @@ const USAGE = `usage: npm run test:soak -- [--minutes M] [--rate N] [--seed N] [
   --keep     keep logs, and say where`;
 
 /** Returns the exit code: 0 all figures are flat and nothing unexpected happened, 1 otherwise, 2 wrong usage. */
-export async function main(root: string, argv: string[]): Promise<number> {
-  const print = (line: string): void => console.log(line);
-  process.on('SIGINT', () => process.exit(130));
-  process.on('SIGTERM', () => process.exit(143));
-  let values: ReturnType<typeof parse>;
-  try {
-    values = parse(argv);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n${USAGE}`);
-    return 2;
-  }
+export function main(root: string, argv: string[]): Promise<number> {
+  return runHarness(
+    USAGE,
+    () => parse(argv),
+    (values, print) => judge(root, values, print),
+  );
+}
+
+async function judge(
+  root: string,
+  values: ReturnType<typeof parse>,
+  print: (line: string) => void,
+): Promise<number> {
   if (process.platform !== 'linux') {
     console.error('the soak reads memory from /proc: it runs on Linux only');
     return 2;

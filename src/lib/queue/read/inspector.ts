@@ -16,6 +16,7 @@ import { listWorkers } from '../registry.js';
 import { countFiled, newerRoute, newestNeeded, routeOfName } from '../routes.js';
 import type { WorkerRecord } from '../types.js';
 import { PRIORITY_STEP, STATS } from '../wire.js';
+import { countPriorities } from './count-priorities.js';
 import { listQueues } from './reader.js';
 
 /** How fast a queue fills and empties. */
@@ -153,15 +154,6 @@ export async function snapshotQueue(
       now % STATS_BUCKET_MS,
     ),
   };
-}
-
-/** Waiting jobs with a priority, by priority 0..9. */
-function countPriorities(client: RedisClient, base: string): Promise<number[]> {
-  const counts = Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
-    const from = toBullPriority(priority) * PRIORITY_STEP;
-    return ifReadable(client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1), 0);
-  });
-  return Promise.all(counts);
 }
 
 /** The same with one command for a queue that was empty and still is. */

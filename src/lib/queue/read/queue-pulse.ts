@@ -4,8 +4,9 @@ import { ifReadable, numberOr, parsedObject } from '../../redis/wrong-type.js';
 import { namedFields } from '../job-record.js';
 import { bullBase, byModelKey, queueTag, STATS_BUCKET_MS, STATS_BUCKETS, statsKey } from '../keys.js';
 import { countFiled } from '../routes.js';
-import { DELAYED_UNIT, JOB, PRIORITY_STEP, STATS } from '../wire.js';
+import { DELAYED_UNIT, JOB, STATS } from '../wire.js';
 import { bucketAt, readWorkBuckets, type WorkFigures } from '../work-stats.js';
+import { countPriorities } from './count-priorities.js';
 
 /** Ten seconds of a queue. */
 export interface PulseBucket {
@@ -46,10 +47,6 @@ export async function readPulse(
 ): Promise<QueuePulse> {
   const base = bullBase(prefix, name);
   const tag = queueTag(prefix, name);
-  const bands = Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => {
-    const from = toBullPriority(priority) * PRIORITY_STEP;
-    return ifReadable(client.zcount(`${base}prioritized`, from, from + PRIORITY_STEP - 1), 0);
-  });
   const fields = Array.from({ length: MAX_PRIORITY + 1 }, (_, priority) => STATS.addedOf + String(priority));
   const added = Array.from({ length: STATS_BUCKETS }, (_, back) =>
     ifReadable(client.hmget(statsKey(tag, bucketAt(now) - back), ...fields), []),
@@ -58,7 +55,7 @@ export async function readPulse(
     ifReadable(client.hexists(`${base}meta`, 'paused'), 0),
     ifReadable(client.llen(`${base}wait`), 0),
     ifReadable(client.llen(`${base}active`), 0),
-    Promise.all(bands),
+    countPriorities(client, base),
     Promise.all(added),
     readWorkBuckets(client, prefix, name, now),
     countFiled(client, prefix, name),
