@@ -36,6 +36,11 @@ async function watched(basePath = '') {
     const body = await readBody(request, { maxBytes: 1e6 });
     throw new InferError('INPUT_JSON', `what came: ${body} at ${request.url}`);
   });
+  let release = (): void => undefined;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  app.get('/v1/held', async () => held.then(() => 'done'));
   app.get('/v1/never', () => new Promise(() => undefined));
   app.get('/v1/jobs/:id/events', (_request, reply) => {
     reply.hijack();
@@ -49,7 +54,7 @@ async function watched(basePath = '') {
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-  return { app, traffic, server, kept, lines };
+  return { app, traffic, server, kept, lines, release };
 }
 
 it('logs one line per request, with its route and without address, query, body or token', async () => {
@@ -245,4 +250,25 @@ it('a request whose body Node refuses is one request, with its route and the sta
   });
   expect(others).toEqual([]);
   expect(Object.fromEntries(traffic.figures().errors)).toEqual({ HTTP_REQUEST: 1 });
+});
+
+it('a malformed request is refused after the requests before it on its connection are answered', async () => {
+  const { app, server, traffic, lines, release } = await watched();
+  const socket = connect(server.port, '127.0.0.1');
+  const headers = 'Host: x\r\nAuthorization: Bearer secret\r\nX-Request-Id: first';
+  socket.write(`GET /v1/held HTTP/1.1\r\n${headers}\r\n\r\n`);
+  await until(async () => (traffic.underWay === 1 ? true : undefined));
+  for (const text of ['no request\r\n\r\n', 'nor this\r\n\r\n']) {
+    const refused = once(app.server, 'clientError');
+    socket.write(text);
+    await refused;
+  }
+  release();
+  const text = await answerOf(socket);
+  expect(text.match(/HTTP\/1\.1 (\d+)/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 400']);
+  const told = await until(async () => (lines().length === 2 ? lines() : undefined));
+  expect(told.map(({ requestId, status }) => [requestId === 'first', status])).toEqual([
+    [true, 200],
+    [false, 400],
+  ]);
 });

@@ -19,6 +19,8 @@ export interface RefusedRequest {
 export interface RefusalObserver {
   /** Id of the open request on a connection: its body is malformed or late. */
   idOn(socket: Socket): string | undefined;
+  /** The end of the requests on a connection that arrived whole and are not answered yet; undefined without any. */
+  answered(socket: Socket): Promise<unknown> | undefined;
   refused(request: RefusedRequest): void;
 }
 
@@ -36,14 +38,30 @@ const BY_ERROR: Readonly<Record<string, readonly [number, string, ErrorCode, str
 };
 const NO_HTTP = [400, 'Bad Request', 'HTTP_REQUEST', 'what was sent is no HTTP request'] as const;
 
-/** Responds on the raw connection: the data was not a request, or it did not arrive in time. */
+/** Connections whose refusal waits for the answers to earlier requests; Node reports the error at each further piece. */
+const waiting = new WeakSet<Socket>();
+
+/**
+ * Responds on the raw connection: the data was not a request, or it did not arrive in time. Requests that came whole
+ * before it on the connection are answered first, since a client takes the responses in the order of its requests.
+ */
 export function refuseMalformed(
   error: NodeJS.ErrnoException,
   socket: Socket,
-  { basePath, observer, headersOf }: MalformedOptions,
+  options: MalformedOptions,
 ): void {
   const { code: cause = '' } = error;
-  if (cause === 'ECONNRESET' || socket.destroyed) return;
+  if (cause === 'ECONNRESET' || socket.destroyed || waiting.has(socket)) return;
+  const { _httpMessage: open } = socket as { _httpMessage?: { headersSent: boolean } };
+  const earlier = open?.headersSent ? undefined : options.observer?.answered(socket);
+  if (earlier === undefined) return void refuse(cause, socket, options);
+  waiting.add(socket);
+  void earlier.then(() => {
+    if (!socket.destroyed) refuse(cause, socket, options);
+  });
+}
+
+function refuse(cause: string, socket: Socket, { basePath, observer, headersOf }: MalformedOptions): void {
   const { _httpMessage: open } = socket as { _httpMessage?: { headersSent: boolean } };
   // It would corrupt the response to an earlier request, which has begun.
   if (open?.headersSent || !socket.writable || isOfTls(cause)) return void socket.destroy();

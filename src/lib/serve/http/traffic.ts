@@ -61,6 +61,11 @@ export class Traffic implements RequestObserver {
     return this.openOn(socket)?.request.id;
   }
 
+  answered(socket: Socket): Promise<unknown> | undefined {
+    const whole = [...this.open].filter(({ request: { raw } }) => raw.socket === socket && raw.complete);
+    return whole.length === 0 ? undefined : Promise.all(whole.map(({ over }) => over));
+  }
+
   /** A request that Node's parser refused: an open one is counted and logged when its connection closes. */
   refused({ id: requestId, socket, status, code, sent }: RefusedRequest): void {
     const entry = this.openOn(socket);
