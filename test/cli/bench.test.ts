@@ -49,6 +49,26 @@ describe('infer bench with its own Redis and worker', () => {
     expect(leftovers()).toEqual([]);
   });
 
+  it('says where the time of one row goes, in steps that add up to it', SLOW, async () => {
+    const args = ['bench', '--private', '--trace-one', '--rows', '60', '--json'];
+    const run = await infer.run(args, { redis: null, ...place() });
+    expect(run.stderr).toBe('');
+    expect(run.exitCode).toBe(0);
+    const { results, trace } = run.json<BenchJson>();
+    expect(results).toEqual([]);
+    expect((trace?.jobs ?? 0) + (trace?.awake ?? 0)).toBe(60);
+    const means = trace?.steps.map(({ meanMs }) => meanMs) ?? [];
+    expect(means.reduce((all, ms) => all + ms, 0)).toBeCloseTo(trace?.totalMs.meanMs ?? Number.NaN, 1);
+    expect(trace?.steps.find(({ step }) => step === 'run')).toMatchObject({ where: 'runner' });
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('refuses a load together with --trace-one', async () => {
+    const run = await infer.run(['bench', '--trace-one', '--scenario', 'idle'], { redis: null, ...place() });
+    expect(run.exitCode).toBe(2);
+    expect(run.stderr).toContain('--trace-one');
+  });
+
   it('exits 1 when p99 exceeds the threshold', SLOW, async () => {
     const args = [
       'bench',

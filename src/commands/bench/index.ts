@@ -21,12 +21,15 @@ bulk: rows queued as one group
 mixed: rows of priority 9, one at a time, while a batch of priority 0 is processed
 sweep: rows sent at rising rates without waiting for answers, until a rate is not kept up or p99 exceeds --latency-threshold
 
+--trace-one measures where the time of one row goes, from step to step and process to process, on an idle worker of this host.
+
 Exits 1 when a request failed, or p99 of idle or mixed is over --latency-threshold.`;
   static override examples = [
     '<%= config.bin %> bench',
     '<%= config.bin %> bench --private --scenario idle --concurrency 1:8',
     '<%= config.bin %> bench --scenario sweep --rate 100:2000:100 --latency-threshold 20ms',
     '<%= config.bin %> bench --model digits --data examples/digits.ndjson --rows 50000 --scenario bulk',
+    '<%= config.bin %> bench --private --trace-one',
     "<%= config.bin %> bench --json | jq '.results[] | {scenario, rowsPerSecond}'",
   ];
   static override flags = {
@@ -39,12 +42,16 @@ Exits 1 when a request failed, or p99 of idle or mixed is over --latency-thresho
       options: [...SCENARIOS],
       description: 'what to measure; repeat for more [default: idle,drain,bulk,mixed]',
     }),
+    'trace-one': Flags.boolean({
+      description: 'time each step of single jobs, one at a time [--rows 1000]',
+      exclusive: ['scenario', 'concurrency', 'rate', 'latency-threshold', 'duration'],
+    }),
     private: Flags.boolean({ description: 'use a private Redis and worker, even if workers are running' }),
     duration: durationFlag({ description: 'time of each closed loop and each rate [default: 5s]' }),
     rows: wholeFlag({
       min: 1,
       max: 10_000_000,
-      description: 'rows of drain, bulk and mixed [default: about --duration of work]',
+      description: 'rows of drain, bulk, mixed and --trace-one [default: about --duration of work]',
     }),
     concurrency: rangeFlag({
       helpValue: '<from:to:step>',

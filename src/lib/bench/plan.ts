@@ -6,6 +6,8 @@ const DURATION_MS = 5000;
 const SEED = 1;
 const DEFAULT_SCENARIOS: readonly ScenarioName[] = ['idle', 'drain', 'bulk', 'mixed'];
 const MOST_AT_A_TIME = 10_000;
+/** Jobs that are traced: ten of them are beyond p99. */
+const TRACE_JOBS = 1000;
 
 /** The flags as typed. */
 export interface BenchFlags {
@@ -16,6 +18,7 @@ export interface BenchFlags {
   rate?: number[] | undefined;
   'latency-threshold'?: number | undefined;
   seed?: number | undefined;
+  'trace-one'?: boolean | undefined;
 }
 
 /**
@@ -26,6 +29,13 @@ export function benchPlan(flags: BenchFlags): Plan {
   const { scenario, concurrency, rate, rows, 'latency-threshold': thresholdMs } = flags;
   const durationMs = flags.duration ?? DURATION_MS;
   if (durationMs < 1) throw usage('--duration must be above 0', '--duration 5s');
+  if (flags['trace-one'] === true) {
+    return {
+      ...{ scenarios: [], concurrencies: [], rates: undefined, durationMs, rows, thresholdMs: undefined },
+      seed: flags.seed ?? SEED,
+      traceJobs: rows ?? TRACE_JOBS,
+    };
+  }
   const scenarios = scenario ?? chosenBy(concurrency, rate);
   const has = (...names: ScenarioName[]) => names.some((name) => scenarios.includes(name));
   if (concurrency !== undefined && !has('idle')) throw idleFlag('--concurrency', 'idle');

@@ -2,6 +2,7 @@ import { printable } from '../core/job.js';
 import type { Advice } from './advice.js';
 import type { Figures } from './figures.js';
 import type { ModelTime } from './model-times.js';
+import type { TraceFigures } from './trace-one.js';
 
 /** The documented JSON of `bench`. */
 export interface BenchJson {
@@ -18,6 +19,8 @@ export interface BenchJson {
   results: Figures[];
   /** Of a sweep: the highest rate that was kept up within the threshold. */
   bestRate?: number | null;
+  /** Of `--trace-one`, which measures nothing else. */
+  trace?: TraceFigures;
 }
 
 /** The documented JSON of `bench model`. */

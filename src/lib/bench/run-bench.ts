@@ -5,6 +5,7 @@ import { rowPool } from './input-rows.js';
 import { openSetup } from './open-setup.js';
 import type { BenchJson } from './reports.js';
 import { type Plan, runScenarios } from './scenarios.js';
+import { traceOne } from './trace-one.js';
 
 /** Opens a setup, runs the planned load and leaves nothing behind, however it ends. */
 export async function runBench(
@@ -24,7 +25,11 @@ export async function runBench(
       `Model ${signature.name} on ${device}, ${isPrivate ? 'private Redis' : label}, rows: ${pool.source}`,
     );
     target = new ClientTarget(setup, pool);
-    const work = runScenarios(target, plan, { signal, step });
+    const { traceJobs } = plan;
+    const work =
+      traceJobs === undefined
+        ? runScenarios(target, plan, { signal, step })
+        : traceOne(setup, pool, { jobs: traceJobs, signal }).then((trace) => ({ results: [], trace }));
     // The loser of the race fails when the setup is closed, when nothing listens any more.
     work.catch(() => undefined);
     const report = await bounded(

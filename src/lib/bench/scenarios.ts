@@ -17,6 +17,8 @@ export interface Plan {
   seed: number;
   /** Limit for p99, ms. */
   thresholdMs: number | undefined;
+  /** Jobs to trace one at a time, instead of the scenarios. */
+  traceJobs?: number | undefined;
 }
 
 export interface Report {

@@ -23,9 +23,9 @@ import { JobLocations } from './job-locations.js';
 import { type Call, limited } from './limited.js';
 import { type Reading, toJobResult } from './render.js';
 import { Signatures } from './signatures.js';
-import { nextId, specOf } from './spec.js';
+import { nextId, specOf, submittedOf } from './spec.js';
 import { cancelById, retryById, retryQueue, type SteeringParts } from './steering.js';
-import { type Awaited, submitAndWait } from './submit-and-wait.js';
+import { type Awaited, submitAndWait, type Waited } from './submit-and-wait.js';
 import { submitRows } from './submit-rows.js';
 import type {
   ConnectOptions,
@@ -137,11 +137,11 @@ export class InferClient {
     signature: ModelSignature,
     options: SubmitOptions,
     call: Call,
-    waited: { id?: string; reply?: string } = {},
+    waited: Partial<Waited> = {},
   ): Promise<SubmittedJob> {
     const checkId = options.id !== undefined; // Only an id chosen by the caller may already exist.
     const id = waited.id ?? options.id;
-    const defaults = await this.guard(this.defaults(waited.reply));
+    const defaults = await this.guard(this.defaults(waited));
     const spec = specOf(payload.rows, signature, { ...options, id }, defaults);
     const input = encodeEnvelope(payload);
     const resultBytes = this.config.resultRedis ? 0 : leastResultBytes(signature, payload);
@@ -150,26 +150,18 @@ export class InferClient {
     call.sends(spec.id);
     const [[added]] = await this.guard(
       Promise.all([
-        this.producer.submit(spec.queue, [{ spec, input, resultBytes }], checkId),
+        this.producer.submit(spec.queue, [{ spec, input, resultBytes, trace: waited.trace }], checkId),
         this.producer.registerQueue(spec.queue),
       ]),
     );
     if (checkId) await this.guard(refuseOthers(this.redis, this.config.prefix, spec.id, wanted));
     this.locations.set(spec.id, spec.queue, 'job');
-    const { queue, priority, model, version, rows } = spec;
-    const submitted = {
-      id: spec.id,
-      queue,
-      priority,
-      model,
-      ...(version === undefined ? {} : { version }),
-      rows,
-    };
-    return { ...submitted, ...(added?.duplicate ? { duplicate: true } : {}) };
+    return submittedOf(spec, added?.duplicate === true);
   }
 
-  private async defaults(reply?: string) {
-    return { resultTtl: this.config.resultTtl, reply, now: await this.connections.clock.settled() };
+  private async defaults({ reply, trace }: Partial<Waited> = {}) {
+    const now = await this.connections.clock.settled();
+    return { resultTtl: this.config.resultTtl, reply, now, trace: trace !== undefined };
   }
 
   /**
@@ -203,7 +195,7 @@ export class InferClient {
 
   private submitAndWait<T>(job: Awaited<T>, call: Call): Promise<T> {
     const { waiter, answers, producer } = this;
-    const add = ({ payload, signature, options }: Awaited<unknown>, by: Call, waited: { id: string }) =>
+    const add = ({ payload, signature, options }: Awaited<unknown>, by: Call, waited: Waited) =>
       this.add(payload, signature, options, by, waited);
     return submitAndWait({ waiter, answers, producer, add }, job, call);
   }

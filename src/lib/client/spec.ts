@@ -4,7 +4,7 @@ import { checkJobId, checkPriority, checkQueueName, checkTimeLimit, newId } from
 import type { ModelSignature } from '../model/signature.js';
 import type { JobSpec } from '../queue/types.js';
 import { serverTime } from '../redis/server-clock.js';
-import type { SubmitOptions } from './types.js';
+import type { SubmitOptions, SubmittedJob } from './types.js';
 
 /** A new id that contains Redis's time, so that its age is the same on every host. */
 export function nextId(kind: 'j' | 'g'): string {
@@ -19,7 +19,7 @@ export function queueFor(rows: number, options: SubmitOptions): string {
 /**
  * The checked spec of a job.
  * @param defaults `now`: Redis's time, ms since the epoch. `reply`: list for the notice of its end, if the
- *   client is already listening.
+ *   client is already listening. `trace`: it is traced.
  * @throws InferError JOB_ID, PRIORITY_RANGE, QUEUE_NAME, DELAY, RESULT_TTL_RANGE, EXPIRES_RANGE,
  *   RETRIES_RANGE, RETRY_DELAY_RANGE, TIME_LIMIT_RANGE (2).
  */
@@ -27,7 +27,7 @@ export function specOf(
   rows: number,
   signature: ModelSignature,
   options: SubmitOptions,
-  defaults: { resultTtl: number; reply?: string | undefined; now: number },
+  defaults: { resultTtl: number; reply?: string | undefined; now: number; trace?: boolean },
 ): JobSpec {
   const { expiresMs, retries, retryDelayMs, timeLimitMs, softTimeLimitMs } = checkNumbers(options);
   const { now } = defaults;
@@ -52,9 +52,17 @@ export function specOf(
     ...(retryDelayMs === undefined ? {} : { retryDelayMs }),
     ...(timeLimitMs === undefined ? {} : { timeLimitMs }),
     ...(softTimeLimitMs === undefined ? {} : { softTimeLimitMs }),
+    ...(defaults.trace === true ? { trace: true } : {}),
     ...(options.owner === undefined ? {} : { owner: options.owner }),
     ...(options.id === undefined || options.digest === undefined ? {} : { digest: options.digest }),
   };
+}
+
+/** What the submitter of a job is told. */
+export function submittedOf(spec: JobSpec, duplicate: boolean): SubmittedJob {
+  const { id, queue, priority, model, version, rows } = spec;
+  const job = { id, queue, priority, model, ...(version === undefined ? {} : { version }), rows };
+  return duplicate ? { ...job, duplicate } : job;
 }
 
 /** The numbers of a submission, checked against their bounds. */

@@ -1,3 +1,4 @@
+import type { JobTrace } from '../core/job-trace.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import type { Producer } from '../queue/broker/producer.js';
@@ -17,6 +18,15 @@ export interface Awaited<T> extends Reading<T> {
   /** When to give up, ms since the epoch [as `timeoutMs` says, from when it was submitted]. */
   deadline?: number | undefined;
   onSubmitted?: ((job: SubmittedJob) => void) | undefined;
+  /** Where it is noted when the job reached which point. */
+  trace?: JobTrace | undefined;
+}
+
+/** How a job's submitter waits for it: the list that receives the notice of its end, and its trace, if any. */
+export interface Waited {
+  id: string;
+  reply: string;
+  trace?: JobTrace | undefined;
 }
 
 /** Dependencies for submitting and waiting. */
@@ -24,8 +34,7 @@ interface Parts {
   waiter: Waiter;
   answers: Answers;
   producer: Producer;
-  /** @param reply the list that receives the notice of its end */
-  add(job: Awaited<unknown>, call: Call, waited: { id: string; reply: string }): Promise<SubmittedJob>;
+  add(job: Awaited<unknown>, call: Call, waited: Waited): Promise<SubmittedJob>;
 }
 
 /** Submits one job and waits for the notice of its end: the fastest way to an answer. */
@@ -37,7 +46,7 @@ export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call
   // Listens before the job exists, so that no notice is missed.
   const heard = waiter.next(queue, id);
   try {
-    const submitted = await parts.add(job, call, { id, reply: waiter.listFor(queue) });
+    const submitted = await parts.add(job, call, { id, reply: waiter.listFor(queue), trace: job.trace });
     if (call.signal.aborted && options.cancelOnAbort === true) {
       // The caller has left, or was told that it took too long; whether it was queued it cannot know.
       leave(parts, queue, id);
@@ -54,6 +63,7 @@ export async function submitAndWait<T>(parts: Parts, job: Awaited<T>, call: Call
     // At its own deadline the job's state is checked: without a worker, it may have expired without a notice.
     const limits = { id, deadline, signal: call.signal, tickMs: tickOf(options) };
     const told = await waitFor(heard, limits);
+    if (job.trace !== undefined) Object.assign(job.trace, told?.notice.trace);
     if (told !== undefined) return await answers.fromNotice(queue, told, job);
     return await answers.wait(id, call, deadline, job);
   } catch (error) {

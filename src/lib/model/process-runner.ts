@@ -7,6 +7,7 @@ import { settledWithin } from '../core/bounded.js';
 import { dirForChild } from '../core/current-dir.js';
 import { hasTrait } from '../core/error-table.js';
 import { InferError } from '../core/errors.js';
+import { traceTime } from '../core/job-trace.js';
 import { modelChanged } from './fingerprint.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { type HandlerLine, HandlerLines } from './handler-output.js';
@@ -172,10 +173,15 @@ class ProcessRunner implements Runner {
   async run(request: RunRequest): Promise<RunReply> {
     const { payload, parts } = packPayloads(request.parts);
     // JSON omits undefined.
-    const { model, softMs, limitMs } = request;
-    const { reply, body } = await this.#call({ op: 'run', model, softMs, limitMs, ...payload }, parts);
+    const { model, softMs, limitMs, traced } = request;
+    const handed = traced === true ? traceTime() : 0;
+    const { reply, body } = await this.#call(
+      { op: 'run', model, softMs, limitMs, traced, ...payload },
+      parts,
+    );
+    const trace = reply.trace && { ...reply.trace, handed, answered: traceTime() };
     const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
-    return { outputs, failed: fromWireFailures(reply.failed), runMs: reply.runMs ?? 0 };
+    return { outputs, failed: fromWireFailures(reply.failed), runMs: reply.runMs ?? 0, trace };
   }
 
   async memory(): Promise<number> {

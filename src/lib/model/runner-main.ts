@@ -2,6 +2,7 @@ import { readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker as Thread } from 'node:worker_threads';
 import { InferError, messageOf } from '../core/errors.js';
+import { traceTime } from '../core/job-trace.js';
 import { Turns } from '../core/turns.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { HandlerOutput } from './handler-output.js';
@@ -59,8 +60,9 @@ let toldToStop = false;
 const turns = new Turns();
 
 const reader = new FrameReader((frame) => {
+  const received = frame.header.traced === true ? traceTime() : undefined;
   // One at a time and in order: a run blocks the thread anyway.
-  void turns.take(() => answer(frame));
+  void turns.take(() => answer(frame, received));
 });
 pipe.on('data', (chunk: Buffer) => reader.push(chunk));
 pipe.on('error', leave);
@@ -77,12 +79,13 @@ function leave(): void {
   process.kill(-process.pid, 'SIGKILL');
 }
 
-async function answer(frame: Frame): Promise<void> {
+/** @param received when it was read, if a job in it is traced */
+async function answer(frame: Frame, received: number | undefined): Promise<void> {
   const request = frame.header as unknown as Request;
   let parts: Uint8Array[] = [];
   let reply: Reply;
   try {
-    [reply, parts] = await handle(request, frame.body);
+    [reply, parts] = await handle(request, frame.body, received);
   } catch (error) {
     reply = { id: request.id, error: toWireError(error) };
   }
@@ -90,7 +93,11 @@ async function answer(frame: Frame): Promise<void> {
   if (request.op === 'stop') pipe.end(() => process.exit(0));
 }
 
-async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Array[]]> {
+async function handle(
+  request: Request,
+  body: Buffer,
+  received: number | undefined,
+): Promise<[Reply, Uint8Array[]]> {
   const { id } = request;
   switch (request.op) {
     case 'start':
@@ -117,13 +124,15 @@ async function handle(request: Request, body: Buffer): Promise<[Reply, Uint8Arra
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
       // Discard what a failed run left over.
       host.takeCheckMs();
+      const trace = received === undefined ? undefined : { received, started: traceTime() };
       const started = performance.now();
       const { outputs, failed } = await output.within(host.loaded.signature.name, host.hasHandler, () =>
         host.run(unpackPayload(request, body, readArena), request),
       );
       const runMs = performance.now() - started - host.takeCheckMs();
+      const traced = trace && { trace: { ...trace, ended: traceTime() } };
       const { payload, parts } = packPayloads([outputs]);
-      return [{ id, runMs, outputs: payload, ...toWireFailures(failed) }, parts];
+      return [{ id, runMs, outputs: payload, ...toWireFailures(failed), ...traced }, parts];
     }
     case 'memory':
       return [{ id, bytes: process.memoryUsage.rss() }, []];

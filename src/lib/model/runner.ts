@@ -1,3 +1,4 @@
+import type { JobTrace } from '../core/job-trace.js';
 import type { Arena } from './arena.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { HandlerLine } from './handler-output.js';
@@ -58,6 +59,8 @@ export interface RunRequest extends RunLimits {
   model: string;
   /** Payloads with the same `shapeKey`, at most `maxBatch` rows together. */
   parts: Payload[];
+  /** A job in it is traced. */
+  traced?: boolean | undefined;
 }
 
 export interface RunReply {
@@ -67,6 +70,8 @@ export interface RunReply {
   failed: RowFailure[];
   /** Milliseconds inside the runner, including pre- and post-processing. */
   runMs: number;
+  /** When it reached which point, if that was asked for. */
+  trace?: JobTrace | undefined;
 }
 
 /** Why a runner ended, in words suitable for a job's error: `killed by SIGKILL`, `exit code 3`. */

@@ -1,4 +1,5 @@
 import { type FailureRecord, InferError, messageOf } from '../core/errors.js';
+import type { JobTrace } from '../core/job-trace.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { ModelFiles } from './repository.js';
 import type { RowFailure } from './row-failure.js';
@@ -13,7 +14,7 @@ export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
   | { id: number; op: 'load'; model: string; files: ModelFiles; expect?: Fingerprint }
   | { id: number; op: 'unload'; model: string }
-  | ({ id: number; op: 'run'; model: string } & RunLimits & WirePayload)
+  | ({ id: number; op: 'run'; model: string; traced?: boolean | undefined } & RunLimits & WirePayload)
   | { id: number; op: 'memory' }
   | { id: number; op: 'stop' };
 
@@ -26,6 +27,7 @@ export interface Reply {
   outputs?: WirePayload;
   /** Rows of the run without an output; absent when all have one. */
   failed?: WireRowFailure[];
+  trace?: JobTrace;
 }
 
 type WireRowFailure = { row: number } & FailureRecord;

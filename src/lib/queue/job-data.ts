@@ -130,6 +130,7 @@ function bounded(spec: JobSpec): JobSpec {
   if (spec.layout !== undefined && typeof spec.layout !== 'string') delete spec.layout;
   if (spec.owner !== undefined && typeof spec.owner !== 'string') delete spec.owner;
   if (spec.digest !== undefined && typeof spec.digest !== 'string') delete spec.digest;
+  if (spec.trace !== undefined && spec.trace !== true) delete spec.trace;
   if (spec.group !== undefined && !isChunkOf(spec.group)) delete spec.group;
   return spec;
 }

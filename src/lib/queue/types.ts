@@ -1,5 +1,6 @@
 import type { FailureRecord } from '../core/errors.js';
 import type { JobState, Priority, TerminalState } from '../core/job.js';
+import type { JobTrace } from '../core/job-trace.js';
 import type { RowPlace } from '../core/row-place.js';
 import type { AloneReason } from '../model/batching.js';
 import type { DataLayout } from './layout.js';
@@ -53,6 +54,8 @@ export interface JobSpec {
    * Digest of the request, if its submitter chose the id: distinguishes the same request from another one.
    */
   digest?: string | undefined;
+  /** Its submitter wants to know when it reached which point (`core/job-trace.ts`). */
+  trace?: true | undefined;
 }
 
 /** What is known of a taken job. `model` is undefined when its data names none; then it cannot run. */
@@ -67,6 +70,8 @@ export interface NewJob {
    * it.
    */
   resultBytes?: number | undefined;
+  /** Where it is noted when it was sent. */
+  trace?: JobTrace | undefined;
 }
 
 export interface SubmittedJob {
@@ -94,6 +99,8 @@ export interface TakenJob {
   failures: number;
   /** Set when it cannot be run: the reason. */
   unrunnable?: Unrunnable | undefined;
+  /** Its points so far, if its submitter asked for them. */
+  trace?: JobTrace | undefined;
 }
 
 /** A taken job that names its model. */

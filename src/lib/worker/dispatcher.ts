@@ -226,7 +226,8 @@ export class Dispatcher {
     this.clocked.begin(slot, name);
     try {
       const parts = batch.parts.map(({ unit, from, rows }) => unit.rowsAt(from, rows));
-      reply = await slot.run({ model, parts, softMs }, limitMs);
+      const traced = batch.parts.some(({ unit }) => unit.job.trace !== undefined);
+      reply = await slot.run({ model, parts, softMs, ...(traced ? { traced } : {}) }, limitMs);
       checkRows(reply, batch);
     } catch (error) {
       this.inRun.delete(slot);
@@ -260,7 +261,10 @@ export class Dispatcher {
       previous === undefined ? undefined : end - previous - reply.runMs,
     );
     this.lastEnd.set(slot, end);
-    for (const { unit } of batch.parts) unit.ran = true;
+    for (const { unit } of batch.parts) {
+      unit.ran = true;
+      if (unit.job.trace !== undefined) Object.assign(unit.job.trace, reply.trace);
+    }
     slot.judge(
       model,
       reply.failed.length < batch.rows,

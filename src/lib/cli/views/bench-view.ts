@@ -3,6 +3,7 @@ import type { Figures } from '../../bench/figures.js';
 import type { ModelTime } from '../../bench/model-times.js';
 import type { Percentiles } from '../../bench/percentiles.js';
 import { type BenchJson, type BenchModelJson, shapesText } from '../../bench/reports.js';
+import type { StepTimes, TraceFigures } from '../../bench/trace-one.js';
 import { count, plural } from '../../core/counts.js';
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
@@ -28,7 +29,8 @@ function columnsOf(...titles: string[]): Column[] {
  * the chart of a sweep.
  */
 export function benchView(bench: BenchJson, layout: Layout): string[] {
-  const { results } = bench;
+  const { results, trace } = bench;
+  if (trace !== undefined) return traceView(trace, layout);
   if (!layout.tty) return renderTable(PIPE_COLUMNS, results.flatMap(pipeRows), layout);
   const { paint } = layout;
   const sweep = results.filter((one) => one.scenario === 'sweep');
@@ -45,6 +47,29 @@ export function benchView(bench: BenchJson, layout: Layout): string[] {
     ...(chart.length === 0 ? [] : ['', heading('Latency over rate', paint), ...chart]),
     ...(sweep.length === 0 ? [] : ['', paint('bold', bestRateText(bench))]),
   ];
+}
+
+const TRACE_COLUMNS: Column[] = columnsOf('STEP WHERE', 'MEAN P50 P99');
+
+/** The steps of a job in their order, and what they add up to. */
+function traceView({ jobs, awake, totalMs, steps, addAnsweredMs }: TraceFigures, layout: Layout): string[] {
+  const row = (step: string, where: string, { meanMs, p50Ms, p99Ms }: StepTimes): Cell[] => [
+    step,
+    where,
+    ...[meanMs, p50Ms, p99Ms].map((ms) => formatDuration(ms)),
+  ];
+  const lines = renderTable(
+    TRACE_COLUMNS,
+    [
+      ...steps.map(({ step, where, ...times }) => row(step, where, times)),
+      row('total', 'all of them', totalMs),
+      row('add answered', 'meanwhile: client, Redis', addAnsweredMs),
+    ],
+    layout,
+  );
+  if (!layout.tty) return lines;
+  const left = awake === 0 ? '' : `, without ${count(awake)} that found it awake`;
+  return [...lines, '', `${plural(jobs, 'job')} on an idle worker${left}`];
 }
 
 function errorLine({ scenario, load, errorCodes }: Figures, paint: Paint): string {

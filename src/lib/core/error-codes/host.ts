@@ -69,7 +69,11 @@ export const HOST_ERRORS = {
   ),
   ...errors(
     { ...AWAY, doc: 'bench.md' },
-    { BENCH_WORKER: 'The worker of the benchmark was not ready in time.' },
+    {
+      BENCH_WORKER: 'The worker of the benchmark was not ready in time.',
+      BENCH_TRACE:
+        'The times of a job cannot be compared: its worker runs on another host, is of an older release, or is busy.',
+    },
   ),
   ...errors(
     { ...AWAY, doc: 'cli.md#demo' },

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.js';
 import type { OwnFailure } from '../../core/errors.js';
 import { type Priority, toBullPriority } from '../../core/job.js';
+import { traceTime } from '../../core/job-trace.js';
 import { BulkWrites } from '../../redis/bulk-writes.js';
 import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
@@ -64,6 +65,8 @@ export class BullConsumer implements QueueConsumer {
   /** Numbers of the takes not yet answered: lanes and checks for urgent jobs take concurrently. */
   private readonly takesUnderWay = new Set<number>();
   private nextDelayedAt = 0;
+  /** When a wake-up last ended its sleep, for traces; undefined once it has taken since. */
+  private wokenAt: number | undefined;
   /** Routes that it serves; undefined for all. */
   private routes: ReadonlySet<string> | undefined;
   more = false;
@@ -100,6 +103,9 @@ export class BullConsumer implements QueueConsumer {
   async take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]> {
     const { clock, workerId, workerName, lockMs } = this.options;
     const now = clock.now();
+    const asked = traceTime();
+    const woken = this.wokenAt ?? asked;
+    this.wokenAt = undefined;
     const token = `${workerId}:${++this.tokens}`;
     const below = moreUrgentThan === undefined ? '' : toBullPriority(moreUrgentThan);
     let slot = 0;
@@ -137,6 +143,7 @@ export class BullConsumer implements QueueConsumer {
         failures: Number(String(attemptsMade)),
         stalls: Number(String(stalls)),
         ...(unrunnable === undefined ? {} : { unrunnable }),
+        ...(spec.trace === true ? { trace: { woken, asked, taken: traceTime() } } : {}),
       });
     }
     return jobs;
@@ -170,6 +177,7 @@ export class BullConsumer implements QueueConsumer {
     let dueAt = this.nextDelayedAt > clock.now() ? this.nextDelayedAt : end;
     while (!signal.aborted && !this.closed) {
       const score = await this.popMarker(Math.min(end, dueAt) - clock.now(), signal);
+      this.wokenAt = traceTime();
       if (score === undefined || score <= clock.now()) return;
       // A delayed job's marker only says when to look: every take puts it back, so returning for it would
       // spin until that time.

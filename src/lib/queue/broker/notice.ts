@@ -1,5 +1,6 @@
 import type { FailureRecord } from '../../core/errors.js';
 import type { JobState } from '../../core/job.js';
+import type { JobTrace } from '../../core/job-trace.js';
 import type { ResultMeta } from '../types.js';
 
 /**
@@ -23,6 +24,8 @@ export interface Notice {
    * large.
    */
   size?: number;
+  /** When it reached which point, if its submitter asked for it. */
+  trace?: JobTrace;
 }
 
 const HEADER_MAX = 0xffff;

@@ -2,6 +2,7 @@ import type { JobsOptions, Queue } from 'bullmq';
 import type { Clock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
 import { toBullPriority } from '../../core/job.js';
+import { traceTime } from '../../core/job-trace.js';
 import { BulkWrites } from '../../redis/bulk-writes.js';
 import { SizeRefused } from '../../redis/size-limits.js';
 import type { RedisClient } from '../../redis/types.js';
@@ -93,10 +94,12 @@ export class Producer {
         opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
       };
     });
+    for (const { trace } of fresh) if (trace !== undefined) trace.sent = traceTime();
     const adding = untilWhole(() => addAll(bull, adds));
     // Sent together with the jobs.
     const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
     await Promise.all([adding, ...stored]);
+    for (const { trace } of fresh) if (trace !== undefined) trace.added = traceTime();
     for (const [i, job] of large.entries()) {
       // It has ended already, or Redis lost its data in the meantime.
       if ((await stored[i]) === 0) await this.store(scripts, 'inferRestoreInput', job);

@@ -1,3 +1,4 @@
+import { traceTime } from '../../core/job-trace.js';
 import { toJobData } from '../job-data.js';
 import type { PackedField, SettleFields } from '../lua/pack.js';
 import { CHUNK_EXTRA_TTL } from '../lua/prelude.js';
@@ -96,6 +97,7 @@ export function settleFields(
       ...(failure === undefined ? {} : { failure }),
       ...(spec.owner === undefined ? {} : { owner: spec.owner }),
       size: result.byteLength,
+      ...(job.trace === undefined ? {} : { trace: { ...job.trace, settled: traceTime() } }),
     });
   }
   fields.ttl = storedTtl(spec);

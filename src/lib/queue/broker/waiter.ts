@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { answerWithin } from '../../core/bounded.js';
+import { traceTime } from '../../core/job-trace.js';
 import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { queueTag, replyKey } from '../keys.js';
@@ -135,7 +136,8 @@ export class Waiter {
   private deliver(heard: Heard): void {
     const resolvers = this.waiting.get(heard.notice.id);
     this.waiting.delete(heard.notice.id);
-    const { id, moved } = heard.notice;
+    const { id, moved, trace } = heard.notice;
+    if (trace !== undefined) trace.told = traceTime();
     if (moved !== undefined) this.onMoved(id, moved);
     for (const resolve of resolvers ?? []) resolve(moved === undefined ? heard : undefined);
   }
