@@ -1,5 +1,7 @@
-/** Rows of the first runs: small, because a heavy model may need a second for a row. */
-const START_ROWS = 8;
+/** Rows of the first runs of a model that nobody has measured: a heavy one may need a second for a row. */
+const START_ROWS = 1;
+/** Most rows of the first runs, however quick the warm-up was: zeros may run faster than real rows. */
+const MOST_START_ROWS = 8;
 /** Full runs measured at a size before it is judged. */
 const SAMPLES = 3;
 /** Weight of the newest run in the moving average. */
@@ -21,11 +23,14 @@ const LENIENT = 1.2;
 /** Number of judged runs after which a size that did not pay is tried again: machines and inputs change. */
 const FORGET_AFTER = 200;
 
+/** Rows of a run and its milliseconds. */
+export type Timing = readonly [rows: number, ms: number];
+
 /**
- * Determines how many rows of one model to run together, from observed run times: doubles as long as that
- * processes at least 10 % more rows per second and a run stays within the latency budget, since an urgent row
- * may have to wait for one run; halves when a run exceeds the budget, unless halving does not shorten it.
- * Only full runs count. No clock, no IO.
+ * Determines how many rows of one model and shape to run together, from observed run times: doubles as long
+ * as that processes at least 10 % more rows per second and a run stays within the latency budget, since an
+ * urgent row may have to wait for one run; halves when a run exceeds the budget, unless halving does not
+ * shorten it. The first size comes from the warm-up. Only full runs count. No clock, no IO.
  */
 export class BatchSizer {
   private rows: number;
@@ -42,13 +47,48 @@ export class BatchSizer {
   /**
    * @param max maximum rows per run.
    * @param budgetMs longest desired run.
+   * @param warm timed runs of doubled numbers of rows, smallest first; empty = start with one row.
+   * @param guessed the times are estimated from another shape: they choose the first size, and rule out none.
    */
   constructor(
     private readonly max: number,
     private readonly budgetMs: number,
+    warm: readonly Timing[] = [],
+    guessed = false,
   ) {
     this.rows = Math.min(START_ROWS, max);
     this.budget = budgetMs;
+    this.start(warm);
+    if (guessed) this.ceiling = Number.POSITIVE_INFINITY;
+  }
+
+  /**
+   * The largest size that the warm-up justifies by the rules of `judge`. Its times are not kept: runs that
+   * serve also read inputs and process outputs.
+   */
+  private start(warm: readonly Timing[]): void {
+    const [first] = warm;
+    if (first === undefined || first[0] !== this.rows) return;
+    let [rows, ms] = first;
+    let beforeMs: number | undefined;
+    for (const [double, doubleMs] of warm.slice(1)) {
+      if (double !== rows * 2 || double > this.max) break;
+      const free = ms >= FREE * doubleMs;
+      if (doubleMs > this.budget && free) this.budget = doubleMs * LENIENT;
+      if (doubleMs > this.budget || this.perMs(double, doubleMs) < WORTH * this.perMs(rows, ms)) {
+        this.ceiling = double;
+        break;
+      }
+      beforeMs = ms;
+      [rows, ms] = [double, doubleMs];
+    }
+    const double = Math.min(rows * 2, this.max, MOST_START_ROWS);
+    if (beforeMs !== undefined && double > rows && double < this.ceiling) {
+      const doubleMs = expected(rows, ms, beforeMs, double);
+      const pays = this.perMs(double, doubleMs) >= WORTH * this.perMs(rows, ms);
+      if (doubleMs <= this.budget && pays) rows = double;
+    }
+    this.rows = Math.min(rows, this.max);
   }
 
   get size(): number {
@@ -102,9 +142,9 @@ export class BatchSizer {
       return;
     }
     if (double === rows || double >= this.ceiling) return;
-    // Based on the cost of the last doubling; without one, twice the rows take at most twice the time.
-    const perRow = halfMs === undefined ? ms / rows : Math.max(0, ms - halfMs) / (rows - half || 1);
-    if (ms + perRow * (double - rows) <= this.budget) this.move(double);
+    // One row alone takes too long, and without a warm-up nothing tells whether a second would cost anything.
+    const explores = tooLong && doubleMs === undefined;
+    if (explores || expected(rows, ms, halfMs, double) <= this.budget) this.move(double);
   }
 
   private move(rows: number): void {
@@ -115,4 +155,17 @@ export class BatchSizer {
   private perMs(rows: number, ms: number): number {
     return rows / (ms + this.overheadMs);
   }
+}
+
+/**
+ * Expected ms of a larger run, from the last doubling: each row more costs what it cost there, or the time
+ * grows by the same factor if that is more, for a model that gets slower by batching. Without a doubling,
+ * twice the rows take at most twice the time.
+ */
+function expected(rows: number, ms: number, halfMs: number | undefined, more: number): number {
+  if (halfMs === undefined || rows < 2) return (ms / rows) * more;
+  const half = Math.floor(rows / 2);
+  const perRow = Math.max(0, ms - halfMs) / (rows - half);
+  const factor = halfMs > 0 ? ms / halfMs : 1;
+  return Math.max(ms + perRow * (more - rows), factor > rows / half ? (ms * factor * more) / (2 * rows) : 0);
 }

@@ -1,4 +1,4 @@
-import { InferError, messageOf } from '../core/errors.js';
+import { InferError } from '../core/errors.js';
 import { changedSince, differences, type Fingerprint, fingerprint, modelChanged } from './fingerprint.js';
 import {
   groupRows,
@@ -15,7 +15,7 @@ import { checkNames } from './manifest-names.js';
 import { asModelFault } from './model-faults.js';
 import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
 import { type OnnxSource, openSource } from './onnx-source.js';
-import { type Probed, probe, zeroFeeds } from './probe.js';
+import { type Probed, probe } from './probe.js';
 import type { ModelFiles } from './repository.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
@@ -23,6 +23,7 @@ import type { LoadedModel, RunLimits } from './runner.js';
 import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
+import { timeRuns, warmUp } from './warm-up.js';
 
 /** A loaded model inside the runner: combines session, layout, task and handler behind one `run`. */
 export class ModelHost {
@@ -98,6 +99,9 @@ export class ModelHost {
         ...outputWarnings(session.skipped, source),
         ...(await warmUp(session, probed, files)),
       );
+      // A handler's own time is unknown: its sizes are learned from one row upwards.
+      const plain = handler.preprocess === undefined && handler.postprocess === undefined;
+      const warm = plain ? await timeRuns(session, probed, manifest) : undefined;
       // Hashed first, then loaded: if nothing has changed since, what was loaded is what was hashed.
       const moved = await changedSince(content.files);
       if (moved.length > 0) {
@@ -124,6 +128,7 @@ export class ModelHost {
         loadMs: performance.now() - started,
         content,
         mapped: source.data.map(({ label }) => label),
+        ...(warm === undefined ? {} : { warm }),
         ...(session.fallback === undefined ? {} : { fallback: session.fallback }),
       };
       const context = { model: name, signature: own, signal };
@@ -245,29 +250,6 @@ function trialShapes({ inputs, rowShapes }: Probed): { trialShapes?: Record<stri
   return {
     trialShapes: Object.fromEntries(open.map(({ name }) => [name, [...(rowShapes.get(name) ?? [])]])),
   };
-}
-
-/**
- * The first run of a size allocates and chooses kernels: done here, so that no request pays for it. A single
- * row ran in the probe.
- */
-async function warmUp(session: OnnxSession, probed: Probed, files: ModelFiles): Promise<string[]> {
-  if (probed.rowShapes === undefined || !probed.batchable) return [];
-  const axes = new Map(probed.inputs.map((input) => [input.name, input.batchAxis]));
-  const defaults = new Map(
-    probed.inputs.flatMap((input) =>
-      input.default === undefined ? [] : [[input.name, input.default] as const],
-    ),
-  );
-  for (const rows of files.manifest.warmup?.rows ?? []) {
-    if (rows === 1) continue;
-    try {
-      await session.run(zeroFeeds(session.inputs, probed.rowShapes, axes, rows, defaults));
-    } catch (error) {
-      return [`the warm-up with ${rows} rows of zeros failed: ${messageOf(error)}`];
-    }
-  }
-  return [];
 }
 
 /** What was done with outputs that are not tensors. */

@@ -34,6 +34,16 @@ export interface LoadedModel {
   content: Fingerprint;
   /** Labels of the files that stay mapped into memory: external data. */
   mapped: string[];
+  /** Timed runs; absent for a model that takes one row a run or has a handler. */
+  warm?: WarmUp;
+}
+
+/** What runs of 1, 2 and 4 rows took when the model was loaded, as far as they were quick enough to be tried. */
+export interface WarmUp {
+  /** Input bytes of a row. */
+  rowBytes: number;
+  /** Rows and ms, smallest first. */
+  times: (readonly [rows: number, ms: number])[];
 }
 
 /** How to load a model again, next to an earlier version of it. */

@@ -1,4 +1,5 @@
 import { BatchSizer } from '../batch/sizer.js';
+import type { WarmUp } from '../model/runner.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 
@@ -9,13 +10,28 @@ const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Weight of a new run in the mean. */
 const NEWEST = 0.3;
+/** Input shapes of a model whose sizes are kept; the one that has not run for the longest is forgotten. */
+const MOST_SHAPES = 32;
 
 type Batching = Pick<ModelSignature, 'batchable' | 'maxBatch'>;
 
-/** How many rows of each loaded model run together: as configured, else learned from its run times. */
+/** The sizes learned for one model. */
+interface Learned {
+  /** By `shapeOf`; the last one ran last. */
+  byShape: Map<string, BatchSizer>;
+  /** The first sizer, for the shape of the warm-up; afterwards that of the last run. */
+  last: BatchSizer;
+  most: number;
+  warm: WarmUp | undefined;
+}
+
+/**
+ * How many rows of each loaded model run together: as configured, else learned from its run times, for each
+ * shape of its inputs: a model of texts or images of any size takes longer for larger ones.
+ */
 export class BatchSizes {
   private readonly models = new Map<string, Batching>();
-  private readonly sizers = new Map<string, BatchSizer>();
+  private readonly learned = new Map<string, Learned>();
   /** Recent mean run time by session, ms. */
   private readonly means = new Map<string, number>();
   /** Sessions whose rows were found to mix, and how. */
@@ -30,16 +46,17 @@ export class BatchSizes {
     private readonly latencyTargetMs: number,
   ) {}
 
-  /** Adds a model whose runs use the name `session`. */
-  add(session: string, { batchable, maxBatch }: Batching): void {
+  /** Adds a model whose runs use the name `session`; `warm` = what its warm-up took. */
+  add(session: string, { batchable, maxBatch }: Batching, warm?: WarmUp): void {
     this.models.set(session, { batchable, ...(maxBatch === undefined ? {} : { maxBatch }) });
     const most = Math.min(MOST_ROWS, maxBatch ?? MOST_ROWS);
-    this.sizers.set(session, new BatchSizer(most, this.latencyTargetMs));
+    const last = new BatchSizer(most, this.latencyTargetMs, warm?.times);
+    this.learned.set(session, { byShape: new Map(), last, most, warm });
   }
 
   remove(session: string): void {
     this.models.delete(session);
-    this.sizers.delete(session);
+    this.learned.delete(session);
     this.means.delete(session);
     this.mixed.delete(session);
   }
@@ -61,18 +78,37 @@ export class BatchSizes {
     this.asked = asked;
   }
 
+  /** Rows in one run now, if they are like those of the last run. */
   of(session: string): number {
+    return this.sizeOf(session, this.learned.get(session)?.last);
+  }
+
+  private sizeOf(session: string, sizer: BatchSizer | undefined): number {
     const model = this.models.get(session);
     if (model === undefined || !model.batchable || this.mixed.has(session)) return 1;
     if (this.asked !== null) return Math.min(this.asked, model.maxBatch ?? this.asked);
-    return this.sizers.get(session)?.size ?? 1;
+    return sizer?.size ?? 1;
   }
 
-  /** Returns the current size when called, for rows of this payload's size. */
+  /** Returns the current size when called, for rows like this payload's. */
   capFor(session: string, payload: Payload): () => number {
-    const bytes = payload.tensors.reduce((sum, tensor) => sum + tensor.data.byteLength, 0);
-    const fits = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, bytes / payload.rows)));
-    return () => Math.min(this.of(session), fits);
+    const bytes = rowBytes(payload);
+    const fits = Math.max(1, Math.floor(MOST_BYTES / Math.max(1, bytes)));
+    const shape = shapeOf(payload);
+    let fresh: BatchSizer | undefined;
+    return () => {
+      const learned = this.learned.get(session);
+      const sizer = learned?.byShape.get(shape);
+      if (sizer === undefined && learned !== undefined) fresh ??= this.sizerFor(learned, bytes);
+      return Math.min(this.sizeOf(session, sizer ?? fresh), fits);
+    };
+  }
+
+  /** A sizer for rows of this many bytes: they are expected to take longer the larger they are. */
+  private sizerFor({ most, warm }: Learned, bytes: number): BatchSizer {
+    const factor = warm === undefined || warm.rowBytes === 0 ? 1 : bytes / warm.rowBytes;
+    const times = warm?.times.map(([rows, ms]) => [rows, ms * factor] as const);
+    return new BatchSizer(most, this.latencyTargetMs, times, factor !== 1);
   }
 
   /** Recent mean time of a run in ms; undefined before the first. */
@@ -80,25 +116,46 @@ export class BatchSizes {
     return this.means.get(session);
   }
 
-  /** Rows and mean ms of the sizes that were tried; empty where the size is not learned. */
+  /**
+   * Rows and mean ms of the sizes that were tried with rows like those of the last run; empty where the size
+   * is not learned.
+   */
   measured(session: string): [number, number][] {
     if (this.asked !== null || this.mixed.has(session)) return [];
-    const times = this.sizers.get(session)?.measured ?? [];
+    const times = this.learned.get(session)?.last.measured ?? [];
     return times.map(([rows, ms]) => [rows, Math.round(ms * 100) / 100]);
   }
 
-  record(session: string, rows: number, ms: number, overheadMs: number | undefined): void {
+  /** A run of `rows` rows like this payload's took `ms`, and `overheadMs` passed between it and the last. */
+  record(session: string, payload: Payload, rows: number, ms: number, overheadMs: number | undefined): void {
     if (!this.models.has(session)) return;
     const mean = this.means.get(session) ?? ms;
     this.means.set(session, mean + NEWEST * (ms - mean));
     const batched = this.models.get(session)?.batchable === true && !this.mixed.has(session);
-    if (this.asked === null && batched) {
-      this.sizers.get(session)?.record(rows, ms, overheadMs);
-    }
+    const learned = this.learned.get(session);
+    if (this.asked !== null || !batched || learned === undefined) return;
+    const shape = shapeOf(payload);
+    const { byShape } = learned;
+    const isFirst = byShape.size === 0 && rowBytes(payload) === (learned.warm?.rowBytes ?? rowBytes(payload));
+    learned.last = byShape.get(shape) ?? (isFirst ? learned.last : this.sizerFor(learned, rowBytes(payload)));
+    byShape.delete(shape);
+    byShape.set(shape, learned.last);
+    const [oldest] = byShape.keys();
+    if (byShape.size > MOST_SHAPES && oldest !== undefined) byShape.delete(oldest);
+    learned.last.record(rows, ms, overheadMs);
   }
 
   /** The largest size of any model. */
   get largest(): number {
     return Math.max(1, ...[...this.models.keys()].map((session) => this.of(session)));
   }
+}
+
+/** The shape of a payload's rows. Shared tensors count: their size may vary too. */
+function shapeOf({ tensors }: Payload): string {
+  return tensors.map(({ shape }) => shape.join('x')).join(';');
+}
+
+function rowBytes({ tensors, rows }: Payload): number {
+  return tensors.reduce((sum, { data }) => sum + data.byteLength, 0) / Math.max(1, rows);
 }

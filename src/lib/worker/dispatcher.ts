@@ -26,9 +26,9 @@ export interface DispatchHost {
   /** A micro-batch is about to run: queue of its most urgent row, model, rows, why it was closed. */
   onBatch(queue: string, model: string, rows: number, reason: CloseReason): void;
   /**
-   * A run took `ms`; `overheadMs` is the time between it and the run before, if that immediately preceded.
+   * A run of rows like those of this job took `ms`; `overheadMs` is the time between it and the run before, if that immediately preceded.
    */
-  onRan(session: string, rows: number, ms: number, overheadMs: number | undefined): void;
+  onRan(like: HeldJob, rows: number, ms: number, overheadMs: number | undefined): void;
   /** A check while serving proved that rows of this session mix: from now on they run one at a time. */
   onMixed(session: string, error: InferError): void;
   /** Whether that was proved. */
@@ -255,7 +255,7 @@ export class Dispatcher {
     const end = performance.now();
     const previous = this.lastEnd.get(slot);
     this.host.onRan(
-      model,
+      first.unit,
       batch.rows,
       reply.runMs,
       previous === undefined ? undefined : end - previous - reply.runMs,

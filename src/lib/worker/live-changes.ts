@@ -68,7 +68,7 @@ export class LiveChanges {
     return this.turns.take(async () => {
       const { pool, models, sizes } = this.parts;
       const served = await pool.load(model, version);
-      sizes.add(served.session, served.loaded.signature);
+      sizes.add(served.session, served.loaded.signature, served.loaded.warm);
       models.serve({ ...served, chosen: version !== undefined });
       this.parts.freeRoom();
       return served.loaded;

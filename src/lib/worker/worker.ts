@@ -60,7 +60,7 @@ export class Worker {
       this.sizes.remove(session);
       parts.pool.unload(session);
     });
-    for (const { session, loaded } of this.models.all) this.sizes.add(session, loaded.signature);
+    for (const { session, loaded } of this.models.all) this.sizes.add(session, loaded.signature, loaded.warm);
     this.routes = new ServedRoutes(parts.consumers, parts.pool, this.models, options.layouts);
     this.room = new Room({
       models: this.models,
@@ -85,7 +85,7 @@ export class Worker {
       {
         urge: (unit) => this.urge(unit),
         onBatch: (...batch) => this.endings.work.batch(...batch),
-        onRan: (...run) => this.sizes.record(...run),
+        onRan: ({ session, payload }, ...run) => this.sizes.record(session, payload, ...run),
         onMixed: (...mixed) => stopBatching(this.sizes, this.models, parts.log, ...mixed),
         isMixed: (session) => this.sizes.mixedBy(session) !== undefined,
         onRoom: () => this.freeRoom(),

@@ -8,10 +8,59 @@ function settle(sizer: BatchSizer, ms: (rows: number) => number, runs = 150): nu
   return sizer.size;
 }
 
+/** A sizer after a warm-up of a tiny model: it starts with eight rows. */
+const quick = (max: number) =>
+  new BatchSizer(max, 20, [
+    [1, 0.1],
+    [2, 0.1],
+    [4, 0.1],
+  ]);
+
 describe('BatchSizer', () => {
-  it('starts small', () => {
-    expect(new BatchSizer(1024, 20).size).toBe(8);
-    expect(new BatchSizer(2, 20).size).toBe(2);
+  it('starts with one row, or with what the warm-up justifies, eight at most', () => {
+    const start = (...ms: number[]) =>
+      new BatchSizer(
+        1024,
+        20,
+        ms.map((one, at) => [2 ** at, one] as const),
+      ).size;
+    expect(start()).toBe(1);
+    expect(start(0.1)).toBe(1);
+    expect(quick(1024).size).toBe(8);
+    expect(quick(2).size).toBe(2);
+    // Twice the rows must pay, with a millisecond of overhead, and stay within 20 ms.
+    expect(start(2, 4, 8)).toBe(4);
+    expect(start(10, 20, 40)).toBe(1);
+    expect(start(9, 10, 12)).toBe(8);
+    expect(start(9, 10, 15)).toBe(4);
+    expect(start(12, 16, 24)).toBe(2);
+    // Rows that cost nearly nothing share a run that is too long anyway.
+    expect(start(200, 205, 210)).toBe(8);
+    // A model that gets slower by batching.
+    expect(start(2, 6.1, 18.4)).toBe(1);
+  });
+
+  it('never starts with a run that exceeds the target by more than a row costs', () => {
+    fc.assert(
+      fc.property(
+        fc.double({ min: 0, max: 100, noNaN: true }),
+        fc.double({ min: 0.001, max: 60, noNaN: true }),
+        fc.double({ min: 1, max: 2, noNaN: true }),
+        (fixed, perRow, power) => {
+          const ms = (rows: number) => fixed + perRow * rows ** power;
+          const sizer = new BatchSizer(
+            1024,
+            20,
+            [1, 2, 4].map((rows) => [rows, ms(rows)] as const),
+          );
+          for (let run = 0; run < 400; run++) {
+            // Where a row costs next to nothing, a run of one that is too long allows some more.
+            if (ms(1) <= 16) expect(ms(sizer.size)).toBeLessThanOrEqual(20 + ms(1));
+            sizer.record(sizer.size, ms(sizer.size));
+          }
+        },
+      ),
+    );
   });
 
   it.each([
@@ -29,7 +78,7 @@ describe('BatchSizer', () => {
   });
 
   it('counts only full runs', () => {
-    const sizer = new BatchSizer(1024, 20);
+    const sizer = quick(1024);
     for (let i = 0; i < 100; i++) sizer.record(3, 1);
     expect(sizer.size).toBe(8);
   });
@@ -71,7 +120,7 @@ describe('one decision of the sizer', () => {
   const steady = (sizer: BatchSizer, ms: number): number => judge(sizer, ms, ms, ms);
 
   it('comes after three full runs', () => {
-    const sizer = new BatchSizer(1024, 20);
+    const sizer = quick(1024);
     sizer.record(8, 1);
     sizer.record(8, 1);
     expect(sizer.size).toBe(8);
@@ -90,20 +139,20 @@ describe('one decision of the sizer', () => {
     [20, 8],
     [20.1, 4],
   ])('goes from 8 rows that take %d ms to %d rows', (ms, rows) => {
-    expect(steady(new BatchSizer(1024, 20), ms)).toBe(rows);
+    expect(steady(quick(1024), ms)).toBe(rows);
   });
 
   it('weighs the newest run by three tenths in the average', () => {
-    expect(judge(new BatchSizer(1024, 20), 8, 8, 14)).toBe(16);
-    expect(judge(new BatchSizer(1024, 20), 8, 8, 15)).toBe(8);
+    expect(judge(quick(1024), 8, 8, 14)).toBe(16);
+    expect(judge(quick(1024), 8, 8, 15)).toBe(8);
   });
 
   it('expects the next doubling to cost what the last one cost', () => {
-    const sizer = new BatchSizer(1024, 20);
+    const sizer = quick(1024);
     steady(sizer, 6);
     // 6 ms more for 8 rows, so 12 more for 16: 24 ms.
     expect(steady(sizer, 8)).toBe(32);
-    const dear = new BatchSizer(1024, 20);
+    const dear = quick(1024);
     steady(dear, 2);
     expect(steady(dear, 3)).toBe(32);
     expect(steady(dear, 5)).toBe(64);
@@ -113,17 +162,17 @@ describe('one decision of the sizer', () => {
   });
 
   it('keeps a doubled size only if it carries a tenth more rows per time, overhead included', () => {
-    const worth = new BatchSizer(16, 20);
+    const worth = quick(16);
     expect(steady(worth, 1)).toBe(16);
     // 4 rows a ms before; 16 rows in 3.6 ms are 4.44.
     expect(steady(worth, 2.6)).toBe(16);
-    const idle = new BatchSizer(16, 20);
+    const idle = quick(16);
     steady(idle, 1);
     expect(steady(idle, 2.7)).toBe(8);
   });
 
   it('retries a size that did not pay after 200 decisions, with new measurements', () => {
-    const sizer = new BatchSizer(16, 20);
+    const sizer = quick(16);
     steady(sizer, 1);
     expect(steady(sizer, 10)).toBe(8);
     for (let judged = 3; judged < 200; judged++) expect(steady(sizer, 1)).toBe(8);
@@ -132,29 +181,29 @@ describe('one decision of the sizer', () => {
   });
 
   it('returns to the larger size, with a longer budget, where halving shortens nothing', () => {
-    const free = new BatchSizer(1024, 20);
+    const free = quick(1024);
     steady(free, 1);
     expect(steady(free, 30)).toBe(8);
     expect(steady(free, 24)).toBe(16);
     // A fifth more than the run that could not be shortened.
     expect(steady(free, 36)).toBe(16);
     expect(steady(free, 50)).toBe(8);
-    const shorter = new BatchSizer(1024, 20);
+    const shorter = quick(1024);
     steady(shorter, 1);
     steady(shorter, 30);
     expect(steady(shorter, 23.9)).toBe(4);
   });
 
   it('keeps the size when the next one is out of bounds or was too slow', () => {
-    const bounded = new BatchSizer(12, 20);
+    const bounded = quick(12);
     expect(steady(bounded, 1)).toBe(12);
     expect(steady(bounded, 1)).toBe(12);
-    const single = new BatchSizer(1, 20);
+    const single = quick(1);
     expect(steady(single, 500)).toBe(1);
   });
 
   it('tells rows and mean time of the sizes that it measured, smallest first', () => {
-    const sizer = new BatchSizer(1024, 20);
+    const sizer = quick(1024);
     steady(sizer, 1);
     steady(sizer, 2);
     expect(sizer.measured).toEqual([

@@ -4,6 +4,8 @@ import { BatchSizes } from '../../../src/lib/worker/batch-sizes.js';
 import { Room } from '../../../src/lib/worker/room.js';
 import type { ServedModels } from '../../../src/lib/worker/served-models.js';
 
+const ROW = { rows: 1, tensors: [] };
+
 const batching = (batchable: boolean) => ({ batchable, batching: undefined });
 
 function roomOf(models: Record<string, { batchable: boolean; ms?: number }>, runners: number) {
@@ -11,7 +13,7 @@ function roomOf(models: Record<string, { batchable: boolean; ms?: number }>, run
   const state = { running: 0, held: 0 };
   for (const [name, { batchable, ms }] of Object.entries(models)) {
     sizes.add(name, batching(batchable));
-    if (ms !== undefined) sizes.record(name, 1, ms, undefined);
+    if (ms !== undefined) sizes.record(name, ROW, 1, ms, undefined);
   }
   const all = Object.keys(models).map((name) => ({
     session: name,
@@ -43,7 +45,7 @@ describe("a worker's capacity", () => {
     );
     state.running = 2;
     expect(room.of(0, 100)).toBeUndefined();
-    sizes.record('quick', 8, 5, undefined);
+    sizes.record('quick', ROW, 8, 5, undefined);
     expect(room.of(0, 100)).toMatchObject({ idle: 0, ahead: 2, horizonMs: 100 });
     state.held = 0.5;
     expect(room.of(0, 100)).toMatchObject({ idle: 0, ahead: 1.5 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { InferError } from '../../../src/lib/core/errors.js';
+import type { WarmUp } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
 import { BatchSizes } from '../../../src/lib/worker/batch-sizes.js';
 import type { HeldJob } from '../../../src/lib/worker/held-jobs.js';
@@ -118,20 +119,30 @@ describe('the rows of one run', () => {
       { name: 's', type: 'uint8', shape: [], data: new Uint8Array(0) },
     ],
   });
+  /** Like the warm-up of a quick model: its runs start with eight rows. */
+  const QUICK: WarmUp = {
+    rowBytes: 4,
+    times: [
+      [1, 0.1],
+      [2, 0.1],
+      [4, 0.1],
+    ],
+  };
+  const ROW = rowsOf(1, 4);
   const grow = (sizes: BatchSizes, session: string, runs: number) => {
-    for (let i = 0; i < runs; i++) sizes.record(session, sizes.of(session), 0.01, 1);
+    for (let i = 0; i < runs; i++) sizes.record(session, ROW, sizes.of(session), 0.01, 1);
   };
 
   it('are as many as the user sets, but no more than the model takes', () => {
     const sizes = new BatchSizes(100, 20);
-    sizes.add('plain', { batchable: true });
-    sizes.add('bounded', { batchable: true, maxBatch: 32 });
+    sizes.add('plain', { batchable: true }, QUICK);
+    sizes.add('bounded', { batchable: true, maxBatch: 32 }, QUICK);
     sizes.add('single', { batchable: false });
     expect(['plain', 'bounded', 'single', 'unknown'].map((one) => sizes.of(one))).toEqual([100, 32, 1, 1]);
     expect(sizes.largest).toBe(100);
     sizes.limitTo(16);
     expect(['plain', 'bounded'].map((one) => sizes.of(one))).toEqual([16, 16]);
-    for (let run = 0; run < 30; run++) sizes.record('plain', 8, 0.01, 1);
+    for (let run = 0; run < 30; run++) sizes.record('plain', ROW, 8, 0.01, 1);
     sizes.limitTo(null);
     // Nothing was learned while the size was fixed.
     expect(sizes.of('plain')).toBe(8);
@@ -139,8 +150,8 @@ describe('the rows of one run', () => {
 
   it('are learned from runs otherwise, up to a bound', () => {
     const sizes = new BatchSizes(null, 20);
-    sizes.add('plain', { batchable: true });
-    sizes.add('bounded', { batchable: true, maxBatch: 32 });
+    sizes.add('plain', { batchable: true }, QUICK);
+    sizes.add('bounded', { batchable: true, maxBatch: 32 }, QUICK);
     sizes.add('single', { batchable: false });
     expect(sizes.of('plain')).toBe(8);
     for (const session of ['plain', 'bounded', 'single']) grow(sizes, session, 60);
@@ -161,7 +172,7 @@ describe('the rows of one run', () => {
     grow(sizes, 'm', 30);
     expect(sizes.of('m')).toBe(1);
     sizes.remove('m');
-    sizes.add('m', { batchable: true });
+    sizes.add('m', { batchable: true }, QUICK);
     expect([sizes.mixedBy('m'), sizes.of('m')]).toEqual([undefined, 8]);
   });
 
@@ -169,14 +180,60 @@ describe('the rows of one run', () => {
     const sizes = new BatchSizes(null, 20);
     sizes.add('m', { batchable: false });
     expect(sizes.runMs('m')).toBeUndefined();
-    sizes.record('m', 1, 100, undefined);
+    sizes.record('m', ROW, 1, 100, undefined);
     expect(sizes.runMs('m')).toBe(100);
-    sizes.record('m', 1, 50, undefined);
+    sizes.record('m', ROW, 1, 50, undefined);
     expect(sizes.runMs('m')).toBeCloseTo(85);
     sizes.remove('m');
     // The last run of a model may end after it was unloaded.
-    sizes.record('m', 1, 100, undefined);
+    sizes.record('m', ROW, 1, 100, undefined);
     expect(sizes.runMs('m')).toBeUndefined();
+  });
+
+  it('start from the times of the warm-up, and one by one without them', () => {
+    const sizes = new BatchSizes(null, 20);
+    const start = (...times: [number, number][]) => {
+      sizes.add('m', { batchable: true }, { rowBytes: 4, times });
+      return [sizes.of('m'), sizes.capFor('m', ROW)()];
+    };
+    sizes.add('m', { batchable: true });
+    expect([sizes.of('m'), sizes.capFor('m', ROW)()]).toEqual([1, 1]);
+    expect(start([1, 0.1], [2, 0.1], [4, 0.1])).toEqual([8, 8]);
+    expect(start([1, 19], [2, 38], [4, 76])).toEqual([1, 1]);
+    expect(start([1, 60])).toEqual([1, 1]);
+  });
+
+  it('are learned for each shape, which starts from the warm-up times in proportion to its bytes', () => {
+    const sizes = new BatchSizes(null, 20);
+    sizes.add(
+      'm',
+      { batchable: true },
+      {
+        rowBytes: 4,
+        times: [
+          [1, 2],
+          [2, 4],
+          [4, 8],
+        ],
+      },
+    );
+    const [narrow, wide] = [sizes.capFor('m', ROW), sizes.capFor('m', rowsOf(1, 64))];
+    expect([narrow(), wide()]).toEqual([4, 1]);
+    for (let run = 0; run < 3; run++) sizes.record('m', ROW, 4, 5, undefined);
+    expect([narrow(), wide(), sizes.of('m')]).toEqual([8, 1, 8]);
+    for (let run = 0; run < 3; run++) sizes.record('m', rowsOf(1, 64), 1, 9, undefined);
+    expect([narrow(), wide(), sizes.of('m')]).toEqual([8, 2, 2]);
+    expect(sizes.measured('m')).toEqual([[1, 9]]);
+  });
+
+  it('are kept for a bounded number of shapes', () => {
+    const sizes = new BatchSizes(null, 20);
+    sizes.add('m', { batchable: true }, QUICK);
+    const cap = sizes.capFor('m', ROW);
+    for (let run = 0; run < 3; run++) sizes.record('m', ROW, 8, 0.1, undefined);
+    expect(cap()).toBe(16);
+    for (let bytes = 5; bytes < 40; bytes++) sizes.record('m', rowsOf(1, bytes), 1, 1, undefined);
+    expect(cap()).toBe(8);
   });
 
   it('hold at most 16 MB of input together, and always one row', () => {
