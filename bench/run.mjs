@@ -19,6 +19,7 @@ import * as latency from './scenarios/latency.mjs';
 import * as lengths from './scenarios/lengths.mjs';
 import * as memory from './scenarios/memory.mjs';
 import * as mixed from './scenarios/mixed.mjs';
+import * as results from './scenarios/results.mjs';
 import * as startup from './scenarios/startup.mjs';
 import * as submit from './scenarios/submit.mjs';
 
@@ -32,6 +33,7 @@ const BENCHMARKS = {
   compute,
   large,
   submit,
+  results,
   lengths,
   startup,
   memory,

@@ -34,14 +34,24 @@ function value(name, dims) {
  * @param {string} models @param {string} name @param {[number, ...(number | string)[]]} shape channels, height, width; a name is an open dimension
  */
 export function writePoolModel(models, name, shape) {
-  const node = block(1, block(1, 'image'), block(2, 'mean'), block(4, 'GlobalAveragePool'));
-  const graph = block(
-    7,
-    node,
-    block(2, name),
-    block(11, value('image', ['N', ...shape])),
-    block(12, value('mean', ['N', shape[0], 1, 1])),
-  );
+  const mean = value('mean', ['N', shape[0], 1, 1]);
+  return writeNode(models, name, 'GlobalAveragePool', value('image', ['N', ...shape]), mean);
+}
+
+/**
+ * Writes a model whose result is as large as its input: `x` to `y`, the softmax of the last axis, float32
+ * [N, ...shape].
+ * @param {string} models @param {string} name @param {number[]} shape
+ */
+export function writeSoftmaxModel(models, name, shape) {
+  return writeNode(models, name, 'Softmax', value('x', ['N', ...shape]), value('y', ['N', ...shape]));
+}
+
+/** @param {string} models @param {string} name @param {string} op @param {Buffer} input @param {Buffer} output */
+function writeNode(models, name, op, input, output) {
+  const nameOf = (/** @type {Buffer} */ one) => one.subarray(2, 2 + (one[1] ?? 0));
+  const node = block(1, block(1, nameOf(input)), block(2, nameOf(output)), block(4, op));
+  const graph = block(7, node, block(2, name), block(11, input), block(12, output));
   const file = join(models, name, '1', 'model.onnx');
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, Buffer.concat([int(1, IR_VERSION), graph, block(8, block(1, ''), int(2, OPSET))]));

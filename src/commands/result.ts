@@ -108,15 +108,15 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       return { ...group, results: [] };
     }
     if (group.state !== 'completed') {
-      const none = over ? ExitCode.Negative : ExitCode.TryAgain;
-      this.endWith(group.rowsDone > 0 ? ExitCode.Partial : none);
+      this.endWith(group.rowsDone > 0 ? ExitCode.Partial : over ? ExitCode.Negative : ExitCode.TryAgain);
     }
     const { failedRowsText } = await import('../lib/cli/views/failed-rows.js');
     const { notingFailed, rowsOf } = await import('../lib/client/group-rows.js');
     const failedRows: number[] = [];
-    const chunks = notingFailed(client.groupChunks(group, { signal }), failedRows);
+    const inDocument = this.jsonEnabled() && output === undefined;
+    const chunks = notingFailed(client.groupChunks(group, { signal, texts: !inDocument }), failedRows);
     const failed = () => (failedRows.length === 0 ? {} : { failedRows });
-    if (this.jsonEnabled() && output === undefined) {
+    if (inDocument) {
       const results: unknown[] = [];
       for await (const chunk of chunks) results.push(...rowsOf(chunk));
       this.endWithLost(group, failedRows.length);

@@ -2,6 +2,7 @@ import { rowsOf } from '../client/group-rows.js';
 import type { GroupChunk } from '../client/types.js';
 import { InferError } from '../core/errors.js';
 import { printable, terminalJson } from '../core/printable.js';
+import { jsonOfRow } from '../model/row-text.js';
 import { openSink } from '../output/open-sink.js';
 import type { Sink } from '../output/sink.js';
 import { writeText } from './output/json.js';
@@ -69,8 +70,7 @@ async function writeLines(
     const values = rowsOf(chunk);
     rows += values.length;
     // The target may be a terminal (`/dev/tty`) or be shown on one; for JSON it is the same text.
-    if (values.length > 0)
-      await write(terminalJson(`${values.map((value) => JSON.stringify(value)).join('\n')}\n`));
+    if (values.length > 0) await write(terminalJson(`${values.map(jsonOfRow).join('\n')}\n`));
   }
   return rows;
 }

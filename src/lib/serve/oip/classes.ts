@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InferError } from '../../core/errors.js';
 import { toNumbers } from '../../model/elements.js';
-import { shortFloat } from '../../model/rows.js';
+import { shortFloat } from '../../model/float-text.js';
 import type { ModelSignature } from '../../model/signature.js';
 import {
   decodeStrings,

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { InferError } from '../../core/errors.js';
+import { floatsText } from '../../model/float-text.js';
 import { toElements } from '../../model/layout.js';
-import { shortFloat } from '../../model/rows.js';
 import { decodeStrings, OIP_NAMES } from '../../model/tensor.js';
 import type { WireTensor } from './output-tensors.js';
 
@@ -79,13 +79,16 @@ async function elementsJson({ name, type, data }: WireTensor): Promise<string> {
   const elements = toElements(type, data) as ArrayLike<number | bigint> & {
     subarray(from: number, to: number): ArrayLike<number | bigint>;
   };
-  const text =
-    type === 'float32' ? float32Text : type === 'float64' ? floatText : type === 'bool' ? boolText : String;
+  const text = type === 'float64' ? floatText : type === 'bool' ? boolText : String;
   const pieces: string[] = [];
   for (let from = 0; from < elements.length; from += ELEMENTS_A_TURN) {
     if (from > 0) await nextTurn();
     const piece = elements.subarray(from, from + ELEMENTS_A_TURN);
-    pieces.push(Array.from(piece, text as (value: number | bigint) => string).join(','));
+    pieces.push(
+      piece instanceof Float32Array
+        ? floatsText(piece, '-0.0')
+        : Array.from(piece, text as (value: number | bigint) => string).join(','),
+    );
   }
   return pieces.join(',');
 }
@@ -97,5 +100,3 @@ const floatText = (value: number): string => {
   if (!Number.isFinite(value)) return `"${value}"`;
   return Object.is(value, -0) ? '-0.0' : `${value}`;
 };
-
-const float32Text = (value: number): string => floatText(shortFloat(value));

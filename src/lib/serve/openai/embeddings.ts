@@ -7,7 +7,7 @@ import { InferError } from '../../core/errors.js';
 import { rowNumbers } from '../../core/row-place.js';
 import type { Chunk } from '../../input/chunk.js';
 import { toNumbers } from '../../model/elements.js';
-import { shortFloat } from '../../model/rows.js';
+import { floatsText } from '../../model/float-text.js';
 import type { ModelSignature } from '../../model/signature.js';
 import { type DataType, ELEMENT_BYTES, type Payload, rowStarts } from '../../model/tensor.js';
 import { refuseDraining } from '../gateway/admit.js';
@@ -274,15 +274,14 @@ async function rowTexts(vectors: readonly Vector[], format: 'float' | 'base64'):
 
 function floatText({ type, data }: Vector, index: number): string {
   const values = toNumbers(type, data) as ArrayLike<number>;
-  const texts = Array.from(values, (value) => {
-    if (!Number.isFinite(value)) {
-      throw new InferError('RUN_FAILED', `the vector of input ${index + 1} contains ${value}`, {
-        hint: 'request base64, which can represent it',
-      });
-    }
-    return type === 'float32' ? shortFloat(value) : value;
-  });
-  return `[${texts.join(',')}]`;
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new InferError('RUN_FAILED', `the vector of input ${index + 1} contains ${values[i]}`, {
+      hint: 'request base64, which can represent it',
+    });
+  }
+  // float16 is a Float32Array here, whose numbers have all their digits.
+  return `[${type === 'float32' ? floatsText(values as Float32Array) : Array.from(values).join(',')}]`;
 }
 
 function base64Of({ type, data }: Vector): string {

@@ -3,6 +3,7 @@ import type { InferClient } from '../../../client/client.js';
 import { rowsOf } from '../../../client/group-rows.js';
 import type { GroupChunk } from '../../../client/types.js';
 import { type FailureRecord, InferError } from '../../../core/errors.js';
+import { jsonOfRow } from '../../../model/row-text.js';
 import type { GroupRecord } from '../../../queue/types.js';
 
 /** Milliseconds for reading one chunk. */
@@ -28,7 +29,8 @@ export async function beginGroup(
   { signal, heldResult }: Pick<FastifyRequest, 'signal' | 'heldResult'>,
 ): Promise<GroupRows> {
   heldResult?.check(LEAST_BYTES);
-  const chunks = client.groupChunks(group, { signal, timeoutMs: CHUNK_MS, memory: heldResult?.chunks });
+  const limits = { signal, timeoutMs: CHUNK_MS, memory: heldResult?.chunks, texts: true };
+  const chunks = client.groupChunks(group, limits);
   const step = await chunks.next();
   const first = step.done ? undefined : step.value;
   const cause = first === undefined ? undefined : causeIn(first);
@@ -49,7 +51,7 @@ function causeIn({ error, values, failedRows }: GroupChunk): FailureRecord | und
 /** One line of JSON per row; `{"error": …}` for a row without a result. */
 export async function* ndjsonOf(rows: GroupRows): AsyncGenerator<string> {
   for await (const values of valuesOf(rows)) {
-    if (values.length > 0) yield `${values.map((value) => JSON.stringify(value)).join('\n')}\n`;
+    if (values.length > 0) yield `${values.map(jsonOfRow).join('\n')}\n`;
   }
 }
 
@@ -58,7 +60,7 @@ export async function* jsonListOf(rows: GroupRows, before = '', after = ''): Asy
   let separator = `${before}[`;
   for await (const values of valuesOf(rows)) {
     if (values.length === 0) continue;
-    yield separator + values.map((value) => JSON.stringify(value)).join(',');
+    yield separator + values.map(jsonOfRow).join(',');
     separator = ',';
   }
   yield `${separator === ',' ? '' : separator}]${after}`;

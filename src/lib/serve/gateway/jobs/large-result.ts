@@ -7,6 +7,7 @@ import {
   openResult,
   resultValues,
   toJobResult,
+  withDevice,
 } from '../../../client/render.js';
 import type { JobResult } from '../../../client/types.js';
 import { type RowPiece, rowPieces } from '../../../model/row-text.js';
@@ -64,7 +65,7 @@ export class LargeResult {
     const { payload, task, partial } = this.open;
     const { meta, failure } = this.ending;
     const pieces = rowPieces(payload);
-    const own = task === 'classification' && meta !== undefined ? withDevice(pieces, meta.device) : pieces;
+    const own = task === 'classification' && meta !== undefined ? namingDevice(pieces, meta.device) : pieces;
     if (partial === undefined) {
       yield* own;
       return;
@@ -138,9 +139,8 @@ function* nextRow(pieces: Generator<RowPiece>): Generator<RowPiece> {
 }
 
 /** Rows of a classification name the device that decided. */
-function* withDevice(pieces: Generator<RowPiece>, device: string): Generator<RowPiece> {
-  const field = `,"device":${JSON.stringify(device)}}`;
-  for (const { text, ends } of pieces) yield { text: ends ? text.slice(0, -1) + field : text, ends };
+function* namingDevice(pieces: Generator<RowPiece>, device: string): Generator<RowPiece> {
+  for (const { text, ends } of pieces) yield { text: ends ? withDevice(text, device) : text, ends };
 }
 
 /** Rows as one text, in pieces with turns for others between them. */
