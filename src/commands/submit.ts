@@ -1,8 +1,10 @@
 import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
-import { priorityFlag, settingFlags, startFlags, startOptions, waitFlag } from '../lib/cli/flags.js';
+import { priorityFlag, settingFlags, startFlags, waitFlag } from '../lib/cli/flags.js';
 import { sayWait } from '../lib/cli/job-place.js';
 import { interruptible } from '../lib/cli/signals.js';
+import { submitOptions } from '../lib/cli/submit-options.js';
+import { inputFlags, inputOptions } from '../lib/cli/table-flags.js';
 import { groupView } from '../lib/cli/views/group-view.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
@@ -21,12 +23,13 @@ export default class Submit extends BaseCommand<typeof Submit> {
   static override summary = 'queue one row or a file of rows for a model';
   static override description =
     `One row goes to the queue realtime, many rows go to batch as a group of chunk jobs, unless -Q says otherwise.
-FILE holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored) or .npy; - reads standard input. Files are streamed, never loaded completely.
+FILE (- for standard input) holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored), a CSV or TSV table, or .npy. Each may be packed with gzip. Files are streamed, never loaded completely.
 Exits 1 when a job that was waited for failed, 3 when only some of its rows did, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
   static override examples = [
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',
     '<%= config.bin %> submit --wait examples/one-digit.json',
     '<%= config.bin %> submit examples/digits.ndjson --model digits',
+    '<%= config.bin %> submit rows.csv.gz --columns pixels=p0..p63',
     '$ cat rows.ndjson | <%= config.bin %> submit - --quiet',
     '<%= config.bin %> submit order.json --id order-1234 --result-ttl 1d',
   ];
@@ -35,6 +38,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
   };
   static override flags = {
     ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
+    ...inputFlags(),
     ...settingFlags('retries', 'retryDelay', 'timeLimit', 'softTimeLimit'),
     'no-result': Flags.boolean({ description: 'keep no result: fire and forget' }),
     priority: priorityFlag(),
@@ -49,35 +53,24 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const { withClient } = await import('../lib/cli/open-client.js');
     const { checkInput, readInput } = await import('../lib/input/read.js');
     const source = file === '-' ? { stdin: process.stdin } : { path: file };
+    const how = await inputOptions(this.flags);
     await checkInput(source);
-    const { at } = this.flags;
     return interruptible((signal) => {
       const work = async (client: InferClient) => {
-        if (at !== undefined && at <= serverTime())
+        if ((this.flags.at ?? Number.POSITIVE_INFINITY) <= serverTime())
           this.note('the time of --at has passed: it starts at once');
         const signature = await client.signatures.find(this.settings.model);
-        const input = await readInput(source, signature, { signal });
-        if (input.kind === 'one') return this.submitOne(client, signature, input, signal);
-        return this.submitMany(client, signature, input, signal);
+        const input = await readInput(source, signature, { ...how, signal });
+        return input.kind === 'one'
+          ? this.submitOne(client, signature, input, signal)
+          : this.submitMany(client, signature, input, signal);
       };
       return withClient(this.loaded, this, work, { patienceMs: this.flags.wait });
     });
   }
 
   private get options(): SubmitOptions {
-    const { queue, resultTtl, retries, retryDelay, timeLimit, softTimeLimit } = this.settings;
-    const { priority, id, 'no-result': noResult } = this.flags;
-    return {
-      queue,
-      priority,
-      id,
-      retries,
-      resultTtl: noResult ? 0 : resultTtl,
-      retryDelayMs: retryDelay,
-      ...startOptions(this.flags),
-      timeLimitMs: timeLimit,
-      softTimeLimitMs: softTimeLimit,
-    };
+    return submitOptions(this.settings, this.flags);
   }
 
   private async submitOne(
@@ -86,15 +79,14 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     input: Input & { kind: 'one' },
     signal: AbortSignal,
   ): Promise<SubmitJson> {
-    const { wait } = this.flags;
-    if (wait === undefined) {
+    if (this.flags.wait === undefined) {
       const job = await client.submitPayload(input.payload, signature, { ...this.options, signal });
       await this.print(submitView(job, this.layout, this.quiet));
       await this.sayWait(client, job.id);
       this.next(afterSubmit(job));
       return job;
     }
-    const limits = { ...this.options, timeoutMs: wait, signal };
+    const limits = { ...this.options, timeoutMs: this.flags.wait, signal };
     let id: string | undefined;
     const running = client.runPayload(input.payload, signature, limits, (job) => {
       ({ id } = job);
@@ -116,17 +108,21 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
   ): Promise<SubmitJson> {
     const { submitGroup, waitForGroup } = await import('../lib/cli/group-progress.js');
     const { failedRowsText } = await import('../lib/cli/views/failed-rows.js');
-    const { progress: target, options: submit } = this;
-    const note = (text: string) => this.note(text);
-    const group = await submitGroup(client, signature, input, { submit, target, signal, note });
+    const target = this.progress;
+    const how = { submit: this.options, target, signal, note: (text: string) => this.note(text) };
+    const group = await submitGroup(client, signature, input, how);
     await this.print(submitView(group, this.layout, this.quiet));
     await this.sayWait(client, chunkId(group.group, 0));
     if (this.flags.wait === undefined) {
       this.next(afterSubmit(group));
       return group;
     }
-    const waiting = waitForGroup(client, group.group, { target, timeoutMs: this.flags.wait, signal });
-    const ended = await this.whileWaiting(waiting, () => group.group, signal);
+    const limits = { target, timeoutMs: this.flags.wait, signal };
+    const ended = await this.whileWaiting(
+      waitForGroup(client, group.group, limits),
+      () => group.group,
+      signal,
+    );
     if (this.layout.tty) await this.print(groupView(ended, this.layout));
     else if (ended.state !== 'completed') this.warn(failedRowsText(ended.rows - ended.rowsDone, ended.rows));
     this.next(`infer result ${group.group} --output results.ndjson`);

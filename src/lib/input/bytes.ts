@@ -26,12 +26,12 @@ export class ByteReader {
     readonly label: string,
     private readonly pull: () => Promise<Buffer | undefined>,
     private readonly end: () => Promise<void>,
-    private readonly signal?: AbortSignal | undefined,
+    readonly signal?: AbortSignal | undefined,
   ) {}
 
-  /** The extension in lower case including its dot; empty for standard input. */
+  /** The extension in lower case including its dot, without `.gz`; empty for standard input. */
   get extension(): string {
-    return extname(this.label).toLowerCase();
+    return extname(this.label.replace(/\.gz$/i, '')).toLowerCase();
   }
 
   /** @throws the signal's reason once it has fired, even while waiting for data. */

@@ -1,16 +1,16 @@
 import { badInput, type InferError } from '../core/errors.js';
-import { quoteWord } from '../core/quote-word.js';
 
 /** Common wrong inputs, recognised by their first bytes, with how to convert them. */
 
 const AS_NUMBERS = 'decode it to numbers first and save those: numpy.save("rows.npy", array)';
-const AS_ROWS = 'convert it to one row a line (NDJSON) or to .npy first';
+const AS_ROWS = 'convert it to CSV, to one row a line (NDJSON) or to .npy first';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
 /** First bytes, or a pattern for them with one character per byte. */
 const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('PK\x03\x04'), 'a zip or .npz archive', 'save one array with numpy.save, or unpack it first'],
+  // Data that was packed once is unpacked before.
   [latin1('\x1f\x8b'), 'gzip data', 'unpack it on the way: gunzip -c FILE | infer submit -'],
   [latin1('\x28\xb5\x2f\xfd'), 'zstd data', 'unpack it on the way: zstd -dc FILE | infer submit -'],
   [latin1('\xfd7zXZ\x00'), 'xz data', 'unpack it on the way: xz -dc FILE | infer submit -'],
@@ -58,41 +58,5 @@ export function foreignData(label: string, start: Buffer): InferError | undefine
 }
 
 export function foreign(label: string, what: string, hint: string): InferError {
-  return badInput('INPUT_FORMAT', `${label} is ${what}, not JSON, NDJSON or .npy`, { hint });
-}
-
-/** Separators of tables, and their notation in jq. */
-const SEPARATORS = [
-  [',', '","', 'CSV'],
-  ['\t', '"\\t"', 'TSV'],
-  [';', '";"', 'CSV'],
-] as const;
-const NUMBER = /^\s*"?-?[\d.]/;
-
-/**
- * The error for a table of separated values, or undefined when the first line, which is not JSON, and the
- * next one do not look like one.
- */
-export function foreignTable(
-  label: string,
-  first: string,
-  second: string | undefined,
-): InferError | undefined {
-  if (/^\s*[[{]/.test(first)) return undefined;
-  const cells = (line: string, separator: string) => line.split(separator).length;
-  const found = SEPARATORS.find(
-    ([separator]) =>
-      cells(first, separator) > 1 &&
-      (second === undefined || cells(first, separator) === cells(second, separator)),
-  );
-  if (found === undefined) return undefined;
-  const [separator, written, what] = found;
-  const crlf = first.endsWith('\r') ? ' | rtrimstr("\\r")' : '';
-  const named = first.split(separator).some((cell) => !NUMBER.test(cell));
-  const file = label === 'standard input' ? 'FILE' : quoteWord(label);
-  const rows = `jq -cR '.${crlf} / ${written} | map(tonumber? // .)'`;
-  const command = named ? `tail -n +2 ${file} | ${rows}` : `${rows} ${file}`;
-  return badInput('INPUT_FORMAT', `${label} is ${what}, which is not read: not JSON, NDJSON or .npy`, {
-    hint: `send a line as one row of numbers: ${command} | infer submit -`,
-  });
+  return badInput('INPUT_FORMAT', `${label} is ${what}, which infer does not read`, { hint });
 }

@@ -4,14 +4,19 @@ import type { Payload } from '../model/tensor.js';
 import { type ByteReader, checkSource, type InputSource, openBytes } from './bytes.js';
 import type { Chunk } from './chunk.js';
 import { DEFAULT_CHUNKS } from './chunk-builder.js';
+import { unpacked } from './gzip.js';
 import { parseDocument } from './json-document.js';
 import { readNdjson } from './ndjson.js';
 import { readNpy } from './npy.js';
 import { checkStart, type InputFormat, sniff } from './sniff.js';
+import { openCsv } from './table/csv.js';
+import { knownNames, mapColumns } from './table/mapping.js';
+import type { TableOptions } from './table/table.js';
+import { tableChunks } from './table/table-chunks.js';
 import { DEFAULT_MAX_DEPTH, payloadsFromValue } from './value.js';
 
 export interface ReadOptions {
-  /** Default `auto`: detected from the bytes, and `.ndjson`/`.jsonl` from the name. */
+  /** Default `auto`: detected from the bytes, and `.ndjson`, `.jsonl`, `.csv` and `.tsv` from the name. */
   format?: 'auto' | InputFormat | undefined;
   /** Maximum rows per chunk; default 256. */
   chunkRows?: number | undefined;
@@ -26,6 +31,10 @@ export interface ReadOptions {
   maxDepth?: number | undefined;
   /** Maximum number of lists, objects, texts and commas in a JSON document or line; default no limit. */
   maxValues?: number | undefined;
+  /** How a table (CSV, TSV) is to be read. */
+  table?: TableOptions | undefined;
+  /** Default true: gzip data is unpacked as it is read; false: it is refused. */
+  unpack?: boolean | undefined;
   /** Ends reading, here and in `chunks`, even of a silent pipe; both then throw its reason. */
   signal?: AbortSignal | undefined;
 }
@@ -57,7 +66,7 @@ export async function checkInput(source: InputSource): Promise<void> {
 }
 
 /**
- * Reads the rows of a file or stream for a model. NDJSON and .npy are read as they are consumed, in constant
+ * Reads the rows of a file or stream for a model. NDJSON, tables and .npy are read as they are consumed, in constant
  * memory; a JSON document is checked completely before its first row is returned.
  * @throws InferError INPUT_MISSING, INPUT_DIRECTORY, INPUT_UNREADABLE (exit 66) and INPUT_* (exit 65); for
  *   the first rows here, for later ones from `chunks`.
@@ -67,7 +76,8 @@ export async function readInput(
   signature: ModelSignature,
   options: ReadOptions = {},
 ): Promise<Input> {
-  const reader = await openBytes(source, options.signal);
+  const opened = await openBytes(source, options.signal);
+  const reader = options.unpack === false ? opened : await unpacked(opened).catch(closing(opened));
   let closed: Promise<void> | undefined;
   const close = () => {
     closed ??= reader.close();
@@ -95,6 +105,14 @@ export async function readInput(
   }
 }
 
+/** Closes a reader that cannot be used, and reports why. */
+function closing(reader: ByteReader): (error: unknown) => Promise<never> {
+  return async (error) => {
+    await reader.close();
+    throw error;
+  };
+}
+
 interface Rows {
   rows: number | undefined;
   chunks: AsyncGenerator<Chunk, void, undefined>;
@@ -114,6 +132,17 @@ async function openRows(reader: ByteReader, signature: ModelSignature, options: 
     asked === 'auto' ? await sniff(reader, limits.maxBytes) : { format: asked, oneLine: false };
   if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
   if (format === 'npy') return readNpy(reader, signature, limits);
+  if (format === 'csv' || format === 'tsv') {
+    const { table } = options;
+    const delimiter = table?.delimiter ?? (format === 'tsv' ? '\t' : undefined);
+    const opened = await openCsv(
+      reader,
+      { ...table, ...limits, delimiter },
+      knownNames(signature, table?.columns),
+    );
+    const mapping = mapColumns(opened, signature, table?.columns);
+    return { rows: undefined, chunks: tableChunks(opened, mapping, signature, limits) };
+  }
   const guessed = asked === 'auto' && !oneLine;
   const what = `the JSON document${guessed ? ' (not NDJSON: its first line is not a complete JSON value)' : ''}`;
   const bytes = await reader.rest(limits.maxBytes, what);

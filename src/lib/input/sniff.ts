@@ -2,9 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import { badInput } from '../core/errors.js';
 import { NPY_MAGIC } from '../core/npy-bytes.js';
 import { type ByteReader, tooLarge } from './bytes.js';
-import { foreign, foreignData, foreignTable, MAGIC_BYTES } from './foreign.js';
+import { foreign, foreignData, MAGIC_BYTES } from './foreign.js';
+import { findDelimiter } from './table/dialect.js';
 
-export type InputFormat = 'json' | 'ndjson' | 'npy';
+export type InputFormat = 'json' | 'ndjson' | 'npy' | 'csv' | 'tsv';
 
 export interface Sniffed {
   format: InputFormat;
@@ -29,8 +30,9 @@ export async function checkStart(reader: ByteReader): Promise<void> {
 
 /**
  * The format of the data in `reader`, from its bytes: the magic of `.npy`; else NDJSON when the first line is
- * complete JSON and more follows; else one JSON document. `.ndjson` and `.jsonl` files are NDJSON even with
- * one line. Everything read is put back.
+ * complete JSON and more follows; a table when its first lines, which are not JSON, have equally many cells;
+ * else one JSON document. `.ndjson` and `.jsonl` files are NDJSON even with one line, `.csv` and `.tsv` files
+ * are tables even with one column. Everything read is put back.
  */
 export async function sniff(reader: ByteReader, maxBytes: number): Promise<Sniffed> {
   const start = await reader.exactly(NPY_MAGIC.length);
@@ -39,6 +41,8 @@ export async function sniff(reader: ByteReader, maxBytes: number): Promise<Sniff
   if (reader.extension === '.npy') throw foreign(reader.label, 'no NumPy array', 'write it with numpy.save');
   if (reader.extension === '.ndjson' || reader.extension === '.jsonl')
     return { format: 'ndjson', oneLine: false };
+  const table = TABLES[reader.extension];
+  if (table !== undefined) return { format: table, oneLine: false };
   const { head, lineStart, lineEnd, more } = await readFirstLine(reader, maxBytes);
   if (lineStart === head.length) {
     throw badInput('INPUT_EMPTY', `${reader.label} holds nothing but blank lines`, {
@@ -47,13 +51,18 @@ export async function sniff(reader: ByteReader, maxBytes: number): Promise<Sniff
   }
   const line = head.subarray(lineStart, lineEnd);
   const json = isJson(line);
-  if (!json) await refuseOthers(reader, line, more);
+  if (!json && (await isTable(reader, line, more))) return { format: 'csv', oneLine: false };
   if (!more) return { format: 'json', oneLine: true };
   return { format: json ? 'ndjson' : 'json', oneLine: false };
 }
 
-/** Data that is not JSON may be a known other format. The first lines are examined and put back. */
-async function refuseOthers(reader: ByteReader, line: Buffer, more: boolean): Promise<void> {
+const TABLES: Record<string, 'csv' | 'tsv'> = { '.csv': 'csv', '.psv': 'csv', '.tsv': 'tsv', '.tab': 'tsv' };
+
+/**
+ * Whether data that is not JSON is a table. The first lines are examined and put back.
+ * @throws InferError INPUT_FORMAT for data that is not text.
+ */
+async function isTable(reader: ByteReader, line: Buffer, more: boolean): Promise<boolean> {
   const look = await reader.exactly(LOOKED_AT);
   reader.unread(look);
   const binary = line.includes(0) || look.includes(0);
@@ -61,12 +70,14 @@ async function refuseOthers(reader: ByteReader, line: Buffer, more: boolean): Pr
     throw foreign(
       reader.label,
       binary ? 'binary data' : 'not UTF-8 text',
-      'give JSON, one row a line (NDJSON), or an .npy file',
+      'give JSON, one row a line (NDJSON), a table (CSV), or an .npy file',
     );
   }
-  const [first = '', second] = look.toString('utf8').trimStart().split('\n');
-  const table = foreignTable(reader.label, first, more ? second : undefined);
-  if (table !== undefined) throw table;
+  const text = look.toString('utf8').trimStart();
+  if (text.startsWith('[') || text.startsWith('{')) return false;
+  const complete = look.length < LOOKED_AT;
+  const end = complete ? text.length : text.lastIndexOf('\n') + 1;
+  return findDelimiter(end === 0 ? text : text.slice(0, end), complete || end === 0) !== undefined;
 }
 
 function isJson(line: Buffer): boolean {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { foreignData, foreignTable, MAGIC_BYTES } from '../../../src/lib/input/foreign.js';
+import { foreignData, MAGIC_BYTES } from '../../../src/lib/input/foreign.js';
 
 const start = (text: string) =>
   Buffer.from(text.padEnd(MAGIC_BYTES, '\x01'), 'latin1').subarray(0, MAGIC_BYTES);
@@ -27,20 +27,20 @@ describe('a foreign file format', () => {
     ['OggS\0', 'Ogg audio or video', 'decode it to numbers first'],
     ['fLaC\0', 'FLAC audio', 'decode it to numbers first'],
     ['%PDF-1.7', 'a PDF document', 'extract its text or images first'],
-    ['PAR1\x15', 'a Parquet file', 'convert it to one row a line (NDJSON)'],
-    ['ARROW1\0\0', 'an Arrow file', 'convert it to one row a line (NDJSON)'],
-    ['Obj\x01', 'an Avro file', 'convert it to one row a line (NDJSON)'],
-    ['\x89HDF\r\n', 'an HDF5 file', 'convert it to one row a line (NDJSON)'],
-    ['SQLite format 3\0', 'an SQLite database', 'convert it to one row a line (NDJSON)'],
-    ['\x80\x02}', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
-    ['\x80\x03}', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
-    ['\x80\x04\x95', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
-    ['\x80\x05\x95', 'a Python pickle', 'convert it to one row a line (NDJSON)'],
+    ['PAR1\x15', 'a Parquet file', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['ARROW1\0\0', 'an Arrow file', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['Obj\x01', 'an Avro file', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['\x89HDF\r\n', 'an HDF5 file', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['SQLite format 3\0', 'an SQLite database', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['\x80\x02}', 'a Python pickle', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['\x80\x03}', 'a Python pickle', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['\x80\x04\x95', 'a Python pickle', 'convert it to CSV, to one row a line (NDJSON)'],
+    ['\x80\x05\x95', 'a Python pickle', 'convert it to CSV, to one row a line (NDJSON)'],
   ])('is recognised by its first bytes, with a fix: %j', (bytes, what, hint) => {
     const error = foreignData('rows.bin', start(bytes));
     expect(error).toMatchObject({
       code: 'INPUT_FORMAT',
-      message: `rows.bin is ${what}, not JSON, NDJSON or .npy`,
+      message: `rows.bin is ${what}, which infer does not read`,
       exitCode: 65,
     });
     expect(error?.hint).toContain(hint);
@@ -57,45 +57,5 @@ describe('a foreign file format', () => {
     'x\0\0\0ftyp',
   ])('is not assumed for %j', (text) => {
     expect(foreignData('rows.bin', Buffer.from(text, 'latin1'))).toBeUndefined();
-  });
-});
-
-describe('a CSV or TSV table', () => {
-  const table = (first: string, second?: string, label = 'rows.csv') => foreignTable(label, first, second);
-
-  it.each([
-    ['1,2', '3,4', 'CSV', `jq -cR '. / "," | map(tonumber? // .)' rows.csv`],
-    ['1,2', undefined, 'CSV', `jq -cR '. / "," | map(tonumber? // .)' rows.csv`],
-    ['"-1.5", .5', '3,4', 'CSV', `jq -cR '. / "," | map(tonumber? // .)' rows.csv`],
-    ['a,b', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
-    ['1,b', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
-    ['x1,2', '1,2', 'CSV', `tail -n +2 rows.csv | jq -cR '. / "," | map(tonumber? // .)'`],
-    ['1\t2', '3\t4', 'TSV', `jq -cR '. / "\\t" | map(tonumber? // .)' rows.csv`],
-    ['1;2', '3;4', 'CSV', `jq -cR '. / ";" | map(tonumber? // .)' rows.csv`],
-    // Decimal commas: an equal number of commas in both lines is chance, an equal number of semicolons is not.
-    ['1,5;2', '3;4', 'CSV', `jq -cR '. / ";" | map(tonumber? // .)' rows.csv`],
-    ['1,2\r', '3,4\r', 'CSV', `jq -cR '. | rtrimstr("\\r") / "," | map(tonumber? // .)' rows.csv`],
-  ])('is recognised in %j, %j as %s, with the command that converts it', (first, second, what, command) => {
-    expect(table(first, second)).toMatchObject({
-      code: 'INPUT_FORMAT',
-      message: `rows.csv is ${what}, which is not read: not JSON, NDJSON or .npy`,
-      hint: `send a line as one row of numbers: ${command} | infer submit -`,
-    });
-  });
-
-  it('has its file name quoted for a shell in that command; standard input has no name', () => {
-    expect(table('1,2', '3,4', 'my rows.csv')?.hint).toContain(`map(tonumber? // .)' 'my rows.csv' |`);
-    expect(table('1,2', '3,4', 'standard input')?.hint).toContain(`map(tonumber? // .)' FILE |`);
-  });
-
-  it.each([
-    ['[1, 2', '[3, 4'],
-    [' {"a": 1, "b"', '1, 2'],
-    ['one line of words', undefined],
-    ['1,2', '3,4,5'],
-    ['a,b', 'no table'],
-    ['1', '2'],
-  ])('is not assumed for %j, %j', (first, second) => {
-    expect(table(first, second)).toBeUndefined();
   });
 });

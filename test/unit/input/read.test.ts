@@ -184,7 +184,7 @@ describe('bad data (exit 65)', () => {
     ['not UTF-8', Buffer.from('[1,2]\n["\xff\xfe", 2]\n', 'latin1'), 'INPUT_ENCODING', 'line 2'],
     ['not UTF-8 at all', Buffer.from('[\n"\xff\xfe"]', 'latin1'), 'INPUT_ENCODING', 'UTF-8'],
     ['binary', Buffer.from([1, 2, 0, 4, 5, 6, 200, 201, 0]), 'INPUT_FORMAT', 'binary data'],
-    ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]), 'INPUT_FORMAT', 'gzip'],
+    ['gzip', Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0]), 'INPUT_GZIP', 'gzip'],
     ['npz', Buffer.from('PK\x03\x04aaaaaaa', 'latin1'), 'INPUT_FORMAT', '.npz'],
     ['UTF-16', Buffer.from('\ufeff[1,2]', 'utf16le'), 'INPUT_FORMAT', 'UTF-16'],
   ])('is rejected: %s', async (_, bytes, code, words) => {

@@ -58,12 +58,12 @@ describe('an input without a known format', () => {
     const { code, message, hint } = await failure(() => sniff(reader(bytes, label, cut), limit));
     return [code, message, hint];
   };
-  const GIVE = 'give JSON, one row a line (NDJSON), or an .npy file';
+  const GIVE = 'give JSON, one row a line (NDJSON), a table (CSV), or an .npy file';
 
   it.each([1, 3, 65_536])('is refused with its type, split after %i bytes', async (cut) => {
     expect(await refusal('[1]', 'x.npy', cut)).toEqual([
       'INPUT_FORMAT',
-      'x.npy is no NumPy array, not JSON, NDJSON or .npy',
+      'x.npy is no NumPy array, which infer does not read',
       'write it with numpy.save',
     ]);
     expect(await refusal(' \r\n\t \n', 'rows.json', cut)).toEqual([
@@ -74,24 +74,24 @@ describe('an input without a known format', () => {
     for (const binary of ['ab\0cd', 'ab\ncd\0ef', 'ab\n\ncd\0']) {
       expect(await refusal(binary, undefined, cut), JSON.stringify(binary)).toEqual([
         'INPUT_FORMAT',
-        'standard input is binary data, not JSON, NDJSON or .npy',
+        'standard input is binary data, which infer does not read',
         GIVE,
       ]);
     }
     expect(await refusal(Buffer.from('grüße', 'latin1'), undefined, cut)).toEqual([
       'INPUT_FORMAT',
-      'standard input is not UTF-8 text, not JSON, NDJSON or .npy',
+      'standard input is not UTF-8 text, which infer does not read',
       GIVE,
     ]);
   });
 
-  it('is refused as a table only if it looks like one', async () => {
-    const csv = async (text: string) => (await refusal(text, 'rows.csv', 4))[1];
-    const isCsv = 'rows.csv is CSV, which is not read: not JSON, NDJSON or .npy';
-    expect(await csv('a,b\n1,2\n')).toBe(isCsv);
-    expect(await csv('\n\n  a,b\n1,2\n')).toBe(isCsv);
-    expect(await csv('1,2,3')).toBe(isCsv);
-    expect(await csv('a\tb\n1\t2\n')).toContain('is TSV');
+  it('is a table only if it looks like one, or is named as one', async () => {
+    const found = async (text: string, name?: string) => (await sniff(reader(text, name, 4), LIMIT)).format;
+    for (const text of ['a,b\n1,2\n', '\n\n  a,b\n1,2\n', '1,2,3', 'a\tb\n1\t2\n', 'a;b;c\n1,5;2;3\n'])
+      expect([text, await found(text)]).toEqual([text, 'csv']);
+    expect(await found('a\n1\n', 'rows.csv')).toBe('csv');
+    expect(await found('a\n1\n', 'rows.TSV')).toBe('tsv');
+    expect(await found('[1]\n', 'rows.csv.gz')).toBe('csv');
     // The second line has a different number of cells: text, which is malformed JSON.
     expect(await sniff(reader('a, b\nc\n'), LIMIT)).toEqual({ format: 'json', oneLine: false });
     expect(await sniff(reader('plain words'), LIMIT)).toEqual({ format: 'json', oneLine: true });

@@ -16,6 +16,8 @@ export const INPUT_ERRORS = {
       INPUT_KEY: 'An object has a field twice, or a field whose name is refused.',
       INPUT_TOO_DEEP: 'Lists or objects are nested too deep.',
       INPUT_NPY: 'The `.npy` file is damaged or of an unsupported kind.',
+      INPUT_TABLE: 'The CSV or TSV table is malformed.',
+      INPUT_GZIP: 'The gzip data is damaged or cut short.',
       INPUT_OIP: 'The Open Inference Protocol document is malformed.',
     },
   ),

@@ -85,7 +85,13 @@ export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'):
   if (there !== undefined) return there;
   const finding = ofOwn(request.caller, gateway.client.signatures.find(fields.model));
   const signature = await patiently(gateway, request.signal, finding);
-  const limits = { format, maxBytes: gateway.limits.maxBody, ...JSON_LIMITS, signal: request.signal };
+  const limits = {
+    format,
+    maxBytes: gateway.limits.maxBody,
+    ...JSON_LIMITS,
+    unpack: false,
+    signal: request.signal,
+  };
   const input = await readInput({ stdin: rows?.stream ?? body, label: 'the body' }, signature, limits);
   if (input.kind === 'many') return submitMany(submitting, input, signature, { digest, rows });
   return submitOne(submitting, input.payload, signature, rows && digestOf({ digest, rows: rows.digest }));
