@@ -138,7 +138,11 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     await page.getByRole('button', { name: 'Cancel all: jobs that match' }).click();
     const dialog = page.getByRole('dialog', { name: 'Cancel jobs' });
     await dialog.getByText('Cancels 2 waiting jobs of queue many', { exact: false }).waitFor();
-    await dialog.getByRole('button', { name: 'Cancel jobs' }).click();
+    // It is as final as to purge the queue, and asks for the same.
+    const confirm = dialog.getByRole('button', { name: 'Cancel jobs' });
+    expect(await confirm.isDisabled()).toBe(true);
+    await dialog.getByLabel('Type many to confirm').fill('many');
+    await confirm.click();
     for (const id of ids) await expect.poll(async () => (await stateOf(id)).state).toBe('cancelled');
     await page.context().close();
   });
@@ -162,8 +166,8 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     await page.context().close();
   });
 
-  it('stop an action on many jobs between two pages of them: the rest stays as it was', async () => {
-    const jobs = 2500;
+  it('follow an action on many jobs, also after a reload, and stop it between two pages of them', async () => {
+    const jobs = 3000;
     const client = await InferClient.connect({ redis: scene.redis.url });
     const row = { pages: 1 };
     const options = { model: 'acts', queue: 'long' };
@@ -172,15 +176,25 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     const page = await operator('jobs?queue=long&state=waiting');
     await page.getByRole('button', { name: 'Cancel all: jobs that match' }).click();
     const dialog = page.getByRole('dialog', { name: 'Cancel jobs' });
-    await dialog.getByText('Cancels 2,500 waiting jobs of queue long', { exact: false }).waitFor();
+    await dialog.getByText('Cancels at most 3,000 waiting jobs of queue long.').waitFor();
+    await dialog.getByLabel('Type long to confirm').fill('long');
     // Redis holds back what changes jobs, so that the action is still in progress when it is stopped.
     const redis = await scene.redis.client();
     await redis.call('CLIENT', 'PAUSE', '110000', 'WRITE');
     try {
       await dialog.getByRole('button', { name: 'Cancel jobs' }).click();
-      const outcome = page.locator('.toasts').getByText('of 2,500 done', { exact: false });
-      await outcome.waitFor();
-      await page.getByRole('button', { name: 'Stop', exact: true }).click();
+      const toasts = page.locator('.toasts');
+      await toasts.getByText('0 of at most 3,000 done').waitFor();
+      expect(await axeFindings(page)).toEqual([]);
+      await page.reload();
+      await toasts.getByText('0 of at most 3,000 done').waitFor();
+      // Who only reads is told of it too, and by whom it was begun.
+      const { page: other } = await browser.open();
+      await other.goto(`${scene.url}#token=${scene.tokens.reader}`);
+      await other.locator('.toasts').getByText('ada: Cancels at most 3,000', { exact: false }).waitFor();
+      expect(await other.getByRole('button', { name: 'Stop', exact: false }).count()).toBe(0);
+      await other.context().close();
+      await page.getByRole('button', { name: 'Stop: Cancels at most 3,000' }).click();
     } finally {
       await redis.call('CLIENT', 'UNPAUSE');
     }

@@ -59,10 +59,15 @@ export interface PauseOutcome {
   served: boolean;
 }
 
-/** Jobs of a queue by state, from the sizes of the indexes, including jobs of a newer layout. */
+/** Jobs of a queue that would be purged. */
 export interface PurgePlan {
   queue: string;
+  /** By state. */
   jobs: Partial<Record<PurgeState, number>>;
+  /** False if these are the sizes of the indexes: upper bounds that include jobs of a newer layout. */
+  isExact: boolean;
+  /** Waiting and delayed jobs of a newer layout, which are left alone, where they were counted. */
+  newer: number;
 }
 
 /** Jobs that were, or would be, purged, and those of a newer layout that are left alone. */

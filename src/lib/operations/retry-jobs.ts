@@ -3,13 +3,14 @@ import { refuseUnknownNames } from '../deployment/known-names.js';
 import { retrySummary } from '../queue/audit-summary.js';
 import { Producer } from '../queue/broker/producer.js';
 import { groupNewer, layoutNewer, type NewerJobs } from '../queue/layout.js';
-import { failedPages } from '../queue/read/failed-pages.js';
+import { estimateFailed, failedPages } from '../queue/read/failed-pages.js';
+import { type JobEstimate, mostOf } from '../queue/read/job-estimate.js';
 import type { JobFilter } from '../queue/read/job-filter.js';
 import { readJob } from '../queue/read/reader.js';
 import type { JobRecord } from '../queue/types.js';
 import { serverClock, serverNow } from '../redis/server-clock.js';
 import { sumOf } from './audit-text.js';
-import { byQueue, type FoundPlace, findNamedJobs, type NamedJobs, pagesOf } from './named-jobs.js';
+import { byQueue, type FoundPlace, findNamedJobs, groupsOf, type NamedJobs, pagesOf } from './named-jobs.js';
 import type { Operation, OperationContext, Report } from './operation.js';
 import type { RetriedJobs } from './outcomes.js';
 
@@ -18,6 +19,8 @@ export type RetryWish = { filter: JobFilter; detail: string } | { id: string; pl
 
 export interface RetryPlan {
   meant: { named: NamedJobs } | { filter: JobFilter };
+  /** How many jobs that are: bounded in cost, so it may be an upper or a lower bound, as it says. */
+  estimate: JobEstimate;
   /** Jobs that failed later are not included: milliseconds since the epoch, by Redis's clock. */
   until: number;
 }
@@ -57,9 +60,14 @@ export function retryJobs(
     plan: async ({ client, prefix }) => {
       // Includes jobs that failed in this millisecond.
       const until = (asOf ?? (await serverNow(client))) + 1;
-      if ('id' in wish)
-        return { meant: { named: await findNamedJobs(client, prefix, [wish.id], wish.place) }, until };
-      return { meant: { filter: wish.filter }, until };
+      if ('id' in wish) {
+        const named = await findNamedJobs(client, prefix, [wish.id], wish.place);
+        return { meant: { named }, estimate: atMost(named), until };
+      }
+      const { filter } = wish;
+      const estimate = await estimateFailed(client, prefix, filter, until);
+      if (mostOf(estimate) + estimate.newer === 0) await refuseUnknownNames(client, prefix, filter);
+      return { meant: { filter }, estimate, until };
     },
     preview: async (plan, context) => {
       const counts = startCounts(plan);
@@ -75,7 +83,6 @@ export function retryJobs(
           if (jobs.length < JOBS_NAMED) jobs.push(job);
         }
       }
-      if (sumOf(counts) === 0 && newer === undefined) await refuseNames(plan, context);
       if (sumOf(counts) === 0 && newer !== undefined) refuseNewer(plan, newer);
       return { counts, jobs, newer: newer?.jobs ?? 0 };
     },
@@ -127,6 +134,8 @@ async function retryMeant(
   const retried = startCounts(plan);
   let [looked, newer] = [0, 0];
   let last: JobRecord | undefined;
+  const { jobs, bound, newer: left } = plan.estimate;
+  const total = bound === 'least' ? undefined : jobs + left;
   for await (const page of selectedPages(plan, context)) {
     looked += page.length;
     last = page[0] ?? last;
@@ -135,9 +144,8 @@ async function retryMeant(
       retried[queue] = (retried[queue] ?? 0) + done.retried;
       newer += done.newer.length;
     }
-    report({ kind: 'jobs', done: looked, changed: sumOf(retried), total: undefined });
+    report({ kind: 'jobs', done: looked, changed: sumOf(retried), total });
   }
-  if (looked === 0) await refuseNames(plan, context);
   // The only selected job could not be requeued: tell the caller why.
   if (looked === 1 && last !== undefined && sumOf(retried) === 0) {
     await producer.retry(last.queue, [last.id], timeLimitMs);
@@ -168,15 +176,17 @@ async function* selectedPages(
   yield* failedPages(client, prefix, meant.filter, { until, limit: PAGE, signal });
 }
 
+/** Only its chunks tell which jobs of a group have failed, and not expired or been cancelled. */
+function atMost(named: NamedJobs): JobEstimate {
+  const [group] = groupsOf(named);
+  const jobs = group === undefined ? named.total : group.jobsFailed;
+  return { jobs, bound: 'most', byState: { failed: jobs }, unread: jobs, newer: 0 };
+}
+
 /** The given queues, each with zero jobs. */
 function startCounts({ meant }: RetryPlan): Record<string, number> {
   if ('filter' in meant) return Object.fromEntries((meant.filter.queues ?? []).map((queue) => [queue, 0]));
   return Object.fromEntries(
     meant.named.named.map((one) => [one.kind === 'job' ? one.job.queue : one.group.queue, 0]),
   );
-}
-
-/** @throws InferError QUEUE_UNKNOWN, MODEL_UNKNOWN, WORKER_UNKNOWN (66) for a name that is not known. */
-async function refuseNames({ meant }: RetryPlan, { client, prefix }: OperationContext): Promise<void> {
-  if ('filter' in meant) await refuseUnknownNames(client, prefix, meant.filter);
 }

@@ -48,7 +48,8 @@ function Form({ question: { preview, problem, sending } }: { question: Question 
   const one = action.action === 'cancel' && 'id' in action;
   const verb = one ? 'Cancel job' : VERBS[action.action];
   const wanted = preview.typeToConfirm;
-  const isNothing = preview.count === 0;
+  // With a lower bound, more may be found.
+  const isNothing = preview.count === 0 && preview.bound !== 'least';
   const ready = !sending && !isNothing && (wanted === null || typed === wanted);
   return (
     <form

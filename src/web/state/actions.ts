@@ -19,10 +19,12 @@ export class Actions {
   readonly question = new Observable<Question | undefined>(undefined);
   /** Why the last action could not be begun. */
   readonly problem = new Observable<RequestProblem | undefined>(undefined);
-  /** Actions begun here, by id, as they were last seen. */
+  /** Actions that are in progress, by whomever they were begun, and the ended ones that were seen in progress or begun here. */
   readonly begun = new Observable<readonly ActionState[]>([]);
+  /** Counts actions that began or ended: what the page shows may have changed. */
+  readonly changes = new Observable(0);
 
-  constructor(private readonly api: Pick<Api, 'post'>) {}
+  constructor(private readonly api: Pick<Api, 'get' | 'post'>) {}
 
   async begin(action: Action): Promise<void> {
     this.problem.set(undefined);
@@ -66,12 +68,30 @@ export class Actions {
     }
   }
 
-  /** Takes the newest state of actions that were begun here. */
-  follow(states: readonly ActionState[]): void {
+  /**
+   * Takes the newest states: of actions that were begun here, and of those in progress that were begun by others, or on
+   * this page before it was loaded again.
+   * @param at when the server made this list
+   */
+  follow(states: readonly ActionState[], at: number): void {
     const newest = new Map(states.map((state) => [state.id, state]));
-    const old = this.begun.value;
-    const next = old.map((state) => newest.get(state.id) ?? state);
-    if (next.some((state, index) => state !== old[index])) this.begun.set(next);
+    const known = new Set(this.begun.value.map(({ id }) => id));
+    const others = states.filter(({ id, state }) => state === 'running' && !known.has(id));
+    // The list has the newest first.
+    this.update((old) => newest.get(old.id) ?? (old.startedAt < at ? lost(old) : old), others.reverse());
+  }
+
+  /** Asks for the actions in progress, while no stream tells of them. */
+  async refresh(): Promise<void> {
+    for (const { id, state } of this.begun.value) {
+      if (state !== 'running') continue;
+      try {
+        const now = await this.api.get<ActionState>(`api/actions/${encodeURIComponent(id)}`);
+        this.update((old) => (old.id === id ? now : old));
+      } catch (error) {
+        if (problemOfError(error).status === 404) this.update((old) => (old.id === id ? lost(old) : old));
+      }
+    }
   }
 
   forget(id: string): void {
@@ -89,7 +109,27 @@ export class Actions {
 
   private keep(state: ActionState): void {
     this.begun.set([...this.begun.value.filter(({ id }) => id !== state.id), state]);
+    this.changes.set(this.changes.value + 1);
   }
+
+  private update(newer: (old: ActionState) => ActionState, others: readonly ActionState[] = []): void {
+    const old = this.begun.value;
+    const next = [...old.map(newer), ...others];
+    const isSame = (one: ActionState, index: number) =>
+      one.state === old[index]?.state && one.done === old[index]?.done;
+    if (next.length === old.length && next.every(isSame)) return;
+    this.begun.set(next);
+    const ends = old.filter(({ state }, index) => state === 'running' && next[index]?.state !== 'running');
+    if (ends.length + others.length > 0) this.changes.set(this.changes.value + 1);
+  }
+}
+
+/** An action of which its server knows nothing any more. */
+function lost(state: ActionState): ActionState {
+  if (state.state !== 'running') return state;
+  const message = 'The server was restarted while this was in progress, which ended it.';
+  const hint = 'The audit log has what was done by then.';
+  return { ...state, state: 'failed', error: { code: 'ACTION_UNKNOWN', message, hint } };
 }
 
 function problemOfError(error: unknown): RequestProblem {

@@ -106,7 +106,7 @@ export function useAnswer<T>(
     return () => stop.abort();
   }, [key, turn]);
   // What was done on the page shows at once, and again when it has ended.
-  useEffect(() => actions.begun.follow(() => setTurn((old) => old + 1)), [actions]);
+  useEffect(() => actions.changes.follow(() => setTurn((old) => old + 1)), [actions]);
   useEffect(() => {
     if (everyMs === undefined) return;
     const timer = setInterval(() => {

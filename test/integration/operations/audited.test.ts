@@ -213,7 +213,7 @@ describe('an audit entry', () => {
       ok: false,
       code: 'INTERRUPTED',
       result: 'stopped by SIGINT',
-      count: 100,
+      count: 25,
     });
   });
 });

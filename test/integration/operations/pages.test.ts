@@ -5,6 +5,7 @@ import { retryJobs } from '../../../src/lib/operations/retry-jobs.js';
 import { revokeJobs } from '../../../src/lib/operations/revoke-jobs.js';
 import { parseJobFilter } from '../../../src/lib/queue/read/job-filter.js';
 import { useRedis } from '../../support/redis.js';
+import { copyJobs } from '../queue/copy-jobs.js';
 import { FAILURE, failed, QueueKit, takeOne } from '../queue/queue-kit.js';
 import { Operator } from './operations-kit.js';
 
@@ -34,19 +35,7 @@ async function failMany(n: number): Promise<void> {
   const [template] = (await kit.submit({})) as [string];
   const consumer = await kit.consumer();
   await consumer.settle([failed(await takeOne(consumer))]);
-  const record = await kit.client.hgetall(kit.base + template);
-  const fieldsOf = (id: string) =>
-    Object.entries(record).flatMap(([name, value]) => [name, value.replaceAll(template, id)]);
-  const [, score] = await kit.client.zrange(`${kit.base}failed`, '0', '0', 'WITHSCORES');
-  for (let from = 1; from < n; from += 500) {
-    const ids = Array.from({ length: Math.min(500, n - from) }, (_, i) => `many-${from + i}`);
-    await Promise.all(
-      ids.flatMap((id) => [
-        kit.client.hset(kit.base + id, ...fieldsOf(id)),
-        kit.client.zadd(`${kit.base}failed`, String(score), id),
-      ]),
-    );
-  }
+  await copyJobs(kit, template, 'failed', n - 1);
   expect(await failedNow()).toBe(n);
 }
 

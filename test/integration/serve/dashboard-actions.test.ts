@@ -124,6 +124,31 @@ describe('an action', () => {
     expect(await counts('filtered')).toMatchObject({ waiting: 3, cancelled: 4 });
   });
 
+  it('asks for the name of a queue that would lose all its jobs, and for "all queues"', async () => {
+    for (const priority of [0, 9]) await submit({ queue: 'whole', priority });
+    const word = async (filter: object) => (await previewOf({ action: 'cancel', filter })).typeToConfirm;
+    expect(await word({ queue: 'whole' })).toBe('whole');
+    expect(await word({ queue: 'whole', state: 'waiting', priority: '0..9' })).toBe('whole');
+    expect(await word({})).toBe('all queues');
+    expect(await word({ queue: 'whole', priority: '9' })).toBeNull();
+    expect(await word({ queue: 'whole', model: 'doubler' })).toBeNull();
+    // There is nothing to lose.
+    expect(await word({ queue: 'whole', state: 'delayed' })).toBeNull();
+  });
+
+  it('is refused if it would change more than it showed by then', async () => {
+    const moved = await submit({ queue: 'grown', priority: 9 });
+    await submit({ queue: 'grown', priority: 1 });
+    const action = { action: 'cancel', filter: { queue: 'grown', priority: '0..3' } };
+    const { ticket, count } = await previewOf(action);
+    expect(count).toBe(1);
+    await act({ action: 'priority', id: moved, priority: 2 });
+    const refused = await post('/api/actions', { action, ticket });
+    expect([refused.status, refused.body.code]).toEqual([409, 'ACTION_CHANGED']);
+    expect(refused.body.detail).toContain('it would now change 2, and 1 were shown');
+    expect(await counts('grown')).toMatchObject({ waiting: 2, cancelled: 0 });
+  });
+
   it('runs failed jobs again: those that it showed, or one of them', async () => {
     for (const id of ['f-1', 'f-2', 'f-3']) {
       const json = { model: 'poison', input: [9], queue: 'realtime', id };

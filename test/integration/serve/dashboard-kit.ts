@@ -43,7 +43,11 @@ export class DashboardKit {
 
   static async open(
     redis: TestRedis,
-    { tokens = false, ...options }: Partial<DashboardOptions> & { tokens?: boolean } = {},
+    {
+      tokens = false,
+      prefix,
+      ...options
+    }: Partial<DashboardOptions> & { tokens?: boolean; prefix?: string } = {},
   ): Promise<DashboardKit> {
     const webDir = writePage();
     const file = path.join(webDir, 'tokens.json');
@@ -51,7 +55,7 @@ export class DashboardKit {
     for (const [name, scopes] of tokens ? Object.entries(SCOPES) : []) {
       known[name] = (await addToken(file, { name, scopes })).token;
     }
-    const loaded = await loadSettings({ flags: { redisUrl: redis.url }, env: {} });
+    const loaded = await loadSettings({ flags: { redisUrl: redis.url, prefix }, env: {} });
     const running = await startDashboard({
       loaded,
       host: '127.0.0.1',

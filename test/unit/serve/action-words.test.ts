@@ -17,7 +17,16 @@ describe('the sentences of actions', () => {
     [{ state: 'waiting,delayed' }, 3, undefined, '3 waiting and delayed jobs of all queues'],
     [{ queue: 'q\u202e' }, 1, undefined, '1 job of queue q\\u202e'],
   ])('the jobs that %j selects are told in plain words', (filter, jobs, state, text) =>
-    expect(jobsThat(filter, jobs, state)).toBe(text),
+    expect(jobsThat(filter, { jobs, bound: 'exact' }, state)).toBe(text),
+  );
+
+  it.each([
+    ['most', 1_000_000, 'at most 1,000,000 waiting jobs of queue q'],
+    ['most', 1, 'at most 1 waiting job of queue q'],
+    ['least', 1250, 'at least 1,250 waiting jobs of queue q'],
+    ['least', 0, 'an unknown number of waiting jobs of queue q'],
+  ] as const)('a number that is only a bound (%s %d) is told as one', (bound, jobs, text) =>
+    expect(jobsThat({ state: 'waiting', queue: 'q' }, { jobs, bound })).toBe(text),
   );
 
   it.each([

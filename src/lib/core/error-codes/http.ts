@@ -126,10 +126,6 @@ export const DASHBOARD_ERRORS = {
     },
   ),
   ...errors(
-    { ...DASHBOARD, exitCode: ExitCode.Negative, httpStatus: 400, retryable: false },
-    { ACTION_BOUND: 'The filter selects among more jobs than one action of the dashboard may look at.' },
-  ),
-  ...errors(
     { ...DASHBOARD, exitCode: ExitCode.BadConfig, httpStatus: 500, retryable: false },
     { CONTROL_TOKENS: 'The actions of the dashboard need a token file, on every address.' },
   ),

@@ -1,5 +1,6 @@
 import type { RedisClient } from '../../redis/types.js';
 import type { JobRecord } from '../types.js';
+import { estimateJobs, type JobEstimate } from './job-estimate.js';
 import type { JobFilter } from './job-filter.js';
 import { type JobPage, scanJobs } from './job-list.js';
 
@@ -23,14 +24,35 @@ export async function* failedPages(
   filter: JobFilter,
   { until, limit, signal }: FailedPages,
 ): AsyncGenerator<JobRecord[]> {
-  const ended = { ...filter, olderThanMs: filter.olderThanMs ?? 0 };
-  // Also those that Redis has forgotten the names of.
-  const queues = filter.queues && [...new Set(filter.queues)];
+  const queues = queuesOf(filter);
   let page: JobPage | undefined;
   do {
     signal?.throwIfAborted();
     const options = { limit, cursor: page?.next, reverse: true, now: until, queues, toChange: true };
-    page = await scanJobs(client, prefix, ended, options);
+    page = await scanJobs(client, prefix, ended(filter), options);
     yield page.jobs;
   } while (page.next !== undefined);
+}
+
+/**
+ * How many jobs these pages have.
+ * @throws InferError QUEUE_DAMAGED (69).
+ */
+export function estimateFailed(
+  client: RedisClient,
+  prefix: string,
+  filter: JobFilter,
+  until: number,
+): Promise<JobEstimate> {
+  return estimateJobs(client, prefix, ended(filter), { now: until, queues: queuesOf(filter) });
+}
+
+/** With an age, only jobs that failed before `until` are selected. */
+function ended(filter: JobFilter): JobFilter {
+  return { ...filter, olderThanMs: filter.olderThanMs ?? 0 };
+}
+
+/** Also those that Redis has forgotten the names of. */
+function queuesOf({ queues }: JobFilter): readonly string[] | undefined {
+  return queues && [...new Set(queues)];
 }

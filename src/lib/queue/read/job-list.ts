@@ -112,7 +112,7 @@ function mostLooked({ owner }: JobFilter): number {
 }
 
 /** Whether the filter requires looking at each job of a stretch. */
-function isResidual(filter: JobFilter, { state }: Stretch): boolean {
+export function isResidual(filter: JobFilter, { state }: Stretch): boolean {
   const waits = state === 'waiting';
   const ended = state !== 'active' && state !== 'delayed' && !waits;
   return (

@@ -280,8 +280,9 @@ export interface ActionPreview {
   action: Action;
   /** One sentence: `Cancels 41 waiting jobs of queue batch.` */
   text: string;
-  /** Jobs, workers or queues that it would change. */
+  /** Jobs, workers or queues that it would change: all of them, at most, or at least so many, as `bound` says. */
   count: number;
+  bound: 'exact' | 'most' | 'least';
   /** It destroys or interrupts something: ask first. */
   destructive: boolean;
   /** The word to type before it is done; null: a click is enough. */
@@ -308,7 +309,10 @@ export interface ActionState {
   state: 'running' | 'ok' | 'partial' | 'failed' | 'stopped';
   /** Jobs or workers done so far; at the end those that were changed. */
   done: number;
+  /** Null: not known. */
   total: number | null;
+  /** `total` is an upper bound. */
+  isMost: boolean;
   /** The outcome in words, as in the audit log; null while it runs. */
   result: string | null;
   error: { code: string; message: string; hint: string | null } | null;

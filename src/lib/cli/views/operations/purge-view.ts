@@ -5,7 +5,8 @@ import { leftAloneExit, type OperationView } from './view.js';
 
 export const purgeView: OperationView<PurgePlan, PurgeOutcome, PurgeOutcome> = {
   label: 'purging',
-  danger: ({ queue, jobs }) => `${verbOf(jobs)} ${jobsByState(jobs)} of ${queue} for good`,
+  danger: ({ queue, jobs, isExact }) =>
+    `${verbOf(jobs)} ${isExact ? '' : 'at most '}${jobsByState(jobs)} of ${queue} for good`,
   preview: ({ queue, jobs, newer }) => ({
     lines: [
       sumOf(jobs) === 0 ? `nothing to purge in ${queue}` : `would purge ${jobsByState(jobs)} of ${queue}`,

@@ -1,15 +1,19 @@
 import { plural } from '../../../core/counts.js';
 import { revokedText } from '../../../operations/audit-text.js';
+import { type Bounded, boundedJobs, byStateText, unreadText } from '../../../operations/estimate-text.js';
 import type { RevokedJobs } from '../../../operations/outcomes.js';
-import type { RevokePlan } from '../../../operations/revoke-jobs.js';
+import type { RevokePlan, RevokePreview } from '../../../operations/revoke-jobs.js';
 import { leftAloneExit, type OperationView } from './view.js';
 
-export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
+export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePreview> = {
   label: 'cancelling',
-  danger: (plan) => `cancels ${meant(plan)}`,
+  danger: (plan) => {
+    const unread = unreadText(plan);
+    return `cancels ${meant(plan)}${unread === undefined ? '' : `; ${unread}`}`;
+  },
   preview: (plan) => ({
     lines: [
-      plan.jobs === 0 ? 'no job to cancel' : `would cancel ${meant(plan)}`,
+      plan.jobs === 0 ? 'no job to cancel' : `would cancel ${meant({ ...plan, bound: 'exact' })}`,
       ...(plan.newer === 0 ? [] : [`would leave ${plural(plan.newer, 'job')} of a newer infer alone`]),
     ],
     json: { jobs: plan.jobs, byState: plan.byState, ended: plan.ended, newer: plan.newer },
@@ -21,8 +25,7 @@ export const revokeView: OperationView<RevokePlan, RevokedJobs, RevokePlan> = {
   }),
 };
 
-/** `3 jobs (2 waiting, 1 active)`. */
-function meant({ jobs, byState }: RevokePlan): string {
-  const states = Object.entries(byState).map(([state, many]) => `${many} ${state}`);
-  return `${plural(jobs, 'job')} (${states.join(', ')})`;
+/** `3 jobs (2 waiting, 1 active)`, `at most 1,000,000 jobs (1,000,000 waiting)`. */
+function meant(jobs: Bounded & Pick<RevokePreview, 'byState'>): string {
+  return jobs.jobs === 0 ? boundedJobs(jobs) : `${boundedJobs(jobs)} (${byStateText(jobs)})`;
 }

@@ -42,9 +42,9 @@ export function addActionRoutes(app: App, gateway: Gateway, at: string, running:
       return planAction(action, { ...contextOf(request), signal }, asOf);
     };
     const planned = await patiently(gateway, signal, look());
-    const { text, count, destructive, typeToConfirm } = planned;
+    const { text, count, bound, destructive, typeToConfirm } = planned;
     const ticket = tickets.issue({ action, planned, who });
-    return { action, text, count, destructive, typeToConfirm, ticket };
+    return { action, text, count, bound, destructive, typeToConfirm, ticket };
   });
   app.post(`${at}/api/actions`, route, async (request, reply): Promise<ActionState> => {
     const asked = await readJson(request, ACTION_REQUEST, { maxBytes: MOST_BODY });

@@ -1,5 +1,6 @@
 import { plural } from '../../../core/counts.js';
 import { printable } from '../../../core/job.js';
+import { type Bounded, boundedJobs } from '../../../operations/estimate-text.js';
 import type { JobsFilter } from '../shapes.js';
 
 /**
@@ -7,11 +8,15 @@ import type { JobsFilter } from '../shapes.js';
  * queue it says `of all queues`, since that is easily overlooked.
  * @param state only jobs of this state are meant, whatever the filter says
  */
-export function jobsThat(filter: JobsFilter, jobs: number, state: string | undefined = filter.state): string {
+export function jobsThat(
+  filter: JobsFilter,
+  jobs: Bounded,
+  state: string | undefined = filter.state,
+): string {
   const { queue, model, worker, priority, olderThan, error } = filter;
   const withs = [priority && `priority ${priority}`, error && `error ${error}`].filter(Boolean);
   const words = [
-    plural(jobs, state ? `${state.replaceAll(',', ' and ')} job` : 'job'),
+    boundedJobs(jobs, state ? `${state.replaceAll(',', ' and ')} job` : 'job'),
     queue ? `of ${listed('queue', queue)}` : 'of all queues',
     model && `for ${listed('model', model)}`,
     worker && `on ${listed('worker', worker)}`,

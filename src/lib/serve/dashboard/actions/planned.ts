@@ -1,8 +1,10 @@
 import { count, plural } from '../../../core/counts.js';
-import { InferError } from '../../../core/errors.js';
-import { checkQueueName, type JobState, printable } from '../../../core/job.js';
+import { checkQueueName, type JobState, MAX_PRIORITY, type Priority, printable } from '../../../core/job.js';
 import { parseModel } from '../../../core/names.js';
+import { sumOf } from '../../../operations/audit-text.js';
 import { cancelWork } from '../../../operations/cancel-work.js';
+import { boundedJobs, byStateText, unreadText } from '../../../operations/estimate-text.js';
+import { groupsOf } from '../../../operations/named-jobs.js';
 import type { Operation, OperationContext } from '../../../operations/operation.js';
 import { orderWorkers } from '../../../operations/order-workers.js';
 import { pauseQueue } from '../../../operations/pause-queue.js';
@@ -13,8 +15,8 @@ import { preview } from '../../../operations/run.js';
 import { prioritiseJobs } from '../../../operations/set-priority.js';
 import { settableOrder } from '../../../operations/settable-order.js';
 import type { Order } from '../../../queue/broker/control.js';
+import { type JobEstimate, leastOf, mostOf } from '../../../queue/read/job-estimate.js';
 import { FIELDS, type JobFilter, parseJobFilter } from '../../../queue/read/job-filter.js';
-import { countJobs } from '../../../queue/read/job-list.js';
 import { worded } from '../../../redis/worded.js';
 import type { Action, JobsFilter } from '../shapes.js';
 import { jobsThat, workersNamed } from './action-words.js';
@@ -27,24 +29,24 @@ export interface Planned {
   operation: AnyOperation;
   /** What it does, one sentence. */
   text: string;
-  /** Jobs, workers or queues that it would change. */
+  /** Jobs, workers or queues that it would change: all, at most, or at least this many. */
   count: number;
+  bound: JobEstimate['bound'];
   destructive: boolean;
   typeToConfirm: string | null;
-  /** How many a new plan of the operation would change; undefined: the moment of the preview bounds it. */
-  counted?: ((plan: never) => number) | undefined;
+  /**
+   * Its limit: how many were shown at most, and how many a new plan of the operation would certainly change. Undefined:
+   * the moment of the preview bounds it.
+   */
+  limit?: { most: number; certain: (plan: never) => number } | undefined;
 }
 
 /** A worker that is silent for this many milliseconds does not answer. */
 const ANSWER_MS = 5000;
-/** Jobs that the filter of one action may select among. */
-const MOST_JOBS = 250_000;
-
 /**
- * Reads what an action would change; changes nothing.
+ * Reads what an action would change, at a cost that does not depend on how many jobs there are; changes nothing.
  * @param asOf its moment, ms since the epoch by Redis's clock: what comes later is not included
- * @throws InferError for unknown names, jobs that cannot be changed, and filters that are too wide
- *   (ACTION_BOUND)
+ * @throws InferError for unknown names, and jobs that cannot be changed
  */
 export async function planAction(action: Action, context: OperationContext, asOf: number): Promise<Planned> {
   switch (action.action) {
@@ -68,21 +70,16 @@ export async function planAction(action: Action, context: OperationContext, asOf
     }
     case 'retry':
       return 'id' in action
-        ? planRetry({ id: action.id }, `Runs job ${printable(action.id)} again.`, context, asOf)
+        ? planRetry(action.id, context, asOf)
         : planRetryAll(action.filter, context, asOf);
     case 'cancel':
       return 'id' in action ? planCancel(action.id, context) : planCancelAll(action.filter, context, asOf);
-    case 'priority': {
-      const operation = prioritiseJobs([action.id], action.priority);
-      const { jobs } = await preview(operation, context);
-      const changed = jobs.filter(({ outcome }) => outcome === 'changed').length;
-      const text = `Gives job ${printable(action.id)} priority ${action.priority}.`;
-      return { operation, text, count: changed, ...HARMLESS };
-    }
+    case 'priority':
+      return planPriority(action.id, action.priority, context);
   }
 }
 
-const HARMLESS = { destructive: false, typeToConfirm: null } as const;
+const HARMLESS = { bound: 'exact', destructive: false, typeToConfirm: null } as const;
 
 async function planPause(queue: string, paused: boolean, context: OperationContext): Promise<Planned> {
   const operation = pauseQueue(queue, paused);
@@ -92,7 +89,7 @@ async function planPause(queue: string, paused: boolean, context: OperationConte
   const text = paused
     ? `Pauses queue ${name}: its waiting jobs stay, running ones finish (${now}).`
     : `Resumes queue ${name}: workers take its jobs again (${now}).`;
-  return { operation, text, count: changed ? 1 : 0, destructive: paused, typeToConfirm: null };
+  return { ...HARMLESS, operation, text, count: changed ? 1 : 0, destructive: paused };
 }
 
 async function planPurge(
@@ -102,22 +99,24 @@ async function planPurge(
   asOf: number,
 ): Promise<Planned> {
   const operation = purgeQueue(queue, states, asOf);
-  const { jobs } = await preview(operation, context);
+  const { jobs, isExact } = await worded(context.client, operation.plan(context));
   const all = Object.entries(jobs);
-  const isOpen = (state: string) => state === 'waiting' || state === 'delayed';
+  const waits = (state: string) => state === 'waiting' || state === 'delayed';
   const part = (verb: string, of: typeof all) => {
     const some = of.filter(([, n]) => n > 0);
     if (some.length === 0) return [];
-    return [`${verb} ${some.map(([state, n]) => `${count(n)} ${state}`).join(' and ')}`];
+    return [
+      `${verb} ${isExact ? '' : 'at most '}${some.map(([state, n]) => `${count(n)} ${state}`).join(' and ')}`,
+    ];
   };
   const parts = [
     ...part(
       'cancels',
-      all.filter(([state]) => isOpen(state)),
+      all.filter(([state]) => waits(state)),
     ),
     ...part(
       'deletes',
-      all.filter(([state]) => !isOpen(state)),
+      all.filter(([state]) => !waits(state)),
     ),
   ];
   const total = all.reduce((sum, [, n]) => sum + n, 0);
@@ -126,7 +125,15 @@ async function planPurge(
       ? `Queue ${printable(queue)} has no ${states.join(' or ')} jobs.`
       : `${sentence(parts.join(' and '))} ${total === 1 ? 'job' : 'jobs'} of queue ${printable(queue)}.`;
   // Nothing would be lost, so there is nothing to confirm.
-  return { operation, text, count: total, destructive: true, typeToConfirm: total === 0 ? null : queue };
+  const bound = isExact ? 'exact' : 'most';
+  return {
+    operation,
+    text,
+    count: total,
+    bound,
+    destructive: true,
+    typeToConfirm: total === 0 ? null : queue,
+  };
 }
 
 const ORDERS: Readonly<Record<string, (names: string, detail: string, isOne: boolean) => string>> = {
@@ -152,35 +159,49 @@ async function planOrder(
   const workers = await worded(context.client, operation.plan(context));
   const shown = workersNamed(workers.map(({ name }) => name));
   return {
+    ...HARMLESS,
     operation,
     text:
       ORDERS[order.verb]?.(shown, printable(detail ?? ''), workers.length === 1) ?? `${order.verb} ${shown}`,
     count: workers.length,
     destructive: order.verb === 'drain' || order.verb === 'restart' || order.verb === 'unload',
-    typeToConfirm: null,
-    counted: (plan: readonly unknown[]) => plan.length,
+    limit: { most: workers.length, certain: (plan: readonly unknown[]) => plan.length },
   };
 }
 
-async function planRetry(
-  wish: { id: string } | { filter: JobFilter; detail: string },
-  text: string,
-  context: OperationContext,
-  asOf: number,
-): Promise<Planned> {
-  const operation = retryJobs(wish, undefined, asOf);
+async function planRetry(id: string, context: OperationContext, asOf: number): Promise<Planned> {
+  const operation = retryJobs({ id }, undefined, asOf);
+  const { meant, estimate } = await worded(context.client, operation.plan(context));
+  if ('named' in meant && groupsOf(meant.named).length > 0) {
+    const text = `Runs the failed jobs of group ${printable(id)} again: ${boundedJobs(estimate)}.`;
+    return { ...HARMLESS, operation, text, count: estimate.jobs, bound: estimate.bound };
+  }
   const { counts } = await preview(operation, context);
-  const jobs = Object.values(counts).reduce((sum, n) => sum + n, 0);
-  return { operation, text, count: jobs, ...HARMLESS };
+  return { ...HARMLESS, operation, text: `Runs job ${printable(id)} again.`, count: sumOf(counts) };
 }
 
 async function planRetryAll(typed: JobsFilter, context: OperationContext, asOf: number): Promise<Planned> {
   const filter = filterOf({ ...typed, state: 'failed' });
   // Whatever the page shows: only failed jobs can run again.
   const others = { ...typed, state: undefined };
-  await refuseTooWide(filter, context, asOf);
-  const planned = await planRetry({ filter, detail: detailOf(others) }, '', context, asOf);
-  return { ...planned, text: `Runs ${jobsThat(others, planned.count, 'failed')} again.` };
+  const operation = retryJobs({ filter, detail: detailOf(others) }, undefined, asOf);
+  const { estimate } = await worded(context.client, operation.plan(context));
+  const text = withUnread(`Runs ${jobsThat(others, estimate, 'failed')} again.`, estimate);
+  return { ...HARMLESS, operation, text, count: estimate.jobs, bound: estimate.bound };
+}
+
+async function planPriority(id: string, priority: Priority, context: OperationContext): Promise<Planned> {
+  const operation = prioritiseJobs([id], priority);
+  const named = await worded(context.client, operation.plan(context));
+  if (groupsOf(named).length > 0) {
+    // Only its chunks tell which of them wait.
+    const jobs = { jobs: named.total, bound: 'most' } as const;
+    const text = `Gives group ${printable(id)} priority ${priority}: ${boundedJobs(jobs)}.`;
+    return { ...HARMLESS, operation, text, count: jobs.jobs, bound: jobs.bound };
+  }
+  const { jobs } = await preview(operation, context);
+  const changed = jobs.filter(({ outcome }) => outcome === 'changed').length;
+  return { ...HARMLESS, operation, text: `Gives job ${printable(id)} priority ${priority}.`, count: changed };
 }
 
 async function planCancel(id: string, context: OperationContext): Promise<Planned> {
@@ -188,49 +209,48 @@ async function planCancel(id: string, context: OperationContext): Promise<Planne
   const plan = await preview(operation, context);
   const what = plan.kind === 'job' ? `job ${printable(id)}` : `group ${printable(id)}`;
   const open = plan.kind === 'job' ? '' : `: ${plural(plan.open, 'job')} that have not ended`;
-  return {
-    operation,
-    text: `Cancels ${what}${open}.`,
-    count: plan.open,
-    destructive: true,
-    typeToConfirm: null,
-  };
+  const text = `Cancels ${what}${open}.`;
+  return { ...HARMLESS, operation, text, count: plan.open, destructive: true };
 }
 
 async function planCancelAll(typed: JobsFilter, context: OperationContext, asOf: number): Promise<Planned> {
   const filter = filterOf(typed);
-  const open = { ...filter, states: filter.states.filter((state) => !ENDED.has(state)) };
-  await refuseTooWide(open, context, asOf);
-  const operation = revokeJobs({ filter, detail: detailOf(typed) }, asOf);
-  const { jobs, byState } = await preview(operation, context);
-  const states = Object.entries(byState).map(([state, n]) => `${count(n ?? 0)} ${state}`);
-  const text = `Cancels ${jobsThat(typed, jobs)}${states.length > 1 ? ` (${states.join(', ')})` : ''}.`;
-  const counted = (plan: { jobs: number }) => plan.jobs;
-  return { operation, text, count: jobs, destructive: true, typeToConfirm: null, counted };
+  const wish = { filter, detail: detailOf(typed) };
+  const plan = await worded(context.client, revokeJobs(wish, { asOf }).plan(context));
+  const states = Object.keys(plan.byState).length > 1 ? ` (${byStateText(plan)})` : '';
+  const text = withUnread(`Cancels ${jobsThat(typed, plan)}${states}.`, plan);
+  const most = mostOf(plan);
+  return {
+    operation: revokeJobs(wish, { asOf, most }),
+    text,
+    count: plan.jobs,
+    bound: plan.bound,
+    destructive: true,
+    typeToConfirm: most > 0 && isWhole(filter) ? (filter.queues?.join(',') ?? ALL_QUEUES) : null,
+    limit: { most, certain: leastOf },
+  };
 }
 
-const ENDED: ReadonlySet<JobState> = new Set(['completed', 'failed', 'expired', 'cancelled']);
+/** The word to type where there is no queue to name; no queue has this name. */
+const ALL_QUEUES = 'all queues';
+
+/** Whether a filter selects all jobs of its queues and states: cancelling them is as final as a purge. */
+function isWhole({ models, workers, priorities, olderThanMs, error }: JobFilter): boolean {
+  const anyPriority = priorities === undefined || new Set(priorities).size > MAX_PRIORITY;
+  const anyJob = models === undefined && workers === undefined && error === undefined;
+  return anyPriority && anyJob && !olderThanMs;
+}
+
+function withUnread(text: string, estimate: JobEstimate): string {
+  const unread = unreadText(estimate);
+  return unread === undefined ? text : `${text} ${sentence(unread)}.`;
+}
 
 /** @throws InferError FILTER (400). */
 function filterOf({ olderThan, error, ...lists }: JobsFilter): JobFilter {
   const list = (text: string | undefined) => (text === undefined || text === '' ? undefined : [text]);
   const words = Object.fromEntries(Object.entries(lists).map(([name, text]) => [name, list(text)]));
   return parseJobFilter({ ...words, olderThan: olderThan || undefined, error: error || undefined }, FIELDS);
-}
-
-/** @throws InferError ACTION_BOUND (400). */
-async function refuseTooWide(
-  filter: JobFilter,
-  { client, prefix }: OperationContext,
-  asOf: number,
-): Promise<void> {
-  const { total } = await worded(client, countJobs(client, prefix, filter, asOf));
-  if (total <= MOST_JOBS) return;
-  throw new InferError(
-    'ACTION_BOUND',
-    `the filter selects among ${count(total)} jobs, and one action looks at ${count(MOST_JOBS)} at most`,
-    { hint: 'choose one queue or a shorter time; purge empties a whole queue of any length' },
-  );
 }
 
 function detailOf(typed: JobsFilter): string {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { settledWithin } from '../../../core/bounded.js';
-import { plural } from '../../../core/counts.js';
+import { count, plural } from '../../../core/counts.js';
 import { InferError, messageOf } from '../../../core/errors.js';
 import type { OperationContext, Progress } from '../../../operations/operation.js';
 import { perform } from '../../../operations/run.js';
@@ -85,7 +85,8 @@ export class RunningActions {
       endedAt: null,
       state: 'running',
       done: 0,
-      total: ticket.planned.count,
+      total: ticket.planned.bound === 'least' ? null : ticket.planned.count,
+      isMost: ticket.planned.bound === 'most',
       result: null,
       error: null,
     };
@@ -99,13 +100,13 @@ export class RunningActions {
 
   private async run(entry: Running, { ticket: { planned }, context, onUnaudited }: Begun): Promise<void> {
     const { state, stop } = entry;
-    const { operation, counted } = planned;
+    const { operation, limit } = planned;
     const report = (progress: Progress): void => {
       if (progress.kind === 'jobs') state.done = progress.changed ?? progress.done;
     };
     const onPlan = (plan: unknown): void => {
-      const now = counted?.(plan as never) ?? 0;
-      if (now > planned.count) throw changed(planned.count, now);
+      const certain = limit?.certain(plan as never) ?? 0;
+      if (limit !== undefined && certain > limit.most) throw changed(limit.most, certain);
     };
     try {
       const outcome: unknown = await perform(
@@ -148,7 +149,7 @@ export class RunningActions {
 function changed(shown: number, now: number): InferError {
   return new InferError(
     'ACTION_CHANGED',
-    `it would now change ${now}, and ${shown} were shown: nothing was done`,
+    `it would now change ${count(now)}, and ${count(shown)} were shown: nothing was done`,
     {
       hint: 'look at the new preview',
     },
