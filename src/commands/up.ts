@@ -1,6 +1,7 @@
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlag, settingFlags, settingsFromFlags, wholeFlag } from '../lib/cli/flags.js';
+import { modelsArgument } from '../lib/cli/models-argument.js';
 import { jsonLine } from '../lib/cli/output/json.js';
 import { type Parent, reporting } from '../lib/cli/parent.js';
 import { Interrupted, interruptible, onShutdown } from '../lib/cli/signals.js';
@@ -19,14 +20,16 @@ export default class Up extends BaseCommand<typeof Up> {
     `Finds Redis or starts infer's own, starts a worker for each GPU (or one on the CPU that follows the backlog) and the gateway with the dashboard, and prints their addresses and a curl line for each model. Then it prints one line for each event.
 A part that dies is started again, after 1s at first and a minute at most. The first Ctrl-C (or SIGTERM) stops in order: the gateway accepts no new requests and answers those it has, then the workers finish their jobs. A second one ends at once. Redis keeps running, with waiting jobs and results.
 Workers listed in the configuration are started instead of the usual ones. Everything after -- is passed to the gateway: see infer serve --help.`;
-  static override usage = 'up [FLAGS] [-- GATEWAY FLAGS]';
+  static override usage = 'up [MODELS] [FLAGS] [-- GATEWAY FLAGS]';
   static override examples = [
     '<%= config.bin %> up',
+    '<%= config.bin %> up ./resnet50.onnx',
     '<%= config.bin %> up --models ./models --port 8080',
     '<%= config.bin %> up --detach',
     '<%= config.bin %> up --host 0.0.0.0 --token-file tokens.json -- --server-name infer.example.com',
   ];
   static override strict = false;
+  static override args = { models: modelsArgument() };
   static override flags = {
     ...settingFlags('modelsDir', 'configFile', 'queues', 'tokenFile', 'logLevel'),
     'drain-timeout': settingFlag('drainTimeout', {
@@ -59,7 +62,7 @@ Workers listed in the configuration are started instead of the usual ones. Every
 
   async run(): Promise<UpReady | undefined> {
     const { checkGatewayArgs, checkNoWords } = await import('../lib/cli/up/gateway-args.js');
-    checkNoWords(this.words);
+    checkNoWords(this.words.slice(1));
     checkGatewayArgs(this.passedOn);
     if (this.flags.detach) return this.detach();
     await reporting(this.flags.background, undefined, (parent) => this.stay(parent));

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlags, wholeFlag } from '../lib/cli/flags.js';
+import { modelsArgument } from '../lib/cli/models-argument.js';
 import { onShutdown } from '../lib/cli/signals.js';
 import { drainingLine, workerBanner } from '../lib/cli/views/worker-banner.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -19,15 +20,18 @@ export default class Worker extends BaseCommand<typeof Worker> {
   static override summary = 'run jobs of the given queues, each model loaded once';
   static override description =
     `Takes jobs of its queues in the order given: jobs in the first go before any in the second.
-Rows of many jobs run together. The model runs in its own process, so a crash or a hang there never stops the worker.
+Rows of many jobs run together. Models are those of the models directory; or one, given by its file or directory: model.onnx, a Hugging Face export, a directory with Triton's config.pbtxt.
+The model runs in its own process, so a crash or a hang there never stops the worker.
 The first Ctrl-C (or SIGTERM) finishes the current jobs, the second requeues them and exits.`;
   static override examples = [
     '<%= config.bin %> worker',
+    '<%= config.bin %> worker ./resnet50.onnx',
     '<%= config.bin %> worker --gpu 0 -Q realtime',
     '<%= config.bin %> worker -Q realtime,batch --model digits --max-batch 64',
     '<%= config.bin %> worker -Q batch --burst',
     '<%= config.bin %> worker -Q batch --autoscale 8,2',
   ];
+  static override args = { models: modelsArgument() };
   static override flags = {
     ...settingFlags(
       'queues',

@@ -8,6 +8,7 @@ import type { ExitCode } from '../core/exit-codes.js';
 import { printable, terminalText } from '../core/printable.js';
 import { completeOptionalValues, misreadTime, settingFlag, settingsFromFlags } from './flags.js';
 import { invocation } from './invocation.js';
+import { withModels } from './models-argument.js';
 import {
   describeError,
   type ErrorContext,
@@ -84,7 +85,7 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
       const meant = Array.isArray(error.args) ? misreadTime(typed, definitions) : undefined;
       throw meant ?? error;
     });
-    this.flags = flags as FlagsOf<T>;
+    this.flags = withModels(flags as Record<string, unknown>, args) as FlagsOf<T>;
     this.args = args as ArgsOf<T>;
     this.words = argv.map(String);
     if (!ctor.strict) refuseFlags(this.words);

@@ -172,10 +172,12 @@ export class Signatures {
     );
   }
 
-  /** The only model that live workers serve; else the only one found locally or ever published. */
+  /** The model whose file or directory was given as that of the models, if one was; else the only one that live workers serve; else the only one found locally or ever published. */
   private async onlyModel(): Promise<string> {
     const workers = await listWorkers(this.client, this.prefix);
     const served = [...new Set(workers.flatMap((worker) => worker.models.map((model) => model.name)))];
+    const own = await this.ownModel();
+    if (own !== undefined) return own;
     if (served.length === 1) return served[0] as string;
     const local = await this.localNames();
     const published = await publishedModels(this.client, this.prefix);
@@ -265,6 +267,13 @@ export class Signatures {
 
   private async starting(): Promise<StartingWorker[]> {
     return listStarting(this.client, this.prefix, await serverNow(this.client));
+  }
+
+  /** The model that is named by its own path. */
+  private async ownModel(): Promise<string | undefined> {
+    if (this.modelsDir === undefined) return undefined;
+    const { onlyModelAt } = await import('../model/survey.js');
+    return onlyModelAt(this.modelsDir);
   }
 
   /** Imported late: reading manifests costs a light command 50 ms, and a published model does not need it. */

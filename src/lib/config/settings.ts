@@ -77,8 +77,8 @@ export const SETTINGS = {
   modelsDir: {
     env: 'INFER_MODELS_DIR',
     flag: 'models',
-    helpValue: '<dir>',
-    doc: 'directory of models: <name>/<version>/model.onnx',
+    helpValue: '<path>',
+    doc: 'directory of models: <name>/<version>/model.onnx; or one model, its directory or .onnx file',
     defaultText: './models, else the models that come with infer',
     computed: true,
     path: true,

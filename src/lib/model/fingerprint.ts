@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type BigIntStats, createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { InferError } from '../core/errors.js';
+import { EXPORT_FILES, MANIFEST_FILE, TRITON_FILE } from './model-names.js';
 
 /** A file that belongs to a model's version. */
 export interface ContentFile {
@@ -36,8 +37,11 @@ export interface Fingerprint {
 const DIGEST_CHARS = 16;
 /** The coarsest file-system timestamps have a resolution of 2 s (FAT). */
 const SETTLED_MS = 3000;
-/** Labels of files in a version's directory, and of model.json. */
-const OF_MODEL = /^(?:\d+\/|model\.json$)/;
+/** Labels of files in a version's directory, of model files elsewhere, and of a model's settings. */
+const OF_MODEL = new RegExp(
+  `^(?:\\d+/|onnx/|[^/]+\\.onnx(?:$|[._])|${[MANIFEST_FILE, TRITON_FILE, ...EXPORT_FILES].map(literal).join('|')})`,
+);
+
 /** Names of code files of a handler. */
 export const CODE = /\.(?:mjs|cjs|js)$/;
 /** Stamp of a missing file. */
@@ -147,6 +151,11 @@ export function modelChanged(
   return new InferError('MODEL_CHANGED', `model ${model}@${version} ${what}`, {
     hint: data.length === 0 ? serve : `${own}${serve}`,
   });
+}
+
+/** A pattern that matches exactly this label. */
+function literal(label: string): string {
+  return `${label.replaceAll('.', '\\.')}$`;
 }
 
 async function stampAt(path: string): Promise<string> {

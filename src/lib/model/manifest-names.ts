@@ -12,10 +12,16 @@ interface Tensors {
 
 /**
  * Checks every name in a model.json against the model's own.
+ * @param given fields of model.json: others were read elsewhere, and warn of nothing.
  * @returns warnings about fields that have no effect.
  * @throws InferError MODEL_MANIFEST for a name that the model does not have, with a suggestion.
  */
-export function checkNames(manifest: ModelManifest, model: Tensors, label: string): string[] {
+export function checkNames(
+  manifest: ModelManifest,
+  model: Tensors,
+  label: string,
+  given: ReadonlySet<string> = new Set(Object.keys(manifest)),
+): string[] {
   const inputs = model.inputs.map(({ name }) => name);
   const outputs = model.outputs.map(({ name }) => name);
   for (const name of Object.keys(manifest.inputs ?? {}))
@@ -26,7 +32,7 @@ export function checkNames(manifest: ModelManifest, model: Tensors, label: strin
   if (manifest.output !== undefined) check('output', manifest.output, 'output', outputs, label);
   const embeds = manifest.task === 'embedding';
   const idle = (['labels', 'output', 'scores'] as const).filter(
-    (field) => manifest[field] !== undefined && !(embeds && field === 'output'),
+    (field) => manifest[field] !== undefined && given.has(field) && !(embeds && field === 'output'),
   );
   const warnings: string[] = [];
   if (manifest.handlerWrites !== undefined && manifest.handler === undefined)

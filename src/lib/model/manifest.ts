@@ -30,6 +30,14 @@ const inputSchema = tensorSchema.extend({
 
 const manifestSchema = z.strictObject({
   description: z.string().optional(),
+  /** The model file, relative to the version directory, or to the model's if it has none. */
+  file: z
+    .string()
+    .regex(
+      /^(?!\/)(?!.*(?:^|\/)\.\.(?:\/|$))[^\\]+\.onnx$/,
+      'must be the path of an .onnx file such as onnx/model_quantized.onnx',
+    )
+    .optional(),
   task: z.enum(['classification', 'embedding', 'tensor']).optional(),
   labels: z.array(z.string()).min(1).optional(),
   /** Name of the output that contains the class scores, or the vector. */

@@ -13,16 +13,18 @@ import {
 import { fromModel, type HostTensor, toModel } from './layout.js';
 import { checkNames } from './manifest-names.js';
 import { asModelFault } from './model-faults.js';
+import type { ModelFiles } from './model-files.js';
 import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
 import { type OnnxSource, openSource } from './onnx-source.js';
+import { blameOrigin, declaredIn } from './origins.js';
 import { type Probed, probe } from './probe.js';
-import type { ModelFiles } from './repository.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
 import type { LoadedModel, RunLimits } from './runner.js';
 import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
+import { checkTriton } from './triton-check.js';
 import { timeRuns, warmUp } from './warm-up.js';
 
 /** A loaded model inside the runner: combines session, layout, task and handler behind one `run`. */
@@ -68,7 +70,7 @@ export class ModelHost {
     try {
       return await ModelHost.#open(files, options, signal, expect);
     } catch (error) {
-      throw asModelFault(error, files.name, files.dir);
+      throw asModelFault(blameOrigin(error, files), files.name, files.dir);
     }
   }
 
@@ -85,7 +87,8 @@ export class ModelHost {
     try {
       const { manifest, name } = files;
       const manifestLabel = `${name}/model.json`;
-      const warnings = checkNames(manifest, session, manifestLabel);
+      const notes = files.triton === undefined ? [] : checkTriton(files.triton, session, manifest);
+      const warnings = checkNames(manifest, session, manifestLabel, new Set(files.given));
       const { sample: ran, ...probed } = await probe(session, manifest, manifestLabel);
       const classes = manifest.task === 'classification';
       const sample = classes && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
@@ -113,13 +116,15 @@ export class ModelHost {
         task: manifest.task ?? 'tensor',
         ...(manifest.labels === undefined ? {} : { labels: manifest.labels }),
         batchable: probed.batchable,
-        batching: probed.batching,
+        batching: declaredIn(probed.batching, files),
         ...(manifest.maxBatch === undefined ? {} : { maxBatch: manifest.maxBatch }),
         inputs: probed.inputs,
         outputs: probed.outputs,
         ...trialShapes(probed),
         sizeBytes: files.sizeBytes,
         digest: content.digest,
+        ...(files.origins.length === 0 ? {} : { origins: files.origins }),
+        ...(files.notes.length + notes.length === 0 ? {} : { notes: [...files.notes, ...notes] }),
         warnings,
       };
       const loaded: LoadedModel = {

@@ -15,10 +15,10 @@ import { quoteWord } from '../core/quote-word.js';
 import { formatBytes } from '../core/units.js';
 import { mistakenFor } from './file-kind.js';
 import type { ContentFile } from './fingerprint.js';
+import type { ModelFiles } from './model-files.js';
 import { type ExternalData, type OnnxSummary, summarize } from './onnx-proto.js';
 import { rewriteModel } from './onnx-rewrite.js';
 import { FileSource, ProtobufError } from './protobuf.js';
-import type { ModelFiles } from './repository.js';
 import { unreadable } from './unreadable.js';
 
 /** What ONNX Runtime is given for a model. */
@@ -62,7 +62,7 @@ export function openSource(files: ModelFiles): OnnxSource {
   source.otherOutputs = summary.otherOutputs;
   const places = new Map(summary.external.map((data) => [data.location, placeOf(files, data)]));
   source.data = [...places].map(([location, real]) => ({
-    label: `${files.version}/${location}`,
+    label: files.home === '' ? location : `${files.home}/${location}`,
     path: real,
   }));
   const home = path.dirname(onnxPath);

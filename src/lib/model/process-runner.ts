@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { settledWithin } from '../core/bounded.js';
 import { dirForChild } from '../core/current-dir.js';
@@ -12,8 +11,9 @@ import { modelChanged } from './fingerprint.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
 import { type HandlerLine, HandlerLines } from './handler-output.js';
 import { asModelFault } from './model-faults.js';
+import type { ModelFiles } from './model-files.js';
 import { runnerScript } from './package-root.js';
-import { findModel, type ModelFiles } from './repository.js';
+import { findModel } from './repository.js';
 import type {
   LoadAs,
   LoadedModel,
@@ -24,6 +24,7 @@ import type {
   RunRequest,
   StartRunner,
 } from './runner.js';
+import { modelDirOf } from './survey.js';
 import { fromWireFailures, packPayloads, type Reply, type Request, unpackPayload } from './wire.js';
 
 const START_TIMEOUT_MS = 30_000;
@@ -159,7 +160,7 @@ class ProcessRunner implements Runner {
     try {
       return findModel(this.#options.modelsDir, model, version);
     } catch (error) {
-      const fault = asModelFault(error, model, path.join(this.#options.modelsDir, model));
+      const fault = asModelFault(error, model, modelDirOf(this.#options.modelsDir, model));
       // Files that cannot be read now may be unchanged once they can.
       if (!again || version === undefined || hasTrait(fault.code, 'not-read')) throw fault;
       throw modelChanged(model, version, `cannot be loaded again: ${fault.message}`);

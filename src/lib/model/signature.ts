@@ -1,5 +1,6 @@
 import type { Batching } from './batching.js';
 import type { DefaultValue } from './default-value.js';
+import type { Origin } from './derived.js';
 import { type DataType, ELEMENT_BYTES, elementCount, type Payload, type TensorRole } from './tensor.js';
 
 /** How a model's outputs are turned into a result. */
@@ -53,6 +54,10 @@ export interface ModelSignature {
    * SHA-256 over all files of the version, hex, first 16 characters: reveals changed files under one version.
    */
   digest: string;
+  /** Where its settings come from, unless all are from model.json or from the ONNX file. */
+  origins?: Origin[];
+  /** What was assumed about files made for other programs, and what of them is not used. */
+  notes?: string[];
   /** Things a user should know, such as "batch axis could not be probed". */
   warnings: string[];
   /** Its version was requested explicitly, so jobs run on no other; never published. */

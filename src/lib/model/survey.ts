@@ -1,11 +1,16 @@
-import { type Dirent, lstatSync, readdirSync, statSync } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
 import path from 'node:path';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { isName } from '../core/names.js';
-import { quoteWord } from '../core/quote-word.js';
+import { isNamedOtherwise, versionsServed } from './file-wishes.js';
+import { badNameOf, flatFile, misplacedIn, type Skipped } from './misplaced.js';
+import { MODEL_FILE, VERSION_DIR } from './model-names.js';
+import { exportedFiles, type ModelsPlace, modelsPlace, namesIn, type OnePlace } from './model-place.js';
+import { later, listed, now, type Steps } from './steps.js';
 import { isDenied, unreadable } from './unreadable.js';
+
+export type { Skipped } from './misplaced.js';
 
 export interface ModelListing {
   name: string;
@@ -13,16 +18,8 @@ export interface ModelListing {
   version: number;
   /** All versions, lowest first. */
   versions: number[];
-}
-
-/** Something in a models directory that looks like a model but is not served. */
-export interface Skipped {
-  /** Its path below the models directory. */
-  place: string;
-  /** `my model is not served: ...`; printable. */
-  reason: string;
-  /** The command that turns it into one. */
-  fix?: string | undefined;
+  /** Set when it has no version directories: its directory is its version 1. */
+  flat?: true;
 }
 
 /** The contents of a models directory. */
@@ -31,25 +28,44 @@ export interface Survey {
   /** Models whose directory may not be read. */
   denied: { name: string; error: InferError }[];
   skipped: Skipped[];
+  place: ModelsPlace;
 }
 
-const VERSION_DIR = /^[1-9]\d{0,8}$/;
-export const MODEL_FILE = 'model.onnx';
-
 /**
- * Scans a directory laid out as `<dir>/<name>/<version>/model.onnx`; manifests are not read, so one bad model
- * does not hide others.
- * @throws InferError MODELS_DIR (exit 66) when the directory does not exist, MODELS_DIR_UNREADABLE (77) when
+ * Scans a directory of models: `<dir>/<name>/<version>/model.onnx`, or `<dir>/<name>/` with the files of an
+ * export. If the path is that of one model, or of a model file, it is the only one. Manifests are not judged, so one
+ * bad model does not hide others.
+ * @throws InferError MODELS_DIR (exit 66) when there is nothing at the path, MODELS_DIR_UNREADABLE (77) when
  *   access is denied.
  */
 export function surveyModels(dir: string): Survey {
-  const survey: Survey = { models: [], denied: [], skipped: [] };
-  for (const entry of entriesOf(dir)) {
+  const survey: Survey = { models: [], denied: [], skipped: [], place: { kind: 'directory' } };
+  let entries: Dirent[] = [];
+  try {
+    survey.place = now(modelsPlace(dir));
+    if (survey.place.kind === 'directory') entries = now(listed(dir));
+  } catch (error) {
+    throw noModels(dir, error);
+  }
+  if (survey.place.kind === 'one') {
+    const found = now(onlyModel(survey.place));
+    if (isName('model', survey.place.name)) add(survey, found);
+    else survey.skipped.push(badNameOf(survey.place.name, namedPath(survey.place)));
+    return survey;
+  }
+  for (const entry of entries) {
     if (entry.name.startsWith('.')) continue;
-    if (isDirectory(path.join(dir, entry.name))) surveyModel(dir, entry.name, survey);
+    const found = entry.isFile() ? undefined : now(modelIn(dir, entry.name));
+    if (found !== undefined) add(survey, found);
     else if (/.\.onnx$/i.test(entry.name)) survey.skipped.push(flatFile(dir, entry.name));
   }
   return survey;
+}
+
+function add(survey: Survey, { listing, denied, skipped }: Found): void {
+  if (listing !== undefined) survey.models.push(listing);
+  if (denied !== undefined) survey.denied.push(denied);
+  survey.skipped.push(...skipped);
 }
 
 /** Models of a directory that can be served, by name. @throws InferError MODELS_DIR as `surveyModels`. */
@@ -62,24 +78,18 @@ export function listModels(dir: string): ModelListing[] {
  * @throws Error of the file system when the directory cannot be read.
  */
 export async function listModelsAsync(dir: string): Promise<ModelListing[]> {
-  const names = (await readdir(dir)).filter((name) => isName('model', name) && !name.startsWith('.')).sort();
-  const listings = await Promise.all(
-    names.map(async (name): Promise<ModelListing | undefined> => {
-      const entries = await readdir(path.join(dir, name)).catch(() => []);
-      const found = entries.filter((entry) => VERSION_DIR.test(entry));
-      const there = await Promise.all(found.map((entry) => isModelAt(path.join(dir, name, entry))));
-      const versions = found.filter((_, at) => there[at]).map(Number);
-      versions.sort((a, b) => a - b);
-      const version = versions.at(-1);
-      return version === undefined ? undefined : { name, version, versions };
-    }),
+  const place = await later(modelsPlace(dir));
+  if (place.kind === 'one') {
+    const { listing } = await later(onlyModel(place));
+    return listing === undefined || !isName('model', place.name) ? [] : [listing];
+  }
+  const entries = await later(listed(dir));
+  const found = await Promise.all(
+    entries
+      .filter((entry) => !entry.isFile() && !entry.name.startsWith('.') && isName('model', entry.name))
+      .map(({ name }) => later(modelIn(dir, name))),
   );
-  return listings.filter((one) => one !== undefined);
-}
-
-/** As `hasModel`. */
-function isModelAt(versionDir: string): Promise<boolean> {
-  return lstat(path.join(versionDir, MODEL_FILE)).then(() => true, isDenied);
+  return found.flatMap((one) => one?.listing ?? []);
 }
 
 /** Names of all models of a directory, including unreadable ones. @throws InferError MODELS_DIR. */
@@ -88,137 +98,129 @@ export function modelNames(dir: string): string[] {
   return [...models, ...denied].map(({ name }) => name).sort();
 }
 
-function entriesOf(dir: string): Dirent[] {
+/** The name of the model if a path is that of one model or of its file; undefined for a directory of models. */
+export function onlyModelAt(modelsDir: string): string | undefined {
   try {
-    return readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  } catch (error) {
-    if (isDenied(error)) {
-      const { message, hint } = unreadable('', dir, error);
-      throw new InferError(
-        'MODELS_DIR_UNREADABLE',
-        message.replace(/^model '': /, 'the models directory: '),
-        {
-          hint,
-          cause: error,
-        },
-      );
-    }
-    throw new InferError('MODELS_DIR', `no models directory at ${printable(dir)}`, {
-      hint: 'name one with --models, laid out as <dir>/<name>/1/model.onnx',
+    const place = now(modelsPlace(modelsDir));
+    return place.kind === 'one' ? place.name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The directory of a model, as named by its links, whether or not it exists. */
+export function modelDirOf(modelsDir: string, name: string): string {
+  try {
+    const place = now(modelsPlace(modelsDir));
+    if (place.kind === 'one') return place.dir;
+  } catch {
+    // It is gone, or may not be read: the place is where it would be.
+  }
+  return path.join(modelsDir, name);
+}
+
+function noModels(dir: string, error: unknown): InferError {
+  const shown = printable(dir);
+  if (isDenied(error)) {
+    const { message, hint } = unreadable('', dir, error);
+    return new InferError('MODELS_DIR_UNREADABLE', message.replace(/^model '': /, 'the models directory: '), {
+      hint,
       cause: error,
     });
   }
+  if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') {
+    return new InferError('MODELS_DIR', `${shown} is neither a directory nor an .onnx file`, {
+      hint: 'name a models directory, the directory of a model, or a file such as model.onnx',
+      cause: error,
+    });
+  }
+  const what = /\.onnx$/i.test(dir) ? 'model file' : 'models directory';
+  return new InferError('MODELS_DIR', `no ${what} at ${shown}`, {
+    hint: 'name one with --models: a directory laid out as <dir>/<name>/1/model.onnx, or a .onnx file',
+    cause: error,
+  });
 }
 
-function surveyModel(dir: string, name: string, survey: Survey): void {
+/** What is below one entry of a models directory. */
+interface Found {
+  listing?: ModelListing;
+  denied?: { name: string; error: InferError };
+  skipped: Skipped[];
+}
+
+/** Undefined if it is a file. */
+function* modelIn(dir: string, name: string): Steps<Found | undefined> {
   const modelDir = path.join(dir, name);
   let entries: Dirent[];
   try {
-    entries = readdirSync(modelDir, { withFileTypes: true });
+    entries = yield* listed(modelDir);
   } catch (error) {
-    if (isName('model', name)) survey.denied.push({ name, error: unreadable(name, modelDir, error) });
-    return;
+    if (!isDenied(error)) return undefined;
+    const denied = { name, error: unreadable(name, modelDir, error) };
+    return isName('model', name) ? { denied, skipped: [] } : { skipped: [] };
   }
-  const versions = entries.filter((entry) => VERSION_DIR.test(entry.name) && hasModel(modelDir, entry.name));
-  const numbers = versions.map((entry) => Number(entry.name)).sort((a, b) => a - b);
-  const version = numbers.at(-1);
-  if (!isName('model', name)) {
-    const others = entries.some((entry) => hasModel(modelDir, entry.name));
-    if (others || hasModel(dir, name)) survey.skipped.push(badName(dir, name));
-    return;
-  }
-  if (version !== undefined) survey.models.push({ name, version, versions: numbers });
-  survey.skipped.push(...misplaced(dir, name, entries, numbers));
+  const found = yield* readModel(modelDir, name, entries);
+  if (isName('model', name)) return found;
+  const { listing, skipped } = found;
+  const isOne = listing !== undefined || skipped.some(({ place }) => place !== name);
+  return { skipped: isOne ? [badNameOf(name, modelDir)] : [] };
 }
 
-/** Things that look like a model file or a version of one model but are not. */
-function misplaced(dir: string, name: string, entries: readonly Dirent[], versions: number[]): Skipped[] {
-  const modelDir = path.join(dir, name);
-  const found: Skipped[] = [];
-  const next = (versions.at(-1) ?? 0) + 1;
-  const add = (place: string, why: string, fix: string) =>
-    found.push({ place, reason: `${printable(place)} is not served: ${why}`, fix });
-  for (const { name: entry } of entries) {
-    const place = `${name}/${entry}`;
-    const from = quoteWord(path.join(modelDir, entry));
-    if (entry.startsWith('.')) continue;
-    if (hasModel(modelDir, entry) && !VERSION_DIR.test(entry)) {
-      // A link such as `latest` refers to a version that exists under its number.
-      if (versions.length > 0 && isLink(path.join(modelDir, entry))) continue;
-      const digits = Number(/[1-9]\d{0,8}/.exec(entry)?.[0] ?? next);
-      const to = quoteWord(path.join(modelDir, String(versions.includes(digits) ? next : digits)));
-      add(place, 'a version is a whole number without leading zeros, such as 1', `mv ${from} ${to}`);
-    } else if (entry.toLowerCase().endsWith('.onnx') && versions.length === 0) {
-      const target = path.join(modelDir, '1');
-      add(
-        place,
-        'a model file lies in a version directory',
-        `mkdir -p ${quoteWord(target)} && mv ${from} ${quoteWord(path.join(target, MODEL_FILE))}`,
-      );
-    } else if (VERSION_DIR.test(entry) && !versions.includes(Number(entry))) {
-      found.push(...emptyVersion(modelDir, place, entry));
-    }
-  }
-  return found;
+/** The directory or file that a model has its name from. */
+function namedPath({ dir, file, alone }: OnePlace): string {
+  return alone && file !== undefined ? path.join(dir, file) : dir;
 }
 
-/** A version directory without a model.onnx: being written, or its file has another name. */
-function emptyVersion(modelDir: string, place: string, entry: string): Skipped[] {
-  const versionDir = path.join(modelDir, entry);
-  let names: string[] = [];
-  try {
-    names = readdirSync(versionDir);
-  } catch {
-    return [];
+function* onlyModel(place: OnePlace): Steps<Found> {
+  const { name, dir, file, version = 1 } = place;
+  if (file !== undefined) {
+    const flat = place.version === undefined ? { flat: true as const } : {};
+    return { listing: { name, version, versions: [version], ...flat }, skipped: [] };
   }
-  const other = names.find((name) => name.toLowerCase().endsWith('.onnx'));
-  const reason = `${printable(place)} is not served: it holds no ${MODEL_FILE}`;
-  if (other === undefined) return [{ place, reason }];
-  return [
-    {
-      place,
-      reason: `${reason}, but ${printable(other)}`,
-      fix: `mv ${quoteWord(path.join(versionDir, other))} ${quoteWord(path.join(versionDir, MODEL_FILE))}`,
-    },
-  ];
+  return yield* readModel(dir, name, yield* listed(dir));
 }
 
-function badName(dir: string, name: string): Skipped {
-  const better = name.replace(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9_]+|-+$/g, '') || 'model';
+function* readModel(modelDir: string, name: string, entries: readonly Dirent[]): Steps<Found> {
+  const names = new Set(entries.map((entry) => entry.name));
+  const there: number[] = [];
+  for (const entry of names) {
+    if (!VERSION_DIR.test(entry)) continue;
+    const dir = path.join(modelDir, entry);
+    const below = yield* namesIn(dir);
+    const files = yield* exportedFiles(dir, below);
+    if (files.length === 1 || (yield* isNamedOtherwise(modelDir, names, below))) there.push(Number(entry));
+  }
+  const versions = yield* versionsServed(
+    modelDir,
+    names,
+    there.sort((a, b) => a - b),
+  );
+  const version = versions.at(-1);
+  if (version !== undefined) {
+    return {
+      listing: { name, version, versions },
+      skipped: yield* misplacedIn(modelDir, name, entries, there),
+    };
+  }
+  if (there.length > 0) return { skipped: [notServed(name, there)] };
+  const files = yield* exportedFiles(modelDir, names);
+  if (files.length === 1 || (files.length > 1 && (yield* isNamedOtherwise(modelDir, names, names))))
+    return { listing: { name, version: 1, versions: [1], flat: true }, skipped: [] };
+  if (files.length > 1) return { skipped: [severalVariants(name, files)] };
+  return { skipped: yield* misplacedIn(modelDir, name, entries, there) };
+}
+
+function notServed(name: string, versions: readonly number[]): Skipped {
   return {
     place: name,
-    reason: `${printable(name)} is not served: a model's name has letters, digits, dots, dashes and underscores, at most 128, and begins with none of . and -`,
-    fix: `mv ${quoteWord(path.join(dir, name))} ${quoteWord(path.join(dir, better))}`,
+    reason: `${printable(name)} is not served: version_policy in its config.pbtxt names none of its versions ${versions.join(', ')}`,
   };
 }
 
-function flatFile(dir: string, file: string): Skipped {
-  const target = path.join(dir, file.replace(/\.onnx$/i, ''), '1');
+function severalVariants(name: string, files: readonly string[]): Skipped {
   return {
-    place: file,
-    reason: `${printable(file)} is not served: a model lies in <name>/<version>/${MODEL_FILE}`,
-    fix: `mkdir -p ${quoteWord(target)} && mv ${quoteWord(path.join(dir, file))} ${quoteWord(path.join(target, MODEL_FILE))}`,
+    place: name,
+    reason: `${printable(name)} is not served: it holds no ${MODEL_FILE}, but ${files.length} variants: ${files.map(printable).join(', ')}`,
+    fix: `name one in ${printable(name)}/model.json: {"file": ${JSON.stringify(files[0])}}`,
   };
-}
-
-/** Whether `<dir>/<entry>/model.onnx` exists; true for a broken link or if access is denied. */
-function hasModel(dir: string, entry: string): boolean {
-  try {
-    lstatSync(path.join(dir, entry, MODEL_FILE));
-    return true;
-  } catch (error) {
-    return isDenied(error);
-  }
-}
-
-function isLink(file: string): boolean {
-  return lstatSync(file).isSymbolicLink();
-}
-
-function isDirectory(file: string): boolean {
-  try {
-    return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
-  } catch (error) {
-    return isDenied(error);
-  }
 }

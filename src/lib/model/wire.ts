@@ -1,7 +1,7 @@
 import { type FailureRecord, InferError, messageOf } from '../core/errors.js';
 import type { JobTrace } from '../core/job-trace.js';
 import type { Fingerprint } from './fingerprint.js';
-import type { ModelFiles } from './repository.js';
+import type { ModelFiles } from './model-files.js';
 import type { RowFailure } from './row-failure.js';
 import type { LoadedModel, RunLimits, RunnerOptions } from './runner.js';
 import type { DataType, Payload, RowTensor, TensorRole } from './tensor.js';

@@ -3,6 +3,7 @@ import { type Clock, monotonicClock } from '../core/clock.js';
 import type { InferError } from '../core/errors.js';
 import { stampsAtRest } from '../model/fingerprint.js';
 import { isModelFault } from '../model/model-faults.js';
+import { modelDirOf } from '../model/survey.js';
 import type { SessionSpec } from './session-spec.js';
 
 /** How often the files of refused models are checked: one `stat` each. */
@@ -109,7 +110,7 @@ export class RefusedModels {
   async look({ model, version, expect }: SessionSpec): Promise<string | undefined> {
     // Nothing of it was loaded yet, so its files are unknown.
     if (expect === undefined) return '';
-    const dir = path.join(this.parts.modelsDir, model);
+    const dir = modelDirOf(this.parts.modelsDir, model);
     const named = expect.files.map(({ label }) => path.join(dir, label));
     // By name and by location, since links may point elsewhere; the directories reveal restored permissions.
     const dirs = [this.parts.modelsDir, dir, path.join(dir, String(version))];

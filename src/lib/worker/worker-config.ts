@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.js';
 import { InferError } from '../core/errors.js';
 import { badName, isName, nameLike } from '../core/names.js';
 import { findModel } from '../model/repository.js';
-import { modelNames, surveyModels } from '../model/survey.js';
+import { modelNames, type Skipped, surveyModels } from '../model/survey.js';
 import type { WorkerConfig } from './host-config.js';
 
 /** The flags of `infer worker` in addition to the settings. */
@@ -32,10 +32,10 @@ export function workerConfig(settings: Settings, flags: WorkerFlags, version: st
   const models = flags.model ?? modelNames(modelsDir);
   for (const name of flags.model ?? []) checkThere(modelsDir, name);
   if (models.length === 0) {
-    throw new InferError('NO_MODELS', `there is no model in ${modelsDir}`, {
-      hint:
-        firstFix(modelsDir) ??
-        'put one at models/<name>/1/model.onnx, or name another directory with --models',
+    const skipped = firstSkipped(modelsDir);
+    const why = skipped === undefined ? '' : `: ${skipped.reason}`;
+    throw new InferError('NO_MODELS', `there is no model in ${modelsDir}${why}`, {
+      hint: skipped?.fix ?? 'put one at models/<name>/1/model.onnx, or name another directory with --models',
     });
   }
   // One core is left for the worker itself and Redis; with a GPU, more threads would only spin. The threads
@@ -83,9 +83,10 @@ function checkThere(modelsDir: string, name: string): void {
   }
 }
 
-/** The fix for the first thing in the directory that looks like a model but is not one. */
-function firstFix(modelsDir: string): string | undefined {
-  return surveyModels(modelsDir).skipped.find(({ fix }) => fix !== undefined)?.fix;
+/** The first thing in the directory that looks like a model but is not one, one with a fix if there is. */
+function firstSkipped(modelsDir: string): Skipped | undefined {
+  const { skipped } = surveyModels(modelsDir);
+  return skipped.find(({ fix }) => fix !== undefined) ?? skipped[0];
 }
 
 /** The bounds of its runners, unless a fixed number is given. */

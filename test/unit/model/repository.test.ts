@@ -148,7 +148,7 @@ describe('a folder that is nearly a model', () => {
     ['m/latest/model.onnx', 'm/latest', 'mv DIR/m/latest DIR/m/1'],
     ['my model/1/model.onnx', 'my model', "mv 'DIR/my model' DIR/my-model"],
     ['-m/1/model.onnx', '-m', 'mv DIR/-m DIR/m'],
-    ['m/model.onnx', 'm/model.onnx', 'mkdir -p DIR/m/1 && mv DIR/m/model.onnx DIR/m/1/model.onnx'],
+    ['m/bert.onnx', 'm/bert.onnx', 'mkdir -p DIR/m/1 && mv DIR/m/bert.onnx DIR/m/1/model.onnx'],
     ['m/1/bert.onnx', 'm/1', 'mv DIR/m/1/bert.onnx DIR/m/1/model.onnx'],
     ['cat.onnx', 'cat.onnx', 'mkdir -p DIR/cat/1 && mv DIR/cat.onnx DIR/cat/1/model.onnx'],
   ])('is reported with its fix: %s', (file, place, fix) => {

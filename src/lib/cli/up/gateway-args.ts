@@ -28,11 +28,11 @@ export function checkGatewayArgs(args: readonly string[]): void {
   });
 }
 
-/** @throws InferError USAGE (exit 2): it takes flags only. */
+/** @throws InferError USAGE (exit 2) if there are words after the models. */
 export function checkNoWords(words: readonly string[]): void {
   const [first] = words;
   if (first === undefined) return;
   throw new InferError('USAGE', `unexpected argument: ${printable(first)}`, {
-    hint: 'infer up takes flags only; see infer up --help',
+    hint: 'infer up takes one path of models, and flags; see infer up --help',
   });
 }

@@ -1,4 +1,5 @@
 import { formatBytes } from '../../core/units.js';
+import { originText } from '../../model/derived.js';
 import type { ModelSignature, TensorSignature } from '../../model/signature.js';
 import type { Skipped } from '../../model/survey.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
@@ -34,6 +35,16 @@ export function modelsView(models: readonly ModelSignature[], layout: Layout): s
     layout.tty ? formatBytes(model.sizeBytes) : String(model.sizeBytes),
   ]);
   return rows.length === 0 && layout.tty ? [paint('dim', 'no models')] : renderTable(COLUMNS, rows, layout);
+}
+
+/** What was read from files other than the ONNX file and model.json, and what was assumed; by model. */
+export function readLines(models: readonly ModelSignature[], layout: Layout): string[] {
+  const { paint } = layout;
+  return models.flatMap(({ name, origins = [], notes = [] }) =>
+    [...origins.map(originText), ...notes].flatMap((text) =>
+      sentence(`${paint('dim', '·')} `, `${name}: ${text}`, widthIn(layout)),
+    ),
+  );
 }
 
 /** Warnings about models that load, errors of those that do not, and things not recognised as models. */

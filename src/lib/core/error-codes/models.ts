@@ -21,7 +21,7 @@ export const MODEL_ERRORS = {
   ),
   ...errors(
     { ...MISSING, doc: 'models.md', traits: ['no-model'] },
-    { MODELS_DIR: 'The models directory does not exist.' },
+    { MODELS_DIR: 'The models directory or model file does not exist, or is neither.' },
   ),
   ...errors({ ...MISSING, doc: 'models.md' }, { NO_MODELS: 'The models directory contains no model.' }),
   ...errors(
@@ -60,7 +60,7 @@ export const MODEL_ERRORS = {
   ),
   ...errors(
     { ...UNUSABLE, doc: 'models.md#modeljson', traits: ['one-model'] },
-    { MODEL_MANIFEST: 'The `model.json` of the model is wrong.' },
+    { MODEL_MANIFEST: 'The `model.json` of the model, or another file with its settings, is wrong or does not fit it.' },
   ),
   ...errors(
     { ...UNUSABLE, doc: 'workers.md#models-that-do-not-load', traits: ['one-model'] },

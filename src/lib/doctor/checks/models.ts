@@ -1,8 +1,9 @@
 import { InferError } from '../../core/errors.js';
 import { formatBytes } from '../../core/units.js';
+import type { ModelFiles } from '../../model/model-files.js';
 import { onnxFiles } from '../../model/onnx-files.js';
 import { startRunner } from '../../model/process-runner.js';
-import { findModel, type ModelFiles } from '../../model/repository.js';
+import { findModel } from '../../model/repository.js';
 import { modelNames, type Skipped, surveyModels } from '../../model/survey.js';
 import { type Capability, type Check, fail, type Judgement, ok, several, warn } from '../check.js';
 

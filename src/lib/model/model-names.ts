@@ -1,0 +1,32 @@
+/** The names that a model's files have on disk. */
+
+export const MODEL_FILE = 'model.onnx';
+/** `<models>/<name>/model.json`: infer's own settings of a model. */
+export const MANIFEST_FILE = 'model.json';
+/** Triton's settings of a model. */
+export const TRITON_FILE = 'config.pbtxt';
+/** Hugging Face's description of a model. */
+export const CONFIG_FILE = 'config.json';
+export const VERSION_DIR = /^[1-9]\d{0,8}$/;
+
+/**
+ * The files of a Hugging Face export that determine its answers, below the directory that contains
+ * `config.json`.
+ */
+export const EXPORT_FILES: readonly string[] = [
+  CONFIG_FILE,
+  'preprocessor_config.json',
+  'processor_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'modules.json',
+  '1_Pooling/config.json',
+];
+
+/** One of these next to a model file means that the directory is one model's. */
+export const EXPORT_MARKS: ReadonlySet<string> = new Set([
+  MANIFEST_FILE,
+  TRITON_FILE,
+  ...EXPORT_FILES.filter((name) => !name.includes('/')),
+]);
