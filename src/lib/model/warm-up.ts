@@ -1,9 +1,9 @@
 import { messageOf } from '../core/errors.js';
 import type { HostTensor } from './layout.js';
 import type { ModelManifest } from './manifest.js';
+import type { ModelFiles } from './model-files.js';
 import type { OnnxSession } from './onnx-session.js';
 import { type Probed, zeroFeeds } from './probe.js';
-import type { ModelFiles } from './model-files.js';
 import type { WarmUp } from './runner.js';
 
 /** Numbers of rows that are timed at load, each twice the one before. */

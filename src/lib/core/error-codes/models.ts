@@ -60,7 +60,10 @@ export const MODEL_ERRORS = {
   ),
   ...errors(
     { ...UNUSABLE, doc: 'models.md#modeljson', traits: ['one-model'] },
-    { MODEL_MANIFEST: 'The `model.json` of the model, or another file with its settings, is wrong or does not fit it.' },
+    {
+      MODEL_MANIFEST:
+        'The `model.json` of the model, or another file with its settings, is wrong or does not fit it.',
+    },
   ),
   ...errors(
     { ...UNUSABLE, doc: 'workers.md#models-that-do-not-load', traits: ['one-model'] },
