@@ -82,6 +82,10 @@ With --simulate no worker and no Redis is touched: a trace (steady, bursty, diur
     }),
   };
 
+  protected override get streamsJson(): boolean {
+    return !this.isGiven('once') && !this.isGiven('simulate');
+  }
+
   async run(): Promise<SimulationJson | AutoscalerRecord | undefined> {
     const { simulate } = this.flags;
     return simulate === undefined ? this.watch() : this.simulate(simulate);

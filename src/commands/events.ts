@@ -45,6 +45,10 @@ Kinds: ${Object.keys(EVENT_KINDS).join(', ')}.`;
     output: outputFlag(),
   };
 
+  protected override get streamsJson(): boolean {
+    return this.isGiven('follow');
+  }
+
   async run(): Promise<{ events: unknown[] } | undefined> {
     const { since, kind: kinds, follow } = this.flags;
     const { ReconnectingReader } = await import('../lib/deployment/reconnecting-reader.js');

@@ -2,7 +2,6 @@ import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { settingFlag, settingFlags, settingsFromFlags, wholeFlag } from '../lib/cli/flags.js';
 import { modelsArgument } from '../lib/cli/models-argument.js';
-import { jsonLine } from '../lib/cli/output/json.js';
 import { type Parent, reporting } from '../lib/cli/parent.js';
 import { Interrupted, interruptible, onShutdown } from '../lib/cli/signals.js';
 import { runOnWithoutOutput } from '../lib/cli/standard-streams.js';
@@ -131,8 +130,7 @@ Workers listed in the configuration are started instead of the usual ones. Every
     return ready;
   }
 
-  /** Each on a line of its own, as its events are. */
-  protected override jsonDocument(value: unknown): string {
-    return jsonLine(value);
+  protected override get streamsJson(): boolean {
+    return true;
   }
 }

@@ -20,6 +20,7 @@ import { Ago, Elapsed } from './parts/time.js';
 import { Preferences, TopBar } from './parts/top-bar.js';
 import { PAGES, type PageName, routeHref } from './route.js';
 import { useDashboard, useNow, useObservable, useRoute, useSnapshot } from './state/hooks.js';
+import { chooseZone, zone } from './state/zone.js';
 
 const COMPONENTS = {
   overview: OverviewPage,
@@ -38,6 +39,7 @@ export function App() {
   const { stream } = useDashboard();
   const state = useObservable(stream);
   const { page, item } = useRoute();
+  const times = useObservable(zone);
   const main = useRef<HTMLElement>(null);
   const shown = useRef<string | undefined>(undefined);
   const place = `${page}/${item ?? ''}`;
@@ -70,7 +72,7 @@ export function App() {
         <Navigation page={page} />
         <main ref={main} tabIndex={-1}>
           <Away />
-          <Page key={place} />
+          <Page key={`${place} ${times}`} />
           <Foot />
         </main>
       </div>
@@ -164,10 +166,18 @@ function Away() {
 
 function Foot() {
   const about = useObservable(useDashboard().about);
-  const zone = zoneName(useNow());
+  const inUtc = useObservable(zone) === 'utc';
+  const name = zoneName(useNow());
   return (
     <p class="foot">
-      {zone === 'UTC' ? 'Times in UTC.' : `Times in ${zone}; UTC on hover.`}{' '}
+      {inUtc || name === 'UTC' ? 'Times in UTC.' : `Times in ${name}; UTC on hover.`}{' '}
+      {(inUtc || name !== 'UTC') && (
+        <>
+          <button type="button" class="small" onClick={() => chooseZone(window, inUtc ? 'local' : 'utc')}>
+            {inUtc ? 'Show local times' : 'Show all in UTC'}
+          </button>{' '}
+        </>
+      )}
       {about && `infer ${about.version}.`}
     </p>
   );

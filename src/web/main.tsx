@@ -11,10 +11,12 @@ import { showAllCharacters } from './parts/visible-text.js';
 import { Dashboard } from './state/dashboard.js';
 import { DashboardContext } from './state/hooks.js';
 import { startTheme } from './state/theme.js';
+import { startZone } from './state/zone.js';
 
 showAllCharacters(options);
 const dashboard = new Dashboard(window);
 startTheme(window);
+startZone(window);
 render(
   <DashboardContext.Provider value={dashboard}>
     <App />

@@ -85,6 +85,13 @@ describeInBrowser('every page of the dashboard', () => {
       // The heading and at least one row; the page draws them a moment after the click.
       await chart.getByRole('row').nth(1).waitFor();
     }
+    // They show the same over every time.
+    const titles = () => charts.getByRole('heading', { level: 2 }).allTextContents();
+    const live = await titles();
+    expect(live).toContain('Devices busy share of their time');
+    await openView(page, 'overview?range=1h');
+    await charts.nth(3).waitFor();
+    expect(await titles()).toEqual(live);
   });
 
   it('at 1440 px what is looked at most is in sight: no column up to the workers is behind the actions', async () => {
@@ -139,6 +146,23 @@ describeInBrowser('every page of the dashboard', () => {
     expect(title).toBe(`${iso?.slice(0, 19).replace('T', ' ')} UTC`);
     const local = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', timeZone: 'Asia/Kolkata' });
     expect(text).toContain(local.format(new Date(iso as string)));
+
+    // The same without a pointer: all times of the page, also after it was loaded again.
+    await page.getByRole('button', { name: 'Show all in UTC' }).press('Enter');
+    const utc = iso?.slice(11, 19) as string;
+    await page.getByText('Times in UTC.').waitFor();
+    expect(await page.locator('main time').first().textContent()).toContain(utc);
+    await page.reload();
+    await settled(page);
+    expect(await page.locator('main time').first().textContent()).toContain(utc);
+    await openView(page, 'failures');
+    const last = page
+      .getByRole('row', { name: /HANDLER_FAILED/ })
+      .locator('time')
+      .last();
+    expect(await last.textContent()).toBe((await last.getAttribute('datetime'))?.slice(11, 19));
+    await page.getByRole('button', { name: 'Show local times' }).click();
+    await page.getByText('UTC on hover').waitFor();
   });
 
   it('inputs and results are read on a click only', async () => {

@@ -148,6 +148,26 @@ describe('inspect --watch in a pipe', () => {
     expect(json.rows()[0]).toHaveProperty(what);
   });
 
+  it.each([
+    [['inspect', 'queues', '--watch', '--json'], 69],
+    [['inspect', 'queues', '--watch', '--json', '--nope'], 2],
+    [['events', '-f', '--json'], 69],
+    [['events', '--follow', '--json', '--kind', 'nope'], 2],
+    [['autoscale', '--json', '--policy', 'nope'], 2],
+    [['workers', 'logs', 'nowhere', '-f', '--json'], 66],
+    [['up', '--json', '--nope'], 2],
+  ])('an error is one line of what %j streams', async (words, exitCode) => {
+    const run = await infer.run(words, { redis: 'unix:///nowhere/redis.sock' });
+    expect([run.exitCode, run.stdout.trimEnd().split('\n').length]).toEqual([exitCode, 1]);
+    expect(run.rows()[0]).toMatchObject({ error: { code: expect.any(String) } });
+  });
+
+  it('an error of a single document is indented like the document', async () => {
+    const run = await infer.run(['events', '--json'], { redis: 'unix:///nowhere/redis.sock' });
+    expect(run.stdout.trimEnd().split('\n').length).toBeGreaterThan(1);
+    expect(run.json()).toMatchObject({ error: { exitCode: 69 } });
+  });
+
   it('ends quietly when its reader closes the pipe', async () => {
     const run = promisify(execFile);
     const command = `'${process.execPath}' '${path.join(ROOT, 'bin/run.js')}' inspect queues --watch | head -c 1`;

@@ -30,6 +30,10 @@ NAME is a worker, or the name that several were started under; each line then be
     }),
   };
 
+  protected override get streamsJson(): boolean {
+    return this.isGiven('follow');
+  }
+
   async run(): Promise<{ logs: { name: string; log: string; lines: string[] }[] } | undefined> {
     const { WorkerFiles } = await import('../../lib/scale/worker-files.js');
     const { readWorkerLogs, followWorkerLogs, logLine } = await import('../../lib/scale/read-worker-logs.js');

@@ -17,7 +17,7 @@ import {
   printError,
   type ShownError,
 } from './output/error.js';
-import { jsonText, NdjsonWriter, writeText } from './output/json.js';
+import { jsonLine, jsonText, NdjsonWriter, writeText } from './output/json.js';
 import { asksForJson, type ListFormat, type ListTarget, listFormat } from './output/list-format.js';
 import type { ProgressTarget } from './output/progress.js';
 import { sentence } from './output/sentence.js';
@@ -231,13 +231,29 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     };
   }
 
-  /** The document of `--json`, or an error under it, as text. */
-  protected jsonDocument(value: unknown): string {
-    return jsonText(value);
+  /**
+   * Whether `--json` prints a stream of documents, each on a line. An error is then one of them. The flags are not
+   * known when they cannot be parsed.
+   */
+  protected get streamsJson(): boolean {
+    return false;
+  }
+
+  /** Whether a flag was given; by the words as typed where they cannot be parsed. */
+  protected isGiven(name: string): boolean {
+    const flags = this.flags as Record<string, unknown> | undefined;
+    if (flags !== undefined) return flags[name] !== undefined && flags[name] !== false;
+    const { char } = this.ctor.flags?.[name] ?? {};
+    const words = [`--${name}`, ...(char === undefined ? [] : [`-${char}`])];
+    return this.argv.some((word) => words.includes(word) || word.startsWith(`--${name}=`));
   }
 
   override logJson(json: unknown): void {
     process.stdout.write(`${this.jsonDocument(json)}\n`);
+  }
+
+  private jsonDocument(value: unknown): string {
+    return this.streamsJson ? jsonLine(value) : jsonText(value);
   }
 
   override toErrorJson(error: unknown): ErrorJson {

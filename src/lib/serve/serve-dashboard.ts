@@ -8,6 +8,7 @@ import { addDashboardRoutes } from './dashboard/routes.js';
 import { readWebFiles } from './dashboard/web-files.js';
 import { openGateway } from './gateway/open-gateway.js';
 import { type App, createApp } from './http/app.js';
+import { addErrorRoute } from './http/error-route.js';
 import { guard } from './http/guard.js';
 import { isLoopback, listen } from './http/listen.js';
 import { Traffic } from './http/traffic.js';
@@ -76,6 +77,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Running
     });
     askToken(app, tokens);
     addHealthRoute(app);
+    addErrorRoute(app);
     addDashboardRoutes(app, gateway, { at: '', files, tokens: tokens !== undefined });
     const listening = await listen(app, { host, port });
     let closing: Promise<void> | undefined;

@@ -1,7 +1,15 @@
 import { duration } from './units.js';
 
+/** Where times are shown; undefined: in the zone of the browser. */
+let shown: string | undefined;
+
+/** Shows all times in a zone from now on [that of the browser]. */
+export function showIn(timeZone: string | undefined): void {
+  shown = timeZone;
+}
+
 /** The browser's time zone and its offset, such as `Europe/Berlin (UTC+1)`. */
-export function zoneName(now: number, timeZone?: string): string {
+export function zoneName(now: number, timeZone: string | undefined = shown): string {
   const name = timeZone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
   return name === 'UTC' ? 'UTC' : `${name} (${offsetOf(now, name)})`;
 }
@@ -13,8 +21,8 @@ function offsetOf(at: number, timeZone: string): string {
   return offset === 'GMT' ? 'UTC+0' : offset.replace('GMT', 'UTC');
 }
 
-/** `14:05:09` today, `28 Nov 14:05:09` on another day, with the year in another year; in the browser's zone. */
-export function localTime(at: number, now: number, timeZone?: string): string {
+/** `14:05:09` today, `28 Nov 14:05:09` on another day, with the year in another year. */
+export function localTime(at: number, now: number, timeZone: string | undefined = shown): string {
   const time = clock(at, timeZone, true);
   const day = dayOf(at, timeZone);
   if (day === dayOf(now, timeZone)) return time;
@@ -23,7 +31,7 @@ export function localTime(at: number, now: number, timeZone?: string): string {
 }
 
 /** `14:05` or `14:05:09`. */
-export function clock(at: number, timeZone?: string, seconds = false): string {
+export function clock(at: number, timeZone: string | undefined = shown, seconds = false): string {
   return new Intl.DateTimeFormat('en-GB', {
     hour: '2-digit',
     minute: '2-digit',
@@ -34,12 +42,12 @@ export function clock(at: number, timeZone?: string, seconds = false): string {
 }
 
 /** `28 Nov`. */
-export function dayOf(at: number, timeZone?: string): string {
+export function dayOf(at: number, timeZone: string | undefined = shown): string {
   const zone = timeZone === undefined ? {} : { timeZone };
   return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', ...zone }).format(at);
 }
 
-function yearOf(at: number, timeZone?: string): string {
+function yearOf(at: number, timeZone: string | undefined): string {
   const zone = timeZone === undefined ? {} : { timeZone };
   return new Intl.DateTimeFormat('en-GB', { year: 'numeric', ...zone }).format(at);
 }

@@ -1,5 +1,5 @@
 import type { Totals } from '../../lib/serve/dashboard/shapes.js';
-import { count, duration, percent, perSecond, plural, rate, sentence, shortCount } from '../format/units.js';
+import { count, duration, percent, perSecond, plural, rate, sentence } from '../format/units.js';
 import { Chart } from '../parts/chart.js';
 import { BacklogChart, LatencyChart, ThroughputChart } from '../parts/common-charts.js';
 import { dashed, isKnown, line } from '../parts/figures.js';
@@ -164,25 +164,14 @@ function Charts() {
       />
       <LatencyChart {...time} series={[line('total', timeline.total), dashed('wait', timeline.wait)]} />
       <BacklogChart {...time} series={[line('waiting', timeline.waiting)]} />
-      {isKnown(timeline.busy) || range === '5m' ? (
-        <Chart
-          {...time}
-          title="Devices busy"
-          unit="share of their time"
-          format={percent}
-          most={1}
-          series={[line('busy', timeline.busy)]}
-        />
-      ) : (
-        <Chart
-          {...time}
-          title="Workers"
-          unit="alive"
-          format={shortCount}
-          least={2}
-          series={[line('workers', timeline.workers)]}
-        />
-      )}
+      <Chart
+        {...time}
+        title="Devices busy"
+        unit="share of their time"
+        format={percent}
+        most={1}
+        series={[line('busy', timeline.busy)]}
+      />
     </section>
   );
 }

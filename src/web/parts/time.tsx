@@ -1,7 +1,8 @@
 import { ago, elapsed, localTime, utcTime } from '../format/time.js';
 import { useDashboard, useNow } from '../state/hooks.js';
+import { zone } from '../state/zone.js';
 
-/** A moment in the browser's time zone; UTC on hover. */
+/** A moment, in the browser's time zone or in UTC; UTC on hover. */
 export function Time({ at }: { at: number }) {
   const now = useDashboard().now();
   return (
@@ -11,12 +12,14 @@ export function Time({ at }: { at: number }) {
   );
 }
 
-/** How long ago a moment was; local time and UTC on hover. */
+/** How long ago a moment was, with its time on hover; where all times are in UTC, the time itself. */
 export function Ago({ at }: { at: number }) {
   const now = useNow();
+  const inUtc = zone.value === 'utc';
+  const time = localTime(at, now);
   return (
-    <time dateTime={new Date(at).toISOString()} title={`${localTime(at, now)} · ${utcTime(at)}`}>
-      {ago(at, now)}
+    <time dateTime={new Date(at).toISOString()} title={`${inUtc ? ago(at, now) : time} · ${utcTime(at)}`}>
+      {inUtc ? time : ago(at, now)}
     </time>
   );
 }

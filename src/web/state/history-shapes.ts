@@ -26,9 +26,8 @@ export interface HistoryPoint {
   totalMs: Times | null;
   batches: { count: number; rows: number | null };
   backlog: { waiting: { mean: number; max: number }; oldestMs: number } | null;
-  workers: { mean: number; max: number } | null;
+  busy: number | null;
   load: {
-    busy: number | null;
     rssBytes: number;
     gpu: { usedBytes: number; totalBytes: number; utilisation: number | null } | null;
   } | null;

@@ -17,7 +17,6 @@ export interface Timeline {
   waiting: readonly (number | null)[];
   oldest: readonly (number | null)[];
   busy: readonly (number | null)[];
-  workers: readonly (number | null)[];
   /** Rows of one run. */
   rowsPerRun: readonly (number | null)[];
   /** Of its GPU's memory, and of its time. */
@@ -41,7 +40,6 @@ export function liveTimeline(points: readonly RecentPoint[], now: number): Timel
       waiting: point.waiting,
       oldest: point.oldestMs,
       busy: point.busy,
-      workers: null,
       rowsPerRun: null,
       gpuMemory: null,
       gpuUse: null,
@@ -92,8 +90,7 @@ function valuesOf(point: HistoryPoint): Values {
     total: point.totalMs?.p95 ?? null,
     waiting: point.backlog?.waiting.mean ?? null,
     oldest: point.backlog?.oldestMs ?? null,
-    busy: load?.busy ?? null,
-    workers: point.workers?.mean ?? null,
+    busy: point.busy,
     rowsPerRun: point.batches.rows,
     gpuMemory: gpu === null || gpu.totalBytes === 0 ? null : gpu.usedBytes / gpu.totalBytes,
     gpuUse: gpu?.utilisation ?? null,
@@ -110,7 +107,6 @@ const UNKNOWN: Values = {
   waiting: null,
   oldest: null,
   busy: null,
-  workers: null,
   rowsPerRun: null,
   gpuMemory: null,
   gpuUse: null,

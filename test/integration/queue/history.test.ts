@@ -43,7 +43,7 @@ afterEach(async () => {
 const writer = (id: string): HistoryWriter => new HistoryWriter({ client, prefix, id, clock });
 
 const record = (id: string, name = id): WorkerRecord =>
-  worker({ id, name, beatAt: now, startedAt: now - 1000 });
+  worker({ id, name, beatAt: now, startedAt: now - 1000, busyMs: 250 });
 
 /** Registers a worker as its heartbeat does. */
 const alive = (id: string, name?: string) => beat(client, prefix, record(id, name));
@@ -110,9 +110,16 @@ describe('the history of a deployment', () => {
       rows: 30,
       batches: { count: 15, rows: 2, closed: { full: 15 } },
       workers: { mean: 2, max: 2 },
+      busy: 0.25,
+      load: null,
     });
     const realtime = await queue('realtime');
-    expect(realtime.total).toMatchObject({ jobs: { completed: 10, failed: 2 }, added: 17, workers: null });
+    expect(realtime.total).toMatchObject({
+      jobs: { completed: 10, failed: 2 },
+      added: 17,
+      workers: null,
+      busy: null,
+    });
     expect(realtime.total.waitMs?.p50).toBeCloseTo(20, -1);
     expect(realtime.total.totalMs?.max).toBe(80);
     expect((await queue('batch')).total).toMatchObject({ jobs: { completed: 5 }, added: 0 });
@@ -122,7 +129,8 @@ describe('the history of a deployment', () => {
     expect(second.total).toMatchObject({
       jobs: { completed: 11 },
       waitMs: null,
-      load: { rssBytes: expect.any(Number) },
+      busy: 0.25,
+      load: { busy: 0.25, rssBytes: expect.any(Number) },
     });
     expect(second.total.runMs?.max).toBe(100);
     expect(await listSeries(client, prefix)).toEqual(

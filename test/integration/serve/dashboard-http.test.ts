@@ -102,14 +102,28 @@ describe('the page', () => {
       const { status, body } = await guarded.ask(address, { json, as: 'operator' });
       return [status, body.code, body.detail, body.hint, body.title];
     };
-    const hint = 'write a number with a unit: olderThan=500ms, 30s, 5m, 1h or 7d';
-    const age = [400, 'FILTER', 'olderThan abc is not a duration', hint, expect.any(String)];
+    const hint = 'write a number with a unit: 500ms, 30s, 5m, 1h or 7d';
+    const age = [400, 'FILTER', 'Older than: abc is not a duration', hint, expect.any(String)];
     expect(await words('/api/jobs?olderThan=abc')).toEqual(age);
     const action = { action: 'cancel', filter: { olderThan: 'abc' } };
     expect(await words('/api/actions/preview', action)).toEqual(age);
     const [status, code, , , title] = await words('/api/actions/preview', { action: 'cancel', queue: 'x' });
     expect([status, code]).toEqual([400, 'PARAMETER']);
     expect(title).toBe('A query parameter, or a field of the body, is unknown or has no usable value');
+  });
+
+  it('explains the code of an error at the address that the error names, to everyone', async () => {
+    const below = await another({ basePath: '/infer', tokens: true });
+    for (const kit of [open, below]) {
+      const { body } = await kit.ask('/api/nowhere');
+      const answer = await fetch(new URL(body.type, kit.running.url));
+      expect([answer.status, await answer.json()]).toEqual([
+        200,
+        expect.objectContaining({ code: body.code, status: body.status, meaning: expect.any(String) }),
+      ]);
+    }
+    const none = await open.ask('/errors/NOPE');
+    expect([none.status, none.body.code]).toEqual([404, 'HTTP_ROUTE']);
   });
 
   it('is not served without the files of the build, and the error says how to make them', async () => {

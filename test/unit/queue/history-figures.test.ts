@@ -63,15 +63,37 @@ describe('figures of one step', () => {
         oldestMs: 900,
       },
       workers: { mean: 3, max: 3 },
+      busy: 0.7,
       load: { busy: 0.7, rssBytes: 5e8, gpu: { usedBytes: 4e9, totalBytes: 8e9, utilisation: 0.5 } },
     });
     expect(point.waitMs?.p50).toBeCloseTo(10, 0);
     expect(point.totalMs?.max).toBe(20);
   });
 
+  it('of all workers together say how busy these were, and have no load', () => {
+    const [one, both] = [new HistoryFigures(), new HistoryFigures()];
+    for (const [ms, of] of [
+      [200, 1000],
+      [900, 1000],
+    ] as const) {
+      one.look('busyMs', ms);
+      one.look('busyOf', of);
+    }
+    both.merge(again(one));
+    both.merge(again(one));
+    expect(again(both).toPoint(0)).toMatchObject({ busy: 0.55, load: null });
+  });
+
   it('say null where nothing was looked at, and of what did not happen', () => {
     const point = again(new HistoryFigures()).toPoint(0);
-    expect(point).toMatchObject({ added: null, waitMs: null, backlog: null, workers: null, load: null });
+    expect(point).toMatchObject({
+      added: null,
+      waitMs: null,
+      backlog: null,
+      workers: null,
+      busy: null,
+      load: null,
+    });
     expect(point.batches).toEqual({ count: 0, rows: null, closed: {} });
   });
 

@@ -107,7 +107,7 @@ describe('a recorded series', () => {
     totalMs: null,
     batches: { count: 0, rows: null },
     backlog: null,
-    workers: null,
+    busy: null,
     load: null,
     ...more,
   });

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { ago, clock, dayOf, elapsed, localTime, utcTime, zoneName } from '../../../src/web/format/time.js';
+import {
+  ago,
+  clock,
+  dayOf,
+  elapsed,
+  localTime,
+  showIn,
+  utcTime,
+  zoneName,
+} from '../../../src/web/format/time.js';
 
 const AT = Date.UTC(2026, 10, 28, 13, 5, 9);
 const BERLIN = 'Europe/Berlin';
@@ -18,6 +27,14 @@ describe('times of the page', () => {
   });
 
   it('begin the day at 00, not at 24', () => expect(clock(Date.UTC(2026, 0, 1), 'UTC')).toBe('00:00'));
+
+  it('are all in another zone once that is chosen', () => {
+    showIn('UTC');
+    expect([localTime(AT, AT), clock(AT), zoneName(AT)]).toEqual(['13:05:09', '13:05', 'UTC']);
+    showIn(undefined);
+    const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
+    expect(localTime(AT, AT)).toBe(localTime(AT, AT, timeZone));
+  });
 
   it('have UTC on hover', () => expect(utcTime(AT)).toBe('2026-11-28 13:05:09 UTC'));
 

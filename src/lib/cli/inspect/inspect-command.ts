@@ -19,6 +19,10 @@ export interface Screen<S> extends Pick<Watched<S>, 'sorts' | 'body' | 'points'>
 export abstract class InspectCommand<T extends typeof Command> extends BaseCommand<T> {
   static watchFlags = { watch: watchFlag() };
 
+  protected override get streamsJson(): boolean {
+    return this.isGiven('watch');
+  }
+
   /** Reads once, or until told to stop. Only a terminal is redrawn: elsewhere a watch reads once. */
   protected async show<S>(screen: Screen<S>): Promise<unknown> {
     const { watch: everyMs, output } = this.flags as { watch?: number; output?: ListFormat };

@@ -68,7 +68,7 @@ function columnsOf<T>(pointOf: (record: T) => HistoryPoint): ListColumn<T>[] {
       optional: true,
     }),
     column('WORKERS', ({ workers }) => (workers === null ? '-' : String(workers.max)), { optional: true }),
-    column('BUSY', ({ load }) => share(load?.busy), { optional: true }),
+    column('BUSY', ({ busy }) => share(busy), { optional: true }),
     column('GPU', ({ load }) => share(load?.gpu?.utilisation), { optional: true }),
   ];
 }
@@ -106,7 +106,7 @@ export function historyHead(history: History, layout: Layout): string[] {
     ...line('waiting', ({ backlog }) => backlog?.waiting.max ?? null, count),
     ...line(
       'busy',
-      ({ load }) => load?.busy ?? null,
+      ({ busy }) => busy,
       (busy) => share(busy),
     ),
   ];

@@ -140,7 +140,7 @@ export const USAGE_ERRORS = {
     },
   ),
   ...errors(
-    { ...WRONG, doc: 'autoscaling.md#kubernetes-and-other-orchestrators' },
+    { ...WRONG, doc: 'serve.md#errors' },
     { PARAMETER: 'A query parameter, or a field of the body, is unknown or has no usable value.' },
   ),
   ...errors(

@@ -137,6 +137,8 @@ export class HistoryFigures {
     if (workers !== undefined) packed.n = [workers.times, workers.sum, workers.most];
     if (rss !== undefined) {
       packed.u = [inMegabytes(rss.most), Math.round(busyMs?.sum ?? 0), Math.round(busyOf?.sum ?? 0)];
+    } else if (busyOf !== undefined) {
+      packed.d = [Math.round(busyMs?.sum ?? 0), Math.round(busyOf.sum)];
     }
     if (gpuUsed !== undefined) {
       const use = [gpuUse?.times ?? 0, rounded(gpuUse?.sum ?? 0)];
@@ -169,7 +171,7 @@ export class HistoryFigures {
     }
   }
 
-  private unpackLooks({ k, n, u, g }: Packed): void {
+  private unpackLooks({ k, n, u, d, g }: Packed): void {
     const times = number(k?.[0]);
     const put = (name: LookName, ...[looked, sum, most]: [unknown, unknown, unknown]): void => {
       this.looks[name] = new Looked(number(looked), number(sum), number(most));
@@ -181,10 +183,11 @@ export class HistoryFigures {
       put('oldest', times, 0, k[7]);
     }
     if (n !== undefined) put('workers', n[0], n[1], n[2]);
-    if (u !== undefined) {
-      put('rss', 1, 0, number(u[0]) * MEGABYTE);
-      if (number(u[2]) > 0) put('busyMs', 1, u[1], 0);
-      if (number(u[2]) > 0) put('busyOf', 1, u[2], 0);
+    if (u !== undefined) put('rss', 1, 0, number(u[0]) * MEGABYTE);
+    const [busyMs, busyOf] = u === undefined ? (d ?? []) : u.slice(1);
+    if (number(busyOf) > 0) {
+      put('busyMs', 1, busyMs, 0);
+      put('busyOf', 1, busyOf, 0);
     }
     if (g === undefined) return;
     put('gpuUsed', 1, 0, number(g[0]) * MEGABYTE);
@@ -220,6 +223,7 @@ export class HistoryFigures {
           }
         : null,
       workers: workers?.level ?? null,
+      busy: this.busy,
       load: this.load,
     };
   }
@@ -229,12 +233,17 @@ export class HistoryFigures {
     return this.looks[name];
   }
 
-  private get load(): WorkerLoad | null {
-    const { busyMs, busyOf, rss, gpuUsed, gpuTotal, gpuUse } = this.looks;
-    if (rss === undefined) return null;
+  private get busy(): number | null {
+    const { busyMs, busyOf } = this.looks;
     const of = busyOf?.sum ?? 0;
+    return of === 0 ? null : Math.min(1, rounded((busyMs?.sum ?? 0) / of));
+  }
+
+  private get load(): WorkerLoad | null {
+    const { rss, gpuUsed, gpuTotal, gpuUse } = this.looks;
+    if (rss === undefined) return null;
     return {
-      busy: of === 0 ? null : Math.min(1, rounded((busyMs?.sum ?? 0) / of)),
+      busy: this.busy,
       rssBytes: rss.most,
       gpu:
         gpuUsed === undefined || gpuTotal === undefined
@@ -272,6 +281,8 @@ interface Packed {
    */
   u?: number[];
   g?: number[];
+  /** Of all workers together: ms in which they held jobs, of how many. */
+  d?: number[];
 }
 
 const MEGABYTE = 1_000_000;

@@ -112,8 +112,10 @@ export function addLook(series: Map<string, HistoryFigures>, look: Look): void {
     const figures = of(seriesOf('worker', name));
     figures.look('rss', rss);
     if (busy !== undefined) {
-      figures.look('busyMs', busy[0]);
-      figures.look('busyOf', busy[1]);
+      for (const one of [figures, whole]) {
+        one.look('busyMs', busy[0]);
+        one.look('busyOf', busy[1]);
+      }
     }
     if (gpu === undefined) continue;
     figures.look('gpuUsed', gpu[0]);

@@ -68,6 +68,8 @@ export interface HistoryPoint {
   backlog: { waiting: Level; delayed: Level; active: Level; oldestMs: number } | null;
   /** Live workers; null except for `all`. */
   workers: Level | null;
+  /** Share of their time in which workers held jobs, 0..1; null except for `all` and workers. */
+  busy: number | null;
   /** The worker as seen every ten seconds; null except for workers. */
   load: WorkerLoad | null;
 }

@@ -40,9 +40,10 @@ export interface JobFilterInput {
 
 /** What the fields are called where the filter was typed, for messages. */
 export interface FilterWords {
+  /** Before what is wrong with them. */
   error: string;
   olderThan: string;
-  /** `name` with a value: `--state waiting`. */
+  /** A value as it is typed: `--state waiting`. */
   example: (name: 'state' | 'error' | 'olderThan', value: string) => string;
 }
 
@@ -58,6 +59,13 @@ export const FIELDS: FilterWords = {
   error: 'error',
   olderThan: 'olderThan',
   example: (name, value) => `${name}=${value}`,
+};
+
+/** The fields of the dashboard's page, by their labels there. */
+export const LABELS: FilterWords = {
+  error: 'the field Error',
+  olderThan: 'Older than:',
+  example: (_, value) => value,
 };
 
 /** Which jobs to select; undefined fields match everything. */

@@ -7,7 +7,7 @@ import { type PlacedJob, readPlacedJob } from '../../deployment/read-job.js';
 import { jobsPage } from '../../deployment/read-jobs.js';
 import { missingId } from '../../queue/broker/unknown-id.js';
 import { readInput } from '../../queue/read/job-detail.js';
-import { FIELDS, parseJobFilter } from '../../queue/read/job-filter.js';
+import { LABELS, parseJobFilter } from '../../queue/read/job-filter.js';
 import { listQueues, locate, queueOfChunk, readGroup, readJob } from '../../queue/read/reader.js';
 import { serverNow } from '../../redis/server-clock.js';
 import type { Caller } from '../auth/caller.js';
@@ -54,7 +54,7 @@ export function addJobPages(app: App, gateway: Gateway, at: string): void {
   reading('jobs', JOBS_QUERY, async ({ query }): Promise<JobsPage> => {
     const { id, reverse, limit, cursor, ...typed } = query;
     if (id !== undefined && id !== '') return byId(gateway, id.trim(), limit);
-    const filter = parseJobFilter(typed, FIELDS);
+    const filter = parseJobFilter(typed, LABELS);
     const wanted = { sort: undefined, reverse: reverse === 'true', limit, cursor, look: LOOKED };
     const page = await jobsPage(redis, prefix, filter, wanted);
     const now = await serverNow(redis);

@@ -8,7 +8,7 @@ import { readEvents } from '../../queue/events/read-events.js';
 import { EVENT_KINDS, type EventKind } from '../../queue/events/types.js';
 import { readHistory } from '../../queue/history/read-history.js';
 import { HISTORY_RANGES, SERIES_KINDS } from '../../queue/history/types.js';
-import { FIELDS, parseJobFilter } from '../../queue/read/job-filter.js';
+import { LABELS, parseJobFilter } from '../../queue/read/job-filter.js';
 import { listWorkers, publishedModel, publishedVersion, publishedVersions } from '../../queue/registry.js';
 import type { Gateway } from '../gateway/gateway.js';
 import type { App } from '../http/app.js';
@@ -74,7 +74,7 @@ async function failuresPage(
   { client, prefix }: Gateway,
   typed: { queue: string[] | undefined; model: string[] | undefined },
 ): Promise<FailuresPage> {
-  const filter = parseJobFilter({ ...typed, state: ['failed'] }, FIELDS);
+  const filter = parseJobFilter({ ...typed, state: ['failed'] }, LABELS);
   const { groups, looked, total } = await readFailures(client.redis, prefix, filter);
   const rows = groups.map(({ code, queues, ...group }): FailureRow => {
     const queue = queues.join(',');

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { answerWithin } from '../../core/bounded.js';
-import { errorFacts, isErrorCode } from '../../core/error-table.js';
 import { InferError } from '../../core/errors.js';
 import { parseModel } from '../../core/names.js';
 import type { WorkerRecord } from '../../queue/types.js';
 import { worded } from '../../redis/worded.js';
 import type { App } from '../http/app.js';
+import { addErrorRoute } from '../http/error-route.js';
 import type { NotedRoute } from '../openapi/noted-routes.js';
 import { ERROR_DOC, EXAMPLE_DOC, HEALTH_DOC, INDEX_DOC, READY_DOC } from './about-docs.js';
 import { refuseDraining } from './admit.js';
@@ -32,22 +32,7 @@ export function addAboutRoutes(app: App, gateway: Gateway, noted: readonly Noted
     await refuseUnready(gateway);
     return { ready: true };
   });
-  app.get(
-    '/errors/:code',
-    {
-      config: { access: 'open', doc: ERROR_DOC },
-      schema: { params: z.object({ code: z.string().describe('code of an error, such as QUEUE_FULL') }) },
-    },
-    async ({ params: { code } }) => {
-      if (!isErrorCode(code)) {
-        throw new InferError('HTTP_ROUTE', 'there is no error with this code', {
-          hint: 'the codes are those of docs/errors.md',
-        });
-      }
-      const { meaning, httpStatus, exitCode, retryable, fault, doc } = errorFacts(code);
-      return { code, meaning, status: httpStatus, exitCode, retryable, fault, documentation: `docs/${doc}` };
-    },
-  );
+  addErrorRoute(app, ERROR_DOC);
   app.get(
     '/examples/:model',
     {

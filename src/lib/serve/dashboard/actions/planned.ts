@@ -16,7 +16,7 @@ import { prioritiseJobs } from '../../../operations/set-priority.js';
 import { settableOrder } from '../../../operations/settable-order.js';
 import type { Order } from '../../../queue/broker/control.js';
 import { type JobEstimate, leastOf, mostOf } from '../../../queue/read/job-estimate.js';
-import { FIELDS, type JobFilter, parseJobFilter } from '../../../queue/read/job-filter.js';
+import { type JobFilter, LABELS, parseJobFilter } from '../../../queue/read/job-filter.js';
 import { worded } from '../../../redis/worded.js';
 import type { Action, JobsFilter } from '../shapes.js';
 import { jobsThat, workersNamed } from './action-words.js';
@@ -250,7 +250,7 @@ function withUnread(text: string, estimate: JobEstimate): string {
 function filterOf({ olderThan, error, ...lists }: JobsFilter): JobFilter {
   const list = (text: string | undefined) => (text === undefined || text === '' ? undefined : [text]);
   const words = Object.fromEntries(Object.entries(lists).map(([name, text]) => [name, list(text)]));
-  return parseJobFilter({ ...words, olderThan: olderThan || undefined, error: error || undefined }, FIELDS);
+  return parseJobFilter({ ...words, olderThan: olderThan || undefined, error: error || undefined }, LABELS);
 }
 
 function detailOf(typed: JobsFilter): string {

@@ -30,6 +30,10 @@ const POINT = z
       .nullable()
       .describe('of all queues or one; null for models and workers'),
     workers: LEVEL.nullable().describe('live workers; null except for the whole deployment'),
+    busy: z
+      .number()
+      .nullable()
+      .describe('share of their time in which workers held jobs; null for queues and models'),
     load: z
       .looseObject({ busy: z.number().nullable(), rssBytes: z.number() })
       .nullable()
