@@ -1,9 +1,9 @@
-import type { JobsOptions, Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import type { Clock } from '../../core/clock.js';
 import { InferError } from '../../core/errors.js';
 import { toBullPriority } from '../../core/job.js';
 import { traceTime } from '../../core/job-trace.js';
-import { BulkWrites } from '../../redis/bulk-writes.js';
+import { BulkWrites, SHARED_BYTES } from '../../redis/bulk-writes.js';
 import { SizeRefused } from '../../redis/size-limits.js';
 import type { RedisClient } from '../../redis/types.js';
 import { worded } from '../../redis/worded.js';
@@ -21,7 +21,7 @@ import { noteUse, onLoss } from './data-watch.js';
 import { expireDue } from './deadlines.js';
 import { GroupLife } from './group-life.js';
 import { openQueue } from './open-queue.js';
-import { untilLoaded, untilWhole } from './resend.js';
+import { untilLoaded } from './resend.js';
 import { type CancelledChunks, JobSteering, type Paging, type Requeued } from './steer-jobs.js';
 import { inputTooLarge, resultTooLarge } from './too-large.js';
 
@@ -29,11 +29,13 @@ import { inputTooLarge, resultTooLarge } from './too-large.js';
 const ORPHAN_INPUT_TTL = 86_400;
 /** Approximate bytes that Redis uses for a job in addition to its input. */
 const JOB_BYTES = 1024;
+/** Jobs added by one script: about 3 ms of Redis's time. */
+const SCRIPT_JOBS = 64;
 
 /** How long a queue's name counts as known to Redis. */
 const REGISTER_EVERY_MS = 10_000;
 
-/** The submitting side: BullMQ adds the jobs, and our own keys store what is too large for the job data. */
+/** The submitting side: adds jobs in BullMQ's layout; our own keys store what is too large for the job data. */
 export class Producer {
   private readonly queues = new Map<string, Promise<Queue>>();
   private readonly scripts = new Map<string, QueueScripts>();
@@ -79,7 +81,6 @@ export class Producer {
       ? await Promise.all(jobs.map((job) => this.client.exists(scripts.base + job.spec.id)))
       : jobs.map(() => 0);
     const fresh = jobs.filter((_, i) => known[i] === 0);
-    const bull = await this.queueOf(queue);
     const now = this.clock.now();
     // Before the job is added, since STORE_INPUT skips the input of an existing job: sent concurrently, it
     // could arrive second, over a connection of its own, or after a Redis that had forgotten this script but
@@ -88,14 +89,10 @@ export class Producer {
     await Promise.all(large.map((job) => this.store(scripts, 'inferStoreInput', job, ORPHAN_INPUT_TTL)));
     const adds = fresh.map((job) => {
       const spec = this.marked(job.spec);
-      return {
-        name: jobName(spec),
-        data: toJobData(spec, ridesAlong(job) ? job.input : undefined),
-        opts: { jobId: spec.id, priority: toBullPriority(spec.priority), ...timesOf(spec, now) },
-      };
+      return addFields(spec, JSON.stringify(toJobData(spec, ridesAlong(job) ? job.input : undefined)), now);
     });
     for (const { trace } of fresh) if (trace !== undefined) trace.sent = traceTime();
-    const adding = untilWhole(() => addAll(bull, adds));
+    const adding = Promise.all(inScripts(adds).map((some) => scripts.run('inferAdd', ...some.flat())));
     // Sent together with the jobs.
     const stored = large.map((job) => this.client.exists(inputKey(scripts.tag, job.spec.id)));
     await Promise.all([adding, ...stored]);
@@ -280,27 +277,49 @@ function ridesAlong({ input }: NewJob): boolean {
   return input.byteLength <= INLINE_INPUT_BYTES;
 }
 
+/** What the add script is told of a job; see `ADD_FIELDS`. */
+type AddFields = [
+  id: string,
+  name: string,
+  data: string,
+  opts: string,
+  timestamp: number,
+  delay: number,
+  priority: number,
+];
+
 /**
- * Submission time, and BullMQ's delayed set, from which the take script moves due jobs to their place by
- * priority. Both by Redis's clock.
+ * Times are by Redis's clock. A job that may not start yet goes to BullMQ's delayed set, from which the take script
+ * moves due jobs to their place by priority.
  */
-function timesOf({ notBefore }: JobSpec, now: number): JobsOptions {
-  return {
-    timestamp: now,
-    ...(notBefore === undefined || notBefore <= now ? {} : { delay: notBefore - now }),
-  };
+function addFields(spec: JobSpec, data: string, now: number): AddFields {
+  const { id, notBefore } = spec;
+  const priority = toBullPriority(spec.priority);
+  const delay = notBefore === undefined || notBefore <= now ? 0 : notBefore - now;
+  // As BullMQ stores them, for its own workers.
+  const opts = { jobId: id, priority, timestamp: now, ...(delay === 0 ? {} : { delay }), attempts: 0 };
+  return [id, jobName(spec), data, JSON.stringify(opts), now, delay, priority];
+}
+
+/** Jobs of each script: bounded in number and bytes, since other users of this Redis wait for it. */
+function inScripts(jobs: readonly AddFields[]): AddFields[][] {
+  const scripts: AddFields[][] = [];
+  let last: AddFields[] = [];
+  let bytes = 0;
+  for (const job of jobs) {
+    const more = job[2].length + JOB_BYTES;
+    if (last.length > 0 && (last.length === SCRIPT_JOBS || bytes + more > SHARED_BYTES)) {
+      scripts.push(last);
+      last = [];
+      bytes = 0;
+    }
+    last.push(job);
+    bytes += more;
+  }
+  if (last.length > 0) scripts.push(last);
+  return scripts;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-/** Adds jobs in one round trip; a single job is sent without the transaction used for several. */
-async function addAll(
-  queue: Queue,
-  jobs: { name: string; data: object; opts: JobsOptions }[],
-): Promise<void> {
-  const [only] = jobs;
-  if (only !== undefined && jobs.length === 1) await queue.add(only.name, only.data, only.opts);
-  else if (jobs.length > 0) await queue.addBulk(jobs);
 }

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { answerWithin } from '../../core/bounded.js';
 import { traceTime } from '../../core/job-trace.js';
 import { closeClient } from '../../redis/connect.js';
@@ -130,6 +130,8 @@ export class Waiter {
     });
     await answerWithin(this.idleMs, woken, () => undefined);
     this.idle.delete(queue);
+    // The job is added first: a notice that comes before the read stays in the list.
+    await nextTurn();
     return this.closing.signal.aborted || this.waits.has(queue);
   }
 

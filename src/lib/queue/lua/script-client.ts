@@ -4,6 +4,7 @@ import { untilLoaded } from '../broker/resend.js';
 import { namingDamage } from '../damage.js';
 import { bullBase, queueTag } from '../keys.js';
 import { type DataLayout, isNewerLua, LAYOUTS } from '../layout.js';
+import { ADD } from './add.js';
 import { PURGE_ENDED, PURGE_WAITING, SET_PRIORITY } from './control.js';
 import { FORGET, FORGET_RECORD } from './forget.js';
 import {
@@ -23,6 +24,7 @@ import { REROUTE } from './reroute.js';
 import { CANCEL, EXPIRE_DUE, RESTORE_INPUT, RETRY, STORE_INPUT, WATCH } from './steer.js';
 
 const SCRIPTS = {
+  inferAdd: ADD,
   inferTake: TAKE,
   inferSettle: SETTLE,
   inferRenew: RENEW,
