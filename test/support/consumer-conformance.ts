@@ -374,6 +374,75 @@ export function consumerConformance(name: string, open: () => Promise<Conformanc
       });
     });
 
+    describe('takeOnWake', () => {
+      const short = {
+        idle: 0,
+        ahead: 1,
+        horizonMs: 100,
+        jobs: 128,
+        runs: new Map([['m', { rows: 1, ms: 1 }]]),
+      };
+      beforeEach(() => one.serve(['m']));
+
+      it('brings the job that ends the sleep, and says whether more wait', async () => {
+        const taken = one.takeOnWake(short, LONG_MS, NEVER);
+        const id = await submitOne({ model: 'm' });
+        expect(ids(await taken)).toEqual([id]);
+        expect(one.more).toBe(false);
+        const next = one.takeOnWake(short, LONG_MS, NEVER);
+        await queue.submit({ model: 'm' }, { model: 'm' });
+        expect(await next).toHaveLength(1);
+      });
+
+      it('leaves a job for which there is no room, and says so', async () => {
+        const long = { ...short, runs: new Map([['m', { rows: 1, ms: 1000 }]]) };
+        const taken = one.takeOnWake(long, LONG_MS, NEVER);
+        const id = await submitOne({ model: 'm' });
+        expect(await taken).toEqual([]);
+        expect([one.more, one.full]).toEqual([true, true]);
+        expect(ids(await one.take(1))).toEqual([id]);
+      });
+
+      it('ends on its timeout with what waits then', async () => {
+        expect(await one.takeOnWake(short, 20, NEVER)).toEqual([]);
+        const id = await submitOne({ model: 'm', notBefore: Date.now() + 300 });
+        expect(await one.take(1)).toEqual([]);
+        expect(ids(await one.takeOnWake(short, LONG_MS, NEVER))).toEqual([id]);
+      });
+
+      it('takes nothing more once its signal has fired', async () => {
+        const stop = new AbortController();
+        const taken = one.takeOnWake(short, LONG_MS, stop.signal);
+        stop.abort();
+        expect(await taken).toEqual([]);
+        const id = await submitOne({ model: 'm' });
+        expect(await one.takeOnWake(short, LONG_MS, stop.signal)).toEqual([]);
+        expect(ids(await other.take(1))).toEqual([id]);
+      });
+
+      it('loses no job that arrives as its signal fires', async () => {
+        for (let i = 0; i < 20; i++) {
+          const stop = new AbortController();
+          const taken = one.takeOnWake(short, LONG_MS, stop.signal);
+          const submitted = submitOne({ model: 'm' });
+          stop.abort();
+          const id = await submitted;
+          const ours = await taken;
+          const theirs = await other.take(1);
+          expect(ids([...ours, ...theirs])).toEqual([id]);
+          const [holder, jobs] = ours.length > 0 ? [one, ours] : [other, theirs];
+          await holder.settle(jobs.map((job) => completed(job)));
+        }
+      });
+
+      it('ends when its consumer closes', async () => {
+        const taken = one.takeOnWake(short, LONG_MS, NEVER);
+        expect(await other.take(1)).toEqual([]);
+        await one.close();
+        expect(await taken).toEqual([]);
+      });
+    });
+
     describe('passOn', () => {
       it('wakes another worker for waiting jobs, and reports whether there are any', async () => {
         await one.passOn();

@@ -15,6 +15,8 @@ const BACKOFF_MAX_MS = 5000;
 export interface Intake {
   /** What this lane may fetch now; undefined = its prefetch is full. */
   room(lane: number): TakeRoom | undefined;
+  /** What it may fetch whenever it is woken; undefined = it looks for room first. */
+  roomAsleep(lane: number): TakeRoom | undefined;
   /** A take took this long, ms. */
   took(ms: number): void;
   admit(lane: number, jobs: TakenJob[]): void;
@@ -24,7 +26,8 @@ export interface Intake {
  * Feeds one queue's jobs to the batcher. States:
  *
  *   taking    a take script is in progress
- *   waiting   the queue was empty: asleep on its marker, so new work is noticed immediately
+ *   waiting   the queue was empty: asleep on its marker, so new work is noticed immediately; with a take behind
+ *             the sleep, if jobs are so short that some may be held at any time
  *   full      the next micro-batch is held already, or would wait here for long: everything else stays in
  *             Redis, where other workers can take it and urgent work can overtake it
  *   backoff   Redis answered with an error; retries after 0.25 s, doubling up to 5 s
@@ -79,16 +82,29 @@ export class Lane {
           }
           continue;
         }
-        this.state = 'waiting';
-        this.onEmpty();
-        // Taken jobs go to their runner first; sleeping can wait.
-        await nextTurn();
-        await this.consumer.waitForWork(WAIT_MS, this.signal);
-        woken = true;
+        woken = await this.sleep();
       } catch (error) {
         if (this.signal.aborted) return;
         await this.backOff(error);
       }
+    }
+  }
+
+  /** Sleeps until there is something to take that it could not take from its sleep. */
+  private async sleep(): Promise<true> {
+    for (;;) {
+      this.state = 'waiting';
+      this.onEmpty();
+      // Taken jobs go to their runner first; sleeping can wait.
+      await nextTurn();
+      const room = this.intake.roomAsleep(this.index);
+      if (room === undefined) {
+        await this.consumer.waitForWork(WAIT_MS, this.signal);
+        return true;
+      }
+      this.intake.admit(this.index, await this.consumer.takeOnWake(room, WAIT_MS, this.signal));
+      this.empty = !this.consumer.more;
+      if (this.consumer.more || this.signal.aborted) return true;
     }
   }
 
@@ -99,7 +115,10 @@ export class Lane {
   async urge(floor: Priority | undefined, room: TakeRoom): Promise<void> {
     if (this.state === 'backoff' || this.signal.aborted) return;
     try {
+      const asleep = this.state === 'waiting';
       this.intake.admit(this.index, await this.consumer.take(room, floor));
+      // The take behind a sleep may have brought them: its answer is on another connection, and there by now.
+      if (asleep) await nextTurn();
     } catch (error) {
       this.log.debug({ queue: this.consumer.queue, reason: messageOf(error) }, 'urgent look failed');
     }

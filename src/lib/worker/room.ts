@@ -53,6 +53,14 @@ export class Room {
     return { ...this.forRun(idle, jobs), ahead };
   }
 
+  /**
+   * What may be held at any time, whatever runs by then: one run of jobs that are short enough to prefetch. Undefined
+   * if there are none.
+   */
+  asleep(jobs: number): TakeRoom | undefined {
+    return jobs > 0 && this.mayHold ? { ...this.forRun(0, jobs), ahead: 1 } : undefined;
+  }
+
   /** Room for this many runs that begin now. */
   forRun(idle: number, jobs = Number.MAX_SAFE_INTEGER): TakeRoom {
     const runs = new Map<string, { rows: number; ms: number | undefined }>();

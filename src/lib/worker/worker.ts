@@ -117,6 +117,7 @@ export class Worker {
           consumer,
           {
             room: (lane) => this.roomOf(lane),
+            roomAsleep: (lane) => this.roomOf(lane) && this.room.asleep(this.jobsLeft),
             took: (ms) => this.room.took(ms),
             admit: (lane, jobs) => this.admitAll(lane, jobs),
           },
@@ -210,7 +211,11 @@ export class Worker {
 
   private roomOf(lane: number): TakeRoom | undefined {
     if (this.stopTaking.signal.aborted || this.suspect !== undefined) return undefined;
-    return this.room.of(lane, (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted);
+    return this.room.of(lane, this.jobsLeft);
+  }
+
+  private get jobsLeft(): number {
+    return (this.options.maxJobs ?? Number.POSITIVE_INFINITY) - this.accepted;
   }
 
   /** Jobs that no runner here can run any more are returned for another worker. */

@@ -29,7 +29,12 @@ async function runLane(takes: readonly ('fails' | 'empty')[]): Promise<Lane> {
     waitForWork: async () => undefined,
   } as unknown as QueueConsumer;
   const room = { idle: 1, ahead: 0, horizonMs: 0, jobs: 1, runs: new Map() };
-  const intake = { room: () => room, took: () => undefined, admit: () => undefined };
+  const intake = {
+    room: () => room,
+    roomAsleep: () => undefined,
+    took: () => undefined,
+    admit: () => undefined,
+  };
   const lane = new Lane(0, consumer, intake, ending.signal, silentLogger(), () => undefined);
   await lane.run();
   return lane;

@@ -36,6 +36,12 @@ export interface QueueConsumer {
    */
   waitForWork(timeoutMs: number, signal: AbortSignal): Promise<void>;
   /**
+   * The same with a take behind it, which is sent with it: a worker that is woken has its jobs in the same round trip.
+   * The room is that of the moment when the sleep begins, so it may only be for what can be held at any time. Jobs
+   * that come although `signal` has fired are returned, too.
+   */
+  takeOnWake(room: TakeRoom, timeoutMs: number, signal: AbortSignal): Promise<TakenJob[]>;
+  /**
    * Wakes another worker for the waiting jobs and updates `more`: for a worker that was woken but has no
    * room.
    */

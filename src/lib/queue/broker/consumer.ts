@@ -1,28 +1,27 @@
 import type { Clock } from '../../core/clock.js';
 import type { OwnFailure } from '../../core/errors.js';
 import { type Priority, toBullPriority } from '../../core/job.js';
-import { traceTime } from '../../core/job-trace.js';
+import { type JobTrace, traceTime } from '../../core/job-trace.js';
 import { BulkWrites } from '../../redis/bulk-writes.js';
 import { closeClient } from '../../redis/connect.js';
 import type { RedisClient } from '../../redis/types.js';
 import { ifReadable } from '../../redis/wrong-type.js';
 import { type QueueDamage, readDamage } from '../damage.js';
-import { emptyInput, readJobData } from '../job-data.js';
 import { STATS_BUCKET_MS, takesKey, wakeKey } from '../keys.js';
 import type { DataLayout } from '../layout.js';
 import { packSettle } from '../lua/pack.js';
 import { QueueScripts } from '../lua/script-client.js';
-import { countFiled, reroute, routeOf, routesArgument } from '../routes.js';
-import type { Settlement, TakenJob, TakenSpec, TakeRoom } from '../types.js';
-import { DEFAULT_TTL, TAKE_HEAD, TAKE_REPLY } from '../wire.js';
+import { countFiled, reroute, routesArgument } from '../routes.js';
+import type { Settlement, TakenJob, TakeRoom } from '../types.js';
 import type { QueueConsumer } from './consumer-port.js';
 import { expireAllDue } from './deadlines.js';
-import { popMarker } from './markers.js';
+import { orRoused, popMarker } from './markers.js';
 import { settleArrivals } from './move.js';
 import { untilWhole } from './resend.js';
 import type { ResultStore } from './result-store.js';
 import { FIELDS_BYTES, resultOf, settleFields, settlementBytes, storedTtl } from './settlement.js';
 import { Sweeper } from './sweep.js';
+import { readTake, type TakeReply } from './take-reply.js';
 
 export interface ConsumerOptions {
   prefix: string;
@@ -52,6 +51,8 @@ const MOST_JOBS = 128;
 /** Room given as a number of rows. */
 const BY_ROWS: TakeRoom = { idle: 0, ahead: 0, horizonMs: 0, jobs: MOST_JOBS, runs: new Map() };
 
+const NEVER = new AbortController().signal;
+
 /** Seconds after which an unread wake-up expires. */
 const ROUSE_TTL = 60;
 
@@ -59,6 +60,8 @@ const ROUSE_TTL = 60;
 export class BullConsumer implements QueueConsumer {
   readonly queue: string;
   private readonly scripts: QueueScripts;
+  /** The same on the blocking connection, for takes behind a sleep. */
+  private onBlocking: QueueScripts | undefined;
   private readonly sweeper: Sweeper;
   private readonly bulk: BulkWrites;
   private tokens = 0;
@@ -101,52 +104,50 @@ export class BullConsumer implements QueueConsumer {
   }
 
   async take(room: number | TakeRoom, moreUrgentThan?: Priority): Promise<TakenJob[]> {
-    const { clock, workerId, workerName, lockMs } = this.options;
-    const now = clock.now();
     const asked = traceTime();
     const woken = this.wokenAt ?? asked;
     this.wokenAt = undefined;
+    const take = this.beginTake(this.scripts, room, moreUrgentThan);
+    return this.takenBy(take.token, await take.reply, () => ({ woken, asked, taken: traceTime() }));
+  }
+
+  /** Sends a take. */
+  private beginTake(
+    scripts: QueueScripts,
+    room: number | TakeRoom,
+    moreUrgentThan?: Priority,
+  ): { token: string; reply: Promise<TakeReply> } {
+    const { workerId, workerName, lockMs } = this.options;
     const token = `${workerId}:${++this.tokens}`;
     const below = moreUrgentThan === undefined ? '' : toBullPriority(moreUrgentThan);
     let slot = 0;
     while (this.takesUnderWay.has(slot)) slot += 1;
     this.takesUnderWay.add(slot);
-    const { routes } = this;
     const wants = typeof room === 'number' ? { ...BY_ROWS, idle: room } : room;
     const args = [
       ...[token, lockMs, wants.idle, below, workerName, slot],
-      ...[routesArgument(routes, wants.runs), wants.ahead, wants.horizonMs, Math.min(wants.jobs, MOST_JOBS)],
+      ...[
+        routesArgument(this.routes, wants.runs),
+        wants.ahead,
+        wants.horizonMs,
+        Math.min(wants.jobs, MOST_JOBS),
+      ],
     ];
-    const reply = (await this.scripts.runBuffer('inferTake', ...args).finally(() => {
+    const reply = scripts.runBuffer('inferTake', ...args).finally(() => {
       this.takesUnderWay.delete(slot);
-    })) as (Buffer | number | null)[];
-    this.nextDelayedAt = Number(reply[0]);
-    this.more = reply[1] !== 0;
-    this.full = reply[1] === 2;
-    const jobs: TakenJob[] = [];
-    for (let at = TAKE_HEAD; at < reply.length; at += TAKE_REPLY.length) {
-      const [id, data, timestamp, attemptsStarted, attemptsMade, stalls, ownInput] = repliedJob(reply, at);
-      const read = readJobData(String(data), String(id), this.queue, this.options.layouts);
-      const { spec = foreignSpec(String(id), this.queue) } = read;
-      const isEmpty = read.input === undefined && Buffer.isBuffer(ownInput) && ownInput.length === 0;
-      const unrunnable = read.unrunnable ?? (isEmpty ? emptyInput() : undefined);
-      jobs.push({
-        spec,
-        token,
-        routed: read.spec !== undefined && routes?.has(routeOf(read.spec)) === true,
-        // A job with lost or foreign input reaches the worker with an empty one; the worker fails it with the
-        // right error.
-        input: read.input ?? (Buffer.isBuffer(ownInput) ? ownInput : Buffer.alloc(0)),
-        submittedAt: Number(String(timestamp)),
-        takenAt: now,
-        attempt: Number(attemptsStarted),
-        failures: Number(String(attemptsMade)),
-        stalls: Number(String(stalls)),
-        ...(unrunnable === undefined ? {} : { unrunnable }),
-        ...(spec.trace === true ? { trace: { woken, asked, taken: traceTime() } } : {}),
-      });
-    }
-    return jobs;
+    }) as Promise<TakeReply>;
+    return { token, reply };
+  }
+
+  /** The jobs in the reply to a take. */
+  private takenBy(token: string, reply: TakeReply, trace: () => JobTrace): TakenJob[] {
+    const { queue, routes } = this;
+    const { clock, layouts } = this.options;
+    const taken = readTake(reply, { queue, token, routes, layouts, now: clock.now(), trace });
+    this.nextDelayedAt = taken.nextDelayedAt;
+    this.more = taken.more;
+    this.full = taken.full;
+    return taken.jobs;
   }
 
   /**
@@ -183,6 +184,40 @@ export class BullConsumer implements QueueConsumer {
       // spin until that time.
       dueAt = Math.min(dueAt, score);
     }
+  }
+
+  async takeOnWake(room: TakeRoom, timeoutMs: number, signal: AbortSignal): Promise<TakenJob[]> {
+    if (signal.aborted || this.closed) return [];
+    const { clock, blocking } = this.options;
+    const end = clock.now() + timeoutMs;
+    const dueIn = this.nextDelayedAt > clock.now() ? this.nextDelayedAt - clock.now() : timeoutMs;
+    const sleep = this.popMarker(Math.min(timeoutMs, dueIn), NEVER);
+    let woken = 0;
+    const score = sleep.then((marker) => {
+      woken = traceTime();
+      return marker;
+    });
+    this.onBlocking ??= this.scriptsOf(blocking);
+    const take = this.beginTake(this.onBlocking, room);
+    const jobs = take.reply.then(
+      (reply) => this.takenBy(take.token, reply, () => ({ woken, asked: woken, taken: traceTime() })),
+      (error: unknown) => {
+        if (!this.closed) throw error;
+        return [];
+      },
+    );
+    const first = await orRoused(jobs, signal, () => this.rouse());
+    if (first === undefined) {
+      // Redis does not answer. If it does later, no one else knows of these jobs.
+      jobs.then((some) => this.settle(some.map((job) => ({ kind: 'release', job })))).catch(() => undefined);
+      return [];
+    }
+    const marker = await score;
+    // The take put a delayed job's marker back: the next sleep must not end with it.
+    const early = first.length === 0 && !this.more && marker !== undefined && marker > clock.now();
+    if (!early) return first;
+    await this.waitForWork(end - clock.now(), signal);
+    return signal.aborted || this.closed ? [] : this.take(room);
   }
 
   private popMarker(ms: number, signal: AbortSignal): Promise<number | undefined> {
@@ -299,17 +334,4 @@ export class BullConsumer implements QueueConsumer {
       () => undefined,
     );
   }
-}
-
-type Replied = Buffer | number | null;
-type RepliedJob<Names extends readonly string[]> = { [Place in keyof Names]: Replied };
-
-/** What a take returned for one job, named as in `TAKE_REPLY`. */
-function repliedJob(reply: readonly Replied[], at: number): RepliedJob<typeof TAKE_REPLY> {
-  return reply.slice(at, at + TAKE_REPLY.length) as unknown as RepliedJob<typeof TAKE_REPLY>;
-}
-
-/** A job added by other BullMQ code, which is `unrunnable`: enough to fail it with a clear reason. */
-function foreignSpec(id: string, queue: string): TakenSpec {
-  return { id, queue, model: undefined, rows: 1, priority: 0, resultTtl: DEFAULT_TTL };
 }

@@ -1,3 +1,4 @@
+import { answerWithin } from '../../core/bounded.js';
 import type { RedisClient } from '../../redis/types.js';
 import { isWrongValue } from '../../redis/wrong-type.js';
 
@@ -31,6 +32,37 @@ export function popMarker(
       },
     );
   });
+}
+
+/** How long a sleeping take may last once it has been woken to end. */
+const ROUSED_MS = 1000;
+
+/**
+ * What a sleeping take brings. When `signal` fires it is woken, so that it takes nothing later.
+ * @param rouse wakes it
+ * @returns undefined if it does not end even then, because Redis does not answer
+ */
+export async function orRoused<T>(
+  taken: Promise<T>,
+  signal: AbortSignal,
+  rouse: () => Promise<void>,
+): Promise<T | undefined> {
+  let stop = (): void => undefined;
+  const fired = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  signal.addEventListener('abort', stop, { once: true });
+  const roused = fired.then(() => {
+    rouse().catch(() => undefined);
+    return answerWithin(ROUSED_MS, taken, () => undefined);
+  });
+  // The loser of the race may fail.
+  roused.catch(() => undefined);
+  try {
+    return await Promise.race([taken, roused]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 async function removeDamaged(client: RedisClient, keys: readonly string[]): Promise<void> {
