@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { priorityFlag, settingFlags, startFlags, waitFlag } from '../lib/cli/flags.js';
 import { sayWait } from '../lib/cli/job-place.js';
+import { selectionFlags } from '../lib/cli/selection-flags.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { submitOptions } from '../lib/cli/submit-options.js';
 import { inputFlags, inputOptions } from '../lib/cli/table-flags.js';
@@ -32,6 +33,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     '<%= config.bin %> submit rows.csv.gz --columns pixels=p0..p63',
     '$ cat rows.ndjson | <%= config.bin %> submit - --quiet',
     '<%= config.bin %> submit order.json --id order-1234 --result-ttl 1d',
+    '<%= config.bin %> submit --wait examples/one-digit.json --top-k 3',
   ];
   static override args = {
     file: Args.string({ required: true, description: 'file of rows, or - for standard input' }),
@@ -44,6 +46,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     priority: priorityFlag(),
     id: Flags.string({ helpValue: '<id>', description: 'your own id: sent again, it is the same job' }),
     ...startFlags(),
+    ...selectionFlags(),
     wait: waitFlag({ description: 'wait for the result, 30s unless a time is given' }),
   };
 

@@ -2,8 +2,9 @@ import type { SubmitOptions } from '../client/types.js';
 import type { Settings } from '../config/settings.js';
 import type { Priority } from '../core/job.js';
 import { startOptions } from './flags.js';
+import { type SelectionFlags, selectionOptions } from './selection-flags.js';
 
-interface SubmitFlags {
+interface SubmitFlags extends SelectionFlags {
   priority?: Priority | undefined;
   id?: string | undefined;
   'no-result'?: boolean;
@@ -12,7 +13,7 @@ interface SubmitFlags {
   expires?: number | undefined;
 }
 
-/** How a command submits, from its settings and flags. */
+/** How a command submits, from its settings and flags. @throws InferError OUTPUT_SELECTION (2). */
 export function submitOptions(settings: Settings, flags: SubmitFlags): SubmitOptions {
   const { queue, resultTtl, retries, retryDelay, timeLimit, softTimeLimit } = settings;
   const { priority, id, delay, at, expires } = flags;
@@ -26,5 +27,6 @@ export function submitOptions(settings: Settings, flags: SubmitFlags): SubmitOpt
     ...startOptions({ delay, at, expires }),
     timeLimitMs: timeLimit,
     softTimeLimitMs: softTimeLimit,
+    ...selectionOptions(flags),
   };
 }

@@ -1,5 +1,6 @@
 import { settledWithin, untilAborted } from '../core/bounded.js';
 import type { Chunk } from '../input/chunk.js';
+import { selectionOf } from '../model/selection.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { JobSpec } from '../queue/types.js';
@@ -85,6 +86,7 @@ export class GroupSender {
     const id = options.id ?? nextId('g');
     const queue = options.queue ?? 'batch';
     const defaults = await this.guard(this.parts.defaults());
+    const asked = selectionOf(options, signature);
     const template: JobSpec = specOf(0, signature, { ...options, id, queue }, defaults);
     const { owner, digest } = template;
     const wanted = { queue, kind: 'group', owner, digest } as const;
@@ -93,7 +95,10 @@ export class GroupSender {
     locations.set(id, template.queue, 'group');
     // No one can have given an id of ours to anything else.
     const check = (chunks: readonly JobSpec[]) => refuseForeignChunks(redis, prefix, template, chunks);
-    const opening = GroupWriter.open(producer, template, options.id === undefined ? undefined : check);
+    const opening = GroupWriter.open(producer, template, {
+      asked,
+      check: options.id === undefined ? undefined : check,
+    });
     try {
       const [writer] = await this.guard(Promise.all([opening, producer.registerQueue(template.queue)]));
       return writer;

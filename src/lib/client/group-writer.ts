@@ -3,6 +3,7 @@ import { InferError } from '../core/errors.js';
 import { chunkId, newId, printable } from '../core/job.js';
 import type { Chunk } from '../input/chunk.js';
 import { encodeEnvelope } from '../model/envelope.js';
+import type { Selection } from '../model/selection.js';
 import { type GroupOpening, SENDER_LEASE_MS } from '../queue/broker/group-life.js';
 import type { Producer } from '../queue/broker/producer.js';
 import type { JobSpec, NewJob } from '../queue/types.js';
@@ -45,6 +46,8 @@ export class GroupWriter {
     /** Some chunks may exist already, from another sender that is active or died. */
     private readonly resumes: boolean,
     private readonly check: ChunkCheck | undefined,
+    /** What every row asks of the model's outputs. */
+    private readonly asked: Selection | undefined,
   ) {
     if (!isDuplicate) this.sayOften();
   }
@@ -52,9 +55,14 @@ export class GroupWriter {
   /**
    * @throws InferError ID_TAKEN (2) when a group of this id was cancelled or undone, so that its chunks
    *   cannot run again; or was begun by a version of infer that cuts rows into different chunks, by someone else, or by another request.
-   * @param check of chunks that were queued, for a group whose id a caller chose [none]
+   * @param how `check` of chunks that were queued, for a group whose id a caller chose; `asked` of the
+   *   model's outputs by every row
    */
-  static async open(producer: Producer, template: JobSpec, check?: ChunkCheck): Promise<GroupWriter> {
+  static async open(
+    producer: Producer,
+    template: JobSpec,
+    how: { check?: ChunkCheck | undefined; asked?: Selection | undefined } = {},
+  ): Promise<GroupWriter> {
     const sender = newId('j');
     const found = await producer.groups.open(template, sender);
     if (found === 'theirs') throw takenByOther(template.id);
@@ -69,7 +77,15 @@ export class GroupWriter {
             : 'send the rows under another --id',
       });
     }
-    return new GroupWriter(producer, template, sender, found === 'closed', found === 'open', check);
+    return new GroupWriter(
+      producer,
+      template,
+      sender,
+      found === 'closed',
+      found === 'open',
+      how.check,
+      how.asked,
+    );
   }
 
   /** The id of the group. */
@@ -85,7 +101,7 @@ export class GroupWriter {
   async write(payload: Chunk): Promise<void> {
     const { id, digest } = this.template;
     const { index } = this;
-    const input = encodeEnvelope(payload);
+    const input = encodeEnvelope({ ...payload, ...this.asked });
     this.pending.push({
       spec: {
         ...this.template,

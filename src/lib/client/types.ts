@@ -35,6 +35,15 @@ export interface SubmitOptions {
    * worker's].
    */
   softTimeLimitMs?: number | undefined;
+  /** Names of the outputs that the result has; `*`: all as the model gives them [as model.json says, else all]. */
+  outputs?: readonly string[] | undefined;
+  /**
+   * Instead of an output its k highest scores, best first, with their indexes and labels: of the only output
+   * that can have them, or by output. Of a classification, the k best classes as well [as model.json says].
+   */
+  topK?: number | Readonly<Record<string, number>> | undefined;
+  /** Instead of these outputs only the index of the highest score [as model.json says]. */
+  argmax?: string | readonly string[] | undefined;
   /**
    * The submitter, for a program that submits for others. The same id means another job for another owner
    * [none].

@@ -52,6 +52,8 @@ export const BOUNDS = {
   retryDelayMs: { min: 0, max: TIMER_MAX_MS },
   /** Rows of one run. */
   maxBatch: { min: 1, max: 65_536 },
+  /** Scores of one place of an output: more are no choice of the best. */
+  topK: { min: 1, max: 65_536 },
   /** Rows of one job. */
   rows: { min: 1, max: COUNT_MAX },
 } as const satisfies Record<string, Bound>;

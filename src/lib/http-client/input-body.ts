@@ -79,12 +79,15 @@ function plain(this: unknown, key: string, value: unknown): unknown {
 
 /** The options as fields of the submitted document. */
 function fieldsOf(options: HttpSubmitOptions): Record<string, unknown> {
-  const { model, queue, priority, retries } = options;
+  const { model, queue, priority, retries, outputs, topK, argmax } = options;
   return {
     model,
     queue,
     priority,
     retries,
+    outputs,
+    topK,
+    argmax,
     delay: options.delayMs,
     at: options.startAt,
     expires: options.expiresMs,
@@ -112,9 +115,17 @@ export function submitQuery(options: HttpSubmitOptions): string {
     if (value === undefined) continue;
     if (DURATIONS.has(name)) query.set(name, `${value}ms`);
     else if (MOMENTS.has(name)) query.set(name, momentText(value as number));
+    else if (name === 'topK' && typeof value === 'object') query.set(name, pairs(value as object));
     else query.set(name, String(value));
   }
   return query.size === 0 ? '' : `?${query}`;
+}
+
+/** `logits=5,scores=2` */
+function pairs(byName: object): string {
+  return Object.entries(byName)
+    .map(([name, k]) => `${name}=${k}`)
+    .join(',');
 }
 
 /** An invalid date is sent as it is: the gateway refuses it. */

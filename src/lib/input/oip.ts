@@ -122,9 +122,10 @@ export function outputNamed(entry: unknown, signature: ModelSignature, where: st
     });
   }
   const { name } = entry;
-  const output = signature.outputs.find((one) => one.name === name);
+  const { outputs, choices = outputs } = signature;
+  const output = [...outputs, ...choices].find((one) => one.name === name);
   if (output !== undefined) return output;
-  const known = signature.outputs.map((one) => one.name);
+  const known = [...new Set([...outputs, ...choices].map((one) => one.name))];
   const near = nearest(name, known);
   const list = known.map((one) => `'${one}'`).join(', ');
   throw badInput(

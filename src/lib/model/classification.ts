@@ -7,6 +7,7 @@ import { manifestError } from './manifest-error.js';
 import type { RowFailure } from './row-failure.js';
 import type { TensorSignature } from './signature.js';
 import { elementCount, encodeStrings, type Payload, type RowTensor } from './tensor.js';
+import { TopScores } from './top-scores.js';
 
 /** Rounding may move a probability this far outside 0..1. */
 const PROBABILITY_SLACK = 1e-3;
@@ -115,8 +116,13 @@ export function classOutputs(plan: ScorePlan, scores: TensorSignature): TensorSi
  * each position. The label is stored with the result, so that it does not change when a later version of the
  * model renames its classes. A row whose scores contain NaN, or are not probabilities although declared so,
  * has no answer: RUN_FAILED.
+ * @param most classes of each position that are wanted besides, best first, as `top_class` and so on
  */
-export function classify(raw: Payload, plan: ScorePlan): { outputs: Payload; failed: RowFailure[] } {
+export function classify(
+  raw: Payload,
+  plan: ScorePlan,
+  most = 0,
+): { outputs: Payload; failed: RowFailure[] } {
   const tensor = raw.tensors.find((one) => one.name === plan.output);
   if (tensor === undefined) throw new InferError('RUN_FAILED', `the model gave no output ${plan.output}`);
   const dims = plan.lead ? tensor.shape.slice(1) : tensor.shape;
@@ -129,36 +135,79 @@ export function classify(raw: Payload, plan: ScorePlan): { outputs: Payload; fai
   const places = size / classes;
   const found: number[] = [];
   const confidences: number[] = [];
+  const kept = Math.min(most, Math.max(2, classes));
+  const top = { found: [] as number[], confidences: [] as number[] };
   const failed: RowFailure[] = [];
   let rows = 0;
   for (let row = 0; row < raw.rows; row++) {
-    const kept = found.length;
+    const before = found.length;
     try {
       for (let place = 0; place < places; place++) {
         const at = row * size + Math.floor(place / inner) * classes * inner + (place % inner);
-        const [best, confidence] = decide(scores, { at, step: inner, classes }, plan);
+        const position = { at, step: inner, classes };
+        const [best, confidence] = decide(scores, position, plan);
         found.push(best);
         confidences.push(confidence);
+        if (kept > 0) rank(scores, position, plan, kept, top);
       }
       rows += 1;
     } catch (error) {
       if (!(error instanceof InferError)) throw error;
-      found.length = kept;
-      confidences.length = kept;
+      found.length = before;
+      confidences.length = before;
+      top.found.length = before * kept;
+      top.confidences.length = before * kept;
       failed.push({ row, error });
     }
   }
   const shape = dims.filter((_, at) => at !== axis);
+  const tensors = classTensors('', shape, { found, confidences }, plan);
+  if (kept > 0) tensors.push(...classTensors('top_', [...shape, kept], top, plan));
+  return { outputs: { rows, tensors }, failed };
+}
+
+function classTensors(
+  prefix: '' | 'top_',
+  shape: number[],
+  { found, confidences }: { found: readonly number[]; confidences: readonly number[] },
+  { labels }: ScorePlan,
+): RowTensor[] {
   const own = { shape, role: 'class' as const };
   const tensors: RowTensor[] = [
-    { name: 'class', type: 'int32', ...own, data: toBytes(Int32Array.from(found)) },
-    { name: 'confidence', type: 'float32', ...own, data: toBytes(Float32Array.from(confidences)) },
+    { name: `${prefix}class`, type: 'int32', ...own, data: toBytes(Int32Array.from(found)) },
+    { name: `${prefix}confidence`, type: 'float32', ...own, data: toBytes(Float32Array.from(confidences)) },
   ];
-  if (plan.labels !== undefined) {
-    const names = found.map((index) => plan.labels?.[index] as Uint8Array);
-    tensors.push({ name: 'label', type: 'string', ...own, data: Buffer.concat(names) });
+  if (labels !== undefined) {
+    const names = found.map((index) => labels[index] as Uint8Array);
+    tensors.push({ name: `${prefix}label`, type: 'string', ...own, data: Buffer.concat(names) });
   }
-  return { outputs: { rows, tensors }, failed };
+  return tensors;
+}
+
+/** Adds the `count` best classes of a position, which `decide` has checked. */
+function rank(
+  scores: ArrayLike<number>,
+  place: Place,
+  plan: ScorePlan,
+  count: number,
+  top: { found: number[]; confidences: number[] },
+): void {
+  const { at, step, classes } = place;
+  if (classes === 1) {
+    const [best, confidence] = decide(scores, place, plan);
+    top.found.push(...[best, 1 - best].slice(0, count));
+    top.confidences.push(...[confidence, 1 - confidence].slice(0, count));
+    return;
+  }
+  const { indexes } = new TopScores(scores, { at, step, count: classes }, count).look();
+  const highest = scores[at + (indexes[0] as number) * step] as number;
+  const sum = plan.scores === 'probabilities' ? 1 : expSum(scores, place, highest);
+  for (const index of indexes) {
+    const score = scores[at + index * step] as number;
+    top.found.push(index);
+    if (plan.scores === 'probabilities') top.confidences.push(probability(score, plan.output));
+    else top.confidences.push((score === highest ? 1 : Math.exp(score - highest)) / sum);
+  }
 }
 
 /**

@@ -18,8 +18,13 @@ import {
 interface EnvelopeHeader {
   rows: number;
   tensors: HeaderTensor[];
-  /** Outputs requested for the result. */
+  /**
+   * Tensors requested for the result. A worker that cannot make one of them refuses the job, so an older one
+   * gives no answer of another form.
+   */
   wanted?: string[];
+  /** How many scores of an output are requested. */
+  topK?: Record<string, number>;
   meta?: Record<string, unknown>;
 }
 
@@ -46,6 +51,7 @@ export function envelopeParts(payload: Payload, meta?: Record<string, unknown>):
       binary_data_size: tensor.data.byteLength,
     })),
     ...(payload.wanted === undefined ? {} : { wanted: payload.wanted }),
+    ...(payload.topK === undefined ? {} : { topK: payload.topK }),
     ...(meta === undefined ? {} : { meta }),
   };
   const json = Buffer.from(JSON.stringify(header), 'utf8');
@@ -115,8 +121,9 @@ export function decodeEnvelope(
     return { name, type, ...form, ...ours, data };
   });
   if (at !== buffer.length) throw damaged(`it has ${buffer.length - at} bytes too many`);
-  const { rows, wanted, meta = {} } = header;
-  return { payload: { rows, tensors, ...(wanted === undefined ? {} : { wanted }) }, meta };
+  const { rows, wanted, topK, meta = {} } = header;
+  const asked = { ...(wanted === undefined ? {} : { wanted }), ...(topK === undefined ? {} : { topK }) };
+  return { payload: { rows, tensors, ...asked }, meta };
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
@@ -124,10 +131,12 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isShape = (value: unknown): boolean => Array.isArray(value) && value.every(isCount);
 
 function isHeader(value: unknown): value is EnvelopeHeader {
-  const { rows, tensors, wanted } = (value ?? {}) as Partial<EnvelopeHeader>;
+  const { rows, tensors, wanted, topK } = (value ?? {}) as Partial<EnvelopeHeader>;
   return (
     isCount(rows) &&
     (wanted === undefined || (Array.isArray(wanted) && wanted.every((name) => typeof name === 'string'))) &&
+    (topK === undefined ||
+      (typeof topK === 'object' && topK !== null && Object.values(topK).every(isCount))) &&
     Array.isArray(tensors) &&
     tensors.every(
       (entry: HeaderTensor | null) =>

@@ -31,8 +31,9 @@ export function checkNames(
   }
   if (manifest.output !== undefined) check('output', manifest.output, 'output', outputs, label);
   const embeds = manifest.task === 'embedding';
-  const idle = (['labels', 'output', 'scores'] as const).filter(
-    (field) => manifest[field] !== undefined && given.has(field) && !(embeds && field === 'output'),
+  // Labels also name the scores of topK.
+  const idle = (embeds ? (['labels', 'scores'] as const) : (['output', 'scores'] as const)).filter(
+    (field) => manifest[field] !== undefined && given.has(field),
   );
   const warnings: string[] = [];
   if (manifest.handlerWrites !== undefined && manifest.handler === undefined)

@@ -23,6 +23,8 @@ const defaultSchema: z.ZodType<DefaultValue> = z.lazy(() =>
   z.union([z.number(), z.string(), z.boolean(), z.array(defaultSchema)]),
 );
 
+const topSchema = z.number().int().min(1).max(BOUNDS.topK.max);
+
 const inputSchema = tensorSchema.extend({
   /** The value for rows that omit the input. */
   default: defaultSchema.optional(),
@@ -48,6 +50,10 @@ const manifestSchema = z.strictObject({
   classAxis: z.number().int().nonnegative().optional(),
   inputs: z.record(z.string(), inputSchema).optional(),
   outputs: z.record(z.string(), tensorSchema).optional(),
+  /** Scores that a result has of an output, best first, in its place: k, or k by output. */
+  topK: z.union([topSchema, z.record(z.string(), topSchema)]).optional(),
+  /** Outputs of which a result has the index of the highest score. */
+  argmax: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]).optional(),
   maxBatch: z.number().int().positive().max(MOST_ROWS).optional(),
   batchable: z.boolean().optional(),
   warmup: z.strictObject({ rows: z.array(z.number().int().positive().max(MOST_ROWS)).optional() }).optional(),
@@ -70,7 +76,10 @@ const manifestSchema = z.strictObject({
 });
 
 /** `<models>/<name>/model.json`; every field is optional. */
-export type ModelManifest = z.infer<typeof manifestSchema>;
+export interface ModelManifest extends z.infer<typeof manifestSchema> {
+  /** The names in `outputs`, where that is a list: the outputs of a result. */
+  chosen?: string[] | undefined;
+}
 
 const TOP_FIELDS = Object.keys(manifestSchema.shape);
 const INPUT_FIELDS = Object.keys(inputSchema.shape);
@@ -91,8 +100,11 @@ export function parseManifest(text: string, file: string): ModelManifest {
   const twice = findDuplicateKey(json, value);
   if (twice !== undefined)
     throw manifestError(file, `field ${twice.key} appears twice`, 'remove one of the two');
-  const result = manifestSchema.safeParse(value);
-  if (result.success) return result.data;
+  const { chosen, rest } = withoutChosen(value);
+  if (chosen !== undefined && !chosenSchema.safeParse(chosen).success)
+    throw manifestError(file, 'field outputs: a list here is one of names', 'name one output or more');
+  const result = manifestSchema.safeParse(rest);
+  if (result.success) return chosen === undefined ? result.data : { ...result.data, chosen };
   const issue = result.error.issues[0];
   if (issue === undefined) throw manifestError(file, 'it is not valid');
   const where = issue.path.map(String).join('.');
@@ -108,6 +120,14 @@ export function parseManifest(text: string, file: string): ModelManifest {
   const what = where === '' ? 'the whole file' : `field ${where}`;
   const given = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)[key], value);
   throw manifestError(file, `${what}: ${issueText(issue)}`, issueHint(issue, given, where));
+}
+
+const chosenSchema = z.array(z.string().min(1)).min(1);
+
+/** `outputs` describes outputs, by name, or lists the names of those that a result has. */
+function withoutChosen(value: unknown): { chosen?: string[]; rest: unknown } {
+  const { outputs, ...rest } = (value ?? {}) as { outputs?: unknown };
+  return Array.isArray(outputs) ? { chosen: outputs as string[], rest } : { rest: value };
 }
 
 /** zod's sentence without its beginning, which only repeats the field. */

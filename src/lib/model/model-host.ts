@@ -20,7 +20,8 @@ import { blameOrigin, declaredIn } from './origins.js';
 import { type Probed, probe } from './probe.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
-import type { LoadedModel, RunLimits } from './runner.js';
+import type { LoadedModel, RunLimits, RunOptions } from './runner.js';
+import { type OutputSelector, withOwnSelection } from './select-outputs.js';
 import type { ModelSignature, TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
@@ -33,6 +34,7 @@ export class ModelHost {
   readonly #session: OnnxSession;
   readonly #probed: Probed;
   readonly #task: TaskPlan;
+  readonly #selector: OutputSelector;
   readonly #handler: Handler;
   readonly #context: HandlerContext;
   readonly #check: RowCheck | undefined;
@@ -42,6 +44,7 @@ export class ModelHost {
     session: OnnxSession,
     probed: Probed,
     task: TaskPlan,
+    selector: OutputSelector,
     handler: Handler,
     context: HandlerContext,
     checked: boolean,
@@ -50,6 +53,7 @@ export class ModelHost {
     this.#session = session;
     this.#probed = probed;
     this.#task = task;
+    this.#selector = selector;
     this.#handler = handler;
     this.#context = context;
     const axes = new Map(probed.outputs.map(({ name, batchAxis }) => [name, batchAxis]));
@@ -127,8 +131,9 @@ export class ModelHost {
         ...(files.notes.length + notes.length === 0 ? {} : { notes: [...files.notes, ...notes] }),
         warnings,
       };
+      const { signature, selector } = withOwnSelection(publish(own, task, handler), manifest, manifestLabel);
       const loaded: LoadedModel = {
-        signature: publish(own, task, handler),
+        signature,
         device: session.device,
         loadMs: performance.now() - started,
         content,
@@ -137,7 +142,16 @@ export class ModelHost {
         ...(session.fallback === undefined ? {} : { fallback: session.fallback }),
       };
       const context = { model: name, signature: own, signal };
-      return new ModelHost(loaded, session, probed, task, handler, context, options.rowCheck === true);
+      return new ModelHost(
+        loaded,
+        session,
+        probed,
+        task,
+        selector,
+        handler,
+        context,
+        options.rowCheck === true,
+      );
     } catch (error) {
       await session.release();
       throw error;
@@ -151,7 +165,13 @@ export class ModelHost {
    * @throws InferError RUN_FAILED, TENSOR_BYTES when the run as a whole fails, ROWS_MIXED when a check of one
    *   of its rows proves that rows may not share a run.
    */
-  async run(payload: Payload, { softMs, limitMs }: RunLimits = {}): Promise<RunOutputs> {
+  async run(payload: Payload, { select, ...limits }: RunOptions = {}): Promise<RunOutputs> {
+    const most = this.#selector.mostClasses(select);
+    return this.#selector.apply(await this.#answer(payload, limits, most), select);
+  }
+
+  /** The outputs of the task or handler, all of them; `most` classes of a classification. */
+  async #answer(payload: Payload, { softMs, limitMs }: RunLimits, most: number): Promise<RunOutputs> {
     const endsBy =
       performance.now() + Math.min(softMs ?? Number.POSITIVE_INFINITY, limitMs ?? Number.POSITIVE_INFINITY);
     if (payload.rows < 1) throw new InferError('RUN_FAILED', 'a run needs at least one row');
@@ -161,7 +181,7 @@ export class ModelHost {
         `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
       );
     }
-    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload, endsBy));
+    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload, endsBy), most);
     const soft = softMs === undefined ? undefined : AbortSignal.timeout(softMs);
     const context =
       soft === undefined
@@ -174,7 +194,7 @@ export class ModelHost {
     const results: PlacedRow[] = [];
     for (const group of groupRows(rows)) {
       const raw = await this.#infer(group.payload, endsBy);
-      const done = postprocess === undefined ? this.#task.apply(raw) : { outputs: raw, failed: [] };
+      const done = postprocess === undefined ? this.#task.apply(raw, most) : { outputs: raw, failed: [] };
       const placeOf = (row: number) => group.places[row] as number;
       failed.push(...done.failed.map(({ row, error }) => ({ row: placeOf(row), error })));
       const bad = new Set(done.failed.map(({ row }) => placeOf(row)));

@@ -24,6 +24,7 @@ import type {
   RunRequest,
   StartRunner,
 } from './runner.js';
+import { selectionsOf } from './selection.js';
 import { modelDirOf } from './survey.js';
 import { fromWireFailures, packPayloads, type Reply, type Request, unpackPayload } from './wire.js';
 
@@ -177,7 +178,7 @@ class ProcessRunner implements Runner {
     const { model, softMs, limitMs, traced } = request;
     const handed = traced === true ? traceTime() : 0;
     const { reply, body } = await this.#call(
-      { op: 'run', model, softMs, limitMs, traced, ...payload },
+      { op: 'run', model, softMs, limitMs, traced, select: selectionsOf(request.parts), ...payload },
       parts,
     );
     const trace = reply.trace && { ...reply.trace, handed, answered: traceTime() };

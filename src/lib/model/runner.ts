@@ -3,6 +3,7 @@ import type { Arena } from './arena.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { HandlerLine } from './handler-output.js';
 import type { RowFailure } from './row-failure.js';
+import type { RowsSelection } from './selection.js';
 import type { ModelSignature } from './signature.js';
 import type { Payload } from './tensor.js';
 
@@ -62,6 +63,12 @@ export interface RunLimits {
   softMs?: number | undefined;
   /** Milliseconds after which the worker kills the process. */
   limitMs?: number | undefined;
+}
+
+/** What a runner is told about a run besides its rows. */
+export interface RunOptions extends RunLimits {
+  /** The outputs that its rows ask for, if any do; others are not made. */
+  select?: RowsSelection[] | undefined;
 }
 
 export interface RunRequest extends RunLimits {

@@ -1,7 +1,7 @@
 import type { Batching } from './batching.js';
 import type { DefaultValue } from './default-value.js';
 import type { Origin } from './derived.js';
-import { type DataType, ELEMENT_BYTES, elementCount, type Payload, type TensorRole } from './tensor.js';
+import type { DataType, TensorRole } from './tensor.js';
 
 /** How a model's outputs are turned into a result. */
 export type Task = 'classification' | 'embedding' | 'tensor' | 'handler';
@@ -41,8 +41,14 @@ export interface ModelSignature {
   maxBatch?: number;
   /** What `submit` must provide. A handler with `preprocess` has one string input, of role `json`. */
   inputs: TensorSignature[];
-  /** What a result contains, after task or handler. */
+  /** What a result contains, after task or handler, if its submitter asks for nothing else. */
   outputs: TensorSignature[];
+  /** The outputs that a submitter may choose from; absent if they are `outputs`. */
+  choices?: TensorSignature[];
+  /** How many scores of an output model.json asks for, by its name. */
+  topK?: Record<string, number>;
+  /** The axis of a row along which scores run, if model.json names one. */
+  classAxis?: number;
   /**
    * Row shapes that ran in the trial at load, for inputs with open dimensions; absent when none is open or
    * none ran.
@@ -73,21 +79,4 @@ export const JSON_TENSOR = 'json';
 /** Whether a model's rows are JSON values, passed to its `preprocess` as text. */
 export function takesJson(signature: ModelSignature): boolean {
   return signature.inputs[0]?.role === 'json';
-}
-
-/**
- * Minimum size in bytes of the result of this many rows, if the signature shows it: outputs of unknown shape,
- * text and handlers' answers count as nothing. Pure.
- */
-export function leastResultBytes(
-  signature: ModelSignature,
-  { rows, wanted }: Pick<Payload, 'rows' | 'wanted'>,
-): number {
-  if (signature.task !== 'tensor' && signature.task !== 'embedding') return 0;
-  return signature.outputs
-    .filter(({ name }) => wanted === undefined || wanted.includes(name))
-    .reduce((sum, { type, shape, shared }) => {
-      if (type === 'string' || shape.includes(null)) return sum;
-      return sum + elementCount(shape as number[]) * ELEMENT_BYTES[type] * (shared ? 1 : rows);
-    }, 0);
 }

@@ -8,8 +8,11 @@ import { isFloat, type Payload, type RowTensor } from './tensor.js';
 /** How a model's raw outputs are turned into those of its task; `signature` is then published. */
 export interface TaskPlan {
   outputs: TensorSignature[];
-  /** The rows with an answer, in order, and why each other row has none. */
-  apply(raw: Payload): RunOutputs;
+  /**
+   * The rows with an answer, in order, and why each other row has none.
+   * @param most classes wanted besides the best one; ignored by other tasks
+   */
+  apply(raw: Payload, most?: number): RunOutputs;
 }
 
 export interface RunOutputs {
@@ -37,7 +40,7 @@ export function planTask(
   const plan = planScores(manifest, scores, label);
   if (plan.scores === undefined && sample !== undefined && areProbabilities(sample, plan))
     plan.scores = 'probabilities';
-  return { outputs: classOutputs(plan, scores), apply: (raw) => classify(raw, plan) };
+  return { outputs: classOutputs(plan, scores), apply: (raw, most) => classify(raw, plan, most) };
 }
 
 function scoresOutput(

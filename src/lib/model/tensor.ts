@@ -100,8 +100,18 @@ export interface RowTensor {
 export interface Payload {
   rows: number;
   tensors: RowTensor[];
-  /** For an input: names of the outputs requested for its result; all of them when absent. */
+  /**
+   * For an input: names of the tensors requested for its result (`selection.ts`); when absent those that
+   * model.json asks for, else all outputs.
+   */
   wanted?: string[];
+  /** For an input: how many scores of an output its result has, where some are wanted; best first. */
+  topK?: Record<string, number>;
+  /**
+   * For the outputs of a run: rows that asked for different outputs, one after the other. `tensors` is then
+   * empty, and no piece that is cut from it spans two segments.
+   */
+  segments?: Payload[];
   /**
    * Memory that is no longer needed and that ends where the first tensor begins: where the tensors follow one another, an
    * envelope is written in front of them and none of them is copied.
@@ -186,6 +196,7 @@ function withShapes({ shapes: _, ...tensor }: RowTensor, shapes: number[][]): Ro
 
 /** A payload cut into consecutive pieces of `counts` rows, sharing memory with it. */
 export function splitRows(payload: Payload, counts: readonly number[]): Payload[] {
+  if (payload.segments !== undefined) return splitSegments(payload.segments, counts);
   if (counts.length === 1 && counts[0] === payload.rows) return [payload];
   const offsets = payload.tensors.map((tensor) => (tensor.shared ? [] : rowOffsets(tensor, payload.rows)));
   let from = 0;
@@ -197,6 +208,19 @@ export function splitRows(payload: Payload, counts: readonly number[]): Payload[
     from = to;
     return { rows, tensors };
   });
+}
+
+function splitSegments(segments: readonly Payload[], counts: readonly number[]): Payload[] {
+  const own: number[][] = segments.map(() => []);
+  let at = 0;
+  let left = segments[0]?.rows ?? 0;
+  for (const count of counts) {
+    while (left === 0 && at + 1 < segments.length) left = segments[++at]?.rows ?? 0;
+    if (count > left) throw new Error(`a piece of ${count} rows spans two segments`);
+    own[at]?.push(count);
+    left -= count;
+  }
+  return segments.flatMap((segment, index) => splitRows(segment, own[index] as number[]));
 }
 
 /**
@@ -261,11 +285,6 @@ function sameShared(a: RowTensor, b: RowTensor): boolean {
 /** A shared tensor, repeated for each of `rows` rows. */
 function repeated({ shared: _, ...tensor }: RowTensor, rows: number): RowTensor {
   return { ...tensor, data: Buffer.concat(new Array<Uint8Array>(rows).fill(tensor.data)) };
-}
-
-/** A result reduced to the outputs with these names. */
-export function onlyOutputs(payload: Payload, names: readonly string[]): Payload {
-  return { ...payload, tensors: payload.tensors.filter((tensor) => names.includes(tensor.name)) };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { JobTrace } from '../core/job-trace.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { ModelFiles } from './model-files.js';
 import type { RowFailure } from './row-failure.js';
-import type { LoadedModel, RunLimits, RunnerOptions } from './runner.js';
+import type { LoadedModel, RunnerOptions, RunOptions } from './runner.js';
 import type { DataType, Payload, RowTensor, TensorRole } from './tensor.js';
 
 /** The first message to a runner; the manifest is parsed by the worker, which keeps zod out of the runner. */
@@ -14,7 +14,7 @@ export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
   | { id: number; op: 'load'; model: string; files: ModelFiles; expect?: Fingerprint }
   | { id: number; op: 'unload'; model: string }
-  | ({ id: number; op: 'run'; model: string; traced?: boolean | undefined } & RunLimits & WirePayload)
+  | ({ id: number; op: 'run'; model: string; traced?: boolean | undefined } & RunOptions & WirePayload)
   | { id: number; op: 'memory' }
   | { id: number; op: 'stop' };
 
@@ -45,6 +45,8 @@ export interface WirePayload {
     /** Offset and length of its pieces in the worker's arena; if absent, the body contains it. */
     staged?: [number, number][];
   }[];
+  /** Rows that asked for different outputs; see `Payload`. */
+  segments?: WirePayload[];
 }
 
 /** Tensors start at multiples of 8 in a body, so that a typed array of every type can be created over it. */
@@ -56,6 +58,14 @@ export function packPayloads(payloads: readonly Payload[]): { payload: WirePaylo
   const first = payloads[0];
   if (first === undefined) throw new InferError('RUN_FAILED', 'a run needs at least one payload');
   const parts: Uint8Array[] = [];
+  if (first.segments !== undefined) {
+    const segments = first.segments.map((segment) => {
+      const packed = packPayloads([segment]);
+      parts.push(...packed.parts);
+      return packed.payload;
+    });
+    return { payload: { rows: first.rows, tensors: [], segments }, parts };
+  }
   const tensors = first.tensors.map((tensor, index) => {
     const pieces = tensor.shared ? [tensor] : payloads.map((payload) => payload.tensors[index] as RowTensor);
     let bytes = 0;
@@ -91,6 +101,11 @@ function placesOf(pieces: readonly RowTensor[]): [number, number][] | undefined 
   return places;
 }
 
+/** Bytes of a payload in a body, nothing of which is in the arena. */
+function bytesOf({ tensors }: WirePayload): number {
+  return tensors.reduce((sum, { bytes }) => sum + Math.ceil(bytes / ALIGN) * ALIGN, 0);
+}
+
 /** The payload of a frame, sharing memory with its body; `readStaged` fills a buffer from the arena. */
 export function unpackPayload(
   payload: WirePayload,
@@ -98,6 +113,14 @@ export function unpackPayload(
   readStaged?: (into: Buffer, at: number, from: number, bytes: number) => void,
 ): Payload {
   let at = 0;
+  if (payload.segments !== undefined) {
+    const segments = payload.segments.map((segment) => {
+      const own = unpackPayload(segment, body.subarray(at));
+      at += bytesOf(segment);
+      return own;
+    });
+    return { rows: payload.rows, tensors: [], segments };
+  }
   const tensors = payload.tensors.map(({ bytes, staged, ...tensor }): RowTensor => {
     if (staged !== undefined) {
       // Not from the shared pool: offset 0 gives every element type its alignment.

@@ -1,6 +1,7 @@
 import { InferError } from '../core/errors.js';
 import { decodeEnvelope } from '../model/envelope.js';
-import { leastResultBytes, type ModelSignature } from '../model/signature.js';
+import { leastResultBytes, makingOf } from '../model/selection.js';
+import type { ModelSignature } from '../model/signature.js';
 import { ELEMENT_BYTES, elementCount, hasStrings, type Payload, type RowTensor } from '../model/tensor.js';
 import { checkResultSize } from '../queue/broker/too-large.js';
 import { jobDamaged, unreadableInput } from '../queue/damage.js';
@@ -67,7 +68,7 @@ export function admit(
   }
   if (payload.tensors.length !== signature.inputs.length)
     throw mismatch('it has inputs the model does not take');
-  const unknown = payload.wanted?.find((name) => signature.outputs.every((output) => output.name !== name));
+  const unknown = payload.wanted?.find((name) => makingOf(name, signature) === undefined);
   if (unknown !== undefined) throw mismatch(`it asks for ${unknown}, which is not an output of it`);
   const bytes = spec.resultTtl === 0 ? 0 : leastResultBytes(signature, payload);
   const limit = resultLimit?.(bytes);

@@ -1,7 +1,7 @@
 import type { MutableUnit } from '../batch/batcher.js';
 import type { OwnFailure } from '../core/errors.js';
 import { encodeEnvelope } from '../model/envelope.js';
-import { concatRows, onlyOutputs, type Payload, sliceRows } from '../model/tensor.js';
+import { concatRows, type Payload, sliceRows } from '../model/tensor.js';
 import type { PartialMeta, RunnableJob, TakenJob } from '../queue/types.js';
 
 /**
@@ -150,14 +150,10 @@ export class HeldJob implements MutableUnit {
     return { row: first[0], failure: first[1], count: this.errors.size, codes };
   }
 
-  /**
-   * The outputs requested by its submitter, in row order. Several runners may have finished them in a
-   * different order.
-   */
+  /** Its outputs in row order. Several runners may have finished them in a different order. */
   outputs(): Payload {
     this.done.sort((a, b) => a.from - b.from);
-    const all = concatRows(this.done.map((rows) => rows.outputs));
-    return this.payload.wanted === undefined ? all : onlyOutputs(all, this.payload.wanted);
+    return concatRows(this.done.map((rows) => rows.outputs));
   }
 
   /**

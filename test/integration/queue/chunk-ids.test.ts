@@ -26,7 +26,9 @@ const row = (n = 0) => ({ rows: 1, tensors: [], wanted: [`y${n}`] });
 const template = (more: Partial<JobSpec> = {}): JobSpec => kit.spec({ id, rows: 0, owner: 'alice', ...more });
 /** As a submit opens it whose caller chose the id. */
 const open = (spec: JobSpec) =>
-  GroupWriter.open(kit.producer, spec, (chunks) => refuseForeignChunks(kit.client, PREFIX, spec, chunks));
+  GroupWriter.open(kit.producer, spec, {
+    check: (chunks) => refuseForeignChunks(kit.client, PREFIX, spec, chunks),
+  });
 /** As a release writes it that does not look. */
 async function written(jobs: number): Promise<GroupRecord> {
   const writer = await GroupWriter.open(kit.producer, template());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { leastResultBytes } from '../../../src/lib/model/signature.js';
+import { leastResultBytes } from '../../../src/lib/model/selection.js';
 import { checkSize, SizeRefused, sizeRefusal } from '../../../src/lib/redis/size-limits.js';
 import { input, model } from '../input/signatures.js';
 

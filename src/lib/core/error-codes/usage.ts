@@ -34,6 +34,13 @@ export const USAGE_ERRORS = {
     },
   ),
   ...errors(
+    { ...WRONG, doc: 'models.md#choosing-outputs' },
+    {
+      OUTPUT_UNKNOWN: 'No output of the model has this name.',
+      OUTPUT_SELECTION: 'The outputs, topK or argmax asked for do not fit the model.',
+    },
+  ),
+  ...errors(
     { ...WRONG, doc: 'reliability.md#results' },
     { RESULT_TTL_RANGE: 'The time for which a result is kept is out of range.' },
   ),

@@ -4,7 +4,8 @@ import type { JobTensors, SubmitOptions, SubmittedJob } from '../../client/types
 import { InferError } from '../../core/errors.js';
 import { linkedAbort } from '../../core/linked-abort.js';
 import { formatDuration } from '../../core/units.js';
-import { leastResultBytes, type ModelSignature } from '../../model/signature.js';
+import { leastResultBytes } from '../../model/selection.js';
+import type { ModelSignature } from '../../model/signature.js';
 import type { Payload } from '../../model/tensor.js';
 import { type Admission, draining, letIn } from './admit.js';
 import { cancelLeft } from './cancel-left.js';
@@ -46,7 +47,7 @@ export async function letWaiterIn(
     payload,
     signature,
     options = {},
-  }: Omit<CallersWork, 'payload'> & { payload: Pick<Payload, 'rows' | 'wanted'> },
+  }: Omit<CallersWork, 'payload'> & { payload: Pick<Payload, 'rows' | 'wanted' | 'topK'> },
 ): Promise<Admission> {
   request.heldResult?.check(leastResultBytes(signature, payload));
   const { rows } = payload;

@@ -10,13 +10,10 @@ import {
   type Payload,
   type RowTensor,
 } from '../../model/tensor.js';
-
-type Scores = ArrayLike<number | bigint>;
+import { type Scores, TopScores } from '../../model/top-scores.js';
 
 /** Scores that are looked at before others get their turn. */
 const SCORES_A_TURN = 262_144;
-/** Best scores that are kept at least before the worse ones are dropped. */
-const LEAST_KEPT = 64;
 
 /**
  * The classification extension: the `count` highest scores of each row in descending order, as `value:index`
@@ -44,7 +41,7 @@ export async function topClasses(
   const texts: string[] = [];
   let looked = 0;
   for (let row = 0; row < sharedRows; row++) {
-    const best = new BestScores(scores, row * size, kept);
+    const best = new TopScores(scores, { at: row * size, step: 1, count: size }, kept);
     for (let from = 0; from < size; from += SCORES_A_TURN) {
       const to = Math.min(size, from + SCORES_A_TURN);
       best.look(from, to);
@@ -53,56 +50,29 @@ export async function topClasses(
       looked = 0;
       await nextTurn();
     }
-    for (const index of best.indices) {
+    for (const index of best.indexes) {
       texts.push(classText(scores[row * size + index] as number, tensor.type === 'float32', index, named));
     }
   }
   return { ...textsOf(name, kept, texts), ...(tensor.shared ? { shared: true } : {}) };
 }
 
-/** The `count` highest scores of a row that begins at `at`, found in one pass. */
-class BestScores {
-  private kept: number[] = [];
-  /** What a score has to exceed to be among the best; equal ones come later. */
-  private bar: number | bigint | undefined;
-
-  constructor(
-    private readonly scores: Scores,
-    private readonly at: number,
-    private readonly count: number,
-  ) {}
-
-  /** Looks at the scores `from..to` (end excluded), which follow those that it has looked at. */
-  look(from: number, to: number): void {
-    const most = Math.max(LEAST_KEPT, 2 * this.count);
-    for (let index = from; index < to; index++) {
-      if (this.bar !== undefined && !(this.rank(index) > this.bar)) continue;
-      this.kept.push(index);
-      if (this.kept.length >= most) this.trim();
-    }
-  }
-
-  /** The highest first; of equal ones the first. */
-  get indices(): readonly number[] {
-    this.trim();
-    return this.kept;
-  }
-
-  private trim(): void {
-    this.kept.sort((a, b) => {
-      const [left, right] = [this.rank(a), this.rank(b)];
-      return left < right ? 1 : left > right ? -1 : a - b;
-    });
-    this.kept = this.kept.slice(0, this.count);
-    const worst = this.kept.at(-1);
-    if (worst !== undefined && this.kept.length === this.count) this.bar = this.rank(worst);
-  }
-
-  /** NaN is no score: it comes last. */
-  private rank(index: number): number | bigint {
-    const score = this.scores[this.at + index] as number | bigint;
-    return typeof score === 'number' && Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;
-  }
+/** The same of scores that the runner has chosen, with their indexes. */
+export function chosenClasses(
+  name: string,
+  scores: RowTensor,
+  indexes: RowTensor,
+  { labels, ...model }: ModelSignature,
+): RowTensor {
+  const values = toNumbers(scores.type, scores.data) as Scores;
+  const found = toNumbers(indexes.type, indexes.data) as Int32Array;
+  const size = [...model.outputs, ...(model.choices ?? [])].find((one) => one.name === name)?.shape[0];
+  const named = size === labels?.length ? labels : undefined;
+  const texts = Array.from(found, (index, at) =>
+    classText(values[at] as number, scores.type === 'float32', index, named),
+  );
+  const text = { ...textsOf(name, 0, texts), shape: scores.shape };
+  return scores.shapes === undefined ? text : { ...text, shapes: scores.shapes };
 }
 
 /** The result of infer's own classification, one class a row. */

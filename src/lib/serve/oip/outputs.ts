@@ -1,9 +1,10 @@
 import { badInput, InferError } from '../../core/errors.js';
 import { outputNamed } from '../../input/oip.js';
+import { makingOf } from '../../model/selection.js';
 import type { ModelSignature, TensorSignature } from '../../model/signature.js';
 import { elementCount, OIP_NAMES, type Payload } from '../../model/tensor.js';
 import { describe } from '../../model/value-words.js';
-import { topClasses } from './classes.js';
+import { chosenClasses, topClasses } from './classes.js';
 import type { AnswerTensor } from './encode.js';
 import { wireTensors } from './output-tensors.js';
 import { flag, parametersOf, refuseSharedMemory } from './parameters.js';
@@ -85,8 +86,8 @@ function named(given: unknown, binary: boolean, signature: ModelSignature): Outp
   });
 }
 
-function outputOf({ outputs }: ModelSignature, name: string): TensorSignature | undefined {
-  return outputs.find((output) => output.name === name);
+function outputOf({ outputs, choices = outputs }: ModelSignature, name: string): TensorSignature | undefined {
+  return [...outputs, ...choices].find((output) => output.name === name);
 }
 
 function readClasses(
@@ -123,18 +124,40 @@ function readClasses(
   return given as number;
 }
 
-/** Names of the outputs that the result must contain; undefined for all. */
+/** The tensors that the result must contain; undefined for those that the model's own selection gives. */
 export function storedOutputs(
   wishes: readonly OutputWish[],
-  { outputs }: ModelSignature,
-): string[] | undefined {
+  signature: ModelSignature,
+): Pick<Payload, 'wanted' | 'topK'> | undefined {
+  const { outputs } = signature;
   const names = new Set(wishes.map(({ name }) => name));
+  const topK: Record<string, number> = {};
   for (const { name, classes } of wishes) {
+    const top = classes === undefined ? undefined : topOf(name, signature);
+    if (top !== undefined && classes !== undefined) {
+      // Only the classes asked for travel and are stored.
+      names.delete(name);
+      for (const one of top) names.add(one);
+      topK[name] = classes;
+    }
     // A class needs all outputs of a classification.
     if (classes === undefined || outputs.find((output) => output.name === name)?.role !== 'class') continue;
     for (const output of outputs) if (output.role === 'class') names.add(output.name);
   }
-  return outputs.every(({ name }) => names.has(name)) ? undefined : [...names];
+  if (Object.keys(topK).length > 0) return { wanted: [...names], topK };
+  const isAll = outputs.length === names.size && outputs.every(({ name }) => names.has(name));
+  return isAll ? undefined : { wanted: [...names] };
+}
+
+/** The names of scores and indexes of an output, where the k highest of its only axis are its classes. */
+function topOf(name: string, signature: ModelSignature): [string, string] | undefined {
+  const scores = makingOf(`${name}_scores`, signature);
+  const indexes = makingOf(`${name}_indexes`, signature);
+  if (scores?.kind !== 'scores' || indexes?.kind !== 'indexes' || scores.of.name !== name) return undefined;
+  const { shape, shared } = scores.of;
+  // Of an open axis it is not known here whether each score has a label.
+  const isOne = shape.length === 1 && shape[0] !== null && !shared;
+  return isOne ? [`${name}_scores`, `${name}_indexes`] : undefined;
 }
 
 /**
@@ -149,13 +172,21 @@ export async function answerTensors(
 ): Promise<AnswerTensor[]> {
   const answered: AnswerTensor[] = [];
   for (const { name, binary, classes } of wishes) {
-    const tensor = result.tensors.find((one) => one.name === name);
+    const given = (one: string) => result.tensors.find((tensor) => tensor.name === one);
+    const best = given(`${name}_indexes`);
+    const isTop = classes !== undefined && best !== undefined && given(name) === undefined;
+    const tensor = isTop ? given(`${name}_scores`) : given(name);
     if (tensor === undefined) {
       throw new InferError('OUTPUT_MIXED', `the result has no output '${name}': the model was changed`, {
         hint: 'send the request again',
       });
     }
-    const shown = classes === undefined ? tensor : await topClasses(tensor, classes, result, signature);
+    const shown =
+      classes === undefined
+        ? tensor
+        : isTop
+          ? chosenClasses(name, tensor, best, signature)
+          : await topClasses(tensor, classes, result, signature);
     // Classes have their rows first, wherever the scores have them. Without a batch axis, one row has none here.
     const rowsFirst = classes !== undefined && (signature.batchable || result.rows > 1);
     const [wire] = wireTensors({ rows: result.rows, tensors: [shown] }, rowsFirst ? undefined : signature);

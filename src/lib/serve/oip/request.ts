@@ -78,14 +78,14 @@ export function readInferRequest(
   // The requested outputs are parsed here; which outputs are stored is a separate list.
   const request: OipRequest = { inputs: document.inputs };
   const payload = checkRows(payloadFromOip(request, signature, options), signature);
-  const wanted = storedOutputs(wishes, signature);
+  const stored = storedOutputs(wishes, signature);
   // The JSON has been parsed: the job's own header overwrites it.
   const spare = end < body.length ? { spare: body.subarray(0, end) } : {};
   return {
     ...parameters,
     id,
     wishes,
-    payload: { ...payload, ...(wanted === undefined ? {} : { wanted }), ...spare },
+    payload: { ...payload, ...stored, ...spare },
   };
 }
 

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import type { SubmitOptions } from '../../../client/types.js';
+import { BOUNDS } from '../../../core/bounds.js';
 import { MAX_PRIORITY } from '../../../core/job.js';
 import { parseDuration, parseMoment } from '../../../core/units.js';
+import { topKFrom } from '../../../model/top-k-text.js';
 import { serverTime } from '../../../redis/server-clock.js';
 
 /**
@@ -61,19 +63,57 @@ export const SUBMIT_FIELDS = {
     .describe('run time after which it stops between two runs and keeps the rows done so far'),
 };
 
+const NAME = z.string().min(1).max(512);
+const OUTPUTS =
+  'names of the outputs of the result; * is all of them as the model gives them [all, or as model.json says]';
+const TOP_K = 'instead of an output its k highest scores, with indexes and labels: k, or k by output';
+const ARGMAX = 'instead of these outputs the index of the highest score';
+const K = z.number().int().min(1).max(BOUNDS.topK.max);
+const names = z.string().transform((text) => text.split(',').filter((name) => name !== ''));
+
+/** What a result has of a model's outputs: in a query, separated by commas. */
+const SELECTION_QUERY = {
+  outputs: names.optional().describe(OUTPUTS),
+  topK: names
+    .transform((words, context) => {
+      try {
+        return topKFrom(words);
+      } catch {
+        context.addIssue({ code: 'custom', message: 'it is no number of scores: write 5, or logits=5' });
+        return z.NEVER;
+      }
+    })
+    .optional()
+    .describe(TOP_K),
+  argmax: names.optional().describe(ARGMAX),
+};
+
+const SELECTION_FIELDS = {
+  outputs: z.array(NAME).min(1).max(1024).optional().describe(OUTPUTS),
+  topK: z
+    .union([K, z.record(NAME, K)])
+    .optional()
+    .describe(TOP_K),
+  argmax: z
+    .union([NAME, z.array(NAME).min(1).max(1024)])
+    .optional()
+    .describe(ARGMAX),
+};
+
 const OWN_ID = 'your own id: sent again with the same input, it is the same job';
 const ID = z.string().min(1).max(128).describe(OWN_ID);
 
 /** Query of a submit whose body is rows: `POST /v1/jobs?model=digits`. */
-export const SUBMIT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, id: ID.optional() });
+export const SUBMIT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, ...SELECTION_QUERY, id: ID.optional() });
 
 /** Query of `PUT /v1/jobs/:id`; the id is in the path. */
-export const PUT_QUERY = z.strictObject(SUBMIT_FIELDS);
+export const PUT_QUERY = z.strictObject({ ...SUBMIT_FIELDS, ...SELECTION_QUERY });
 
 /** JSON document that submits a job. */
 export const ENVELOPE = z
   .strictObject({
     ...SUBMIT_FIELDS,
+    ...SELECTION_FIELDS,
     ...numbersOf(inDocument),
     id: ID.optional(),
     input: z
@@ -97,12 +137,13 @@ export const WAIT_QUERY = z.strictObject({
   wait: duration.optional().describe('respond when its state changes, or after this time'),
 });
 
-export type SubmitFields = z.output<z.ZodObject<typeof SUBMIT_FIELDS>> & { id?: string | undefined };
+export type SubmitFields = z.output<z.ZodObject<typeof SUBMIT_FIELDS>> &
+  Pick<SubmitOptions, 'outputs' | 'topK' | 'argmax'> & { id?: string | undefined };
 
 /** Options of a submit for the client. */
 export function submitOptions(fields: SubmitFields, owner: string | undefined): SubmitOptions {
   const { model, queue, priority, id, delay, at, expires, resultTtl, retries } = fields;
-  const { retryDelay, timeLimit, softTimeLimit } = fields;
+  const { retryDelay, timeLimit, softTimeLimit, outputs, topK, argmax } = fields;
   return {
     model,
     queue,
@@ -118,5 +159,8 @@ export function submitOptions(fields: SubmitFields, owner: string | undefined): 
     retryDelayMs: retryDelay,
     timeLimitMs: timeLimit,
     softTimeLimitMs: softTimeLimit,
+    outputs,
+    topK,
+    argmax,
   };
 }
