@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, request, type Server } from 'node:http';
 import { expect, it } from 'vitest';
 import { describeInBrowser, openView, settled, useBrowser } from '../support/browser.js';
+import { documentedBlock, itBehindNginx, useNginx } from '../support/nginx.js';
 import { useScene } from './scene.js';
 
 const VIEWS = [
@@ -50,6 +51,7 @@ async function startProxy(target: string): Promise<{ url: string; paths: string[
 describeInBrowser('what the dashboard asks of the network', () => {
   const scene = useScene();
   const browser = useBrowser();
+  const startNginx = useNginx();
 
   it('is its own server and nothing else, on every page', async () => {
     const { page, troubles } = await browser.open();
@@ -73,40 +75,49 @@ describeInBrowser('what the dashboard asks of the network', () => {
     await page.context().close();
   });
 
+  /** Every page, an action, and the address without its slash, through a proxy. */
+  async function worksBehind(url: string): Promise<void> {
+    const { page, troubles } = await browser.open();
+    await page.goto(`${url}/infer/#token=${scene.tokens.operator}`);
+    await settled(page);
+    for (const view of VIEWS) {
+      await openView(page, view);
+      await page.locator('main h1').waitFor();
+    }
+    await openView(page, 'queues');
+    await page.getByRole('button', { name: 'Pause queue nightly' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause queue' }).click();
+    const row = page.getByRole('row', { name: /^nightly/ });
+    await row.getByText('paused').waitFor();
+    await page.getByRole('button', { name: 'Resume queue nightly' }).click();
+    await row.getByText('paused').waitFor({ state: 'detached' });
+    expect(troubles).toEqual([]);
+    // Without the slash, as people type it.
+    await page.goto(`${url}/infer`);
+    await settled(page);
+    expect(new URL(page.url()).pathname).toBe('/infer/');
+    await page.context().close();
+  }
+  const BELOW = ['--port', '0', '--allow-control', '--base-path', '/infer'];
+
   it('works under --base-path behind a proxy that strips nothing: live, with actions, nothing outside of it', async () => {
-    const { url, process } = await scene.startDashboard([
-      '--port',
-      '0',
-      '--allow-control',
-      '--base-path',
-      '/base',
-    ]);
+    const { url, process } = await scene.startDashboard(BELOW);
     const proxy = await startProxy(url);
     try {
-      const { page, troubles } = await browser.open();
-      await page.goto(`${proxy.url}/base/#token=${scene.tokens.operator}`);
-      await settled(page);
-      for (const view of VIEWS) {
-        await openView(page, view);
-        await page.locator('main h1').waitFor();
-      }
-      await openView(page, 'queues');
-      await page.getByRole('button', { name: 'Pause queue nightly' }).click();
-      await page.getByRole('dialog').getByRole('button', { name: 'Pause queue' }).click();
-      const row = page.getByRole('row', { name: /^nightly/ });
-      await row.getByText('paused').waitFor();
-      await page.getByRole('button', { name: 'Resume queue nightly' }).click();
-      await row.getByText('paused').waitFor({ state: 'detached' });
-      expect(troubles).toEqual([]);
-
-      // Without the slash, as people type it.
-      await page.goto(`${proxy.url}/base`);
-      await settled(page);
-      expect(new URL(page.url()).pathname).toBe('/base/');
-      await page.context().close();
-      expect(proxy.paths.filter((path) => path !== '/base' && !path.startsWith('/base/'))).toEqual([]);
+      await worksBehind(proxy.url);
+      expect(proxy.paths.filter((path) => path !== '/infer' && !path.startsWith('/infer/'))).toEqual([]);
     } finally {
       await proxy.close();
+      await process.stop();
+    }
+  });
+
+  itBehindNginx('works behind nginx with the configuration of docs/dashboard.md', async () => {
+    const { url, process } = await scene.startDashboard(BELOW);
+    try {
+      const nginx = await startNginx(documentedBlock('dashboard.md', url));
+      await worksBehind(nginx.url);
+    } finally {
       await process.stop();
     }
   });
