@@ -14,11 +14,13 @@ export const FLOORS: Readonly<Record<string, number>> = {
   config: 1,
   telemetry: 1,
   output: 1,
+  task: 1,
   redis: 2,
   model: 2,
   queue: 3,
   batch: 3,
   input: 3,
+  prepare: 3,
   client: 5,
   deployment: 4,
   tune: 4,
@@ -46,6 +48,7 @@ const GATEWAYS: Readonly<Record<string, string>> = {
   ioredis: 'src/lib/redis/',
   bullmq: 'src/lib/queue/',
   'onnxruntime-node': 'src/lib/model/onnx-session.ts',
+  sharp: 'src/lib/prepare/decode-image.ts',
 };
 
 /** Where the environment may be read, and why. */
@@ -54,6 +57,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   'src/lib/config/debug.ts': 'one variable, of failures before and of the loading of settings',
   'src/lib/config/home.ts': 'names a home directory where there is none, before anything is loaded',
   'src/lib/model/process-runner.ts': 'hands it to the runner process, with the device pinned',
+  'src/lib/prepare/preparer.ts': 'hands it to the process that prepares rows',
   'src/lib/redis/embedded.ts': 'hands it to redis-server',
   'src/lib/bench/worker-process.ts': "hands it to the demo's worker",
   'src/lib/scale/spawn-worker.ts': 'hands it to detached workers',
@@ -65,6 +69,7 @@ const PROCESS_OWNERS = [
   'src/lib/cli/',
   'src/commands/',
   'src/lib/model/runner-main.ts',
+  'src/lib/prepare/prepare-main.ts',
   'src/lib/output/replacement.ts',
 ];
 

@@ -8,12 +8,14 @@ import {
   type DataType,
   ELEMENT_BYTES,
   elementCount,
+  encodeBytes,
   encodeStrings,
   type Payload,
   type RowTensor,
   sliceRows,
 } from '../model/tensor.js';
 import { makeShared } from '../model/trial-rows.js';
+import { samplePng } from '../task/sample-image.js';
 import { rowShapeOf, type ShapesByInput } from './row-shapes.js';
 
 /** Rows to be sent repeatedly. */
@@ -30,6 +32,8 @@ const POOL_ROWS = 256;
 const POOL_BYTES = 1024 * 1024;
 /** Integers stay below this if the type allows more: token and category ids usually start small. */
 const INTEGER_END = 100;
+/** Pixels along a side of a random image. */
+const IMAGE_SIDE = 224;
 const WORD_LETTERS = 8;
 
 export function poolOf(source: string, chunks: readonly Payload[]): RowPool {
@@ -68,7 +72,7 @@ export function randomRows(
   }
   const inputs = signature.inputs.map((input) => ({ input, shape: rowShapeOf(input, signature, shapes) }));
   const rowBytes = inputs.reduce(
-    (sum, { input, shape }) => sum + (input.shared ? 0 : elementCount(shape) * elementBytes(input.type)),
+    (sum, { input, shape }) => sum + (input.shared ? 0 : elementCount(shape) * elementBytes(input)),
     0,
   );
   const fitting = Math.max(1, Math.min(rows, Math.floor(POOL_BYTES / Math.max(1, rowBytes))));
@@ -86,11 +90,13 @@ function rowsOf(input: TensorSignature, shape: number[], rows: number, random: R
     return { name, type, shape, shared: true, data };
   }
   const count = elementCount(shape) * rows;
+  if (input.role === 'image') return { name, type, shape, role: 'image', data: randomImages(count, random) };
   const data = type === 'string' ? randomWords(count, random) : randomElements(type, count, random);
   return { name, type, shape, data };
 }
 
-function elementBytes(type: DataType): number {
+function elementBytes({ type, role }: TensorSignature): number {
+  if (role === 'image') return IMAGE_SIDE ** 2 * 3;
   return type === 'string' ? 4 + WORD_LETTERS : ELEMENT_BYTES[type];
 }
 
@@ -107,6 +113,12 @@ function randomValue(type: DataType, random: Random): () => number | boolean {
   if (type.startsWith('float')) return random;
   const end = Math.min(INTEGER_END, (INTEGER_BOUNDS[type]?.[1] ?? INTEGER_END) + 1);
   return () => Math.floor(random() * end);
+}
+
+/** PNG files of random pixels: they take as long to decode as any, and are as large. */
+function randomImages(count: number, random: Random): Uint8Array {
+  const files = Array.from({ length: count }, () => samplePng(IMAGE_SIDE, random));
+  return encodeBytes(files);
 }
 
 function randomWords(count: number, random: Random): Uint8Array {

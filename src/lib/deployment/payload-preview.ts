@@ -1,7 +1,9 @@
+import { formatBytes } from '../core/units.js';
 import { decodeEnvelope } from '../model/envelope.js';
 import { rowValues } from '../model/rows.js';
-import { decodeStrings, ELEMENT_BYTES, elementCount, type RowTensor } from '../model/tensor.js';
+import { decodeStrings, ELEMENT_BYTES, elementCount, type RowTensor, rowOffsets } from '../model/tensor.js';
 import { jobDamaged, unreadableInput } from '../queue/damage.js';
+import { imageFormat } from '../task/image-formats.js';
 
 /** The shown part of an input. */
 export interface TensorPreview {
@@ -38,8 +40,18 @@ export function previewOf(envelope: Uint8Array, most: number): TensorPreview[] {
   });
 }
 
+/** What kind of files they are, and how large. */
+function imagesIn(tensor: RowTensor, n: number): string[] {
+  const ends = rowOffsets(tensor, n);
+  return Array.from({ length: n }, (_, row) => {
+    const file = tensor.data.subarray((ends[row] as number) + 4, ends[row + 1]);
+    return `${imageFormat(file)?.name ?? 'unknown'} image of ${formatBytes(file.byteLength)}`;
+  });
+}
+
 function firstValues(tensor: RowTensor, n: number): unknown[] {
   if (n === 0) return [];
+  if (tensor.role === 'image') return imagesIn(tensor, n);
   if (tensor.type === 'string') {
     return decodeStrings(tensor.data)
       .slice(0, n)

@@ -5,7 +5,7 @@ import type { ModelSignature, TensorSignature } from '../model/signature.js';
 import { type Payload, sliceRows } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
-import type { Where } from './column.js';
+import type { Taking, Where } from './column.js';
 import { FixedRows } from './fixed-rows.js';
 import { bareInput, fieldOrDefault } from './left-out.js';
 import { ShapedRows } from './shaped-rows.js';
@@ -23,6 +23,10 @@ export const ONE_CHUNK: ChunkLimits = {
 /** How to handle fields that are not inputs of the model. */
 export type Extras = 'refuse' | 'ignore';
 
+interface Options extends Partial<Taking> {
+  expectedRows?: number;
+}
+
 /**
  * Packs rows into payloads. Rows join the chunk with their shape (and shared values), so a chunk's rows need
  * not be consecutive; `place` says which they are. A rejected row leaves the chunks unchanged, so a caller
@@ -38,13 +42,14 @@ export class ChunkBuilder {
   /**
    * `expectedRows`, if known, keeps a single row from allocating a whole chunk. With `copies`, the memory of
    * a row may change after it was added; otherwise a typed array may be used without copying. With `exact`,
-   * lists may contain non-finite numbers: they come from a program, not from JSON text.
+   * lists may contain non-finite numbers: they come from a program, not from JSON text. With `readFile`, text in place of an
+   * image is a path.
    */
   constructor(
     private readonly signature: ModelSignature,
     limits: ChunkLimits,
     private readonly where: Where,
-    { expectedRows = Number.POSITIVE_INFINITY, copies = false, exact = false } = {},
+    { expectedRows = Number.POSITIVE_INFINITY, copies = false, exact = false, readFile }: Options = {},
   ) {
     const { inputs } = signature;
     this.scratch = inputs.map(() => undefined);
@@ -53,7 +58,7 @@ export class ChunkBuilder {
     const alike = inputs.every(
       (input) => !input.shared && input.type !== 'string' && fixedCount(input.shape) !== undefined,
     );
-    const taking = { copies, exact };
+    const taking = { copies, exact, readFile };
     this.rows = alike
       ? new FixedRows(signature, limits, where, expectedRows, taking, emit)
       : new ShapedRows(signature, limits, where, taking, emit);

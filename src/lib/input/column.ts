@@ -19,12 +19,17 @@ import { shapeError } from './wanted.js';
 /** Describes a row's position by its number: `line 12`, `row 3`, or undefined for a single row. */
 export type Where = (row: number) => string | undefined;
 
+/** Reads a file named in a row. @param where the place of the row, for messages. @throws InferError INPUT_MISSING, INPUT_UNREADABLE. */
+export type ReadFile = (path: string, where: string | undefined) => Uint8Array;
+
 /** How the values of rows are accepted. */
 export interface Taking {
   /** The memory of a row may change after it was added: copy it. */
   copies: boolean;
   /** Lists may contain non-finite numbers. */
   exact: boolean;
+  /** Text in place of an image is the path of a file, which this reads [it is base64]. */
+  readFile?: ReadFile | undefined;
 }
 
 /** A numeric input with a known row shape: rows are written in place, without allocations per row. */
@@ -105,6 +110,8 @@ export interface StagedRow {
   data: Uint8Array;
   /** What rows of one chunk have in common: the shape and, for a shared input, the value. */
   key: string;
+  /** What it counts for in the size of a chunk [the bytes of `data`]. */
+  weight?: number;
 }
 
 /** Longer shared values are compared by digest. */

@@ -3,6 +3,7 @@ import { type ModelSignature, takesJson } from '../model/signature.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { ChunkBuilder } from './chunk-builder.js';
+import type { ReadFile } from './column.js';
 import { decodeText, malformed, notUtf8, refuseDuplicates, refuseShape } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
 import { BOM } from './sniff.js';
@@ -13,6 +14,8 @@ export interface NdjsonOptions extends ChunkLimits {
   maxDepth: number;
   /** Maximum number of lists, objects, texts and commas per line. */
   maxValues?: number | undefined;
+  /** Reads the images that lines name by their paths. */
+  readFile?: ReadFile | undefined;
 }
 
 const NEWLINE = 0x0a;
@@ -38,7 +41,8 @@ export async function* readNdjson(
   signature: ModelSignature,
   options: NdjsonOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
-  const builder = new ChunkBuilder(signature, options, (line) => `line ${line}`);
+  const { readFile } = options;
+  const builder = new ChunkBuilder(signature, options, (line) => `line ${line}`, { readFile });
   const lines = new LineParser(signature, builder, options);
   for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
     try {

@@ -14,6 +14,7 @@ import {
 } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import { elementError } from './element-error.js';
+import { imageRole, imagesOf } from './image-column.js';
 import { type BinaryTensors, halfAsJson, rowBytes } from './oip-binary.js';
 import { inputNames, inputOf, isFields, nearest, shownName, shownShape } from './wanted.js';
 import { unmarked } from './wide-integers.js';
@@ -194,7 +195,8 @@ function readTensor(
   const shape = natural?.shape ?? readShape(entry.shape, input, axis, signature.name, where);
   const rowShape = natural?.rowShape ?? (axis === null ? shape : shape.filter((_, index) => index !== axis));
   const rows = natural?.rows ?? (whole ? 1 : axis === null ? undefined : (shape[axis] as number));
-  const base = { name: input.name, type, shape: rowShape, ...(input.shared ? { shared: true } : {}) };
+  const marks = { ...(input.shared ? { shared: true } : {}), ...imageRole(input) };
+  const base = { name: input.name, type, shape: rowShape, ...marks };
   const raw = binary?.of(entry, input.name, where);
   if (raw !== undefined) {
     const given = { input, model: signature.name, shape, axis, rows: rows ?? 1, where };
@@ -203,6 +205,8 @@ function readTensor(
   if (binary !== undefined && type === 'float16') throw halfAsJson(input.name, where);
   const listed = readData(entry.data, shape, input, signature.name, where);
   const elements = wide ? unmarked(listed, isWide(type)) : listed;
+  if (input.role === 'image')
+    return { tensor: { ...base, data: imagesOf(elements, input, signature.name, where) }, rows };
   if (type === 'string') {
     const refused = firstBadText(elements);
     if (refused >= 0) throw elementError(elements[refused], refused, input, signature.name, where);

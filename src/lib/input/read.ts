@@ -1,11 +1,16 @@
+import { dirname, resolve } from 'node:path';
+import { currentDir } from '../core/current-dir.js';
 import { badInput } from '../core/errors.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import { type ByteReader, checkSource, type InputSource, openBytes } from './bytes.js';
 import type { Chunk } from './chunk.js';
 import { DEFAULT_CHUNKS } from './chunk-builder.js';
+import type { ReadFile } from './column.js';
 import { unpacked } from './gzip.js';
+import { readImageFile } from './image-file.js';
 import { parseDocument } from './json-document.js';
+import { localImages } from './local-images.js';
 import { readNdjson } from './ndjson.js';
 import { readNpy } from './npy.js';
 import { checkStart, type InputFormat, sniff } from './sniff.js';
@@ -35,6 +40,11 @@ export interface ReadOptions {
   table?: TableOptions | undefined;
   /** Default true: gzip data is unpacked as it is read; false: it is refused. */
   unpack?: boolean | undefined;
+  /**
+   * Read the image files that rows name by their paths, relative to the source. Only for a process that acts for its own
+   * user [no].
+   */
+  localFiles?: boolean | undefined;
   /** Ends reading, here and in `chunks`, even of a silent pipe; both then throw its reason. */
   signal?: AbortSignal | undefined;
 }
@@ -84,7 +94,8 @@ export async function readInput(
     return closed;
   };
   try {
-    const { rows, chunks } = await openRows(reader, signature, options);
+    const readFile = options.localFiles === true ? localImages(baseOf(source)) : undefined;
+    const { rows, chunks } = await openRows(reader, signature, options, readFile);
     const first = await chunks.next();
     if (first.done) {
       throw badInput('INPUT_EMPTY', `${reader.label} holds no rows`, { hint: 'give one row or more' });
@@ -118,14 +129,27 @@ interface Rows {
   chunks: AsyncGenerator<Chunk, void, undefined>;
 }
 
-async function openRows(reader: ByteReader, signature: ModelSignature, options: ReadOptions): Promise<Rows> {
+/** Where the paths in a source start from. */
+function baseOf(source: InputSource): string {
+  return 'path' in source ? dirname(resolve(source.path)) : currentDir();
+}
+
+async function openRows(
+  reader: ByteReader,
+  signature: ModelSignature,
+  options: ReadOptions,
+  readFile: ReadFile | undefined,
+): Promise<Rows> {
   const limits = {
     chunkRows: options.chunkRows ?? DEFAULT_CHUNKS.chunkRows,
     chunkBytes: options.chunkBytes ?? DEFAULT_CHUNKS.chunkBytes,
     maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxValues: options.maxValues,
+    readFile,
   };
+  const image = await readImageFile(reader, signature, limits.maxBytes, options.format === 'image');
+  if (image !== undefined) return { rows: 1, chunks: replay(image) };
   await checkStart(reader);
   const asked = options.format ?? 'auto';
   const { format, oneLine } =

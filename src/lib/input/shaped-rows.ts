@@ -2,6 +2,7 @@ import { placeOf, REORDER_ROWS } from '../core/row-place.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { StagedColumn, type StagedRow, type Taking, type Where } from './column.js';
+import { ImageColumn } from './image-column.js';
 
 /** A chunk being filled, with rows of one shape. */
 interface OpenChunk {
@@ -28,7 +29,7 @@ const MOST_OPEN = 1024;
  * the rows: the same input gives the same chunks.
  */
 export class ShapedRows {
-  private readonly columns: StagedColumn[];
+  private readonly columns: (StagedColumn | ImageColumn)[];
   /** By shape, the chunk with the oldest row first. */
   private readonly open = new Map<string, OpenChunk>();
   private readonly staged: StagedRow[];
@@ -42,7 +43,10 @@ export class ShapedRows {
     private readonly taking: Taking,
     private readonly emit: (chunk: Chunk) => void,
   ) {
-    this.columns = signature.inputs.map((input) => new StagedColumn(input, signature.name, where, taking));
+    this.columns = signature.inputs.map((input) => {
+      const Column = input.role === 'image' ? ImageColumn : StagedColumn;
+      return new Column(input, signature.name, where, taking);
+    });
     this.staged = [];
   }
 
@@ -55,7 +59,7 @@ export class ShapedRows {
       this.staged[index] = staged;
       key += `${staged.key}|`;
       if (column.input.shared) sharedBytes += staged.data.byteLength;
-      else bytes += staged.data.byteLength;
+      else bytes += staged.weight ?? staged.data.byteLength;
     }
     let chunk = this.open.get(key);
     if (chunk !== undefined && chunk.bytes + bytes > this.limits.chunkBytes) {
@@ -105,10 +109,17 @@ export class ShapedRows {
 
   private end(key: string, chunk: OpenChunk): void {
     this.open.delete(key);
-    const tensors = this.columns.map(({ input: { name, type, shared } }, index) => {
+    const tensors = this.columns.map(({ input: { name, type, shared, role } }, index) => {
       const { shape, parts } = chunk.columns[index] as OpenChunk['columns'][number];
       const data = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
-      return { name, type, shape, ...(shared ? { shared: true } : {}), data };
+      return {
+        name,
+        type,
+        shape,
+        ...(shared ? { shared: true } : {}),
+        ...(role === 'image' ? { role } : {}),
+        data,
+      };
     });
     this.emit({ rows: chunk.numbers.length, tensors, place: placeOf(chunk.numbers) });
   }

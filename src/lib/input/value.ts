@@ -5,7 +5,7 @@ import type { Payload } from '../model/tensor.js';
 import { describe } from '../model/value-words.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { ChunkBuilder, checkFields, chunkRows, type Extras, ONE_CHUNK } from './chunk-builder.js';
-import type { Where } from './column.js';
+import type { ReadFile, Where } from './column.js';
 import { jsonRowText } from './json-row.js';
 import { bareInput, fieldOrDefault, isLeftOut } from './left-out.js';
 import { isOipRequest, payloadFromOip } from './oip.js';
@@ -20,6 +20,8 @@ export interface ValueOptions extends ChunkLimits {
   extras: Extras;
   /** Lists may contain NaN and infinities as numbers: they come from a program, not from JSON text. */
   exact: boolean;
+  /** Reads the images that rows name by their paths. */
+  readFile?: ReadFile | undefined;
 }
 
 /** Rows are counted from 1, and named only if there are several. */
@@ -86,6 +88,7 @@ function build(
   const builder = new ChunkBuilder(signature, options, places(rows), {
     expectedRows: rows,
     exact: options.exact,
+    readFile: options.readFile,
   });
   fill(builder);
   builder.flush();
@@ -126,6 +129,8 @@ function listRows(value: ArrayLike<unknown>, signature: ModelSignature, options:
 
 /** One row or many; for a value that is neither, what it was most likely meant to be, for the message. */
 function seems(value: unknown, input: TensorSignature): 'one' | 'many' {
+  // The bytes of a file are a list of numbers only in memory.
+  if (input.role === 'image') return Array.isArray(value) ? 'many' : 'one';
   const dims = measure(value);
   const known = arrange(dims, input.shape);
   if (known !== undefined) return known;

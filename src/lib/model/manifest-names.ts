@@ -2,6 +2,8 @@ import { closestWord } from '../config/suggest.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { TensorMeta } from './probe-target.js';
+import { takesImages } from './raw-inputs.js';
+import { classifies } from './signature.js';
 
 /** The tensors of a model, and its outputs that are not tensors. */
 interface Tensors {
@@ -38,7 +40,11 @@ export function checkNames(
   const warnings: string[] = [];
   if (manifest.handlerWrites !== undefined && manifest.handler === undefined)
     warnings.push('model.json: handlerWrites has no effect without "handler"');
-  if (manifest.task === 'classification' || idle.length === 0) return warnings;
+  if (manifest.preprocess !== undefined && !takesImages(manifest))
+    warnings.push(
+      'model.json: preprocess has no effect without a "task" that takes images, such as "image-classification"',
+    );
+  if (classifies(manifest) || idle.length === 0) return warnings;
   return [
     ...warnings,
     `model.json: ${idle.join(', ')} ${idle.length === 1 ? 'has' : 'have'} no effect without "task": "classification"`,

@@ -6,6 +6,7 @@ import { findDuplicateKey } from '../core/json-keys.js';
 import { withoutMark } from '../core/text.js';
 import type { DefaultValue } from './default-value.js';
 import { manifestError } from './manifest-error.js';
+import { imageSchema } from './raw-schema.js';
 
 /** As for `--max-batch`. */
 const MOST_ROWS = BOUNDS.maxBatch.max;
@@ -30,6 +31,9 @@ const inputSchema = tensorSchema.extend({
   default: defaultSchema.optional(),
 });
 
+/** `image-` and `image`: a row is an image. */
+const TASKS = ['classification', 'embedding', 'tensor', 'image-classification', 'image'] as const;
+
 const manifestSchema = z.strictObject({
   description: z.string().optional(),
   /** The model file, relative to the version directory, or to the model's if it has none. */
@@ -40,7 +44,10 @@ const manifestSchema = z.strictObject({
       'must be the path of an .onnx file such as onnx/model_quantized.onnx',
     )
     .optional(),
-  task: z.enum(['classification', 'embedding', 'tensor']).optional(),
+  /** What a row is and how outputs are turned into a result: see TASKS. */
+  task: z.enum(TASKS).optional(),
+  /** How an image becomes an input, for a task that takes images. */
+  preprocess: imageSchema.optional(),
   labels: z.array(z.string()).min(1).optional(),
   /** Name of the output that contains the class scores, or the vector. */
   output: z.string().min(1).optional(),
@@ -84,6 +91,7 @@ export interface ModelManifest extends z.infer<typeof manifestSchema> {
 const TOP_FIELDS = Object.keys(manifestSchema.shape);
 const INPUT_FIELDS = Object.keys(inputSchema.shape);
 const OUTPUT_FIELDS = Object.keys(tensorSchema.shape);
+const IMAGE_FIELDS = Object.keys(imageSchema.shape);
 
 /**
  * Checks the text of a model.json. `file` is its name in errors, such as `digits/model.json`.
@@ -149,5 +157,6 @@ function issueHint(issue: z.core.$ZodIssue, given: unknown, where: string): stri
 function fieldsAt(path: PropertyKey[]): string[] {
   if (path.length === 0) return TOP_FIELDS;
   if (path[0] === 'warmup') return ['rows'];
+  if (path[0] === 'preprocess') return IMAGE_FIELDS;
   return path[0] === 'outputs' ? OUTPUT_FIELDS : INPUT_FIELDS;
 }

@@ -11,6 +11,8 @@ import {
   preprocessRows,
 } from './handlers.js';
 import { fromModel, type HostTensor, toModel } from './layout.js';
+import type { ModelManifest } from './manifest.js';
+import { manifestError } from './manifest-error.js';
 import { checkNames } from './manifest-names.js';
 import { asModelFault } from './model-faults.js';
 import type { ModelFiles } from './model-files.js';
@@ -18,11 +20,12 @@ import { type OnnxSession, openSession, type SessionOptions } from './onnx-sessi
 import { type OnnxSource, openSource } from './onnx-source.js';
 import { blameOrigin, declaredIn } from './origins.js';
 import { type Probed, probe } from './probe.js';
+import { planRaw, type RawInputs, withImageSize } from './raw-inputs.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
 import type { LoadedModel, RunLimits, RunOptions } from './runner.js';
 import { type OutputSelector, withOwnSelection } from './select-outputs.js';
-import type { ModelSignature, TensorSignature } from './signature.js';
+import { classifies, type ModelSignature, type TensorSignature } from './signature.js';
 import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
 import { checkTriton } from './triton-check.js';
@@ -89,18 +92,21 @@ export class ModelHost {
     const content = await readContent(files, source, expect);
     const session = await openSession(source, options);
     try {
-      const { manifest, name } = files;
+      const { name } = files;
       const manifestLabel = `${name}/model.json`;
-      const notes = files.triton === undefined ? [] : checkTriton(files.triton, session, manifest);
-      const warnings = checkNames(manifest, session, manifestLabel, new Set(files.given));
+      const warnings = checkNames(files.manifest, session, manifestLabel, new Set(files.given));
+      const notes = files.triton === undefined ? [] : checkTriton(files.triton, session, files.manifest);
+      const manifest = withImageSize(files.manifest, session.inputs, manifestLabel);
       const { sample: ran, ...probed } = await probe(session, manifest, manifestLabel);
-      const classes = manifest.task === 'classification';
-      const sample = classes && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
+      const sample =
+        classifies(manifest) && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
       const task = planTask(manifest, probed.outputs, manifestLabel, sample);
       const handler =
         files.handlerPath === undefined
           ? {}
           : await loadHandler(files.handlerPath, `${name}/${manifest.handler}`);
+      const raw = planRaw(manifest, session.inputs, probed.inputs, manifestLabel);
+      if (raw !== undefined && handler.preprocess !== undefined) throw bothPrepare(manifest, manifestLabel);
       warnings.push(
         ...probed.warnings,
         ...outputWarnings(session.skipped, source),
@@ -131,9 +137,14 @@ export class ModelHost {
         ...(files.notes.length + notes.length === 0 ? {} : { notes: [...files.notes, ...notes] }),
         warnings,
       };
-      const { signature, selector } = withOwnSelection(publish(own, task, handler), manifest, manifestLabel);
+      const { signature, selector } = withOwnSelection(
+        publish(own, task, handler, raw),
+        manifest,
+        manifestLabel,
+      );
       const loaded: LoadedModel = {
         signature,
+        ...(raw === undefined ? {} : { prepare: raw.plan }),
         device: session.device,
         loadMs: performance.now() - started,
         content,
@@ -262,10 +273,25 @@ function joined(rows: readonly PlacedRow[]): Payload {
   return rows.length === 0 ? { rows: 0, tensors: [] } : concatRows(rows.map(({ payload }) => payload));
 }
 
-function publish(own: ModelSignature, task: TaskPlan, handler: Handler): ModelSignature {
-  const inputs = handler.preprocess === undefined ? own.inputs : [jsonSignature(own.batchable)];
+function publish(
+  own: ModelSignature,
+  task: TaskPlan,
+  handler: Handler,
+  raw: RawInputs | undefined,
+): ModelSignature {
+  const inputs =
+    handler.preprocess === undefined ? (raw?.inputs ?? own.inputs) : [jsonSignature(own.batchable)];
   if (handler.postprocess === undefined) return { ...own, inputs, outputs: task.outputs };
   return { ...own, task: 'handler', inputs, outputs: [jsonSignature(own.batchable)] };
+}
+
+/** A handler's `preprocess` gets JSON rows, and the task raw ones. */
+function bothPrepare({ task }: ModelManifest, label: string): Error {
+  return manifestError(
+    label,
+    `field handler: the task ${task} prepares the rows, and so does the handler's preprocess`,
+    'remove preprocess from the handler, or write "task": "classification" or "tensor"',
+  );
 }
 
 /** The shapes at which open inputs are known to run, for generating rows. */

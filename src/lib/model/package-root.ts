@@ -38,15 +38,20 @@ export function packageRoot(): string {
 
 /** The compiled entry of the runner process. @throws InferError RUNNER_MISSING when not built. */
 export function runnerScript(): string {
-  const script = path.join(packageRoot(), 'dist', 'lib', 'model', 'runner-main.js');
+  return built('dist/lib/model/runner-main.js');
+}
+
+/** The compiled entry of the process that prepares rows. @throws InferError RUNNER_MISSING when not built. */
+export function prepareScript(): string {
+  return built('dist/lib/prepare/prepare-main.js');
+}
+
+function built(file: string): string {
+  const script = path.join(packageRoot(), ...file.split('/'));
   if (!existsSync(script)) {
-    throw new InferError(
-      'RUNNER_MISSING',
-      'dist/lib/model/runner-main.js is missing: the package is not built',
-      {
-        hint: 'npm run build',
-      },
-    );
+    throw new InferError('RUNNER_MISSING', `${file} is missing: the package is not built`, {
+      hint: 'npm run build',
+    });
   }
   return script;
 }

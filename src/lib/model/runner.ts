@@ -1,4 +1,5 @@
 import type { JobTrace } from '../core/job-trace.js';
+import type { PreparePlan } from '../task/prepare-plan.js';
 import type { Arena } from './arena.js';
 import type { Fingerprint } from './fingerprint.js';
 import type { HandlerLine } from './handler-output.js';
@@ -31,6 +32,8 @@ export interface LoadedModel {
   loadMs: number;
   /** Why it is not the requested device, if so. */
   fallback?: string;
+  /** How its raw rows, such as images, are prepared before a run; absent for a model of tensors. */
+  prepare?: PreparePlan;
   /** The files it was loaded from. */
   content: Fingerprint;
   /** Labels of the files that stay mapped into memory: external data. */

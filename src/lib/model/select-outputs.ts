@@ -14,7 +14,7 @@ import {
   type Selection,
   selectionOf,
 } from './selection.js';
-import type { ModelSignature } from './signature.js';
+import { classifies, givesTensors, type ModelSignature } from './signature.js';
 import type { RunOutputs } from './tasks.js';
 import {
   concatRows,
@@ -37,7 +37,7 @@ export function withOwnSelection(
   label: string,
 ): { signature: ModelSignature; selector: OutputSelector } {
   const { chosen, topK, argmax, classAxis } = manifest;
-  const scored = published.task === 'tensor' && classAxis !== undefined;
+  const scored = givesTensors(published) && classAxis !== undefined;
   const whole: ModelSignature = { ...published, ...(scored ? { classAxis } : {}) };
   let own: Selection | undefined;
   try {
@@ -67,7 +67,7 @@ export class OutputSelector {
   /** The most classes that any row of a run asks for; 0 if none does. */
   mostClasses(parts: readonly RowsSelection[] = []): number {
     const asked = [this.own, ...parts].map((one) => one?.topK?.[CLASSES] ?? 0);
-    return this.model.task === 'classification' ? Math.max(...asked) : 0;
+    return classifies(this.model) ? Math.max(...asked) : 0;
   }
 
   /**

@@ -3,7 +3,7 @@ import { BOUNDS } from '../core/bounds.js';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/printable.js';
 import { isBatchName } from './axis-plans.js';
-import type { ModelSignature, TensorSignature } from './signature.js';
+import { classifies, givesTensors, type ModelSignature, type TensorSignature } from './signature.js';
 import { ELEMENT_BYTES, elementCount, type Payload } from './tensor.js';
 
 /** What a caller, or model.json, asks of a model's outputs. */
@@ -54,7 +54,7 @@ export function makingOf(name: string, model: Choosable): Making | undefined {
   const choices = choicesOf(model);
   const whole = choices.find((one) => one.name === name);
   if (whole !== undefined) return { kind: 'whole', of: whole };
-  if (model.task === 'classification') {
+  if (classifies(model)) {
     const best = choices.find((one) => TOP_CLASSES[one.name as keyof typeof TOP_CLASSES] === name);
     return best && { kind: 'classes', of: best };
   }
@@ -140,7 +140,7 @@ export function selectionOf(wish: SelectionWish, model: Choosable): Selection | 
     });
   }
   const wanted: string[] = [];
-  const classes = most.has(CLASSES) && model.task === 'classification';
+  const classes = most.has(CLASSES) && classifies(model);
   for (const { name } of choices) {
     const isNamed = named === undefined || named.has(name);
     if (best.has(name)) wanted.push(name + ARGMAX);
@@ -205,8 +205,8 @@ function mostOf(
   }
   for (const [name, k] of Object.entries(topK)) {
     const output = known(name, model);
-    if (model.task !== 'classification') checkScores(output, model, 'topK');
-    most.set(model.task === 'classification' ? CLASSES : name, checkK(k));
+    if (!classifies(model)) checkScores(output, model, 'topK');
+    most.set(classifies(model) ? CLASSES : name, checkK(k));
   }
   return most;
 }
@@ -217,7 +217,7 @@ function theOutput(
   named: ReadonlySet<string> | undefined,
   best: ReadonlySet<string>,
 ): string {
-  if (model.task === 'classification') return CLASSES;
+  if (classifies(model)) return CLASSES;
   const choices = choicesOf(model);
   const isAsked = ({ name }: TensorSignature) => !best.has(name) && (named === undefined || named.has(name));
   const able = choices.filter((one) => isAsked(one) && scoreAxis(one, model) !== undefined);
@@ -235,7 +235,7 @@ function theOutput(
 
 function checkScores(output: TensorSignature, model: Choosable, what: 'topK' | 'argmax'): void {
   const { name, type, shape } = output;
-  if (model.task === 'classification') {
+  if (classifies(model)) {
     throw refusal(`model ${model.name} is a classification: class is the ${what} already`, {
       hint: 'ask for outputs class, or for topK without a name',
     });
@@ -301,7 +301,7 @@ export function leastResultBytes(
   signature: ModelSignature,
   payload: Pick<Payload, 'rows' | 'wanted' | 'topK'>,
 ): number {
-  if (signature.task !== 'tensor' && signature.task !== 'embedding') return 0;
+  if (!givesTensors(signature) && signature.task !== 'embedding') return 0;
   return resultOutputs(signature, payload).reduce((sum, { type, shape, shared }) => {
     if (type === 'string' || shape.includes(null)) return sum;
     return sum + elementCount(shape as number[]) * ELEMENT_BYTES[type] * (shared ? 1 : payload.rows);

@@ -4,7 +4,7 @@ import type { Origin } from './derived.js';
 import type { DataType, TensorRole } from './tensor.js';
 
 /** How a model's outputs are turned into a result. */
-export type Task = 'classification' | 'embedding' | 'tensor' | 'handler';
+export type Task = 'classification' | 'embedding' | 'tensor' | 'image-classification' | 'image' | 'handler';
 
 /** One input or output as a job sees it: shape of one row, whichever axis the model batches along. */
 export interface TensorSignature {
@@ -24,6 +24,8 @@ export interface TensorSignature {
    * For an input: the value for rows that omit it, one value for all elements or a list in the row's shape.
    */
   default?: DefaultValue;
+  /** For a raw input, such as an image: bytes that a row of it takes once it is prepared for the model. */
+  preparedBytes?: number;
 }
 
 /** What a worker publishes about a loaded model, and `submit` checks input against. JSON-safe. */
@@ -79,4 +81,19 @@ export const JSON_TENSOR = 'json';
 /** Whether a model's rows are JSON values, passed to its `preprocess` as text. */
 export function takesJson(signature: ModelSignature): boolean {
   return signature.inputs[0]?.role === 'json';
+}
+
+/** Whether the rows of a model are images, or contain one. */
+export function takesImage(signature: ModelSignature): boolean {
+  return signature.inputs.some(({ role }) => role === 'image');
+}
+
+/** Whether a result is a class for each row, whatever the rows are. */
+export function classifies({ task }: { task?: Task | undefined }): boolean {
+  return task === 'classification' || task === 'image-classification';
+}
+
+/** Whether a result has the model's outputs as they are. */
+export function givesTensors({ task }: { task?: Task | undefined }): boolean {
+  return task === 'tensor' || task === 'image';
 }

@@ -2,7 +2,7 @@ import { areProbabilities, classify, classOutputs, planScores } from './classifi
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { RowFailure } from './row-failure.js';
-import type { TensorSignature } from './signature.js';
+import { classifies, type TensorSignature } from './signature.js';
 import { isFloat, type Payload, type RowTensor } from './tensor.js';
 
 /** How a model's raw outputs are turned into those of its task; `signature` is then published. */
@@ -24,6 +24,7 @@ export interface RunOutputs {
  * `classification`: `class` int32, `confidence` float32 and, with labels, `label` per row, from the scores
  * output named by the manifest, else the first float output. `embedding`: of all outputs the one that is a vector of
  * floats a row. `tensor` (the default): outputs unchanged.
+ * `image-classification` and `image` are the same for models whose rows are images.
  * @param sample the outputs of a row that ran at load: if the manifest does not say, scores are probabilities
  *   if these are.
  * @throws InferError MODEL_MANIFEST when the manifest names an unsuitable output or labels.
@@ -35,7 +36,7 @@ export function planTask(
   sample?: Payload,
 ): TaskPlan {
   if (manifest.task === 'embedding') return planEmbedding(manifest, outputs, label);
-  if (manifest.task !== 'classification') return { outputs, apply: (raw) => ({ outputs: raw, failed: [] }) };
+  if (!classifies(manifest)) return { outputs, apply: (raw) => ({ outputs: raw, failed: [] }) };
   const scores = scoresOutput(manifest, outputs, label);
   const plan = planScores(manifest, scores, label);
   if (plan.scores === undefined && sample !== undefined && areProbabilities(sample, plan))

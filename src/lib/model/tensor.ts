@@ -63,9 +63,9 @@ export function fromOipName(name: string): DataType | undefined {
 
 /**
  * `json`: every element is the JSON text of a row, for or from a handler. `class`: part of one of infer's
- * classifications.
+ * classifications. `image`: every element is an image file, not text.
  */
-export type TensorRole = 'json' | 'class';
+export type TensorRole = 'json' | 'class' | 'image';
 
 /**
  * One named tensor of a job, rows first: whichever axis the model batches along, row 0's bytes come first
@@ -304,9 +304,13 @@ export function shapeKey(payload: Payload): string {
 
 /** UTF-8 strings as stored in a `string` tensor: for each, uint32 length (little endian) + bytes. */
 export function encodeStrings(values: readonly string[]): Uint8Array {
-  const parts: Buffer[] = [];
-  for (const value of values) {
-    const bytes = Buffer.from(value, 'utf8');
+  return encodeBytes(values.map((value) => Buffer.from(value, 'utf8')));
+}
+
+/** Files as the elements of a tensor of role `image`, in the form of strings. */
+export function encodeBytes(values: readonly Uint8Array[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const bytes of values) {
     const length = Buffer.allocUnsafe(4);
     length.writeUInt32LE(bytes.length);
     parts.push(length, bytes);

@@ -95,8 +95,10 @@ export class Dispatcher {
     await Promise.all(this.loops.values());
   }
 
-  add(job: HeldJob): void {
-    this.batcher.add(job);
+  /** @param pieces the only rows of it that can run, each piece in a run of its own, the last one first [all]. */
+  add(job: HeldJob, pieces?: MicroBatch<HeldJob>[]): void {
+    if (pieces === undefined) this.batcher.add(job);
+    else this.batcher.retry(...pieces);
   }
 
   /** Makes idle runners look for work; call once after adding. */
@@ -292,10 +294,8 @@ export class Dispatcher {
   ): void {
     const errors = new Map(failed.map(({ row, error }) => [row, error]));
     const good = goodRows(batch.parts, new Set(errors.keys()));
-    const pieces = splitRows(
-      outputs,
-      good.map(({ rows }) => rows),
-    );
+    const counts = good.map(({ rows }) => rows);
+    const pieces = splitRows(outputs, counts);
     for (const [i, { unit, from }] of good.entries()) {
       const piece = pieces[i];
       if (!unit.over && piece !== undefined) unit.finish(from, piece);

@@ -53,14 +53,15 @@ export class HeldJob implements MutableUnit {
 
   constructor(
     readonly job: RunnableJob,
-    readonly payload: Payload,
+    /** Its input: as submitted, and once its raw rows are prepared as the model takes it. */
+    public payload: Payload,
     readonly lane: number,
     readonly order: number,
-    readonly key: string,
+    public key: string,
     /** The loaded model that its input was checked against and that it runs on. */
     readonly session: string,
     /** Current maximum rows in one run; a learned size changes while the job waits. */
-    private readonly capNow: () => number,
+    private capNow: () => number,
     /** Milliseconds of run time; undefined = no limit. */
     readonly limits: { hardMs?: number | undefined; softMs?: number | undefined } = {},
   ) {
@@ -86,6 +87,13 @@ export class HeldJob implements MutableUnit {
 
   get started(): boolean {
     return this.startedAt !== undefined;
+  }
+
+  /** Its raw rows were prepared; `shape` is that of the new payload. It must not be in the batcher yet. */
+  prepared(payload: Payload, shape: string, capNow: () => number): void {
+    this.payload = payload;
+    this.key += shape;
+    this.capNow = capNow;
   }
 
   rowsAt(from: number, rows: number): Payload {

@@ -62,6 +62,10 @@ export class JobEndings {
   hold(job: HeldJob): void {
     this.held.set(job.job, job);
     this.parts.models.hold(job.session);
+  }
+
+  /** Its rows may run from now on: they are put where runners find them. */
+  stage(job: HeldJob): void {
     this.parts.arena?.stage(job.payload);
   }
 

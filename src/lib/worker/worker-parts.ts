@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Arena } from '../model/arena.js';
 import type { LoadedModel } from '../model/runner.js';
+import type { PreparePool } from '../prepare/prepare-pool.js';
 import type { QueueConsumer } from '../queue/broker/consumer-port.js';
 import type { DataLayout } from '../queue/layout.js';
 import type { Logger } from '../telemetry/logger.js';
@@ -37,6 +38,8 @@ export interface WorkerParts {
   models: LoadedModel[];
   /** Where large inputs are staged for the runners. */
   arena?: Arena | undefined;
+  /** Prepares raw rows; its creator stops it. */
+  preparers: Pick<PreparePool, 'prepare' | 'size'>;
   resultLimit?: ResultLimit | undefined;
   clock: Clock;
   log: Logger;

@@ -5,6 +5,7 @@ import { Arena } from '../model/arena.js';
 import { startRunner } from '../model/process-runner.js';
 import { findModel } from '../model/repository.js';
 import type { LoadedModel, StartRunner } from '../model/runner.js';
+import { PreparePool } from '../prepare/prepare-pool.js';
 import type { Logger } from '../telemetry/logger.js';
 import { LoopLag } from '../telemetry/loop-lag.js';
 import { startChores } from './chores.js';
@@ -15,6 +16,7 @@ import { logHandlerLine } from './handler-log.js';
 import type { WorkerConfig, WorkerRedis } from './host-config.js';
 import { logWarnings, ModelWatch } from './model-watch.js';
 import { Outage } from './outage.js';
+import { prepareOrder } from './preparing.js';
 import { Publication } from './publication.js';
 import { redisParts } from './redis-parts.js';
 import { Registration } from './registration.js';
@@ -74,6 +76,11 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
     },
     (runners) => runners.stop(),
   );
+  const preparers = part(
+    'preparers',
+    () => new PreparePool(prepareOrder),
+    (processes) => processes.stop(),
+  );
   const starting = part(
     'start notice',
     () => sayStarting(registry(), { name, queues: [...queues], models: [...config.models] }),
@@ -82,6 +89,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
   const models = part('models', async () => {
     const loaded = await pool.value.open(config.concurrency, config.strict === true);
     gpu.value?.assertHeld();
+    if (loaded.some(({ prepare }) => prepare !== undefined)) preparers.value.warm();
     return loaded;
   });
 
@@ -95,6 +103,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
           pool: pool.value,
           models: models.value,
           arena: arena.value,
+          preparers: preparers.value,
           clock: broker.clock.value,
           log,
           resultLimit: broker.resultLimit,
@@ -231,6 +240,7 @@ export function workerServices(config: WorkerConfig, redis: WorkerRedis, log: Lo
       gpu,
       arena,
       pool,
+      preparers,
       starting,
       models,
       ...broker.queues,

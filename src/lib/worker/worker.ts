@@ -11,6 +11,7 @@ import { JobEndings } from './job-endings.js';
 import { Lane } from './lane.js';
 import { limitsOf } from './limits.js';
 import { LiveChanges } from './live-changes.js';
+import { Preparing } from './preparing.js';
 import { Room } from './room.js';
 import { RunnerLoad } from './runner-load.js';
 import { type ServedModel, ServedModels } from './served-models.js';
@@ -30,6 +31,7 @@ export class Worker {
   readonly startedAt: number;
   state: WorkerRecord['state'] = 'ready';
   private readonly dispatcher: Dispatcher;
+  private readonly preparing: Preparing;
   private readonly lanes: Lane[];
   /** Ends its jobs, and knows which it holds. */
   readonly endings: JobEndings;
@@ -67,7 +69,7 @@ export class Worker {
       sizes: this.sizes,
       layouts: options.layouts,
       runners: () => ({ all: parts.pool.slots.length, running: this.dispatcher.running }),
-      runsUpTo: (lane) => this.dispatcher.runsUpTo(lane),
+      runsUpTo: (lane) => this.dispatcher.runsUpTo(lane) + this.preparing.runsUpTo(lane),
     });
     this.endings = new JobEndings({
       workerName: options.name,
@@ -94,6 +96,12 @@ export class Worker {
       this.endings,
       parts.clock,
     );
+    this.preparing = new Preparing({
+      pool: parts.preparers,
+      sizes: this.sizes,
+      dispatcher: this.dispatcher,
+      endings: this.endings,
+    });
     this.changes = new LiveChanges({
       pool: parts.pool,
       dispatcher: this.dispatcher,
@@ -245,14 +253,19 @@ export class Worker {
         const { session, loaded } = this.models.get(ours.spec.model) as ServedModel;
         // A job that failed before runs alone: it may be what made the run fail.
         const alone = job.failures + job.stalls > 0 ? `;alone ${job.spec.id}` : '';
-        const key = `${session};${shapeKey(payload)}${alone}`;
+        const raw = loaded.prepare;
+        const key = `${session}${alone};${raw === undefined ? shapeKey(payload) : ''}`;
         const cap = this.sizes.capFor(session, payload);
         const limits = limitsOf(job.spec, this.options);
         const held = new HeldJob(ours, payload, lane, this.order++, key, session, cap, limits);
         held.version = loaded.signature.version;
         this.endings.hold(held);
         if (job.stalls > 0) this.quarantine(held);
-        this.dispatcher.add(held);
+        if (raw !== undefined) void this.preparing.add(held, raw);
+        else {
+          this.endings.stage(held);
+          this.dispatcher.add(held);
+        }
       } catch (error) {
         this.endings.refuse(job, error);
       }
@@ -281,6 +294,8 @@ export class Worker {
   private async urge(unit: HeldJob): Promise<void> {
     await Promise.all(
       this.lanes.slice(0, unit.lane + 1).map((lane) => {
+        // Taken before, and not ready yet: more of it would only wait here.
+        if (this.preparing.runsUpTo(lane.index) >= 1) return undefined;
         const runs = Math.max(0, 1 - this.dispatcher.runsUpTo(lane.index));
         // Even a full prefetch may be exceeded by one micro-batch for more urgent jobs in the unit's own
         // lane.
@@ -307,6 +322,7 @@ export class Worker {
   }
 
   private onLetGo(job: HeldJob): void {
+    this.preparing.drop(job);
     if (this.suspect === job) {
       this.suspect = undefined;
       this.freeRoom();

@@ -2,9 +2,12 @@ import { InferError } from '../../../src/lib/core/errors.js';
 import { decodeEnvelope, encodeEnvelope } from '../../../src/lib/model/envelope.js';
 import type { LoadedModel, Runner, RunReply, RunRequest } from '../../../src/lib/model/runner.js';
 import type { Payload } from '../../../src/lib/model/tensor.js';
+import { PreparePool } from '../../../src/lib/prepare/prepare-pool.js';
 import type { QueueConsumer } from '../../../src/lib/queue/broker/consumer-port.js';
 import { BrokerResults } from '../../../src/lib/queue/broker/result-store.js';
 import type { JobSpec, PartialMeta } from '../../../src/lib/queue/types.js';
+import type { PreparePlan } from '../../../src/lib/task/prepare-plan.js';
+import { prepareOrder } from '../../../src/lib/worker/preparing.js';
 import { RunnerPool } from '../../../src/lib/worker/runner-pool.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { Worker } from '../../../src/lib/worker/worker.js';
@@ -53,6 +56,25 @@ function model(batchable: boolean): LoadedModel {
     mapped: [],
   };
 }
+
+type Preparers = Pick<PreparePool, 'prepare' | 'size'>;
+
+const RAW: PreparePlan = {
+  kind: 'image',
+  from: 'x',
+  input: 'x',
+  type: 'float32',
+  shape: [1],
+  image: {
+    kernel: 'box',
+    crop: { height: 1, width: 1 },
+    rescale: 1,
+    mean: [0],
+    std: [1],
+    colors: 'gray',
+    layout: 'chw',
+  },
+};
 
 function floats(name: string, values: readonly number[]): Payload {
   const data = new Uint8Array(Float32Array.from(values).buffer);
@@ -149,8 +171,13 @@ export class WorkerKit {
     return new WorkerKit(await Promise.all(Array.from({ length: lanes }, () => QueueKit.open(redis))));
   }
 
-  async start(more: Partial<WorkerOptions> = {}, batchable = true): Promise<Worker> {
-    const loaded = model(batchable);
+  /** A worker whose model takes raw rows, which `preparers` turn into x. */
+  startRaw(preparers: Preparers): Promise<Worker> {
+    return this.start({}, true, preparers);
+  }
+
+  async start(more: Partial<WorkerOptions> = {}, batchable = true, preparers?: Preparers): Promise<Worker> {
+    const loaded = preparers === undefined ? model(batchable) : { ...model(true), prepare: RAW };
     const log = silentLogger();
     const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
     const pool = new RunnerPool(
@@ -176,6 +203,7 @@ export class WorkerKit {
         consumers: await Promise.all(this.lanes.map((lane) => this.consumerOf(lane, more))),
         pool,
         models: [loaded],
+        preparers: preparers ?? new PreparePool(prepareOrder),
         clock: (this.lanes[0] as QueueKit).clock,
         log: silentLogger(),
       },

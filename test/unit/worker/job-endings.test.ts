@@ -59,6 +59,7 @@ it('a job that ends releases everything held for it before its outcome is sent',
   const { ends, said } = endings();
   const job = held('a');
   ends.hold(job);
+  ends.stage(job);
   expect([said.splice(0), ends.held.size]).toEqual([['hold m#1', 'stage'], 1]);
   ends.afterRun(done(job));
   await ends.flushed();

@@ -40,6 +40,10 @@ export const INPUT_ERRORS = {
     },
   ),
   ...errors(
+    { ...BAD, httpStatus: 422, doc: 'tasks.md#bad-images' },
+    { INPUT_IMAGE: 'An image cannot be decoded: it is damaged, too large, or of a kind that is not read.' },
+  ),
+  ...errors(
     { ...BAD, httpStatus: 422, doc: 'input.md#values' },
     {
       INPUT_TYPE: 'A value has a type that the model does not take.',

@@ -55,6 +55,24 @@ export const MODEL_ERRORS = {
     { MODELS_DIR_UNREADABLE: 'The user of this process may not read the models directory.' },
   ),
   ...errors(
+    {
+      ...UNUSABLE,
+      exitCode: ExitCode.Unavailable,
+      fault: 'caller',
+      doc: 'tasks.md#decoders',
+      traits: ['one-model'],
+    },
+    { DECODER_MISSING: 'The package that decodes the rows of this model is not installed.' },
+  ),
+  ...errors(
+    { ...FAILED, doc: 'tasks.md#in-the-worker' },
+    { PREPARE_FAILED: 'A row ended the process that prepares rows, or took it too long.' },
+  ),
+  ...errors(
+    { ...LATER, fault: 'device', doc: 'tasks.md#in-the-worker' },
+    { PREPARE_UNAVAILABLE: 'The process that prepares rows does not start.' },
+  ),
+  ...errors(
     { ...UNUSABLE, doc: 'models.md#files-versions-links', traits: ['one-model'] },
     { MODEL_PATH: 'A file of the model is a broken link or leads out of its directory.' },
   ),

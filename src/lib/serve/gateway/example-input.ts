@@ -1,4 +1,5 @@
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
+import { sampleDataUrl } from '../../task/sample-image.js';
 
 /**
  * Maximum number of elements of an example input. An image of 3x224x224 has 150,528, which are 0.3 MB of
@@ -21,10 +22,11 @@ export function exampleInput(signature: ModelSignature): unknown {
   return inputs.length === 1 ? values[0]?.[1] : Object.fromEntries(values);
 }
 
-function exampleOf({ type, shape }: TensorSignature, trial: readonly number[] | undefined): unknown {
+function exampleOf({ type, shape, role }: TensorSignature, trial: readonly number[] | undefined): unknown {
   const sizes = shape.map((size, i) => size ?? trial?.[i] ?? 1);
   const count = sizes.reduce((product, size) => product * size, 1);
   if (count > MOST_ELEMENTS) return undefined;
+  if (role === 'image') return sampleDataUrl();
   const element = type === 'string' ? 'text' : type === 'bool' ? false : 0;
   return nested(sizes, element);
 }

@@ -1,6 +1,7 @@
 import { INTEGER_BOUNDS, NOT_FINITE } from '../../model/elements.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
 import { type DataType, isFloat, OIP_NAMES } from '../../model/tensor.js';
+import { sampleDataUrl } from '../../task/sample-image.js';
 import type { JsonSchema } from '../http/route-doc.js';
 import { metadataOf, rowAxis } from '../oip/metadata.js';
 
@@ -69,6 +70,9 @@ export function inferAnswerSchema(signature: ModelSignature): JsonSchema {
   };
 }
 
+/** Elements of an example; numbers are zero. */
+const EXAMPLES: Partial<Record<DataType, unknown>> = { string: 'text', bool: false };
+
 /** A request of one row of zeros and short texts; undefined if too long, or if a handler reads the input. */
 export function inferExample(signature: ModelSignature): JsonSchema | undefined {
   const { inputs, batchable, trialShapes } = signature;
@@ -83,11 +87,11 @@ export function inferExample(signature: ModelSignature): JsonSchema | undefined 
   });
   if (tensors.reduce((sum, { count }) => sum + count, 0) > MOST_ELEMENTS) return undefined;
   return {
-    inputs: tensors.map(({ input: { name, type }, shape, count }) => ({
+    inputs: tensors.map(({ input: { name, type, role }, shape, count }) => ({
       name,
       shape,
       datatype: OIP_NAMES[type],
-      data: new Array(count).fill(type === 'string' ? 'text' : type === 'bool' ? false : 0),
+      data: new Array(count).fill(role === 'image' ? sampleDataUrl() : (EXAMPLES[type] ?? 0)),
     })),
   };
 }

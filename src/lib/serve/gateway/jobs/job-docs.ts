@@ -94,6 +94,13 @@ const ROWS: ContentDoc = {
   'application/x-npy': {
     schema: { ...BYTES, description: 'a NumPy array, rows first; options are in the query' },
   },
+  'image/*': {
+    schema: {
+      ...BYTES,
+      description:
+        'one image (JPEG, PNG, WebP, GIF, TIFF, AVIF) for a model that takes images; options are in the query',
+    },
+  },
 };
 
 const SUBMITTED: AnswerDoc = {

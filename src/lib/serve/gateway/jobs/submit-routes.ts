@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { InferError } from '../../../core/errors.js';
 import { checkJobId } from '../../../core/job.js';
 import { parseDocument } from '../../../input/json-document.js';
+import { IMAGE_FORMATS } from '../../../task/image-formats.js';
 import { requireHeld } from '../../auth/ask-token.js';
 import type { App } from '../../http/app.js';
 import { JSON_LIMITS, mediaType, readBody, readJson } from '../../http/body.js';
@@ -17,7 +18,8 @@ import { applyPreference } from './prefer.js';
 import { type Outcome, type Submitting, submitStream, submitValue } from './submit.js';
 
 /** Media types of bodies that are streamed. */
-const STREAMED: Readonly<Record<string, 'ndjson' | 'npy'>> = {
+const STREAMED: Readonly<Record<string, 'ndjson' | 'npy' | 'image'>> = {
+  ...Object.fromEntries(IMAGE_FORMATS.map(({ type }) => [type, 'image'])),
   'application/x-ndjson': 'ndjson',
   'application/ndjson': 'ndjson',
   'application/jsonl': 'ndjson',
@@ -173,7 +175,7 @@ function requireJson(request: FastifyRequest): void {
   const type = mediaType(request);
   if (AS_JSON.has(type) || type.endsWith('+json')) return;
   throw new InferError('INPUT_FORMAT', 'this Content-Type is not supported', {
-    hint: 'send application/json, or rows as application/x-ndjson or application/x-npy',
+    hint: 'send application/json, or rows as application/x-ndjson or application/x-npy, or an image as image/jpeg',
   });
 }
 

@@ -72,7 +72,7 @@ export async function submitValue(begun: Submitting, input: unknown): Promise<Ou
  * sent before are cancelled.
  * @throws as `submitValue`, for the first invalid row.
  */
-export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy'): Promise<Outcome> {
+export async function submitStream(begun: Submitting, format: 'ndjson' | 'npy' | 'image'): Promise<Outcome> {
   const submitting = forOwnModel(begun);
   const { gateway, request, fields } = submitting;
   const { id: _id, ...asked } = fields;

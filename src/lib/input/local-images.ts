@@ -1,0 +1,40 @@
+import { readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { InferError } from '../core/errors.js';
+import { printable } from '../core/job.js';
+import type { ReadFile } from './column.js';
+
+/**
+ * Reads the image files that rows name, for a process that acts for its user alone: never for a gateway or a worker, whose
+ * files are not those of whoever sends the row.
+ * @param base directory that relative paths start from: that of the file with the rows.
+ */
+export function localImages(base: string): ReadFile {
+  return (name, where) => {
+    const place = where === undefined ? '' : `${where}: `;
+    const shown = printable(name.length > 200 ? `${name.slice(0, 200)}...` : name);
+    if (/^https?:/i.test(name)) {
+      throw new InferError('INPUT_IMAGE', `${place}${shown} is an address, and images are not fetched`, {
+        hint: 'download it first, and give the path of the file',
+      });
+    }
+    try {
+      const file = path.resolve(base, name);
+      if (!statSync(file).isFile()) throw new Error('it is not a file');
+      return readFileSync(file);
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      const isMissing = code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG';
+      throw new InferError(
+        isMissing ? 'INPUT_MISSING' : 'INPUT_UNREADABLE',
+        isMissing
+          ? `${place}there is no file ${shown}`
+          : `${place}${shown} cannot be read: ${code ?? message}`,
+        {
+          hint: `give a path that starts from ${printable(base)}, or a data URL`,
+          cause: error,
+        },
+      );
+    }
+  };
+}
