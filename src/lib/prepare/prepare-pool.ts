@@ -9,8 +9,11 @@ import { Preparer, PreparerDied } from './preparer.js';
 const MOST_PROCESSES = 4;
 /** Rows of one request: few enough that a job's rows are decoded by all processes at once. */
 const ROWS_AT_ONCE = 4;
-/** How long a request may take before its process is killed, ms: decoding 64 million pixels took 2 s here. */
-const LIMIT_MS = 20_000;
+/**
+ * How long a request may take before its process is killed, ms. 64 million pixels took 4 s to decode and 15 s to resize on
+ * two CPUs that 21 processes competed for.
+ */
+const LIMIT_MS = 60_000;
 
 /** Raw rows waiting for a process. */
 interface Piece {
