@@ -1,12 +1,13 @@
-import { realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { closestWord } from '../config/suggest.js';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { isName } from '../core/names.js';
+import { quoteWord } from '../core/quote-word.js';
 import type { ModelFiles } from './model-files.js';
 import { readModel } from './read-model.js';
-import { type Survey, surveyModels } from './survey.js';
+import { listingOf, type Survey, surveyModels } from './survey.js';
 
 /**
  * One model and all its files, with its manifest. Links of the model's directory, its versions, model.onnx
@@ -28,6 +29,39 @@ export function findModel(dir: string, name: string, version?: number): ModelFil
   const { place } = survey;
   const at = place.kind === 'one' ? place.dir : path.join(realpathSync(dir), name);
   return readModel(at, listing, version ?? listing.version, place.kind === 'one' ? place : undefined);
+}
+
+/**
+ * The model at a path that is one model's, read under another name.
+ * @throws InferError MODEL_UNKNOWN (66) if it does not exist, or is a directory of several models or of none; as
+ *   `findModel`.
+ */
+export function findOnly(at: string, name: string): ModelFiles {
+  if (!existsSync(at)) {
+    throw new InferError('MODEL_UNKNOWN', `there is no file or directory at ${printable(at)}`, {
+      hint: 'name a .onnx file, or a directory that contains one',
+    });
+  }
+  const survey = surveyModels(at);
+  const { place } = survey;
+  if (place.kind === 'one') {
+    const listing = listingOf(place);
+    if (listing !== undefined) return readModel(place.dir, { ...listing, name }, listing.version, place);
+  }
+  const [first] = survey.models;
+  const [skipped] = survey.skipped;
+  throw new InferError(
+    'MODEL_UNKNOWN',
+    first === undefined
+      ? `there is no model at ${printable(at)}${skipped === undefined ? '' : `: ${skipped.reason}`}`
+      : `${printable(at)} is a directory of models`,
+    {
+      hint:
+        first === undefined
+          ? (skipped?.fix ?? 'name a .onnx file, or a directory that contains one')
+          : `name one of them: infer models add ${quoteWord(path.join(at, first.name))}`,
+    },
+  );
 }
 
 function unknownModel(dir: string, name: string, survey: Survey): InferError {

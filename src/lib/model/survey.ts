@@ -98,6 +98,11 @@ export function modelNames(dir: string): string[] {
   return [...models, ...denied].map(({ name }) => name).sort();
 }
 
+/** The only model of a path that is one model's, whatever its name. */
+export function listingOf(place: OnePlace): ModelListing | undefined {
+  return now(onlyModel(place)).listing;
+}
+
 /** The name of the model if a path is that of one model or of its file; undefined for a directory of models. */
 export function onlyModelAt(modelsDir: string): string | undefined {
   try {

@@ -16,6 +16,26 @@ const NO_DEVICE = {
 /** Models, handlers, their runs and devices. */
 export const MODEL_ERRORS = {
   ...errors(
+    {
+      exitCode: ExitCode.Usage,
+      httpStatus: 409,
+      retryable: false,
+      fault: 'caller',
+      doc: 'models.md#adding-and-checking-models',
+    },
+    { MODEL_EXISTS: 'The models directory already holds this version, or other settings of the model.' },
+  ),
+  ...errors(
+    {
+      exitCode: ExitCode.BadConfig,
+      httpStatus: 500,
+      retryable: false,
+      fault: 'caller',
+      doc: 'models.md#adding-and-checking-models',
+    },
+    { MODEL_NOT_WRITTEN: 'The model cannot be copied into the models directory.' },
+  ),
+  ...errors(
     { ...MISSING, doc: 'models.md#files-versions-links', traits: ['one-model'] },
     { MODEL_UNKNOWN: 'No model, or no version of it, has this name here or in any worker.' },
   ),
