@@ -70,16 +70,6 @@ describe('a held job', () => {
     expect(valuesOf(job.outputs())).toEqual([0, 10, 20, 30, 40]);
   });
 
-  it('returns the requested outputs, all of them by default', () => {
-    const two: Payload = { rows: 1, tensors: [...floats('y', 1).tensors, ...floats('z', 2).tensors] };
-    const some = held(1, { wanted: ['z'] });
-    some.finish(0, two);
-    expect(some.outputs().tensors.map(({ name }) => name)).toEqual(['z']);
-    const all = held(1);
-    all.finish(0, two);
-    expect(all.outputs().tensors.map(({ name }) => name)).toEqual(['y', 'z']);
-  });
-
   it('reports the first row without an output, their number and codes', () => {
     const job = held(6);
     expect(job.firstError).toBeUndefined();

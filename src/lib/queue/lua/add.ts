@@ -1,7 +1,7 @@
 import { DELAYED_UNIT, EVENTS_KEPT, KEY, PRIORITY_STEP } from '../wire.js';
 
 /** Arguments of each job in `ADD`, in this order. */
-export const ADD_FIELDS = 7;
+const ADD_FIELDS = 7;
 
 /**
  * Adds jobs exactly as BullMQ 6.7 does (`addPrioritizedJob` and `addDelayedJob`, without parents, repetition and

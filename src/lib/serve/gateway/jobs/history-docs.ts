@@ -80,6 +80,7 @@ const point = {
     oldestMs: 12,
   },
   workers: null,
+  busy: null,
   load: null,
 };
 
