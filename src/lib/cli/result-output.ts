@@ -27,15 +27,20 @@ export async function writeRows(
     return rows;
   } catch (error) {
     await sink?.discard();
-    const { code } = error as NodeJS.ErrnoException;
-    if (typeof code !== 'string' || error instanceof InferError) throw error;
-    throw new InferError('OUTPUT_FILE', `cannot write ${printable(output)}: ${WHY[code] ?? code}`, {
-      hint:
-        HINT[code] ??
-        'name a file in a directory that exists and may be written to, or - for standard output',
-      cause: error,
-    });
+    throw outputError(output, error);
   }
+}
+
+/** OUTPUT_FILE (78) for an error of the system; any other unchanged. */
+export function outputError(output: string, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string' || error instanceof InferError || !(code in WHY || /^E[A-Z]+$/.test(code)))
+    return error;
+  return new InferError('OUTPUT_FILE', `cannot write ${printable(output)}: ${WHY[code] ?? code}`, {
+    hint:
+      HINT[code] ?? 'name a file in a directory that exists and may be written to, or - for standard output',
+    cause: error,
+  });
 }
 
 /** RESULT_EXPIRED (66): a job has completed, but its result no longer exists. */

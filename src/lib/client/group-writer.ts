@@ -129,6 +129,13 @@ export class GroupWriter {
     return { group: id, queue, priority, model, rows: this.rows, jobs: this.index };
   }
 
+  /** Stops. What was sent stays queued, and another sender of the same rows completes the group. */
+  async stop(): Promise<void> {
+    this.pending = [];
+    clearInterval(this.saying);
+    await Promise.allSettled(this.underWay);
+  }
+
   /**
    * Stops. If another sender continues the group or has completed it, the group is left unchanged. Otherwise
    * it is undone: chunks that have not ended are cancelled. If none has run, the group is deleted and may be

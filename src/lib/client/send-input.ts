@@ -14,6 +14,11 @@ export interface SendOptions {
   onRows(rows: number): void;
   /** Called when rows sent before a failure without a message of its own were cancelled. */
   onTakenBack(rows: number): void;
+  /**
+   * Whether what was sent stays queued after this error (or the signal's reason), so that the rows can be sent
+   * again under the group's id to complete it [never: it is cancelled].
+   */
+  keepsOn?: ((error: unknown) => boolean) | undefined;
   /** Digest of all rows, called after the last one; stored with the group. */
   content?: (() => string) | undefined;
 }
@@ -48,6 +53,10 @@ export async function sendInput(
     }
     return await writer.close(options.content?.());
   } catch (error) {
+    if (options.keepsOn?.(error) === true) {
+      await writer.stop();
+      throw error;
+    }
     // An error here is less telling than what stopped the submit.
     const takenBack = await writer.abandon().catch(() => false);
     const rows = writer.rowsWritten;

@@ -27,6 +27,8 @@ export class ByteReader {
     private readonly pull: () => Promise<Buffer | undefined>,
     private readonly end: () => Promise<void>,
     readonly signal?: AbortSignal | undefined,
+    /** Its bytes are those of a regular file, from the first on. */
+    readonly isWhole = false,
   ) {}
 
   /** The extension in lower case including its dot, without `.gz`; empty for standard input. */
@@ -147,6 +149,7 @@ async function openFile(path: string, signal?: AbortSignal): Promise<ByteReader>
     },
     close,
     signal,
+    true,
   );
   try {
     if ((await handle.stat()).isDirectory()) throw directory(path);

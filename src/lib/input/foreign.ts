@@ -3,7 +3,7 @@ import { badInput, type InferError } from '../core/errors.js';
 /** Common wrong inputs, recognised by their first bytes, with how to convert them. */
 
 const AS_NUMBERS = 'decode it to numbers first and save those: numpy.save("rows.npy", array)';
-const AS_ROWS = 'convert it to CSV, to one row a line (NDJSON) or to .npy first';
+const AS_ROWS = 'convert it to CSV or Parquet, to one row a line (NDJSON) or to .npy first';
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 

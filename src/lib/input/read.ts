@@ -3,19 +3,18 @@ import { currentDir } from '../core/current-dir.js';
 import { badInput } from '../core/errors.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
-import { type ByteReader, checkSource, type InputSource, openBytes } from './bytes.js';
+import { type ByteReader, checkSource, type InputSource } from './bytes.js';
 import type { Chunk } from './chunk.js';
 import { DEFAULT_CHUNKS } from './chunk-builder.js';
 import type { ReadFile } from './column.js';
-import { unpacked } from './gzip.js';
 import { readImageFile } from './image-file.js';
 import { parseDocument } from './json-document.js';
 import { localImages } from './local-images.js';
 import { readNdjson } from './ndjson.js';
 import { readNpy } from './npy.js';
-import { checkStart, type InputFormat, sniff } from './sniff.js';
-import { openCsv } from './table/csv.js';
-import { knownNames, mapColumns } from './table/mapping.js';
+import { type OpenFormat, openFormat } from './open-format.js';
+import type { InputFormat } from './sniff.js';
+import { openParquetTable, openTable } from './table/open-table.js';
 import type { TableOptions } from './table/table.js';
 import { tableChunks } from './table/table-chunks.js';
 import { DEFAULT_MAX_DEPTH, payloadsFromValue } from './value.js';
@@ -49,7 +48,7 @@ export interface ReadOptions {
   signal?: AbortSignal | undefined;
 }
 
-const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 
 /** The content of an input. Exactly one row is `one`, whatever the format. */
 export type Input =
@@ -86,16 +85,22 @@ export async function readInput(
   signature: ModelSignature,
   options: ReadOptions = {},
 ): Promise<Input> {
-  const opened = await openBytes(source, options.signal);
-  const reader = options.unpack === false ? opened : await unpacked(opened).catch(closing(opened));
+  const { maxBytes = DEFAULT_MAX_BYTES } = options;
+  const imageOf = (reader: ByteReader) =>
+    readImageFile(reader, signature, maxBytes, options.format === 'image');
+  const format = await openFormat(source, { ...options, maxBytes, imageOf });
+  const { reader } = format;
   let closed: Promise<void> | undefined;
+  let opened: Rows | undefined;
   const close = () => {
-    closed ??= reader.close();
+    // The chunks may hold a file of their own.
+    closed ??= reader.close().then(async () => void (await opened?.chunks.return()));
     return closed;
   };
   try {
     const readFile = options.localFiles === true ? localImages(baseOf(source)) : undefined;
-    const { rows, chunks } = await openRows(reader, signature, options, readFile);
+    opened = await openRows(format, source, signature, { ...options, maxBytes, readFile });
+    const { rows, chunks } = opened;
     const first = await chunks.next();
     if (first.done) {
       throw badInput('INPUT_EMPTY', `${reader.label} holds no rows`, { hint: 'give one row or more' });
@@ -116,14 +121,6 @@ export async function readInput(
   }
 }
 
-/** Closes a reader that cannot be used, and reports why. */
-function closing(reader: ByteReader): (error: unknown) => Promise<never> {
-  return async (error) => {
-    await reader.close();
-    throw error;
-  };
-}
-
 interface Rows {
   rows: number | undefined;
   chunks: AsyncGenerator<Chunk, void, undefined>;
@@ -135,44 +132,48 @@ function baseOf(source: InputSource): string {
 }
 
 async function openRows(
-  reader: ByteReader,
+  { reader, format, oneLine, image }: OpenFormat,
+  source: InputSource,
   signature: ModelSignature,
-  options: ReadOptions,
-  readFile: ReadFile | undefined,
+  options: ReadOptions & { maxBytes: number; readFile: ReadFile | undefined },
 ): Promise<Rows> {
   const limits = {
     chunkRows: options.chunkRows ?? DEFAULT_CHUNKS.chunkRows,
     chunkBytes: options.chunkBytes ?? DEFAULT_CHUNKS.chunkBytes,
-    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    maxBytes: options.maxBytes,
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxValues: options.maxValues,
-    readFile,
+    readFile: options.readFile,
   };
-  const image = await readImageFile(reader, signature, limits.maxBytes, options.format === 'image');
   if (image !== undefined) return { rows: 1, chunks: replay(image) };
-  await checkStart(reader);
-  const asked = options.format ?? 'auto';
-  const { format, oneLine } =
-    asked === 'auto' ? await sniff(reader, limits.maxBytes) : { format: asked, oneLine: false };
   if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
   if (format === 'npy') return readNpy(reader, signature, limits);
   if (format === 'csv' || format === 'tsv') {
-    const { table } = options;
-    const delimiter = table?.delimiter ?? (format === 'tsv' ? '\t' : undefined);
-    const opened = await openCsv(
-      reader,
-      { ...table, ...limits, delimiter },
-      knownNames(signature, table?.columns),
-    );
-    const mapping = mapColumns(opened, signature, table?.columns);
-    return { rows: undefined, chunks: tableChunks(opened, mapping, signature, limits) };
+    const { table, mapping } = await openTable(reader, format, signature, { ...options.table, ...limits });
+    return { rows: undefined, chunks: tableChunks(table, mapping, signature, limits) };
   }
-  const guessed = asked === 'auto' && !oneLine;
+  if (format === 'parquet') {
+    const { table, mapping, close } = await openParquetTable(reader, source, signature, options.table);
+    return { rows: table.rows, chunks: closing(tableChunks(table, mapping, signature, limits), close) };
+  }
+  const guessed = (options.format ?? 'auto') === 'auto' && !oneLine;
   const what = `the JSON document${guessed ? ' (not NDJSON: its first line is not a complete JSON value)' : ''}`;
   const bytes = await reader.rest(limits.maxBytes, what);
   const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
   const payloads = payloadsFromValue(parseDocument(bytes, limits), signature, { ...limits, extras });
   return { rows: payloads.reduce((sum, payload) => sum + payload.rows, 0), chunks: replay(payloads) };
+}
+
+/** Chunks of a file that is closed after the last, or when they are left. */
+async function* closing(
+  chunks: AsyncGenerator<Chunk, void, undefined>,
+  close: () => Promise<void>,
+): AsyncGenerator<Chunk, void, undefined> {
+  try {
+    yield* chunks;
+  } finally {
+    await close();
+  }
 }
 
 async function* replay(payloads: Chunk[]): AsyncGenerator<Chunk, void, undefined> {

@@ -44,6 +44,14 @@ export function unmarkedValue(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, unmarkedValue(one)]));
 }
 
+/** A value in which all marked strings, at any depth, are the text of their digits. */
+export function wideAsText(value: unknown): unknown {
+  if (isMarked(value)) return value.slice(MARK.length);
+  if (Array.isArray(value)) return value.map(wideAsText);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, wideAsText(one)]));
+}
+
 function isMarked(value: unknown): value is string {
   return typeof value === 'string' && value.charCodeAt(0) === MARK_UNIT;
 }

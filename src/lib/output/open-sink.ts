@@ -49,6 +49,17 @@ export async function openSink(
   return handleSink(await open(path, O_WRONLY | O_TRUNC));
 }
 
+/**
+ * Whether the target is a file, existing or new, that is replaced when its content is complete; see `openSink`.
+ * @throws NodeJS.ErrnoException EISDIR for a directory, and others of the system
+ */
+export async function isReplaced(path: string): Promise<boolean> {
+  if (descriptorOf(path) !== undefined) return false;
+  const found = await statOf(path);
+  if (found?.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+  return found === undefined || (found.isFile() && keepsIdentity(found));
+}
+
 /** The descriptor number of `/dev/fd/3`, `/dev/stdout` and similar. */
 function descriptorOf(path: string): number | undefined {
   const named = /^\/(?:dev|proc\/self)\/fd\/(\d+)$/.exec(path);

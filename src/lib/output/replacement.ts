@@ -26,7 +26,8 @@ export async function openReplacement(target: string, old: Stats | undefined): P
     stopGuarding();
   };
   return {
-    write: (text) => handle.writeFile(text),
+    partial,
+    write: (data) => handle.writeFile(data),
     discard: remove,
     commit: async () => {
       try {
@@ -46,6 +47,14 @@ export async function openReplacement(target: string, old: Stats | undefined): P
       }
     },
   };
+}
+
+/** Whether a file is what an earlier process left of a replacement of `target`. */
+export function isPartialOf(target: string, file: string): boolean {
+  const [name, id] = basename(file).split('.part-');
+  return (
+    dirname(file) === dirname(target) && name === cut(basename(target)) && /^[0-9a-f-]{36}$/.test(id ?? '')
+  );
 }
 
 function cut(name: string): string {

@@ -1,10 +1,10 @@
 /** A writable target; streams, sockets and `process.stdout` fit. */
 export interface WritableTo {
-  write(text: string, done?: (error?: Error | null) => void): boolean;
+  write(text: string | Uint8Array, done?: (error?: Error | null) => void): boolean;
 }
 
 /** Resolves when the reader has taken the text: a slow pipe slows the writer. @throws the stream's error. */
-export function writeTo(stream: WritableTo, text: string): Promise<void> {
+export function writeTo(stream: WritableTo, text: string | Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => (error === undefined || error === null ? resolve() : reject(error)));
   });

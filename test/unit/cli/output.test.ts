@@ -130,7 +130,7 @@ describe('JSON output', () => {
     const lines: string[] = [];
     const writer = new NdjsonWriter({
       write(text, done) {
-        lines.push(text);
+        lines.push(String(text));
         waiting.push(() => done?.());
         return false;
       },

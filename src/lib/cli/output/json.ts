@@ -31,7 +31,7 @@ export function jsonLine(value: unknown): string {
 /**
  * Like `writeTo`, but a failure of standard output ends the process, unless the command runs on without it.
  */
-export async function writeText(stream: WritableTo, text: string): Promise<void> {
+export async function writeText(stream: WritableTo, text: string | Uint8Array): Promise<void> {
   try {
     await writeTo(stream, text);
   } catch (error) {

@@ -23,6 +23,7 @@ export type Fault = 'caller' | 'model' | 'device' | 'broker' | 'bug';
  * - `settings-wrong`: the address, password or rights used for Redis are wrong; only the caller can fix them.
  * - `soon-over`: the server ends this state by itself; a connection that is being opened waits for it.
  * - `still-serves`: the server refuses some commands, and others may work.
+ * - `bad-rows`: rows are refused, and would be refused again.
  * - `names-nothing`: a word of the command names nothing that exists; it may have been meant as something
  *   else.
  */
@@ -38,6 +39,7 @@ export type Trait =
   | 'settings-wrong'
   | 'soon-over'
   | 'still-serves'
+  | 'bad-rows'
   | 'names-nothing';
 
 /** Facts about every error with a given code. */

@@ -2,7 +2,7 @@ import { ExitCode } from '../exit-codes.js';
 import { errors } from './facts.js';
 
 /** Rejected input data; nothing of it stays queued. */
-const BAD = { exitCode: ExitCode.BadInput, retryable: false, fault: 'caller' } as const;
+const BAD = { exitCode: ExitCode.BadInput, retryable: false, fault: 'caller', traits: ['bad-rows'] } as const;
 
 /** A named thing that does not exist or cannot be opened. */
 const MISSING = { exitCode: ExitCode.NoInput, retryable: false, fault: 'caller' } as const;
@@ -17,6 +17,7 @@ export const INPUT_ERRORS = {
       INPUT_TOO_DEEP: 'Lists or objects are nested too deep.',
       INPUT_NPY: 'The `.npy` file is damaged or of an unsupported kind.',
       INPUT_TABLE: 'The CSV or TSV table is malformed.',
+      INPUT_PARQUET: 'The Parquet file is damaged or has something that infer does not read.',
       INPUT_GZIP: 'The gzip data is damaged or cut short.',
       INPUT_OIP: 'The Open Inference Protocol document is malformed.',
     },
@@ -42,6 +43,10 @@ export const INPUT_ERRORS = {
   ...errors(
     { ...BAD, httpStatus: 422, doc: 'tasks.md#bad-images' },
     { INPUT_IMAGE: 'An image cannot be decoded: it is damaged, too large, or of a kind that is not read.' },
+  ),
+  ...errors(
+    { ...BAD, httpStatus: 409, doc: 'tables.md#score' },
+    { INPUT_CHANGED: 'The input changed while its rows were scored.' },
   ),
   ...errors(
     { ...BAD, httpStatus: 422, doc: 'input.md#values' },

@@ -41,6 +41,14 @@ export const USAGE_ERRORS = {
     },
   ),
   ...errors(
+    { ...WRONG, doc: 'tables.md#score' },
+    {
+      OUTPUT_FORMAT: 'The name of the output does not say in which format it is to be written.',
+      OUTPUT_COLUMNS: 'A column of the input has the name of a column that is added.',
+      RESUME_MISMATCH: 'The unfinished run that is to be resumed was one of another input or model.',
+    },
+  ),
+  ...errors(
     { ...WRONG, doc: 'reliability.md#results' },
     { RESULT_TTL_RANGE: 'The time for which a result is kept is out of range.' },
   ),

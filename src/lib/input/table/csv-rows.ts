@@ -91,14 +91,14 @@ export class CsvRows {
   private takeLines(bytes: Buffer): void {
     for (const text of bytes.toString('utf8').split('\n')) {
       this.line += 1;
-      const line = text.endsWith('\r') ? text.slice(0, -1) : text;
+      // Concatenated files each keep their own byte order mark.
+      const from = text.startsWith(BOM_TEXT) ? BOM_TEXT.length : 0;
+      const line = text.slice(from, text.endsWith('\r') ? -1 : undefined);
       if (line !== '') this.take(line.split(this.delimiter), this.line);
     }
   }
 
   private take(cells: string[], at: number): void {
-    // Concatenated files each keep their own byte order mark.
-    if (cells[0]?.startsWith(BOM_TEXT)) cells[0] = cells[0].slice(BOM_TEXT.length);
     this.ready.push({ cells, at });
   }
 

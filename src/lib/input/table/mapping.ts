@@ -33,7 +33,7 @@ export function knownNames({ inputs }: ModelSignature, wishes: ColumnWishes | un
  * @throws InferError INPUT_NAMES, INPUT_SHAPE (65) saying which columns there are and how to name them.
  */
 export function mapColumns(
-  table: Pick<Table, 'label' | 'columns' | 'numeric' | 'named'>,
+  table: Pick<Table, 'label' | 'columns' | 'numeric' | 'named' | 'lists'>,
   signature: ModelSignature,
   wishes: ColumnWishes = new Map(),
 ): Mapping {
@@ -67,7 +67,7 @@ export function mapColumns(
 }
 
 function found(
-  table: Pick<Table, 'columns' | 'numeric' | 'named'>,
+  table: Pick<Table, 'columns' | 'numeric' | 'named' | 'lists'>,
   input: TensorSignature,
   only: boolean,
 ): number[] | undefined {
@@ -82,6 +82,8 @@ function found(
   if (!only) return undefined;
   const [group, ...others] = [...groups.values()].filter((indexes) => indexes.length > 1 && fits(indexes));
   if (table.named && group !== undefined && others.length === 0) return group;
+  const lists = columns.flatMap((_, index) => (table.lists?.[index] ? [index] : []));
+  if (wanted !== 1 && input.type !== 'string' && lists.length === 1) return lists;
   if (input.type === 'string') return columns.length === 1 ? [0] : undefined;
   const numbers = columns.flatMap((_, index) => (table.numeric[index] ? [index] : []));
   if (wanted !== undefined && numbers.length === wanted) return numbers;

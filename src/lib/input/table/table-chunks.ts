@@ -2,10 +2,12 @@ import { badInput, InferError } from '../../core/errors.js';
 import { defaultOf } from '../../model/defaults.js';
 import { encodeElements } from '../../model/elements.js';
 import { isList } from '../../model/row-shape.js';
+import { jsonNumber } from '../../model/rows.js';
 import { type ModelSignature, type TensorSignature, takesJson } from '../../model/signature.js';
 import { explainElement } from '../../model/value-words.js';
 import type { Chunk, ChunkLimits } from '../chunk.js';
 import { ChunkBuilder } from '../chunk-builder.js';
+import type { ReadFile } from '../column.js';
 import { jsonRowText } from '../json-row.js';
 import { inputOf } from '../wanted.js';
 import { decimal, hasDecimalComma, jsonCell, trimmed } from './cells.js';
@@ -21,14 +23,17 @@ export async function* tableChunks(
   table: Table,
   mapping: Mapping,
   signature: ModelSignature,
-  limits: ChunkLimits & { maxDepth: number },
+  limits: ChunkLimits & { maxDepth: number; readFile?: ReadFile | undefined },
 ): AsyncGenerator<Chunk, void, undefined> {
-  const builder = new ChunkBuilder(signature, limits, (at) => placeIn(table, at));
+  const builder = new ChunkBuilder(signature, limits, (at) => placeIn(table, at), {
+    readFile: limits.readFile,
+  });
   const add = takesJson(signature)
     ? (row: TableRow) => builder.addValues([jsonRow(table, row, limits.maxDepth)], row.at)
     : adder(table, mapping, signature, builder);
   let empty = true;
-  for await (const rows of table.batches()) {
+  const used = takesJson(signature) ? undefined : mapping.flatMap((from) => from?.columns ?? []);
+  for await (const rows of table.batches(used)) {
     empty = false;
     try {
       for (const row of rows) add(row);
@@ -56,9 +61,16 @@ function noRows({ label, unit, named }: Table): InferError {
 function jsonRow(table: Table, { cells, at }: TableRow, maxDepth: number): string {
   const entries = table.columns.map((name, index) => {
     const cell = cells[index];
-    return [name, typeof cell === 'string' && table.unit === 'line' ? jsonCell(cell) : cell] as const;
+    return [name, table.unit === 'line' ? jsonCell(cell as string) : typedCell(cell)] as const;
   });
   return jsonRowText(Object.fromEntries(entries), maxDepth, placeIn(table, at));
+}
+
+/** A typed value as JSON has it. */
+function typedCell(cell: unknown): unknown {
+  if (typeof cell === 'bigint') return jsonNumber(cell);
+  if (Array.isArray(cell)) return cell.map(typedCell);
+  return cell ?? null;
 }
 
 /** How one input gets its value from a row. */
@@ -88,7 +100,7 @@ function adder(
       builder.addValues(values, row.at);
     } catch (error) {
       throw error instanceof InferError
-        ? (namingColumn(sources, values, row, table, signature) ?? error)
+        ? (namingColumn(error, sources, values, row, table, signature) ?? error)
         : error;
     }
   };
@@ -127,6 +139,7 @@ function isMissing(cell: unknown): boolean {
 
 /** Text that is not a number stays text: the type decides whether it is valid (`NaN`, a long integer). */
 function element(cell: unknown, input: TensorSignature): unknown {
+  if (typeof cell === 'boolean' && input.type !== 'bool') return Number(cell);
   if (typeof cell !== 'string' || input.type === 'string') return cell;
   const text = trimmed(cell);
   if (input.type === 'bool') return BOOLEANS.get(text.toLowerCase()) ?? text;
@@ -177,6 +190,7 @@ function missing(
 
 /** The error of a refused row in terms of its columns; undefined if no single cell is the cause. */
 function namingColumn(
+  error: InferError,
   sources: readonly Source[],
   values: readonly unknown[],
   row: TableRow,
@@ -184,7 +198,11 @@ function namingColumn(
   { name }: ModelSignature,
 ): InferError | undefined {
   for (const [index, { input, from }] of sources.entries()) {
-    if (from === undefined || from.list) continue;
+    if (from === undefined) continue;
+    if (from.list) {
+      if (sources.length === 1) return ofList(error, table, row, from);
+      continue;
+    }
     const cells = from.columns.length === 1 ? [values[index]] : (values[index] as unknown[]);
     const encoded = encodeElements(input.type, cells);
     if ('data' in encoded) continue;
@@ -198,4 +216,13 @@ function namingColumn(
     });
   }
   return undefined;
+}
+
+/** The error of a list in one column, which names its element. */
+function ofList(error: InferError, table: Table, row: TableRow, { columns }: InputColumns): InferError {
+  const place = placeIn(table, row.at);
+  const [only = 0] = columns;
+  return error.message.startsWith(`${place}: `)
+    ? error.reworded(`${placeIn(table, row.at, table.columns[only])}${error.message.slice(place.length)}`)
+    : error;
 }

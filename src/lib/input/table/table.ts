@@ -29,13 +29,16 @@ export interface Table {
   readonly named: boolean;
   /** Total number of rows if the file says it. */
   readonly rows: number | undefined;
+  /** By column, whether it holds lists of numbers [none does]. */
+  readonly lists?: readonly boolean[] | undefined;
   /** By column, whether it holds numbers, as far as the first rows show. */
   readonly numeric: readonly boolean[];
   /**
    * All rows in order; can be read once. Rows before a faulty one are returned first.
+   * @param columns those whose cells are needed [all]
    * @throws InferError INPUT_* (65) naming file and line
    */
-  batches(): AsyncGenerator<TableRow[], void, undefined>;
+  batches(columns?: readonly number[]): AsyncGenerator<TableRow[], void, undefined>;
 }
 
 /** `rows.csv, line 3, column 'age'`: where something is in a table. */

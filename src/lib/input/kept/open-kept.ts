@@ -1,0 +1,66 @@
+import type { ModelSignature } from '../../model/signature.js';
+import type { InputSource } from '../bytes.js';
+import { bareInput } from '../left-out.js';
+import { openFormat } from '../open-format.js';
+import { openParquet } from '../parquet/open-parquet.js';
+import { DEFAULT_MAX_BYTES, type ReadOptions } from '../read.js';
+import { openTable } from '../table/open-table.js';
+import type { KeepWish, KeptRows } from './kept.js';
+import { fieldsOf, keptLines } from './kept-lines.js';
+import { keptParquet } from './kept-parquet.js';
+import { keptTable } from './kept-table.js';
+
+/** How the kept columns are written: as text, or as typed values. */
+export type KeptForm = 'text' | 'json' | 'typed';
+
+/**
+ * Opens an input a second time, for the columns that are kept next to its predictions. Formats without
+ * columns (`.npy`, JSON documents) have none.
+ * @throws InferError INPUT_* as `readInput`; INPUT_NAMES for a column that does not exist.
+ */
+export async function openKept(
+  source: InputSource,
+  signature: ModelSignature,
+  options: Pick<ReadOptions, 'format' | 'table' | 'maxBytes' | 'signal'>,
+  wish: KeepWish & { form: KeptForm },
+): Promise<KeptRows> {
+  const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+  const open = () => openFormat(source, { ...options, maxBytes });
+  const opened = await open();
+  const close = () => opened.reader.close();
+  try {
+    const { reader, format } = opened;
+    if (format === 'csv' || format === 'tsv') {
+      const { table, mapping } = await openTable(reader, format, signature, { ...options.table, maxBytes });
+      return keptTable(table, mapping, signature, { ...wish, typed: wish.form !== 'text' }, close);
+    }
+    if (format === 'parquet') {
+      const { file, close: end } = await openParquet(reader, source);
+      return closedOnError(end, () => keptParquet(file, { ...wish, typed: wish.form === 'typed' }, end));
+    }
+    if (format === 'ndjson') {
+      const bare = signature.inputs[bareInput(signature) ?? 0]?.name ?? 'row';
+      const first = await open();
+      const fields = await fieldsOf(first.reader, maxBytes, bare).finally(() => first.reader.close());
+      return keptLines(reader, fields, bare, { ...wish, maxBytes, json: wish.form !== 'text' }, close);
+    }
+    await close();
+    return { columns: [], batches: noBatches, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function* noBatches(): AsyncGenerator<unknown[][], void, undefined> {
+  // No columns, so nothing to read.
+}
+
+async function closedOnError<T>(close: () => Promise<void>, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
