@@ -169,7 +169,7 @@ describe('infer models add', () => {
       message: /model lookup fails on the first row of .*bad\.json: .*bounds/,
       fix: /--input FILE runs another one/,
     });
-    await expectFailure(infer, words(file, '--input', put('picky/wide.json', { index: [1, 2, 3] })), {
+    await expectFailure(infer, words(file, '--input', put('picky/other.json', { indices: [2] })), {
       exitCode: 65,
       code: /^INPUT_/,
       message: /index/,
