@@ -11,6 +11,7 @@ import * as celery from './scenarios/celery.mjs';
 import * as compute from './scenarios/compute.mjs';
 import * as concurrent from './scenarios/concurrent.mjs';
 import * as dashboard from './scenarios/dashboard.mjs';
+import * as device from './scenarios/device.mjs';
 import * as drain from './scenarios/drain.mjs';
 import * as gateway from './scenarios/gateway.mjs';
 import * as growth from './scenarios/growth.mjs';
@@ -31,6 +32,7 @@ const BENCHMARKS = {
   concurrent,
   mixed,
   compute,
+  device,
   large,
   submit,
   results,

@@ -1,4 +1,4 @@
-import { byUrgency, holdFor, type MicroBatch, planMicroBatch, type Unit } from './planner.js';
+import { byUrgency, holdFor, type MicroBatch, type Part, planMicroBatch, type Unit } from './planner.js';
 
 /** A unit that the batcher may update as its rows are planned. */
 export type MutableUnit = { -readonly [K in keyof Unit]: Unit[K] };
@@ -88,13 +88,15 @@ export class Batcher<U extends MutableUnit> {
    * The micro-batch to run now; or how long to hold it for the window; or undefined when nothing waits.
    * Returned rows are subtracted, and a unit without remaining rows is dropped.
    * @param accepts what can be run in the intended place; default: everything.
+   * @param wants whether to return this micro-batch, knowing whether more waits behind it; default: yes.
    */
   next(
     now: number,
     accepts?: (unit: U) => boolean,
+    wants?: (batch: MicroBatch<U>, moreWaits: boolean) => boolean,
   ): { batch: MicroBatch<U> } | { holdMs: number } | undefined {
     const batch = this.peek(accepts);
-    if (batch === undefined) return undefined;
+    if (batch === undefined || wants?.(batch, this.hasMoreThan(batch)) === false) return undefined;
     if (batch.reason === 'retry') {
       this.retries.splice(this.retries.indexOf(batch), 1);
       return { batch };
@@ -109,11 +111,59 @@ export class Batcher<U extends MutableUnit> {
     return { batch };
   }
 
+  private hasMoreThan(batch: MicroBatch<U>): boolean {
+    const pieces = batch.reason === 'retry' ? 1 : 0;
+    if (this.retries.length > pieces) return true;
+    if (pieces === 1) return this.units.length > 0;
+    return (
+      this.units.length > batch.parts.length || batch.parts.some(({ unit, rows }) => rows < unit.remaining)
+    );
+  }
+
   /** After a failed run: its pieces are returned again, each for a run of its own, the last one first. */
   retry(...batches: MicroBatch<U>[]): void {
     for (const batch of batches) {
       if (batch.parts.length > 0) this.retries.push({ ...batch, reason: 'retry' });
     }
+  }
+
+  /**
+   * Takes back a micro-batch that was not run: its rows are where they were before. Only those behind which
+   * others were planned meanwhile form pieces of their own.
+   */
+  giveBack(batch: MicroBatch<U>): void {
+    if (batch.reason === 'retry') {
+      this.retry(batch);
+      return;
+    }
+    for (const part of batch.parts) {
+      const { unit, from, rows } = part;
+      if (unit.rows - unit.remaining !== from + rows) {
+        this.retry({ parts: [part], rows, reason: 'retry' });
+        continue;
+      }
+      const isWaiting = unit.remaining > 0;
+      unit.remaining += rows;
+      if (!isWaiting) this.add(unit);
+    }
+  }
+
+  /** Whether something waits that would go before this micro-batch, or before some of its rows. */
+  outranks(batch: MicroBatch<U>, accepts?: (unit: U) => boolean): boolean {
+    const [first] = batch.parts;
+    const last = batch.parts.at(-1);
+    if (first === undefined || last === undefined) return false;
+    for (const unit of this.units) {
+      // Sorted: none of those that follow is more urgent.
+      if (byUrgency(unit, last.unit) >= 0) break;
+      const joins = unit.key === first.unit.key && unit.lane === first.unit.lane;
+      if ((joins || byUrgency(unit, first.unit) < 0) && accepts?.(unit) !== false) return true;
+    }
+    return this.retries.some(
+      ({ parts }) =>
+        byUrgency((parts[0] as Part<U>).unit, first.unit) < 0 &&
+        parts.every(({ unit }) => accepts?.(unit) !== false),
+    );
   }
 
   /**

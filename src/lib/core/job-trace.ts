@@ -1,3 +1,5 @@
+import { hostClock } from './clock.js';
+
 /**
  * The moments of one job that are recorded when its submitter asks for it, in the order in which they pass. Each is
  * read from the host's monotonic clock, which all processes of a host share and which no one can set, so stamps of
@@ -40,11 +42,7 @@ export type JobTrace = Partial<Record<TracePoint, number>> & {
   added?: number;
 };
 
-const SECOND = 1e9;
-const MS = 1e6;
-
 /** Now, for a trace. `performance.now()` counts from the start of each process, so it cannot be compared. */
 export function traceTime(): number {
-  const [seconds, nanoseconds] = process.hrtime();
-  return (seconds * SECOND + nanoseconds) / MS;
+  return hostClock.now();
 }

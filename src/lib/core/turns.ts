@@ -17,4 +17,9 @@ export class Turns {
   get isFree(): boolean {
     return this.count === 0;
   }
+
+  /** Something is running, and nothing waits: work would begin after it. */
+  get isNext(): boolean {
+    return this.count === 1;
+  }
 }

@@ -1,4 +1,5 @@
 import { printable } from '../core/job.js';
+import { DEVICE_WAITS } from '../queue/device-busy.js';
 import type { WorkerRecord } from '../queue/types.js';
 import type { Family, Labels, MetricsView, Sample, ValueFamily } from './family.js';
 
@@ -133,6 +134,24 @@ export const WORKER_FAMILIES: readonly Family[] = [
     "Longest delay of the worker's event loop since its last heartbeat",
     (worker) => worker.loopLagMs / 1000,
   ),
+  ofEach(
+    'gauge',
+    'infer_worker_device_busy_ratio',
+    'Share of the last minute in which the devices ran, of the time in which work waited for them, 0 to 1',
+    (worker) => worker.deviceBusy?.share,
+  ),
+  {
+    name: 'infer_worker_device_wait_ratio',
+    help: 'Share of that time in which the devices waited, by what for',
+    type: 'gauge',
+    labels: ['worker', 'reason'],
+    samples: (view) =>
+      labelled(view).flatMap(([{ deviceBusy }, labels]) =>
+        deviceBusy === undefined
+          ? []
+          : DEVICE_WAITS.map((reason): Sample => [{ ...labels, reason }, deviceBusy.why[reason] ?? 0]),
+      ),
+  },
   ofEach(
     'gauge',
     'infer_worker_heartbeat_age_seconds',

@@ -31,6 +31,11 @@ export class FrameReader {
     this.#onFrame = onFrame;
   }
 
+  /** Whether a frame has begun to arrive. */
+  get isAmid(): boolean {
+    return this.#prefixFill > 0;
+  }
+
   /** @throws Error when the stream does not consist of frames. */
   push(chunk: Buffer): void {
     let at = 0;
@@ -108,6 +113,14 @@ export async function writeFrame(
     if (roomy) return;
   }
   await drained(stream);
+}
+
+/** Resolves when everything written so far has been handed to the system: it then outlives this process. */
+export async function flushed(stream: Writable): Promise<void> {
+  if (stream.writableLength === 0) return;
+  await new Promise<void>((resolve, reject) => {
+    stream.write('', (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** Resolves when the stream accepts more, rejects when it closes first. */

@@ -9,12 +9,15 @@ import { InferError } from '../core/errors.js';
 import { traceTime } from '../core/job-trace.js';
 import { modelChanged } from './fingerprint.js';
 import { type Frame, FrameReader, writeFrame } from './frames.js';
+import { HandedRun } from './handed-run.js';
 import { type HandlerLine, HandlerLines } from './handler-output.js';
 import { asModelFault } from './model-faults.js';
 import type { ModelFiles } from './model-files.js';
 import { runnerScript } from './package-root.js';
 import { findModel } from './repository.js';
 import type {
+  HandedOver,
+  HandOverEvents,
   LoadAs,
   LoadedModel,
   Runner,
@@ -44,9 +47,17 @@ const V8_FLAGS = ['--max-semi-space-size=1'];
 
 type RequestBody = Request extends infer One ? (One extends { id: number } ? Omit<One, 'id'> : never) : never;
 
+interface Answer {
+  reply: Reply;
+  body: Buffer;
+}
+
 interface Pending {
-  resolve(answer: { reply: Reply; body: Buffer }): void;
+  op: Request['op'];
+  resolve(answer: Answer): void;
   reject(error: InferError): void;
+  /** Set for a run that was handed over. */
+  handed: HandedRun | undefined;
 }
 
 /**
@@ -98,6 +109,7 @@ class ProcessRunner implements Runner {
   readonly #options: RunnerOptions;
   readonly #pipe: Socket;
   readonly #pending = new Map<number, Pending>();
+  readonly #reader: FrameReader;
   #nextId = 1;
   #exit: RunnerExit | undefined;
   #asked = false;
@@ -108,10 +120,10 @@ class ProcessRunner implements Runner {
     this.#options = options;
     this.#pipe = child.stdio[3] as Socket;
     this.pid = child.pid ?? -1;
-    const reader = new FrameReader((frame) => this.#onFrame(frame));
+    this.#reader = new FrameReader((frame) => this.#onFrame(frame));
     this.#pipe.on('data', (chunk: Buffer) => {
       try {
-        reader.push(chunk);
+        this.#reader.push(chunk);
       } catch {
         // A stream that is out of sync cannot be trusted again; a handler may have written to fd 3.
         this.#killGroup();
@@ -173,17 +185,28 @@ class ProcessRunner implements Runner {
   }
 
   async run(request: RunRequest): Promise<RunReply> {
-    const { payload, parts } = packPayloads(request.parts);
-    // JSON omits undefined.
-    const { model, softMs, limitMs, traced } = request;
-    const handed = traced === true ? traceTime() : 0;
-    const { reply, body } = await this.#call(
-      { op: 'run', model, softMs, limitMs, traced, select: selectionsOf(request.parts), ...payload },
-      parts,
+    const { body, parts } = runFrame(request);
+    const sent = request.traced === true ? traceTime() : 0;
+    return toReply(await this.#call(body, parts), sent);
+  }
+
+  handOver(request: RunRequest, events: HandOverEvents): HandedOver {
+    const { body, parts } = runFrame(request);
+    const sent = request.traced === true ? traceTime() : 0;
+    const handed = new HandedRun(this.#nextId, events, {
+      send: (frame) => void writeFrame(this.#pipe, frame).catch(() => {}),
+      isQuiet: () => !this.#reader.isAmid && this.#isInRun(handed),
+    });
+    const answer = this.#call({ ...body, handed: true }, parts, handed);
+    handed.follow(
+      answer.then((answered) => (answered.reply.recalled === true ? undefined : toReply(answered, sent))),
     );
-    const trace = reply.trace && { ...reply.trace, handed, answered: traceTime() };
-    const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
-    return { outputs, failed: fromWireFailures(reply.failed), runMs: reply.runMs ?? 0, trace };
+    return handed;
+  }
+
+  /** Whether a run before this one is in progress. */
+  #isInRun(next: HandedRun): boolean {
+    return [...this.#pending.values()].some(({ op, handed }) => op === 'run' && handed !== next);
   }
 
   async memory(): Promise<number> {
@@ -210,11 +233,11 @@ class ProcessRunner implements Runner {
     await this.exited;
   }
 
-  #call(body: RequestBody, parts: Uint8Array[] = []): Promise<{ reply: Reply; body: Buffer }> {
+  #call(body: RequestBody, parts: Uint8Array[] = [], handed?: HandedRun): Promise<Answer> {
     if (this.#exit !== undefined) return Promise.reject(this.#died(this.#exit));
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { op: body.op, resolve, reject, handed });
       // If the pipe breaks here, an exit will follow and reject the call.
       writeFrame(this.#pipe, { ...body, id }, parts).catch(() => {});
     });
@@ -223,6 +246,10 @@ class ProcessRunner implements Runner {
   #onFrame({ header, body }: Frame): void {
     const reply = header as unknown as Reply;
     const pending = this.#pending.get(reply.id);
+    if (reply.notice !== undefined) {
+      pending?.handed?.on(reply.notice);
+      return;
+    }
     this.#pending.delete(reply.id);
     if (reply.error === undefined) pending?.resolve({ reply, body });
     else pending?.reject(InferError.of(reply.error));
@@ -271,6 +298,20 @@ class ProcessRunner implements Runner {
   #keep(chunk: Buffer): void {
     this.#output = Buffer.concat([this.#output, chunk]).subarray(-OUTPUT_TAIL_BYTES);
   }
+}
+
+function runFrame({ model, softMs, limitMs, traced, parts: payloads }: RunRequest) {
+  const { payload, parts } = packPayloads(payloads);
+  // JSON omits undefined.
+  const select = selectionsOf(payloads);
+  return { body: { op: 'run', model, softMs, limitMs, traced, select, ...payload } as const, parts };
+}
+
+/** @param handed when the run was sent, if a job in it is traced */
+function toReply({ reply, body }: Answer, handed: number): RunReply {
+  const trace = reply.trace && { ...reply.trace, handed, answered: traceTime() };
+  const outputs = unpackPayload(reply.outputs ?? { rows: 0, tensors: [] }, body);
+  return { outputs, failed: fromWireFailures(reply.failed), runMs: reply.runMs ?? 0, at: reply.at, trace };
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the native log is coloured with ESC sequences

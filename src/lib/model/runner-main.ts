@@ -1,12 +1,14 @@
 import { readSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Worker as Thread } from 'node:worker_threads';
+import { hostClock } from '../core/clock.js';
 import { InferError, messageOf } from '../core/errors.js';
 import { traceTime } from '../core/job-trace.js';
 import { Turns } from '../core/turns.js';
-import { type Frame, FrameReader, writeFrame } from './frames.js';
+import { FrameReader, flushed, writeFrame } from './frames.js';
 import { HandlerOutput } from './handler-output.js';
 import type { ModelHost } from './model-host.js';
+import { RunGate } from './run-gate.js';
 import {
   packPayloads,
   type Reply,
@@ -59,10 +61,21 @@ let settings: RunnerSettings = { provider: 'cpu', requireGpu: false, threads: 1 
 let toldToStop = false;
 const turns = new Turns();
 
+const gate = new RunGate(async (id, notice) => {
+  await writeFrame(pipe, { id, notice } satisfies Reply);
+  await flushed(pipe);
+});
+
 const reader = new FrameReader((frame) => {
-  const received = frame.header.traced === true ? traceTime() : undefined;
-  // One at a time and in order: a run blocks the thread anyway.
-  void turns.take(() => answer(frame, received));
+  const request = frame.header as unknown as Request;
+  if (request.op === 'permit') gate.permit(request.id, request.until);
+  else if (request.op === 'recall') gate.recall(request.id);
+  else {
+    const received = frame.header.traced === true ? traceTime() : undefined;
+    if (request.op === 'run' && request.handed === true) gate.expect(request.id);
+    // One at a time and in order: a run blocks the thread anyway.
+    void turns.take(() => answer(request, frame.body, received)).catch(leave);
+  }
 });
 pipe.on('data', (chunk: Buffer) => reader.push(chunk));
 pipe.on('error', leave);
@@ -80,15 +93,15 @@ function leave(): void {
 }
 
 /** @param received when it was read, if a job in it is traced */
-async function answer(frame: Frame, received: number | undefined): Promise<void> {
-  const request = frame.header as unknown as Request;
+async function answer(request: Request, body: Buffer, received: number | undefined): Promise<void> {
   let parts: Uint8Array[] = [];
   let reply: Reply;
   try {
-    [reply, parts] = await handle(request, frame.body, received);
+    [reply, parts] = await handle(request, body, received);
   } catch (error) {
     reply = { id: request.id, error: toWireError(error) };
   }
+  if (request.op === 'run') gate.ended(reply.error === undefined && reply.failed === undefined);
   await writeFrame(pipe, reply, parts).catch(leave);
   if (request.op === 'stop') pipe.end(() => process.exit(0));
 }
@@ -124,16 +137,26 @@ async function handle(
       if (host === undefined) throw new InferError('RUN_FAILED', `model ${request.model} is not loaded`);
       // Discard what a failed run left over.
       host.takeCheckMs();
+      // Staged first: nothing but the run itself comes after the permit.
+      const inputs = unpackPayload(request, body, readArena);
+      if (request.handed === true && !(await gate.admits(id))) return [{ id, recalled: true }, []];
       const trace = received === undefined ? undefined : { received, started: traceTime() };
-      const started = performance.now();
+      const begun = hostClock.now();
       const { outputs, failed } = await output.within(host.loaded.signature.name, host.hasHandler, () =>
-        host.run(unpackPayload(request, body, readArena), request),
+        host.run(inputs, request),
       );
-      const runMs = performance.now() - started - host.takeCheckMs();
+      const ended = hostClock.now();
+      const runMs = ended - begun - host.takeCheckMs();
       const traced = trace && { trace: { ...trace, ended: traceTime() } };
       const { payload, parts } = packPayloads([outputs]);
-      return [{ id, runMs, outputs: payload, ...toWireFailures(failed), ...traced }, parts];
+      return [
+        { id, runMs, at: [begun, ended], outputs: payload, ...toWireFailures(failed), ...traced },
+        parts,
+      ];
     }
+    case 'permit':
+    case 'recall':
+      throw new Error('not a request of its own');
     case 'memory':
       return [{ id, bytes: process.memoryUsage.rss() }, []];
     case 'stop':

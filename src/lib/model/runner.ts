@@ -90,8 +90,34 @@ export interface RunReply {
   failed: RowFailure[];
   /** Milliseconds inside the runner, including pre- and post-processing. */
   runMs: number;
+  /** When it began and ended, in ms of `hostClock`; absent: unknown. */
+  at?: [begun: number, ended: number] | undefined;
   /** When it reached which point, if that was asked for. */
   trace?: JobTrace | undefined;
+}
+
+/** What a runner says of a run that was handed over. */
+export interface HandOverEvents {
+  /** It begins: the run before it has ended, and its reply was sent first. */
+  onBegin(): void;
+  /** The runner is free for it, and lacks a valid permit. */
+  onAsk(): void;
+}
+
+/** A micro-batch that the runner has while another one runs. It begins only under a permit. */
+export interface HandedOver {
+  /**
+   * It may begin until this moment, in ms of `hostClock`; null = at any time. After a run in which a row
+   * failed, the runner accepts only null, and asks for it.
+   */
+  permit(until: number | null): void;
+  /**
+   * Takes it back; true when it has not begun and never will, false when it has. Known at once if it never had
+   * a permit, else when the last one has expired at the latest, unless its worker is suspended.
+   */
+  takeBack(): Promise<boolean>;
+  /** Undefined when it did not run: it was taken back, or the runner ended before it began. */
+  readonly reply: Promise<RunReply | undefined>;
 }
 
 /** Why a runner ended, in words suitable for a job's error: `killed by SIGKILL`, `exit code 3`. */
@@ -115,6 +141,11 @@ export interface Runner {
   unload(session: string): Promise<void>;
   /** One micro-batch; one at a time. Rejects with RUN_FAILED and the model's own text. */
   run(request: RunRequest): Promise<RunReply>;
+  /**
+   * Sends the next micro-batch while a run is in progress; not before the last one that was handed over began.
+   * Absent: it takes only one at a time.
+   */
+  handOver?(request: RunRequest, events: HandOverEvents): HandedOver;
   /** Resident bytes of the runner process. */
   memory(): Promise<number>;
   /** Asks it to exit after the current run; resolves when it has. */

@@ -14,16 +14,26 @@ export type Request =
   | { id: number; op: 'start'; settings: RunnerSettings }
   | { id: number; op: 'load'; model: string; files: ModelFiles; expect?: Fingerprint }
   | { id: number; op: 'unload'; model: string }
-  | ({ id: number; op: 'run'; model: string; traced?: boolean | undefined } & RunOptions & WirePayload)
+  | ({ id: number; op: 'run'; model: string; traced?: boolean | undefined; handed?: true } & RunOptions &
+      WirePayload)
+  // About a run that was handed over, under its id; neither is answered itself.
+  | { id: number; op: 'permit'; until: number | null }
+  | { id: number; op: 'recall' }
   | { id: number; op: 'memory' }
   | { id: number; op: 'stop' };
 
 export interface Reply {
   id: number;
+  /** Of a run that was handed over: it begins now, or needs a permit. Its answer is still to come. */
+  notice?: 'begins' | 'asks';
+  /** A run that was handed over did not begin, and never will. */
+  recalled?: true;
   error?: FailureRecord;
   loaded?: LoadedModel;
   bytes?: number;
   runMs?: number;
+  /** When the run began and ended, ms of the host's monotonic clock. */
+  at?: [begun: number, ended: number];
   outputs?: WirePayload;
   /** Rows of the run without an output; absent when all have one. */
   failed?: WireRowFailure[];

@@ -3,6 +3,7 @@ import type { JobState, Priority, TerminalState } from '../core/job.js';
 import type { JobTrace } from '../core/job-trace.js';
 import type { RowPlace } from '../core/row-place.js';
 import type { AloneReason } from '../model/batching.js';
+import type { DeviceBusy } from './device-busy.js';
 import type { DataLayout } from './layout.js';
 
 /** A chunk's place in its group. */
@@ -331,10 +332,7 @@ export interface WorkerRecord {
   active: { id: string; queue: string; model: string; rows: number; sinceMs: number; attempt: number }[];
   /** Runs in progress, at most one a runner; not written by workers of older versions. */
   runs?: { model: string; sinceMs: number }[];
-  /**
-   * Jobs that it holds but has not started: by queue, one number for each priority 0..9; not written by
-   * workers of older versions.
-   */
+  /** Jobs held but not started: by queue, one number for each priority 0..9; absent in older versions. */
   notStarted?: Record<string, number[]>;
   jobsDone: number;
   rowsDone: number;
@@ -342,6 +340,8 @@ export interface WorkerRecord {
   batches: number;
   /** Time since its start during which it held jobs, ms. */
   busyMs?: number | undefined;
+  /** Of the last minute; absent when there was nothing to run, and in older versions. */
+  deviceBusy?: DeviceBusy | undefined;
   rssBytes: number;
   /** Longest delay of the main process's event loop since the last beat, ms. */
   loopLagMs: number;

@@ -1,23 +1,18 @@
 import { Batcher } from '../batch/batcher.js';
-import { type CloseReason, type MicroBatch, singleRows } from '../batch/planner.js';
+import type { CloseReason, MicroBatch } from '../batch/planner.js';
 import { settledWithin } from '../core/bounded.js';
-import { type Clock, monotonicClock } from '../core/clock.js';
-import { InferError, toFailureRecord } from '../core/errors.js';
+import type { Clock } from '../core/clock.js';
+import { InferError } from '../core/errors.js';
+import { type HostTime, hostTime } from '../core/host-time.js';
 import { WakeUp } from '../core/wake-up.js';
 import type { RunReply } from '../model/runner.js';
-import { splitRows } from '../model/tensor.js';
-import { Culprits } from './culprits.js';
+import type { Ahead, BegunRun } from './ahead.js';
+import { HandOvers } from './hand-overs.js';
 import type { HeldJob } from './held-jobs.js';
-import type { JobEndings } from './job-endings.js';
-import { RunClock } from './run-clock.js';
-import { checkRows, goodRows, isOwnFailure, rowsWith } from './run-rows.js';
+import { type RunEndings, RunOutcomes } from './run-outcomes.js';
+import { checkRows, isOwnFailure } from './run-rows.js';
 import type { RunnerSlot } from './runner-slot.js';
-
-/** Ends jobs, as far as runs decide it. */
-export type RunEndings = Pick<
-  JobEndings,
-  'mayStart' | 'afterRun' | 'cancelled' | 'failed' | 'rowsOver' | 'softLimit'
->;
+import { firstOf, Runs } from './runs.js';
 
 /** What the dispatcher needs from its worker. */
 export interface DispatchHost {
@@ -37,57 +32,87 @@ export interface DispatchHost {
   onRoom(): void;
   /** The models held by a runner may have changed. */
   onModels(): void;
+  /** Since when a take has been in progress, by `hostClock`; undefined when none is. */
+  takingSince(): number | undefined;
+  /** Rows that a runner had came back without having run. */
+  onReturned(): void;
 }
 
 /**
- * Runs micro-batches: one loop per runner takes the most urgent next batch as soon as the runner is free.
- * Invariant: a job never waits for more than one running micro-batch of less urgent work, because each batch
- * is planned only when it can run, after checking for more urgent jobs. A failed batch is split and run again
- * until the culprit is isolated.
+ * Runs micro-batches: one loop per runner takes the most urgent next batch as soon as the runner is free, or
+ * hands it over shortly before (`Ahead`). Invariant: a job never waits for more than one running micro-batch of
+ * less urgent work, because each batch begins right after a check for more urgent jobs. A failed batch is split
+ * and run again until the culprit is isolated.
  */
 export class Dispatcher {
   private readonly batcher: Batcher<HeldJob>;
-  private readonly culprits: Culprits;
+  private readonly outcomes: RunOutcomes;
+  private readonly ahead: HandOvers;
   private readonly work = new WakeUp();
   /** When each runner's last run ended, if it has been busy since. */
   private readonly lastEnd = new Map<RunnerSlot, number>();
   private stopping = false;
   private readonly loops = new Map<RunnerSlot, Promise<void>>();
   private readonly retired = new Set<RunnerSlot>();
-  private readonly inRun = new Map<RunnerSlot, MicroBatch<HeldJob>>();
-  /** Which runners are working, and how long runs take. */
-  readonly clocked = new RunClock(monotonicClock);
-  /** Micro-batches run so far. */
-  batches = 0;
+  readonly runs: Runs;
 
   constructor(
     windowMs: number,
     private readonly host: DispatchHost,
-    private readonly endings: RunEndings,
+    endings: RunEndings,
     private readonly clock: Clock,
+    private readonly time: HostTime = hostTime,
   ) {
     this.batcher = new Batcher(windowMs);
-    this.culprits = new Culprits(this.batcher, endings, (session) => this.isHeld(session));
+    this.runs = new Runs(clock, time);
+    this.outcomes = new RunOutcomes(
+      this.batcher,
+      endings,
+      (session) => host.isMixed(session),
+      (session) => this.isHeld(session),
+    );
+    this.ahead = new HandOvers({
+      batcher: this.batcher,
+      runs: this.runs,
+      outcomes: this.outcomes,
+      endings,
+      clock,
+      time,
+      urge: (unit) => host.urge(unit),
+      accepts: (slot) => this.acceptedBy(slot),
+      isOver: (slot) => this.isOver(slot),
+      begins: (slot, batch, sentAt) => {
+        this.begins(slot, batch, sentAt);
+        host.onRoom();
+      },
+      returned: () => {
+        host.onReturned();
+        this.wake();
+      },
+    });
   }
 
   /** Starts giving work to a runner. */
   serve(slot: RunnerSlot): void {
     // What it may run has changed, and so has what other runners may leave to it.
     slot.onModels = () => {
-      this.work.wake();
+      this.wake();
       this.host.onModels();
     };
-    if (!this.loops.has(slot)) this.loops.set(slot, this.loop(slot));
+    if (this.loops.has(slot)) return;
+    this.runs.meter.join(slot, this.time.now());
+    this.loops.set(slot, this.loop(slot));
   }
 
   /** Gives a runner no more work; resolves when its run in progress is over. */
   async retire(slot: RunnerSlot): Promise<void> {
     this.retired.add(slot);
-    this.work.wake();
+    this.wake();
     await this.loops.get(slot);
     this.loops.delete(slot);
     this.retired.delete(slot);
-    this.clocked.rest(slot);
+    this.runs.clocked.rest(slot);
+    this.runs.meter.leave(slot);
   }
 
   /** Resolves when `stop` has been called and the runs in progress are over. */
@@ -101,45 +126,52 @@ export class Dispatcher {
     else this.batcher.retry(...pieces);
   }
 
-  /** Makes idle runners look for work; call once after adding. */
+  /** Makes runners look for work; call once after adding. */
   wake(): void {
     this.work.wake();
+    this.ahead.consider();
   }
 
   /** Drops the waiting rows of a job; the caller must ignore its rows in a run. */
   withdraw(job: HeldJob): void {
     this.batcher.drop(job);
+    this.ahead.consider(job);
   }
 
-  /** Full runs waiting in lanes up to `lane`: compared with a lane's prefetch. */
+  /**
+   * Full runs waiting in lanes up to `lane`, those that a runner has and has not begun included: compared with
+   * a lane's prefetch.
+   */
   runsUpTo(lane: number): number {
-    return this.batcher.runsUpTo(lane);
+    return this.batcher.runsUpTo(lane) + this.ahead.runsUpTo(lane);
   }
 
-  /** Number of runners with a run in progress. */
+  /** Number of runners with a run in progress, or about to begin one that they have. */
   get running(): number {
-    return this.inRun.size;
+    return this.runs.size + this.ahead.between;
   }
 
-  isRunning(slot: RunnerSlot): boolean {
-    return this.inRun.has(slot);
+  /** Whether a runner has rows of this job in a micro-batch that has not begun. */
+  isHandedOver(job: HeldJob): boolean {
+    return this.ahead.has(job);
   }
 
-  /** Jobs with rows in a run in progress. */
-  get runningJobs(): ReadonlySet<HeldJob> {
-    return new Set([...this.inRun.values()].flatMap((batch) => batch.parts.map((part) => part.unit)));
+  /**
+   * Takes micro-batches with rows of these jobs back from runners that have not begun them; `onReturned` says
+   * when one is back.
+   */
+  takeBack(matches: (job: HeldJob) => boolean): void {
+    this.ahead.takeBack(matches);
   }
 
   /** Ends the runs that contain rows of `job`; the other jobs in them run again at once. */
   abortRunsOf(job: HeldJob): void {
-    for (const [slot, batch] of this.inRun) {
-      if (batch.parts.some((part) => part.unit === job)) slot.abort();
-    }
+    for (const slot of this.runs.withRowsOf(job)) slot.abort();
   }
 
   stop(): void {
     this.stopping = true;
-    this.work.wake();
+    this.wake();
   }
 
   private isOver(slot: RunnerSlot): boolean {
@@ -152,11 +184,11 @@ export class Dispatcher {
       const woken = this.work.wait();
       if (this.batcher.isEmpty) {
         cameFromIdle = true;
-        this.clocked.rest(slot);
+        this.runs.clocked.rest(slot);
         this.lastEnd.delete(slot);
         // Nothing may be prefetched during a long run: until now, the next jobs have been waiting in Redis.
         this.host.onRoom();
-        await woken;
+        await this.idle(slot, woken);
         continue;
       }
       // A restarting runner needs as long as its models take to load: the batch is planned only then, from
@@ -164,7 +196,9 @@ export class Dispatcher {
       if (!slot.isFree) {
         this.lastEnd.delete(slot);
         // A runner that fails to restart fails its next run, which says why.
+        const since = this.time.now();
         await slot.free().catch(() => undefined);
+        this.runs.meter.spent(slot, 'restart', since, this.time.now());
         cameFromIdle = false;
         if (slot.isFree) continue;
       }
@@ -172,22 +206,36 @@ export class Dispatcher {
       // arrived in Redis later. After idling, everything held was fetched just now.
       const accepts = this.acceptedBy(slot);
       const last = this.batcher.leastUrgentOfNext(accepts);
-      if (!cameFromIdle && last !== undefined) await this.host.urge(last);
+      if (!cameFromIdle && last !== undefined) {
+        const sentAt = this.time.now();
+        await this.host.urge(last);
+        this.ahead.looked(slot, sentAt);
+      }
       cameFromIdle = false;
       if (this.retired.has(slot)) break;
       const next = this.batcher.next(this.clock.now(), accepts);
       if (next === undefined) {
-        if (accepts !== undefined) await woken;
+        if (accepts !== undefined) await this.idle(slot, woken);
         continue;
       }
       if ('holdMs' in next) {
-        this.clocked.rest(slot);
+        this.runs.clocked.rest(slot);
         // Until the end of the batch window, or until more work arrives.
-        await settledWithin(next.holdMs, woken);
+        await this.idle(slot, settledWithin(next.holdMs, woken));
         continue;
       }
       await this.runBatch(slot, next.batch);
     }
+  }
+
+  /** Waits for work. What a take needs to bring it is not idle time. */
+  private async idle(slot: RunnerSlot, woken: Promise<unknown>): Promise<void> {
+    const from = this.time.now();
+    await this.ahead.idle(slot, woken);
+    const to = this.time.now();
+    const taking = Math.min(Math.max(this.host.takingSince() ?? to, from), to);
+    this.runs.meter.spent(slot, 'idle', from, taking);
+    this.runs.meter.spent(slot, 'take', taking, to);
   }
 
   /** What a runner that lacks a model may run: jobs of that model go to runners that have it, if any. */
@@ -201,149 +249,79 @@ export class Dispatcher {
     return [...this.loops.keys()].some((slot) => slot.has(session) && !this.retired.has(slot));
   }
 
+  /** Runs a micro-batch, and those that are handed over while it and they run. */
   private async runBatch(slot: RunnerSlot, batch: MicroBatch<HeldJob>): Promise<void> {
-    // Asked before every run until the job was in a run that ended, or had one alone: a crash in a shared run
-    // may have come before its turn.
-    batch.parts = batch.parts.filter(({ unit }) => !unit.over && (unit.ran || this.endings.mayStart(unit)));
+    const first = this.ahead.prepare(batch);
     this.host.onRoom();
-    const first = batch.parts[0];
     if (first === undefined) return;
-    batch.rows = batch.parts.reduce((sum, part) => sum + part.rows, 0);
-    const model = first.unit.session;
-    // Planned before its rows were found to mix.
-    if (this.runApart(batch, model)) return;
-    const now = this.clock.now();
-    for (const { unit } of batch.parts) {
-      unit.startedAt ??= now;
-      unit.device = slot.deviceOf(model);
-      unit.ran ||= batch.parts.length === 1;
+    this.ahead.sent(batch);
+    this.begins(slot, batch, this.time.now());
+    let run: BegunRun | undefined = { ...first, batch, reply: slot.run(first.request, first.limitMs) };
+    while (run !== undefined) {
+      const ahead = this.ahead.open(slot);
+      await this.untilOver(slot, run, ahead);
+      run = await ahead.next();
+      this.ahead.close(slot);
     }
-    this.batches += 1;
-    const { queue, model: name } = first.unit.job.spec;
-    this.host.onBatch(queue, name, batch.rows, batch.reason);
-    const limitMs = leastLeft(batch, 'hardMs');
-    const softMs = leastLeft(batch, 'softMs');
+  }
+
+  private begins(slot: RunnerSlot, batch: MicroBatch<HeldJob>, sentAt: number): void {
+    this.runs.begin(slot, batch, sentAt);
+    const { queue, model } = firstOf(batch).job.spec;
+    this.host.onBatch(queue, model, batch.rows, batch.reason);
+  }
+
+  /** Resolves when a run has ended and its jobs have what it brought. */
+  private async untilOver(slot: RunnerSlot, run: BegunRun, ahead: Ahead): Promise<void> {
+    const { batch, softMs, limitMs } = run;
+    const unit = firstOf(batch);
+    const { session } = unit;
     let reply: RunReply;
-    this.inRun.set(slot, batch);
-    this.clocked.begin(slot, name);
     try {
-      const parts = batch.parts.map(({ unit, from, rows }) => unit.rowsAt(from, rows));
-      const traced = batch.parts.some(({ unit }) => unit.job.trace !== undefined);
-      reply = await slot.run({ model, parts, softMs, ...(traced ? { traced } : {}) }, limitMs);
+      reply = await run.reply;
       checkRows(reply, batch);
     } catch (error) {
-      this.inRun.delete(slot);
-      this.clocked.end(slot);
+      this.runs.end(slot);
+      this.ahead.left(batch);
       this.lastEnd.delete(slot);
-      if (error instanceof InferError && error.code === 'ROWS_MIXED') this.host.onMixed(model, error);
+      if (error instanceof InferError && error.code === 'ROWS_MIXED') this.host.onMixed(session, error);
       // When rows shared a run it is not yet known which one failed; a row that crashed the runner has had it
       // replaced.
-      if (batch.rows === 1 && isOwnFailure(error)) slot.judge(model, false, [first.unit.id]);
-      if (!this.runApart(batch, model))
-        this.culprits.blame({
-          batch,
-          error,
-          ms: slot.lastRunMs,
-          limitMs: limitMs ?? Number.POSITIVE_INFINITY,
-        });
+      if (batch.rows === 1 && isOwnFailure(error)) slot.judge(session, false, [unit.id]);
+      this.outcomes.failed(session, {
+        batch,
+        error,
+        ms: slot.lastRunMs,
+        limitMs: limitMs ?? Number.POSITIVE_INFINITY,
+      });
+      // Its pieces come first.
+      ahead.takeBack();
+      ahead.settle();
       // Another runner may be able to run what this one lacked, and may be asleep because it saw nothing to
       // do.
-      this.work.wake();
+      this.wake();
       this.host.onRoom();
       return;
     }
-    this.inRun.delete(slot);
-    this.clocked.end(slot);
-    const end = performance.now();
+    this.runs.end(slot, reply);
+    this.ahead.left(batch);
+    const end = this.time.now();
     const previous = this.lastEnd.get(slot);
-    this.host.onRan(
-      first.unit,
-      batch.rows,
-      reply.runMs,
-      previous === undefined ? undefined : end - previous - reply.runMs,
-    );
+    const overheadMs = previous === undefined ? undefined : end - previous - reply.runMs;
+    this.host.onRan(unit, batch.rows, reply.runMs, overheadMs);
     this.lastEnd.set(slot, end);
-    for (const { unit } of batch.parts) {
-      unit.ran = true;
-      if (unit.job.trace !== undefined) Object.assign(unit.job.trace, reply.trace);
+    for (const { unit: one } of batch.parts) {
+      one.ran = true;
+      if (one.job.trace !== undefined) Object.assign(one.job.trace, reply.trace);
     }
-    slot.judge(
-      model,
-      reply.failed.length < batch.rows,
-      reply.failed.some(({ error }) => isOwnFailure(error)) ? batch.parts.map(({ unit }) => unit.id) : [],
-    );
-    // Another runner has proved in the meantime that such outputs are wrong.
-    if (!this.runApart(batch, model)) this.onRan(batch, reply, softMs);
-  }
-
-  /** Puts the rows of a run back one by one if they may not share it; false if they may. */
-  private runApart(batch: MicroBatch<HeldJob>, session: string): boolean {
-    if (batch.rows < 2 || !this.host.isMixed(session)) return false;
-    for (const { unit } of batch.parts) if (unit.cancelled && !unit.over) this.endings.cancelled(unit);
-    batch.parts = batch.parts.filter(({ unit }) => !unit.over);
-    // The piece added last runs first: added in reverse, rows are output in order.
-    this.batcher.retry(...singleRows(batch).reverse());
-    return true;
-  }
-
-  /** Passes the outputs of a run to its jobs, and failures to the rows without one. */
-  private onRan(
-    batch: MicroBatch<HeldJob>,
-    { outputs, failed, runMs }: RunReply,
-    softMs = Number.POSITIVE_INFINITY,
-  ): void {
-    const errors = new Map(failed.map(({ row, error }) => [row, error]));
-    const good = goodRows(batch.parts, new Set(errors.keys()));
-    const counts = good.map(({ rows }) => rows);
-    const pieces = splitRows(outputs, counts);
-    for (const [i, { unit, from }] of good.entries()) {
-      const piece = pieces[i];
-      if (!unit.over && piece !== undefined) unit.finish(from, piece);
+    const own = reply.failed.some(({ error }) => isOwnFailure(error));
+    slot.judge(session, reply.failed.length < batch.rows, own ? batch.parts.map((part) => part.unit.id) : []);
+    if (reply.failed.length === 0) {
+      ahead.settle();
+      // The next run comes first: if its runner asks for it, that has arrived with the reply.
+      if (ahead.batch !== undefined) await this.time.turn();
     }
-    let first = 0;
-    for (const { unit, from, rows } of batch.parts) {
-      const start = first;
-      first += rows;
-      if (unit.over) continue;
-      const reached = left(unit, 'softMs') <= softMs;
-      unit.runMs += runMs;
-      const stopped = rowsWith(errors, 'SOFT_TIME_LIMIT', start, rows);
-      try {
-        const only = unit.rows === 1 ? errors.get(start) : undefined;
-        if (only !== undefined && stopped.length === 0 && !unit.cancelled) {
-          this.endings.failed(unit, only);
-          continue;
-        }
-        for (let at = 0; at < rows && errors.size > 0; at++) {
-          const failure = errors.get(start + at);
-          if (failure !== undefined && !stopped.includes(start + at))
-            unit.failRow(from + at, toFailureRecord(failure));
-        }
-        if (stopped.length > 0 && !unit.cancelled) {
-          if (reached) {
-            this.endings.softLimit(unit);
-            continue;
-          }
-          // The signal applies to the whole run: rows of a job with time left run again.
-          const parts = stopped.map((row) => ({ unit, from: from + row - start, rows: 1 }));
-          this.batcher.retry({ parts, rows: parts.length, reason: 'retry' });
-        }
-        this.endings.afterRun(unit);
-      } catch (failure) {
-        // Results that cannot be combined are this job's failure, not the worker's.
-        this.endings.failed(unit, failure);
-      }
-    }
+    this.outcomes.ran(session, batch, reply, softMs);
+    ahead.settle();
   }
-}
-
-/** Milliseconds of run time that a job has left under one of its limits. */
-function left(job: HeldJob, limit: 'hardMs' | 'softMs'): number {
-  return (job.limits[limit] ?? Number.POSITIVE_INFINITY) - job.runMs;
-}
-
-/** The least time that any job of the batch has left, at least 1 ms; undefined without a limit. */
-function leastLeft(batch: MicroBatch<HeldJob>, limit: 'hardMs' | 'softMs'): number | undefined {
-  const ms = Math.min(...batch.parts.map((part) => left(part.unit, limit)));
-  return Number.isFinite(ms) ? Math.max(1, Math.ceil(ms)) : undefined;
 }

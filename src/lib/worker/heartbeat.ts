@@ -5,6 +5,7 @@ import { LAYOUTS, marksOf } from '../queue/layout.js';
 import type { Unbatched, WorkerRecord } from '../queue/types.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { HeldJob } from './held-jobs.js';
+import type { Runs } from './runs.js';
 import type { ServedModels } from './served-models.js';
 import type { WorkerOptions } from './worker-parts.js';
 
@@ -18,17 +19,16 @@ export interface BeatFacts {
   models: ServedModels;
   sizes: BatchSizes;
   concurrency: number;
-  running: Iterable<HeldJob>;
-  runs: NonNullable<WorkerRecord['runs']>;
+  runs: Pick<Runs, 'jobs' | 'clocked' | 'count' | 'busy'>;
   held: Iterable<HeldJob>;
   counts: { done: number; rows: number; failed: number };
-  batches: number;
   busyMs: number;
 }
 
 /** The current record of a worker; memory and event-loop lag are those of its process. */
 export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopLagMs'> {
   const { options, models, sizes, now } = facts;
+  const deviceBusy = facts.runs.busy;
   const layouts = marksOf(options.layouts ?? LAYOUTS);
   const devices = new Set(models.all.map(({ loaded }) => loaded.device));
   return {
@@ -56,7 +56,7 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
     concurrency: facts.concurrency,
     maxBatch: sizes.largest,
     batchWindowMs: options.batchWindowMs,
-    active: [...facts.running].map((job) => ({
+    active: [...facts.runs.jobs].map((job) => ({
       id: job.id,
       queue: job.job.spec.queue,
       model: job.job.spec.model,
@@ -64,13 +64,14 @@ export function beatOf(facts: BeatFacts): Omit<WorkerRecord, 'rssBytes' | 'loopL
       sinceMs: now - (job.startedAt ?? now),
       attempt: job.job.attempt,
     })),
-    runs: facts.runs,
+    runs: facts.runs.clocked.runs,
     notStarted: notStarted(facts.held),
     jobsDone: facts.counts.done,
     rowsDone: facts.counts.rows,
     jobsFailed: facts.counts.failed,
-    batches: facts.batches,
+    batches: facts.runs.count,
     busyMs: facts.busyMs,
+    ...(deviceBusy === undefined ? {} : { deviceBusy }),
   };
 }
 

@@ -46,6 +46,8 @@ export class HeldJob implements MutableUnit {
   private readonly deaths = new Set<number>();
   /** Runs of this job alone that killed the runner or lost its device. */
   private crashes = 0;
+  /** Micro-batches with rows of it that a runner has: its input must stay where it is. */
+  atRunner = 0;
   /** Once set, nothing more may be run or stored for it. */
   over = false;
   /** Its cancellation was requested; it ends after the rows in a run. */

@@ -240,8 +240,13 @@ export class JobEndings {
     job.over = true;
     this.parts.withdraw(job);
     if (this.held.delete(job.job)) this.parts.models.release(job.session);
-    this.parts.arena?.release(job.payload);
+    this.freeInput(job);
     this.parts.onLetGo(job);
+  }
+
+  /** Frees the memory of an ended job's input, unless a runner may still read it. */
+  freeInput(job: HeldJob): void {
+    if (job.over && job.atRunner === 0) this.parts.arena?.release(job.payload);
   }
 
   private send(settlement: Settlement): void {

@@ -1,4 +1,5 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { hostClock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Priority } from '../core/job.js';
 import { WakeUp } from '../core/wake-up.js';
@@ -34,6 +35,8 @@ export interface Intake {
  */
 export class Lane {
   state: 'taking' | 'waiting' | 'full' | 'backoff' = 'taking';
+  /** When the take in progress was sent, by `hostClock`. */
+  takingSince: number | undefined;
   private readonly roomFreed = new WakeUp();
   private backoffMs = BACKOFF_MIN_MS;
   private readonly warnings: RepeatedWarnings;
@@ -67,11 +70,12 @@ export class Lane {
         }
         woken = false;
         this.state = 'taking';
-        const began = performance.now();
+        this.takingSince = hostClock.now();
         const jobs = await this.consumer.take(room);
-        this.intake.took(performance.now() - began);
+        this.intake.took(hostClock.now() - this.takingSince);
         this.backoffMs = BACKOFF_MIN_MS;
         this.intake.admit(this.index, jobs);
+        this.takingSince = undefined;
         this.empty = !this.consumer.more;
         // A take that left nothing needs no second one to find that out.
         if (this.consumer.more) {
@@ -139,4 +143,10 @@ export class Lane {
     await delay(this.backoffMs, undefined, { signal: this.signal }).catch(() => undefined);
     this.backoffMs = Math.min(this.backoffMs * 2, BACKOFF_MAX_MS);
   }
+}
+
+/** Since when any of these lanes has waited for a take. */
+export function takingSince(lanes: readonly Lane[]): number | undefined {
+  const since = lanes.flatMap((lane) => lane.takingSince ?? []);
+  return since.length === 0 ? undefined : Math.min(...since);
 }

@@ -36,7 +36,7 @@ export class LiveChanges {
         dispatcher.serve(await pool.grow());
         this.parts.freeRoom();
       }
-      const surplus = pool.shrink(wanted, (slot) => dispatcher.isRunning(slot));
+      const surplus = pool.shrink(wanted, (slot) => dispatcher.runs.has(slot));
       await Promise.all(
         surplus.map(async (slot) => {
           await dispatcher.retire(slot);

@@ -21,12 +21,14 @@ export class RunClock {
     this.peak = Math.max(this.peak, this.atWork.size);
   }
 
-  end(slot: RunnerSlot): void {
+  /** The run of a runner has ended; returns its milliseconds. */
+  end(slot: RunnerSlot): number {
     const run = this.current.get(slot);
-    if (run === undefined) return;
+    if (run === undefined) return 0;
     this.current.delete(slot);
     const ms = this.clock.now() - run.begun;
     this.meanMs = this.meanMs === 0 ? ms : this.meanMs + NEWEST * (ms - this.meanMs);
+    return ms;
   }
 
   /** A runner has nothing to run. */
@@ -54,5 +56,32 @@ export class RunClock {
   get runs(): { model: string; sinceMs: number }[] {
     const now = this.clock.now();
     return [...this.current.values()].map(({ model, begun }) => ({ model, sinceMs: now - begun }));
+  }
+}
+
+/** Kinds of runs whose time is remembered; the one that has not run for the longest is forgotten. */
+const MOST_KINDS = 256;
+/** Deviation that is assumed after one run, as a share of its time. */
+const UNSURE = 0.1;
+
+/** How long runs of one kind take: of one model, shape and number of rows. */
+export class RunTimes {
+  private readonly kinds = new Map<string, { ms: number; deviation: number }>();
+
+  /** Recent mean of this kind and mean deviation from it, ms; undefined before its first run. */
+  expected(kind: string): { ms: number; deviation: number } | undefined {
+    return this.kinds.get(kind);
+  }
+
+  record(kind: string, ms: number): void {
+    const before = this.kinds.get(kind) ?? { ms, deviation: ms * UNSURE };
+    const off = ms - before.ms;
+    this.kinds.delete(kind);
+    this.kinds.set(kind, {
+      ms: before.ms + NEWEST * off,
+      deviation: before.deviation + NEWEST * (Math.abs(off) - before.deviation),
+    });
+    const [oldest] = this.kinds.keys();
+    if (this.kinds.size > MOST_KINDS && oldest !== undefined) this.kinds.delete(oldest);
   }
 }

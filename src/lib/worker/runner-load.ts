@@ -35,16 +35,16 @@ export class RunnerLoad {
     return {
       runners: pool.slots.length,
       busy: this.busy,
-      peak: dispatcher.clocked.takePeak(),
+      peak: dispatcher.runs.clocked.takePeak(),
       waitingRuns: Math.ceil(runs),
-      runMs: dispatcher.clocked.runMs,
+      runMs: dispatcher.runs.clocked.runMs,
       startMs: pool.startMs,
     };
   }
 
   private get busy(): number {
     const { pool, dispatcher } = this.parts;
-    return pool.slots.filter((slot) => dispatcher.clocked.isAtWork(slot)).length;
+    return pool.slots.filter((slot) => dispatcher.runs.clocked.isAtWork(slot)).length;
   }
 
   /** For the jobs held, the fraction of a full run per job: those in Redis are assumed to be similar. */

@@ -4,6 +4,8 @@ import { InferError, messageOf } from '../core/errors.js';
 import { Turns } from '../core/turns.js';
 import { isModelFault } from '../model/model-faults.js';
 import type {
+  HandedOver,
+  HandOverEvents,
   LoadedModel,
   Runner,
   RunnerOptions,
@@ -12,9 +14,8 @@ import type {
   StartRunner,
 } from '../model/runner.js';
 import type { Logger } from '../telemetry/logger.js';
-import { deviceError } from './device-error.js';
-import { timeLimit } from './limits.js';
 import { RefusedModels } from './refused-models.js';
+import { RunWatch } from './run-watch.js';
 import { RunnerHealth } from './runner-health.js';
 import { endedProcess, loadInto, type Opening, type SessionSpec, unserved } from './session-spec.js';
 
@@ -54,8 +55,7 @@ export class RunnerSlot {
   /** A runner that has not finished loading its models. */
   private loading: Runner | undefined;
   private reviving: Promise<Runner> | undefined;
-  /** Why the runner was killed in the middle of a run. */
-  private endedBy: InferError | undefined;
+  private readonly watch = new RunWatch();
   /** By session. */
   private models = new Map<string, LoadedModel>();
   /** Sessions that its runner should hold but could not load, and why. */
@@ -66,12 +66,6 @@ export class RunnerSlot {
    * Serialises runs and loads: a load would count as a run's time, and its process might be killed for it.
    */
   private readonly turns = new Turns();
-  /**
-   * Milliseconds of the last run, however it ended; 0 if it did not begin. Waiting for a runner is not
-   * counted.
-   */
-  lastRunMs = 0;
-
   constructor(
     readonly index: number,
     private readonly start: StartRunner,
@@ -134,7 +128,7 @@ export class RunnerSlot {
     void runner.exited.then((exit) => {
       // Died while idle: no run failed, but the next one should not have to wait. A runner that was killed in
       // a run is not a death: its run says why.
-      if (this.runner === runner && this.endedBy === undefined)
+      if (this.runner === runner && !this.watch.isEnding(runner))
         this.replace(runner, new InferError('RUNNER_DIED', exit.reason));
     });
   }
@@ -208,6 +202,14 @@ export class RunnerSlot {
     await this.turns.take(async () => this.runner ?? (await this.revive()));
   }
 
+  /**
+   * Milliseconds of the last run, however it ended; 0 if it did not begin. Waiting for a runner is not
+   * counted.
+   */
+  get lastRunMs(): number {
+    return this.watch.lastRunMs;
+  }
+
   get pid(): number | undefined {
     return this.runner?.pid;
   }
@@ -221,41 +223,63 @@ export class RunnerSlot {
     return this.turns.take(() => this.runAlone(request, limitMs));
   }
 
+  /**
+   * Sends the next micro-batch while a run is in progress. Undefined when the runner is not up or lacks the
+   * model, or something else comes next in it. The returned `reply` rejects like `run`.
+   */
+  handOver(request: RunRequest, limitMs: number | undefined, events: HandOverEvents): HandedOver | undefined {
+    const { runner } = this;
+    if (runner?.handOver === undefined || !this.turns.isNext || !this.models.has(request.model))
+      return undefined;
+    // Not before the run in progress has been sent, nor after it was ended.
+    if (!this.watch.isIn(runner) || this.watch.hasEnded(runner)) return undefined;
+    let begin: (begun: true) => void = () => undefined;
+    const begun = new Promise<true>((resolve) => {
+      begin = resolve;
+    });
+    const handed = runner.handOver({ ...request, limitMs }, { ...events, onBegin: () => begin(true) });
+    const ran = handed.reply.then(Boolean, () => true);
+    const reply = this.turns.take(async () => {
+      // Only now: the reply to the run before may arrive in the same moment, and is processed first.
+      if (!(await Promise.race([begun, ran]))) return undefined;
+      events.onBegin();
+      return this.follow(runner, () => handed.reply, limitMs);
+    });
+    // Its owner may still be busy with the run before.
+    reply.catch(() => undefined);
+    return { permit: (until) => handed.permit(until), takeBack: () => handed.takeBack(), reply };
+  }
+
   private async runAlone(request: RunRequest, limitMs?: number): Promise<RunReply> {
-    this.lastRunMs = 0;
+    this.watch.lastRunMs = 0;
     const runner = this.runner ?? (await this.revive());
     if (!this.models.has(request.model)) {
       const refused = this.refused.get(request.model);
       if (refused !== undefined) throw unserved(refused);
       throw new InferError('MODEL_REPLACED', 'its model was replaced or unloaded before it ran');
     }
-    const timer = limitMs === undefined ? undefined : setTimeout(() => this.end(timeLimit(limitMs)), limitMs);
-    this.endedBy = undefined;
-    const started = performance.now();
+    return this.follow(runner, () => runner.run({ ...request, limitMs }), limitMs);
+  }
+
+  /** Watches a run that has begun until its end. */
+  private async follow<R>(
+    runner: Runner,
+    outcome: () => Promise<R>,
+    limitMs: number | undefined,
+  ): Promise<R> {
     try {
-      const reply = await runner.run({ ...request, limitMs });
+      const reply = await this.watch.follow(runner, outcome, limitMs);
       this.deaths = 0;
       return reply;
     } catch (error) {
-      const cause = this.endedBy ?? deviceError(error) ?? error;
-      if (cause instanceof InferError && hasTrait(cause.code, 'ends-runner')) this.replace(runner, cause);
-      throw cause;
-    } finally {
-      this.lastRunMs = performance.now() - started;
-      clearTimeout(timer);
-      this.endedBy = undefined;
+      if (error instanceof InferError && hasTrait(error.code, 'ends-runner')) this.replace(runner, error);
+      throw error;
     }
   }
 
   /** Ends the run in progress, if any, by ending its process. */
   abort(): void {
-    this.end(new InferError('RUN_ABORTED', 'the run was ended because a job in it was cancelled'));
-  }
-
-  private end(cause: InferError): void {
-    if (this.runner === undefined || this.endedBy !== undefined) return;
-    this.endedBy = cause;
-    void this.runner.kill();
+    this.watch.abort();
   }
 
   async memory(): Promise<number> {

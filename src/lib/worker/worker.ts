@@ -8,7 +8,7 @@ import { Dispatcher } from './dispatcher.js';
 import { beatOf } from './heartbeat.js';
 import { HeldJob } from './held-jobs.js';
 import { JobEndings } from './job-endings.js';
-import { Lane } from './lane.js';
+import { Lane, takingSince } from './lane.js';
 import { limitsOf } from './limits.js';
 import { LiveChanges } from './live-changes.js';
 import { Preparing } from './preparing.js';
@@ -92,6 +92,8 @@ export class Worker {
         isMixed: (session) => this.sizes.mixedBy(session) !== undefined,
         onRoom: () => this.freeRoom(),
         onModels: () => this.onModels(),
+        onReturned: () => this.handBack(),
+        takingSince: () => takingSince(this.lanes),
       },
       this.endings,
       parts.clock,
@@ -166,7 +168,7 @@ export class Worker {
   drain(): void {
     this.handingBack = true;
     this.stopAfterHeld();
-    this.endings.releaseAll((job) => !job.started);
+    this.handBack();
     this.ended.wake();
   }
 
@@ -208,11 +210,9 @@ export class Worker {
       models: this.models,
       sizes: this.sizes,
       concurrency: this.parts.pool.slots.length,
-      running: this.dispatcher.runningJobs,
-      runs: this.dispatcher.clocked.runs,
+      runs: this.dispatcher.runs,
       held: this.held.values(),
       counts: this.endings.counts,
-      batches: this.dispatcher.batches,
       busyMs: this.held.busyMs,
     });
   }
@@ -229,7 +229,18 @@ export class Worker {
   /** Jobs that no runner here can run any more are returned for another worker. */
   private onModels(): void {
     this.routes.refresh();
-    this.endings.releaseAll((job) => !job.started && !this.parts.pool.mayRun(job.session));
+    this.handBack();
+  }
+
+  /** Returns waiting jobs that are not to run here. If a runner has them, they are taken back first. */
+  private handBack(): void {
+    const goes = (job: HeldJob) =>
+      !job.started &&
+      (this.handingBack ||
+        (this.suspect !== undefined && job !== this.suspect) ||
+        !this.parts.pool.mayRun(job.session));
+    this.dispatcher.takeBack(goes);
+    this.endings.releaseAll((job) => goes(job) && !this.dispatcher.isHandedOver(job));
   }
 
   private freeRoom(): void {
@@ -271,7 +282,7 @@ export class Worker {
       }
     }
     if (jobs.length > 0) this.dispatcher.wake();
-    if (this.handingBack) this.endings.releaseAll((job) => !job.started);
+    if (this.handingBack) this.handBack();
     if (this.accepted >= most) this.stopAfterHeld();
   }
 
@@ -281,7 +292,7 @@ export class Worker {
    */
   private quarantine(job: HeldJob): void {
     this.suspect = job;
-    this.endings.releaseAll((other) => other !== job && !other.started);
+    this.handBack();
   }
 
   /** Takes no more, but finishes what is held. */
@@ -311,7 +322,7 @@ export class Worker {
     const job = this.held.get(taken);
     if (job === undefined || job.over) return;
     job.cancelled = true;
-    if (!this.dispatcher.runningJobs.has(job)) {
+    if (!this.dispatcher.runs.jobs.has(job)) {
       this.endings.cancelled(job);
       return;
     }

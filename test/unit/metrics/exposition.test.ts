@@ -72,6 +72,7 @@ const worker = {
   batches: 7,
   rssBytes: 2e8,
   loopLagMs: 1.5,
+  deviceBusy: { share: 0.96, workMs: 50_000, why: { look: 0.03, stage: 0.01 } },
   gpuMemory: { usedBytes: 3e9, totalBytes: 8e9, utilisation: 0.75 },
 };
 
@@ -177,6 +178,9 @@ describe('the text of /metrics', () => {
     expect(value('infer_jobs_submitted_total')).toBe(20);
     expect(value('infer_worker_event_loop_lag_seconds')).toBe(0.0015);
     expect(value('infer_worker_heartbeat_age_seconds')).toBe(0.5);
+    expect(value('infer_worker_device_busy_ratio')).toBe(0.96);
+    expect(value('infer_worker_device_wait_ratio', { reason: 'look' })).toBe(0.03);
+    expect(value('infer_worker_device_wait_ratio', { reason: 'take' })).toBe(0);
     expect(value('infer_gpu_memory_used_bytes', { host: 'box', gpu: '0' })).toBe(3e9);
     expect(value('infer_gpu_utilization_ratio')).toBe(0.75);
     expect(value('infer_model_workers', { model: 'digits' })).toBe(1);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Dispatcher, type DispatchHost, type RunEndings } from '../../../src/lib/worker/dispatcher.js';
+import { Dispatcher, type DispatchHost } from '../../../src/lib/worker/dispatcher.js';
 import { RunClock } from '../../../src/lib/worker/run-clock.js';
+import type { RunEndings } from '../../../src/lib/worker/run-outcomes.js';
 import type { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 
 const HOUR_MS = 3_600_000;
@@ -8,7 +9,8 @@ const HOUR_MS = 3_600_000;
 describe("a dispatcher's run times", () => {
   it.each([HOUR_MS, -HOUR_MS])("do not change when a failover sets Redis's clock by %i ms", (jump) => {
     const redis = { now: 10 * HOUR_MS };
-    const { clocked } = new Dispatcher(0, {} as DispatchHost, {} as RunEndings, { now: () => redis.now });
+    const { clocked } = new Dispatcher(0, {} as DispatchHost, {} as RunEndings, { now: () => redis.now })
+      .runs;
     const slot = {} as RunnerSlot;
     clocked.begin(slot, 'digits');
     redis.now += jump;
