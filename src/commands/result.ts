@@ -4,6 +4,7 @@ import { settingFlags, waitFlag } from '../lib/cli/flags.js';
 import { type PlacedResult, placedResult } from '../lib/cli/job-place.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { groupView, resumeHint } from '../lib/cli/views/group-view.js';
+import { allOf, isShortened } from '../lib/cli/views/long-lists.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import type { InferClient } from '../lib/client/client.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
@@ -22,6 +23,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     '<%= config.bin %> result ID',
     '<%= config.bin %> result ID --wait 2m',
     '<%= config.bin %> result GROUP --output results.ndjson',
+    '<%= config.bin %> result GROUP --output scores.npy',
     '<%= config.bin %> result GROUP --partial --output so-far.ndjson',
     "<%= config.bin %> result ID --json | jq '.timing'",
   ];
@@ -37,7 +39,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     output: Flags.string({
       char: 'o',
       helpValue: '<file>',
-      description: 'write the rows of the result there as NDJSON; - is standard output',
+      description: 'write the rows there as NDJSON, or as an array if it ends in .npy; - is standard output',
     }),
   };
 
@@ -47,10 +49,10 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       withClient(
         this.loaded,
         false,
-        async (client) => {
-          const { kind } = await client.find(this.args.id, { signal });
-          return kind === 'job' ? this.job(client, signal) : this.group(client, signal);
-        },
+        async (client) =>
+          (await client.find(this.args.id, { signal })).kind === 'job'
+            ? this.job(client, signal)
+            : this.group(client, signal),
         { patienceMs: this.flags.wait },
       ),
     );
@@ -68,14 +70,12 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     if (partly && result.error !== undefined && (output !== undefined || !this.layout.tty))
       this.warn(`${result.error.code}: ${result.error.message}`);
     if (output !== undefined && (result.state === 'completed' || partly)) {
-      const { noResult, writeRows } = await import('../lib/cli/result-output.js');
-      if (result.result === undefined) throw noResult(id);
-      // A row's value may itself be a list: only `rows` tells how many there are.
-      const values = result.rows === 1 ? [result.result] : (result.result as unknown[]);
-      await writeRows(output, [{ index: 0, firstRow: 0, rows: values.length, values }], signal);
+      const { writeJob } = await import('../lib/cli/result-output.js');
+      await writeJob(client, output, result, signal);
       if (output === '-') return undefined;
     } else {
       await this.print(resultView(result, this.layout));
+      if (isShortened(result.result)) this.noteOnTerminal(allOf(id));
     }
     if (partly) this.endWith(ExitCode.Partial);
     else if (result.state === 'failed' || result.state === 'expired' || result.state === 'cancelled') {
@@ -91,7 +91,7 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { id } = this.args;
     const { wait, output } = this.flags;
     const { waitForGroup } = await import('../lib/cli/group-progress.js');
-    const { writeRows } = await import('../lib/cli/result-output.js');
+    const { rowsFor, writeRows } = await import('../lib/cli/result-output.js');
     const group =
       wait === undefined
         ? await client.group(id, { signal })
@@ -114,7 +114,8 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
     const { notingFailed, rowsOf } = await import('../lib/client/group-rows.js');
     const failedRows: number[] = [];
     const inDocument = this.jsonEnabled() && output === undefined;
-    const chunks = notingFailed(client.groupChunks(group, { signal, texts: !inDocument }), failedRows);
+    const rowsAs = inDocument ? undefined : rowsFor(output);
+    const chunks = notingFailed(client.groupChunks(group, { signal, rowsAs }), failedRows);
     const failed = () => (failedRows.length === 0 ? {} : { failedRows });
     if (inDocument) {
       const results: unknown[] = [];
@@ -122,9 +123,8 @@ Exits 1 when it failed, 3 when only some of its rows did (their results are ther
       this.endWithLost(group, failedRows.length);
       return { ...group, results, ...failed() };
     }
-    // A terminal gets the summary; rows go where they can be processed.
     const toTerminal = output === undefined && process.stdout.isTTY;
-    if (!toTerminal) await writeRows(output ?? '-', chunks, signal);
+    if (!toTerminal) await writeRows(output ?? '-', chunks, signal, group.rows);
     this.endWithLost(group, failedRows.length);
     if (toTerminal) await this.print(groupView(group, this.layout));
     else if (failedRows.length > 0) this.warn(failedRowsText(failedRows.length, group.rows, failedRows[0]));

@@ -7,6 +7,7 @@ import { interruptible } from '../lib/cli/signals.js';
 import { submitOptions } from '../lib/cli/submit-options.js';
 import { inputFlags, inputOptions } from '../lib/cli/table-flags.js';
 import { groupView } from '../lib/cli/views/group-view.js';
+import { allOf, isShortened } from '../lib/cli/views/long-lists.js';
 import { resultView } from '../lib/cli/views/result-view.js';
 import { afterSubmit, submitView } from '../lib/cli/views/submit-view.js';
 import type { InferClient } from '../lib/client/client.js';
@@ -28,7 +29,6 @@ FILE (- for standard input) is an image for a model that takes images, or holds 
 Exits 1 when a job that was waited for failed, 3 when only some of its rows did, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
   static override examples = [
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',
-    '<%= config.bin %> submit --wait examples/one-digit.json',
     '<%= config.bin %> submit examples/digits.ndjson --model digits',
     '<%= config.bin %> submit rows.csv.gz --columns pixels=p0..p63',
     '$ cat rows.ndjson | <%= config.bin %> submit - --quiet',
@@ -99,6 +99,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const result = await this.whileWaiting(running, () => id, signal);
     // The result is the requested data: --quiet prints nothing else, like a pipe.
     await this.print(resultView(result, this.quiet ? { ...this.layout, tty: false } : this.layout));
+    if (isShortened(result.result)) this.noteOnTerminal(allOf(result.id));
     if (result.state !== 'completed') this.endWith(ExitCode.Negative);
     return { ...result };
   }

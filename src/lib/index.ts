@@ -24,6 +24,7 @@ export { type FailureRecord, InferError } from './core/errors.js';
 export { ExitCode } from './core/exit-codes.js';
 export type { JobState, Priority, TerminalState } from './core/job.js';
 export type { Eta, EtaSpread, JobPlace, NoEta, Why } from './deployment/place/job-place.js';
+export type { TypedValue } from './model/rows.js';
 export type { ModelSignature, TensorSignature } from './model/signature.js';
 export type { DataType, Payload, RowTensor } from './model/tensor.js';
 export type { GroupRecord } from './queue/types.js';

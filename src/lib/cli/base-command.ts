@@ -114,6 +114,11 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
     if (!this.quiet) this.printToStderr([text]);
   }
 
+  /** The same, only where a person reads what was printed. */
+  protected noteOnTerminal(text: string): void {
+    if (this.layout.tty && !this.jsonEnabled()) this.note(text);
+  }
+
   /** Prints lines to standard error, also under `--quiet`. */
   protected printToStderr(lines: readonly string[]): void {
     for (const line of lines) process.stderr.write(`${terminalText(line)}\n`);

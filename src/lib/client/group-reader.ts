@@ -6,7 +6,7 @@ import { queueOfChunk, readJob } from '../queue/read/reader.js';
 import type { GroupRecord, JobRecord } from '../queue/types.js';
 import type { RedisClient } from '../redis/types.js';
 import { worded } from '../redis/worded.js';
-import { resultValues } from './render.js';
+import { type RowForm, resultValues } from './render.js';
 import { EXPIRED, NOT_SENT, type ReadChunk, RowMerge } from './row-merge.js';
 import type { ChunkMemory, GroupChunk } from './types.js';
 import type { WaitOptions } from './waiting.js';
@@ -20,8 +20,8 @@ const AHEAD_BYTES = 4 * 1024 * 1024;
 export interface GroupLimits extends WaitOptions {
   /** Counts what is read ahead [no limit]. */
   memory?: ChunkMemory | undefined;
-  /** Values are `RowText`: for a reader that only writes their JSON [false]. */
-  texts?: boolean | undefined;
+  /** `text`: values are `RowText`, `payload`: each is a `Payload` of one row [as the client says]. */
+  rowsAs?: 'text' | 'payload' | undefined;
 }
 
 const UNLIMITED: ChunkMemory = { hasRoom: true, took: () => undefined, gave: () => undefined };
@@ -39,7 +39,7 @@ export async function* groupChunks(
   form: ValueForm,
   /** Awaits one fetch, within the reader's limits; it is not begun for a reader that has left. */
   step: <T>(fetch: () => Promise<T>) => Promise<T>,
-  { memory = UNLIMITED, texts }: Pick<GroupLimits, 'memory' | 'texts'> = {},
+  { memory = UNLIMITED, rowsAs }: Pick<GroupLimits, 'memory' | 'rowsAs'> = {},
 ): AsyncGenerator<GroupChunk> {
   const merge = new RowMerge(group.closed && group.state !== 'cancelled' ? EXPIRED : NOT_SENT);
   const ahead: Promise<StoredChunk>[] = [];
@@ -71,7 +71,7 @@ export async function* groupChunks(
     const bytes = fetched.stored?.length ?? 0;
     held -= bytes;
     // Only now: values and text take several times the memory.
-    yield* merge.add(valuesOf(fetched, index, texts === true ? 'text' : form));
+    yield* merge.add(valuesOf(fetched, index, rowsAs ?? form));
     memory.gave(bytes);
   }
   yield* merge.end(group.rows);
@@ -103,11 +103,7 @@ async function fetchChunk(
   }
 }
 
-function valuesOf(
-  { record, stored, error }: StoredChunk,
-  index: number,
-  form: ValueForm | 'text',
-): ReadChunk {
+function valuesOf({ record, stored, error }: StoredChunk, index: number, form: RowForm): ReadChunk {
   if (record === undefined) return { index, rows: 0, place: undefined };
   const { rows, group: place, failure, state, meta } = record;
   const chunk = { index, rows, place };

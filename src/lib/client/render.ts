@@ -3,7 +3,7 @@ import { decodeEnvelope } from '../model/envelope.js';
 import { RowText, rowTexts } from '../model/row-text.js';
 import { rowValues, type ValueForm } from '../model/rows.js';
 import type { Task } from '../model/signature.js';
-import type { Payload } from '../model/tensor.js';
+import { type Payload, splitRows } from '../model/tensor.js';
 import { unreadableResult } from '../queue/damage.js';
 import { modelJson } from '../queue/job-record.js';
 import type { JobRecord, PartialMeta, ResultMeta } from '../queue/types.js';
@@ -75,6 +75,9 @@ function valueFields({ values, task, failedRows }: ResultValues, rows: number): 
   return { result, task, ...(failedRows.length === 0 ? {} : { failedRows }) };
 }
 
+/** How the values of rows are given. */
+export type RowForm = ValueForm | 'text' | 'payload';
+
 export interface ResultValues {
   values: unknown[];
   /** The kind of the values: never guessed from the names in them, which models and handlers choose. */
@@ -86,17 +89,18 @@ export interface ResultValues {
 /**
  * Row values of a stored result; a classification row also names the deciding device. For a partial result:
  * every row of the job, those without an output as `{error}`.
- * @param form `text`: the values are `RowText`, which is the cheapest for a reader that writes JSON
+ * @param form `text`: the values are `RowText`, which is the cheapest for a reader that writes JSON; `payload`:
+ *   each is a `Payload` of one row
  */
 export function resultValues(
   stored: Buffer,
   device: string | undefined,
   failure: FailureRecord | undefined,
-  form: ValueForm | 'text',
+  form: RowForm,
 ): ResultValues {
   const { payload, task, partial } = openResult(stored);
   const own = task === 'classification' ? device : undefined;
-  const values = form === 'text' ? textValues(payload, own) : plainValues(payload, form, own);
+  const values = valuesIn(payload, form, own);
   if (partial === undefined) return { values, task, failedRows: [] };
   const { of, done } = partial;
   const all: unknown[] = Array.from({ length: of }, (_, row) => ({
@@ -111,6 +115,12 @@ export function resultValues(
     }
   }
   return { values: all, task, failedRows: [...failed] };
+}
+
+function valuesIn(payload: Payload, form: RowForm, device: string | undefined): unknown[] {
+  if (form === 'text') return textValues(payload, device);
+  if (form === 'payload') return splitRows(payload, new Array<number>(payload.rows).fill(1));
+  return plainValues(payload, form, device);
 }
 
 function plainValues(payload: Payload, form: ValueForm, device: string | undefined): unknown[] {

@@ -187,7 +187,8 @@ export interface ConnectOptions {
   onDataLost?: ((loss: DataLoss) => void) | undefined;
   /**
    * How results represent values without a JSON number [exact]: NaN, infinities and bigints unchanged, or
-   * (`json`) as text, so that JSON.stringify loses nothing.
+   * (`json`) as text, so that JSON.stringify loses nothing. `typed`: outputs of a model as `{type, shape, data}`
+   * with typed arrays, which takes no time for large ones.
    */
   values?: ValueForm | undefined;
   /** Time out after this many ms: REDIS_TIMEOUT [only the time limit of a connection]. */

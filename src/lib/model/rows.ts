@@ -1,5 +1,6 @@
-import { fromHalf } from './elements.js';
+import { fromHalf, toNumbers } from './elements.js';
 import { shortFloat } from './float-text.js';
+import type { TensorData } from './layout.js';
 import {
   type DataType,
   decodeStrings,
@@ -9,6 +10,7 @@ import {
   type RowTensor,
   rowShape,
   rowStarts,
+  splitRows,
 } from './tensor.js';
 
 /** Reads element `index` of a tensor. */
@@ -16,9 +18,18 @@ type Reader = (index: number) => unknown;
 
 /**
  * `exact`, for programs: NaN and infinities are numbers, integers beyond 2^53 bigints. `json`: values without
- * a JSON number are text, as in the JSON mapping of Protocol Buffers; input accepts the same.
+ * a JSON number are text, as in the JSON mapping of Protocol Buffers; input accepts the same. `typed`: as
+ * `exact`, but an output of a model is a `TypedValue`.
  */
-export type ValueForm = 'exact' | 'json';
+export type ValueForm = 'exact' | 'json' | 'typed';
+
+/** An output of a row as it is, in row-major order. */
+export interface TypedValue {
+  type: DataType;
+  shape: number[];
+  /** float16 as a Float32Array of its numbers, booleans as a Uint8Array, 64-bit integers as bigints. */
+  data: TensorData;
+}
 
 /** `{"class": 3, "confidence": 0.99}`, nested arrays for shapes, or a handler's answer. */
 export type RowValue = unknown;
@@ -32,6 +43,7 @@ export function rowValues(payload: Payload, form: ValueForm): RowValue[] {
   if (only?.role === 'json') {
     return decodeStrings(only.data).map((text) => JSON.parse(text) as unknown);
   }
+  if (form === 'typed' && only?.role !== 'class') return typedRows(payload);
   const columns = payload.tensors.map((tensor) => ({
     tensor,
     read: readerOf(tensor, form),
@@ -40,10 +52,40 @@ export function rowValues(payload: Payload, form: ValueForm): RowValue[] {
   return Array.from({ length: payload.rows }, (_, row) => {
     const value: Record<string, unknown> = {};
     for (const { tensor, read, starts } of columns) {
-      setField(value, tensor.name, nested(read, rowShape(tensor, row), starts[row] ?? 0));
+      const shape = rowShape(tensor, row);
+      const list = nested(read, shape, starts[row] ?? 0);
+      if (elementCount(shape) > LONG_LIST) types.set(list as object, tensor.type);
+      setField(value, tensor.name, list);
     }
     return value;
   });
+}
+
+function typedRows(payload: Payload): RowValue[] {
+  const rows = splitRows(payload, new Array<number>(payload.rows).fill(1));
+  return rows.map(({ tensors }) => {
+    const value: Record<string, unknown> = {};
+    for (const { name, type, shape, data } of tensors) {
+      const typed: TypedValue = { type, shape, data: toNumbers(type, data) };
+      setField(value, name, typed);
+    }
+    return value;
+  });
+}
+
+/** A list of more elements is shortened where people read it, as NumPy does. */
+const LONG_LIST = 1000;
+
+/** The types of long lists, which a list does not tell. */
+const types = new WeakMap<object, DataType>();
+
+/** Whether a value that `rowValues` made is a list of more than 1,000 elements. */
+export function isLongList(list: object): boolean {
+  return types.has(list);
+}
+
+export function typeOfList(list: object): DataType | undefined {
+  return types.get(list);
 }
 
 /** Elements from `from` on as nested arrays of a shape; a scalar bare. */
@@ -72,7 +114,7 @@ export function readerOf(tensor: RowTensor, form: ValueForm): Reader {
   const bytes = ELEMENT_BYTES[type];
   if (type === 'bool') return (i) => view.getUint8(i) !== 0;
   const read = NUMBER_READERS[type];
-  if (form === 'exact') return (i) => read(view, i * bytes);
+  if (form !== 'json') return (i) => read(view, i * bytes);
   return (i) => jsonNumber(read(view, i * bytes));
 }
 

@@ -123,7 +123,7 @@ function pipeSink(fd: number): Sink {
   });
   const closed = new Promise<void>((done) => socket.once('close', () => done()));
   return {
-    write: (text) => writeTo(socket, text),
+    write: (data) => writeTo(socket, data),
     commit: async () => {
       socket.end();
       await closed;
@@ -138,7 +138,7 @@ function pipeSink(fd: number): Sink {
 
 function handleSink(handle: FileHandle): Sink {
   return {
-    write: (text) => handle.writeFile(text),
+    write: (data) => handle.writeFile(data),
     commit: () => handle.close(),
     discard: () => handle.close().catch(() => undefined),
   };
@@ -154,7 +154,7 @@ async function descriptorSink(fd: number): Promise<Sink> {
 
 function streamSink(stream: WritableTo, write: typeof writeTo): Sink {
   return {
-    write: (text) => write(stream, text),
+    write: (data) => write(stream, data),
     commit: async () => undefined,
     discard: async () => undefined,
   };

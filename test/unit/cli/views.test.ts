@@ -322,6 +322,16 @@ describe('the result view', () => {
     ]);
   });
 
+  it('shows the next best classes that were asked for', () => {
+    const top = { top_class: [3, 8], top_confidence: [0.9987, 0.001], top_label: ['3', 'eight'] };
+    const result = { ...(done.result as object), ...top };
+    expect(resultView({ ...done, result }, TTY).slice(0, 3)).toEqual([
+      'class 3  confidence 99.87 %',
+      'class 8 (eight)  confidence 0.10 %',
+      '',
+    ]);
+  });
+
   it.each(['tensor', 'handler'] as const)('hides nothing when a %s value is called class', (task) => {
     const result = { class: 3, confidence: 0.5, pixels: [1, 2] };
     for (const value of [result, [result, result]]) {

@@ -31,9 +31,9 @@ export function jsonLine(value: unknown): string {
 /**
  * Like `writeTo`, but a failure of standard output ends the process, unless the command runs on without it.
  */
-export async function writeText(stream: WritableTo, text: string | Uint8Array): Promise<void> {
+export async function writeText(stream: WritableTo, data: string | Uint8Array): Promise<void> {
   try {
-    await writeTo(stream, text);
+    await writeTo(stream, data);
   } catch (error) {
     if (stream !== process.stdout) throw error;
     outputFailed(error as NodeJS.ErrnoException);

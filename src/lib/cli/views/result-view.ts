@@ -9,6 +9,7 @@ import { jsonText } from '../output/json.js';
 import { hintLines, sentence, widthIn } from '../output/sentence.js';
 import { type Column, renderTable } from '../output/table.js';
 import { facts, type Layout } from '../output/text.js';
+import { isShortened, shortened } from './long-lists.js';
 import { placeFacts } from './place-view.js';
 
 /** The fields of a result that the view needs. */
@@ -18,6 +19,10 @@ interface ClassRow {
   class: number;
   confidence?: number;
   label?: string;
+  /** The best classes, this one first, where they were asked for. */
+  top_class?: number[];
+  top_confidence?: number[];
+  top_label?: string[];
 }
 
 /** A row without a result, in a job that has some. */
@@ -72,7 +77,7 @@ function delayedView(job: JobResultJson, layout: Layout, now: number): string[] 
 function payloadView({ result, task }: JobResultJson, layout: Layout): string[] {
   // Determined by the task: a model or a handler may call a value of its own `class`.
   if (task === 'classification') {
-    if (isClassRow(result)) return [classLine(result, layout)];
+    if (isClassRow(result)) return [classLine(result, layout), ...nextClasses(result, layout)];
     if (
       Array.isArray(result) &&
       result.some(isClassRow) &&
@@ -81,7 +86,9 @@ function payloadView({ result, task }: JobResultJson, layout: Layout): string[] 
       return classTable(result, layout);
   }
   if (result === undefined) return [layout.paint('dim', 'no result was kept')];
-  return jsonText(result).split('\n').map(printable);
+  return isShortened(result)
+    ? shortened(result, widthIn(layout))
+    : jsonText(result).split('\n').map(printable);
 }
 
 function classLine(row: ClassRow, { paint }: Layout): string {
@@ -90,6 +97,16 @@ function classLine(row: ClassRow, { paint }: Layout): string {
   const sure =
     row.confidence === undefined ? '' : `  ${paint('dim', 'confidence')} ${percent(row.confidence)}`;
   return `${paint('dim', 'class')} ${paint(['bold', 'green'], String(row.class))}${label}${sure}`;
+}
+
+/** The classes after the best one. */
+function nextClasses(row: ClassRow, layout: Layout): string[] {
+  const { top_class: classes = [], top_confidence: confidences, top_label: labels } = row;
+  return classes.slice(1).map((found, at) => {
+    const [confidence, label] = [confidences?.[at + 1], labels?.[at + 1]];
+    const more = { ...(confidence === undefined ? {} : { confidence }), ...(label && { label }) };
+    return classLine({ class: found, ...more }, layout);
+  });
 }
 
 function classTable(rows: readonly (ClassRow | ErrorRow)[], layout: Layout): string[] {

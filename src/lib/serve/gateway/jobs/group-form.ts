@@ -29,7 +29,7 @@ export async function beginGroup(
   { signal, heldResult }: Pick<FastifyRequest, 'signal' | 'heldResult'>,
 ): Promise<GroupRows> {
   heldResult?.check(LEAST_BYTES);
-  const limits = { signal, timeoutMs: CHUNK_MS, memory: heldResult?.chunks, texts: true };
+  const limits = { signal, timeoutMs: CHUNK_MS, memory: heldResult?.chunks, rowsAs: 'text' as const };
   const chunks = client.groupChunks(group, limits);
   const step = await chunks.next();
   const first = step.done ? undefined : step.value;

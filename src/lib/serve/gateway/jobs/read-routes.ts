@@ -7,6 +7,7 @@ import { openResult } from '../../../client/render.js';
 import type { Found } from '../../../client/types.js';
 import { answerWithin } from '../../../core/bounded.js';
 import { InferError } from '../../../core/errors.js';
+import { npyParts } from '../../../model/npy-form.js';
 import type { Payload } from '../../../model/tensor.js';
 import { modelJson } from '../../../queue/job-record.js';
 import type { GroupRecord, JobRecord } from '../../../queue/types.js';
@@ -24,7 +25,6 @@ import { beginGroup, jsonListOf, ndjsonOf } from './group-form.js';
 import { READ_DOC, RESULT_DOC } from './job-docs.js';
 import { JOB, placedJson } from './job-json.js';
 import { bodyOf, LargeResult, shownResult } from './large-result.js';
-import { npyParts } from './npy-form.js';
 import { patiently } from './patience.js';
 import { lookAt, stateOf, timingOf } from './visible.js';
 
