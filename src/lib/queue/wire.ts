@@ -98,6 +98,8 @@ export const GROUP = {
   /** Chunks that completed, and chunks that ended otherwise. */
   completed: 'jc',
   failed: 'jf',
+  /** Ms since the epoch at which its results were last kept for longer, since a chunk runs again. */
+  kept: 'kp',
   /** Further reply lists, separated by spaces. */
   lists: 'rl',
   /** Set when it was cancelled. */

@@ -106,6 +106,29 @@ describe('a group', () => {
     expect(await kept(1)).toBeLessThanOrEqual(60);
   });
 
+  it('looks at all its chunks once while many are requeued, and not at all if none completed', async () => {
+    const consumer = await kit.consumer();
+    const expiries = async (work: () => Promise<unknown>) => {
+      await kit.client.config('RESETSTAT');
+      await work();
+      return Number(/cmdstat_expire:calls=(\d+)/.exec(await kit.client.info('commandstats'))?.[1] ?? 0);
+    };
+    for (const completedChunks of [20, 0]) {
+      const id = await openGroup(60);
+      await kit.producer.groups.close(kit.queue, id, 'me', { rows: 600, jobs: 60 });
+      const jobs = await consumer.take(600);
+      await consumer.settle(jobs.slice(0, completedChunks).map((job) => completed(job)));
+      await consumer.settle(jobs.slice(completedChunks).map(failed));
+      const retried = 60 - completedChunks;
+      const calls = await expiries(async () =>
+        expect(await kit.producer.retryGroup(await group(id))).toMatchObject({ retried }),
+      );
+      // Of each chunk its result, and of the completed ones their records.
+      expect(calls).toBe(completedChunks === 0 ? 0 : 60 + completedChunks);
+      await kit.producer.cancelGroup(await group(id));
+    }
+  });
+
   it('whose submitter died is kept for a week, and its chunks run', async () => {
     const consumer = await kit.consumer();
     const id = await openGroup(1);

@@ -162,11 +162,12 @@ local function keepChunks(group, owner, gtag, jobs, ttl)
 end
 
 local function endGroup(group, gtag, key, jobs)
-  local g = try('HMGET', key, '${GROUP.ttl}', '${GROUP.lists}', '${GROUP.owner}') or {}
+  local g = try('HMGET', key, '${GROUP.ttl}', '${GROUP.lists}', '${GROUP.owner}', '${GROUP.completed}') or {}
   local ttl = math.max(keepFor(g[1], ${DEFAULT_TTL}), ${MIN_RECORD_TTL})
   try('HSET', key, '${GROUP.finishedOn}', now)
   call('EXPIRE', key, ttl)
-  keepChunks(group, g[3], gtag, jobs, ttl)
+  -- Only completed chunks have results.
+  if tonumber(g[4] or '0') ~= 0 then keepChunks(group, g[3], gtag, jobs, ttl) end
   if g[2] then
     local header = '{"id":"' .. group .. '"}'
     for list in string.gmatch(g[2], '%S+') do tell(list, struct.pack('<H', #header) .. header) end

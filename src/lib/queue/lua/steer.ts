@@ -7,6 +7,8 @@ import { TIMELINE } from './timeline.js';
 /** Pauses before a due job is looked at again: one that is held, and one of a newer layout. */
 const LOOK_AGAIN_MS = 1000;
 const NEWER_AGAIN_MS = 10_000;
+/** Results of an unfinished group are kept for a day longer: to do that again each hour is enough. */
+const KEEP_AGAIN_MS = 3_600_000;
 
 /**
  * Stores the input of a job that is about to be added, in its own key. The script that adds the job removes
@@ -149,11 +151,15 @@ export const RETRY = `${PRELUDE}${TIMELINE}
 local out, kept = {}, {}
 
 -- The group is no longer complete: the results of its other chunks are kept for the new end, with a day's
--- grace.
-local function keepResults(group, gtag, gkey)
+-- grace. Since every chunk is looked at for that, it is done when the group is reopened, and then once an hour
+-- while more of its chunks are requeued.
+local function keepResults(group, gtag, gkey, reopened)
   if kept[group] then return end
   kept[group] = true
-  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}', '${GROUP.owner}')
+  local g = call('HMGET', gkey, '${GROUP.ttl}', '${GROUP.jobs}', '${GROUP.owner}', '${GROUP.completed}', '${GROUP.kept}')
+  local recent = now - (tonumber(g[5] or '') or 0) < ${KEEP_AGAIN_MS}
+  if tonumber(g[4] or '0') == 0 or recent and not reopened then return end
+  call('HSET', gkey, '${GROUP.kept}', now)
   keepChunks(group, g[3], gtag, within(g[2], 0, ${BOUNDS.rows.max}, 0), keepFor(g[1], ${DEFAULT_TTL}) + ${CHUNK_EXTRA_TTL})
 end
 
@@ -186,9 +192,9 @@ local function backToGroup(group, rows)
   -- Not -(...): Lua would send "-0", which Redis does not accept as an integer.
   if try('HEXISTS', gkey, '${GROUP.model}') == 0 or not try('HINCRBY', gkey, '${GROUP.failed}', -1) then return end
   try('HINCRBY', gkey, '${GROUP.rowsDone}', 0 - rows)
-  call('HDEL', gkey, '${GROUP.finishedOn}')
+  local reopened = call('HDEL', gkey, '${GROUP.finishedOn}') == 1
   call('PERSIST', gkey)
-  keepResults(group.id, gtag, gkey)
+  keepResults(group.id, gtag, gkey, reopened)
 end
 
 local function retry(id)
