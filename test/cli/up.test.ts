@@ -242,7 +242,7 @@ describe('infer up', () => {
       78,
       /the token file .* cannot be read/,
     ],
-    ['a word', () => ['now'], 2, /unexpected argument: now/],
+    ['two words', () => ['now', 'then'], 2, /unexpected argument: then/],
     ['its own flag for the gateway', () => ['--', '--port', '9'], 2, /--port cannot be given after --/],
     [
       'an unknown flag of the gateway',

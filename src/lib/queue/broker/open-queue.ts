@@ -26,7 +26,7 @@ export async function settleQueues(
  * submit loads.
  */
 export async function openQueue(client: RedisClient, tag: string, name: string): Promise<Queue> {
-  const { Queue: BullQueue } = await import('bullmq');
+  const { Queue: BullQueue } = await import('./bull-queue.js');
   const queue = new BullQueue(name, {
     connection: client,
     prefix: tag,
