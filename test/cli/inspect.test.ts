@@ -188,7 +188,7 @@ describe('infer inspect with workers', () => {
     expect([wrong.exitCode, wrong.stderr]).toEqual([66, expect.stringContaining('did you mean two?')]);
     const table = (await run('workers')).stdout.split('\n')[0];
     expect(table).toBe(
-      'WORKER\tSTATE\tUP\tDEVICE\tQUEUES\tMODELS\tACTIVE\tJOBS\tROWS\tTOTAL\tBATCH ROWS\tCLOSED\tMEMORY\tLAG\tGPU MEMORY\tGPU USE',
+      'WORKER\tSTATE\tUP\tDEVICE\tQUEUES\tMODELS\tACTIVE\tJOBS\tROWS\tTOTAL\tBATCH ROWS\tCLOSED\tMEMORY\tLAG\tGPU MEMORY\tGPU USE\tDEVICE BUSY',
     );
   });
 

@@ -96,7 +96,8 @@ export class BullConsumer implements QueueConsumer {
   private async rouse(): Promise<void> {
     const key = this.rouseKey;
     const { client } = this.options;
-    await untilWhole(() => client.multi().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec());
+    // Without MULTI, which a worker's Redis user need not be allowed.
+    await untilWhole(() => client.pipeline().zadd(key, 0, '0').expire(key, ROUSE_TTL).exec());
   }
 
   private get rouseKey(): string {
