@@ -29,7 +29,8 @@ const ALLOWED: Readonly<Record<string, string>> = {
   'src/lib/operations/': 'each operation is performed with its entry in the audit log',
   'src/lib/queue/': 'the functions themselves',
   'src/lib/client/': 'the submitting side, which keeps entries by itself',
-  'src/lib/worker/': 'its retries are of runs',
+  'src/lib/batch/': 'its retries are of runs',
+  'src/lib/worker/': 'the same',
   'src/lib/http-client/': 'asks a gateway, which keeps the entries',
   'src/lib/bench/client-target.ts': 'jobs and queues of its own, which it measures',
   'src/lib/serve/gateway/cancel-left.ts':

@@ -31,7 +31,8 @@ const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('OggS'), 'Ogg audio or video', AS_NUMBERS],
   [latin1('fLaC'), 'FLAC audio', AS_NUMBERS],
   [latin1('%PDF-'), 'a PDF document', 'extract its text or images first'],
-  [latin1('PAR1'), 'a Parquet file', AS_ROWS],
+  // Where only the beginning can be read, as in the body of a request.
+  [latin1('PAR1'), 'a Parquet file', 'infer submit FILE reads it; here, send one row a line (NDJSON)'],
   [latin1('ARROW1'), 'an Arrow file', AS_ROWS],
   [latin1('Obj\x01'), 'an Avro file', AS_ROWS],
   [latin1('\x89HDF'), 'an HDF5 file', AS_ROWS],

@@ -93,8 +93,8 @@ describe('least-privilege users', () => {
 
   it('let the worker run every command of our scripts', () => {
     const folder = `${ROOT}/src/lib/queue/lua`;
-    // Damaged queues are repaired by an admin.
-    const files = readdirSync(folder).filter((name) => name !== 'repair.ts');
+    // Damaged queues are repaired by an admin, and jobs are added by producers.
+    const files = readdirSync(folder).filter((name) => !['repair.ts', 'add.ts'].includes(name));
     const text = files.map((name) => readFileSync(`${folder}/${name}`, 'utf8')).join('\n');
     const used = new Set([...text.matchAll(/\bcall\('(\w+)'/g)].map(([, name]) => `+${name?.toLowerCase()}`));
     expect(used.size).toBeGreaterThan(20);

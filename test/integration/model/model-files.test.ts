@@ -369,9 +369,9 @@ describe('a name in model.json that the model does not have', () => {
   });
 
   it('is an error, unlike a field without effect, which is a warning', async () => {
-    onnx.writeModel(models, 'idle', onnx.doubler(), { labels: ['a', 'b', 'c', 'd'] });
+    onnx.writeModel(models, 'idle', onnx.doubler(), { scores: 'logits' });
     const { signature } = await runner.load('idle');
-    expect(signature.warnings).toContain('model.json: labels has no effect without "task": "classification"');
+    expect(signature.warnings).toContain('model.json: scores has no effect without "task": "classification"');
   });
 });
 
