@@ -14,19 +14,20 @@ const producer = () => new Producer(at.cutOff, PREFIX, systemClock);
 const waiting = async () => (await at.kit.client.zcard(`${at.kit.base}prioritized`)) > 0;
 
 describe('several jobs that are added at once', () => {
+  // A script adds 64 jobs and answers with a number for each.
   it.each([
-    ['before any answer', 0],
-    ['after the answer to the first', 1],
-    ['after the answers to four', 4],
-  ])('are added once when the connection is cut %s', async (_, answers) => {
+    ['before any answer', 5, 3, 0],
+    ['in the middle of the answer', 5, 3, '*5\r\n:1\r\n'.length],
+    ['after the answer to the first of two scripts', 70, 1, '*64\r\n'.length + 64 * ':1\r\n'.length],
+  ])('are added once when the connection is cut %s', async (_, count, times, passing) => {
     const { kit, network } = at;
-    const jobs = Array.from({ length: 5 }, () => ({ spec: kit.spec(), input: Buffer.alloc(10) }));
+    const jobs = Array.from({ length: count }, () => ({ spec: kit.spec(), input: Buffer.alloc(10) }));
     const id = jobs.at(-1)?.spec.id ?? '';
-    const cut = network.cutAfter(adds(id), 3, answers * `$${id.length}\r\n${id}\r\n`.length);
+    const cut = network.cutAfter(adds(id), times, passing);
     const added = await producer().submit(kit.queue, jobs, false);
     await cut;
     expect(added).toEqual(jobs.map(({ spec }) => ({ id: spec.id, duplicate: false })));
-    expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(5);
+    expect(await kit.client.zcard(`${kit.base}prioritized`)).toBe(count);
   });
 });
 
