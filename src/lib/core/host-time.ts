@@ -17,3 +17,10 @@ export const hostTime: HostTime = {
   },
   turn: () => nextTurn(),
 };
+
+/** Resolves in `ms` or a little later. */
+export function sleep(time: HostTime, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    time.after(ms, resolve);
+  });
+}

@@ -1,4 +1,4 @@
-import { type HostTime, hostTime } from '../core/host-time.js';
+import { type HostTime, hostTime, sleep } from '../core/host-time.js';
 import type { HandedOver, HandOverEvents, RunReply } from './runner.js';
 import type { Request } from './wire.js';
 
@@ -75,7 +75,7 @@ export class HandedRun implements HandedOver {
       }
       const left = this.until - this.time.now();
       if (left >= 0) {
-        await Promise.race([this.decided, this.expiry(left + 1)]);
+        await Promise.race([this.decided, sleep(this.time, left + 1)]);
         continue;
       }
       // The permit has expired. Had it been used, the reply to the run before would have been sent earlier:
@@ -87,12 +87,6 @@ export class HandedRun implements HandedOver {
       await this.decided;
     }
     return this.state === 'over';
-  }
-
-  private expiry(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.time.after(ms, resolve);
-    });
   }
 
   private giveUp(): true {

@@ -94,8 +94,9 @@ export class ModelHost {
     try {
       const { name } = files;
       const manifestLabel = `${name}/model.json`;
-      const warnings = checkNames(files.manifest, session, manifestLabel, new Set(files.given));
+      // First: what it says is in the manifest too, which has neither its name nor its lines.
       const notes = files.triton === undefined ? [] : checkTriton(files.triton, session, files.manifest);
+      const warnings = checkNames(files.manifest, session, manifestLabel, new Set(files.given));
       const manifest = withImageSize(files.manifest, session.inputs, manifestLabel);
       const { sample: ran, ...probed } = await probe(session, manifest, manifestLabel);
       const sample =

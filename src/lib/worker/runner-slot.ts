@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { type ErrorCode, hasTrait } from '../core/error-table.js';
 import { InferError, messageOf } from '../core/errors.js';
+import { type HostTime, hostTime, sleep } from '../core/host-time.js';
 import { Turns } from '../core/turns.js';
 import { isModelFault } from '../model/model-faults.js';
 import type {
@@ -73,6 +73,7 @@ export class RunnerSlot {
     /** Called again while models load: what is wanted may change meanwhile. */
     private readonly wanted: () => readonly SessionSpec[],
     private readonly log: Logger,
+    private readonly time: HostTime = hostTime,
   ) {
     this.refused = new RefusedModels({
       modelsDir: options.modelsDir,
@@ -328,7 +329,7 @@ export class RunnerSlot {
   private async startAgain(): Promise<Runner> {
     for (;;) {
       if (this.stopped) throw new InferError('RUNNER_DIED', 'the worker is stopping');
-      if (this.restartMs > 0) await delay(this.restartMs);
+      if (this.restartMs > 0) await sleep(this.time, this.restartMs);
       try {
         const started = Date.now();
         await this.open('able');

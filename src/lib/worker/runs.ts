@@ -1,6 +1,6 @@
 import type { ExpectedEnd } from '../batch/hand-over.js';
 import type { MicroBatch, Part } from '../batch/planner.js';
-import { type Clock, hostClock, monotonicClock } from '../core/clock.js';
+import { type Clock, hostClock } from '../core/clock.js';
 import type { RunReply } from '../model/runner.js';
 import type { DeviceBusy } from '../queue/device-busy.js';
 import { BusyMeter } from './busy-meter.js';
@@ -16,7 +16,7 @@ export class Runs {
   >();
   private readonly times = new RunTimes();
   /** Which runners are working, and how long runs take. */
-  readonly clocked = new RunClock(monotonicClock);
+  readonly clocked: RunClock;
   readonly meter = new BusyMeter<RunnerSlot>();
   /** Micro-batches run so far. */
   count = 0;
@@ -25,7 +25,9 @@ export class Runs {
   constructor(
     private readonly clock: Clock,
     private readonly time: Clock = hostClock,
-  ) {}
+  ) {
+    this.clocked = new RunClock(time);
+  }
 
   /** A run begins. @param sentAt when its micro-batch was sent to the runner, by `hostClock` */
   begin(slot: RunnerSlot, batch: MicroBatch<HeldJob>, sentAt: number): void {

@@ -52,7 +52,7 @@ export class FakeTime implements HostTime {
 }
 
 /** One direction of a pipe: what is sent arrives in order, a little later. */
-class Channel {
+export class Channel {
   private lastAt = 0;
 
   constructor(

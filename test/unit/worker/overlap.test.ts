@@ -8,7 +8,7 @@ import { Dispatcher } from '../../../src/lib/worker/dispatcher.js';
 import { HeldJob } from '../../../src/lib/worker/held-jobs.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { silentLogger } from '../../support/silent-logger.js';
-import { FakeTime, simulatedRunner } from './overlap-kit.js';
+import { Channel, FakeTime, simulatedRunner } from './overlap-kit.js';
 
 const HOP_MS = 0.4;
 const LOOK_MS = 0.6;
@@ -76,6 +76,8 @@ class World {
   private delay = 0;
   private run = 0;
   private isTaking = false;
+  /** Takes and looks share a connection, which keeps their order. */
+  private readonly replies = new Channel(this.time, () => this.delayOf(LOOK_MS / 2));
 
   constructor(private readonly plan: Scenario) {
     const nothing = () => undefined;
@@ -122,7 +124,7 @@ class World {
     const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
     const wanted = () => [{ model: 'm', session: 'm' }];
     for (let index = 0; index < this.plan.runners; index++) {
-      const slot = new RunnerSlot(index, start, options, wanted, silentLogger());
+      const slot = new RunnerSlot(index, start, options, wanted, silentLogger(), this.time);
       await slot.open();
       this.dispatcher.serve(slot);
     }
@@ -193,7 +195,7 @@ class World {
     inRedis.sort((a, b) => b.priority - a.priority || a.arrivedAt - b.arrivedAt);
     const some = floor === undefined ? inRedis.slice(0, 1) : inRedis;
     for (const job of some) this.taken.add(job);
-    await this.time.sleep(this.delayOf(LOOK_MS / 2));
+    await new Promise<void>((resolve) => this.replies.send(resolve));
     for (const job of some) {
       job.isAway = false;
       this.dispatcher.add(job.held);
