@@ -75,6 +75,11 @@ export class Batcher<U extends MutableUnit> {
     return runs;
   }
 
+  /** The most urgent unit of the micro-batch that would be run now. */
+  firstOfNext(accepts?: (unit: U) => boolean): U | undefined {
+    return this.peek(accepts)?.parts[0]?.unit;
+  }
+
   /** The least urgent unit of the micro-batch that would be run now, for comparison with urgent work. */
   leastUrgentOfNext(accepts?: (unit: U) => boolean): U | undefined {
     const batch = this.peek(accepts);

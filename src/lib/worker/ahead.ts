@@ -71,6 +71,8 @@ export class Ahead {
   private settled = false;
   private asked = false;
   private over = false;
+  /** Until when the micro-batch may begin. */
+  private permitted = Number.NEGATIVE_INFINITY;
 
   /** @param expected end of the run in progress, in ms of `hostClock`; undefined = unknown */
   constructor(
@@ -112,6 +114,24 @@ export class Ahead {
     if (handed?.state !== 'waits') return;
     handed.state = 'returning';
     void handed.over.takeBack().then((back) => back && this.isBack(handed));
+  }
+
+  /**
+   * Takes the micro-batch back for a runner that is free, if its most urgent job matches and it is not about to
+   * begin here: no permit is valid. Resolves when it is back or has begun; undefined = it stays.
+   */
+  reclaim(matches: (unit: HeldJob) => boolean): Promise<void> | undefined {
+    const { handed } = this;
+    const first = handed?.batch.parts[0]?.unit;
+    if (handed?.state !== 'waits' || first === undefined || !matches(first)) return undefined;
+    if (this.permitted >= this.time.now()) return undefined;
+    this.takeBack();
+    return this.decided;
+  }
+
+  /** When the run in progress is likely to end; infinite = unknown. */
+  get likelyEnd(): number {
+    return this.expected?.end ?? Number.POSITIVE_INFINITY;
   }
 
   /** The run in progress has ended. What it brought has been processed if that matters for the next run. */
@@ -222,12 +242,15 @@ export class Ahead {
     if (until === null) {
       for (const unit of fresh) if (!unit.over) this.parts.mayStart(unit);
       this.consider();
-      if (handed.state === 'waits') handed.over.permit(null);
+      if (handed.state !== 'waits') return;
+      this.permitted = Number.POSITIVE_INFINITY;
+      handed.over.permit(null);
       return;
     }
     const deadlines = fresh.map(({ job }) => job.spec.deadline ?? Number.POSITIVE_INFINITY);
     const left = Math.min(...deadlines, Number.POSITIVE_INFINITY) - this.parts.clock.now();
-    handed.over.permit(Math.min(until, this.time.now() + left));
+    this.permitted = Math.min(until, this.time.now() + left);
+    handed.over.permit(this.permitted);
   }
 
   private wakeAt(at: number, then: () => void): void {

@@ -213,6 +213,11 @@ export class Dispatcher {
       }
       cameFromIdle = false;
       if (this.retired.has(slot)) break;
+      const back = this.reclaim(slot, accepts);
+      if (back !== undefined) {
+        await back;
+        continue;
+      }
       const next = this.batcher.next(this.clock.now(), accepts);
       if (next === undefined) {
         if (accepts !== undefined) await this.idle(slot, woken);
@@ -226,6 +231,16 @@ export class Dispatcher {
       }
       await this.runBatch(slot, next.batch);
     }
+  }
+
+  /** Resolves when more urgent work is back from runners that are still busy; undefined when they have none. */
+  private reclaim(slot: RunnerSlot, accepts?: (unit: HeldJob) => boolean): Promise<unknown> | undefined {
+    const first = this.batcher.firstOfNext(accepts);
+    const from = this.time.now();
+    return (
+      first &&
+      this.ahead.reclaim(slot, first)?.then(() => this.runs.meter.spent(slot, 'look', from, this.time.now()))
+    );
   }
 
   /** Waits for work. What a take needs to bring it is not idle time. */

@@ -1,6 +1,6 @@
 import type { Batcher } from '../batch/batcher.js';
 import { LookClock } from '../batch/hand-over.js';
-import type { MicroBatch } from '../batch/planner.js';
+import { byUrgency, type MicroBatch } from '../batch/planner.js';
 import type { Clock } from '../core/clock.js';
 import type { HostTime } from '../core/host-time.js';
 import type { HandOverEvents } from '../model/runner.js';
@@ -70,8 +70,22 @@ export class HandOvers {
 
   /** Work has arrived, or jobs or runners may have ended; `job`: only this one has. */
   consider(job?: HeldJob): void {
-    for (const ahead of this.aheads.values())
-      if (job === undefined || hasRowsOf(ahead.batch, job)) ahead.consider();
+    // The most urgent work goes where a run is likely to end first.
+    const aheads = [...this.aheads.values()].sort((a, b) => a.likelyEnd - b.likelyEnd || 0);
+    for (const ahead of aheads) if (job === undefined || hasRowsOf(ahead.batch, job)) ahead.consider();
+  }
+
+  /**
+   * A runner is free and would run `next`: what others have been handed and have not begun is taken back if it
+   * is more urgent. Resolves when it is; undefined when there is none.
+   */
+  reclaim(slot: RunnerSlot, next: HeldJob): Promise<unknown> | undefined {
+    const accepts = this.parts.accepts(slot);
+    const goesFirst = (unit: HeldJob) => byUrgency(unit, next) < 0 && accepts?.(unit) !== false;
+    const back = [...this.aheads].flatMap(([other, ahead]) =>
+      other === slot ? [] : (ahead.reclaim(goesFirst) ?? []),
+    );
+    return back.length > 0 ? Promise.all(back) : undefined;
   }
 
   /** Runs until `woken` resolves: meanwhile, what busy runners have been handed can begin in this one. */

@@ -74,6 +74,8 @@ export interface SimulatedRuns {
   /** A run begins, `handed` under a permit. */
   begins(request: RunRequest, handed: boolean): void;
   ends(request: RunRequest, how: 'good' | 'fails' | 'dies'): void;
+  /** A micro-batch that was handed over came back. */
+  returned(request: RunRequest): void;
 }
 
 /** A runner process as the worker sees it: its event loop reads nothing while a run is in progress. */
@@ -174,6 +176,10 @@ export function simulatedRunner(time: FakeTime, runs: SimulatedRuns): Runner {
       };
       const handed: HandedRun = new HandedRun(nextId, events, side, time);
       handed.follow(send(request, handed));
+      handed.reply.then(
+        (reply) => reply === undefined && runs.returned(request),
+        () => undefined,
+      );
       return handed;
     },
     memory: async () => 0,
