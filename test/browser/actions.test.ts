@@ -179,7 +179,7 @@ describeInBrowser('who may look, and actions on queues and jobs', () => {
     await dialog.getByText('Cancels at most 3,000 waiting jobs of queue long.').waitFor();
     await dialog.getByLabel('Type long to confirm').fill('long');
     // Redis holds back what changes jobs, so that the action is still in progress when it is stopped.
-    const redis = await scene.redis.client();
+    const redis = await scene.redis.client('worker');
     await redis.call('CLIENT', 'PAUSE', '110000', 'WRITE');
     try {
       await dialog.getByRole('button', { name: 'Cancel jobs' }).click();

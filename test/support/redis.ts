@@ -134,6 +134,9 @@ async function startIn(dir: string, options: TestRedisOptions): Promise<TestRedi
   };
 }
 
+/** Servers that a test has ended. */
+const ending = new WeakSet<ChildProcess>();
+
 async function launch(args: string[], address: ProbeAddress): Promise<ChildProcess> {
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -148,10 +151,15 @@ async function launch(args: string[], address: ProbeAddress): Promise<ChildProce
   });
   // A test runner that ends early (a failed hook, Ctrl-C) must leave no server behind.
   const cleanUp = (): void => {
+    ending.add(child);
     child.kill('SIGKILL');
   };
   process.once('exit', cleanUp);
-  child.once('exit', () => process.off('exit', cleanUp));
+  child.once('exit', (code, signal) => {
+    process.off('exit', cleanUp);
+    // The tests that meet a dead server say only that their connections are closed.
+    if (!ending.has(child)) console.error(`redis-server ended by itself (${signal ?? code}): ${output}`);
+  });
 
   const deadline = performance.now() + START_DEADLINE_MS;
   for (;;) {
@@ -159,6 +167,7 @@ async function launch(args: string[], address: ProbeAddress): Promise<ChildProce
     // NOAUTH and LOADING are signs of life too.
     if (answer.kind === 'reply' || answer.kind === 'error') return child;
     if (failure !== undefined || child.exitCode !== null || performance.now() > deadline) {
+      ending.add(child);
       child.kill('SIGKILL');
       throw new Error(`redis-server did not start: ${failure?.message ?? output}`);
     }
@@ -169,6 +178,7 @@ async function launch(args: string[], address: ProbeAddress): Promise<ChildProce
 async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const gone = once(child, 'exit');
+  ending.add(child);
   child.kill(signal);
   await gone;
 }

@@ -29,7 +29,8 @@ async function previewOf(action: object) {
 
 beforeAll(async () => {
   const kit = await QueueKit.open(redis);
-  ({ client, queue } = kit);
+  queue = kit.queue;
+  client = await redis.client('worker');
   await kit.producer.registerQueue(queue);
   const [first] = (await kit.submit({ priority: 9 })) as [string];
   await copyJobs(kit, first, 'prioritized', WAITING - 1);
@@ -102,8 +103,10 @@ describe('a preview of many jobs', () => {
 it('an action on many jobs is answered while it is in progress, and can be asked for until its end', async () => {
   const action = { action: 'cancel', filter: { queue, state: 'waiting', priority: '9' } };
   const { ticket } = await previewOf(action);
+  // This connection outlasts a silence of the machine, which would leave Redis paused.
+  const admin = await redis.client('worker');
   // As long as nothing may be changed, it makes no progress.
-  await client.call('CLIENT', 'PAUSE', '110000', 'WRITE');
+  await admin.call('CLIENT', 'PAUSE', '110000', 'WRITE');
   let begun: Awaited<ReturnType<typeof post>>;
   try {
     begun = await post('/api/actions', { action, ticket });
@@ -118,7 +121,7 @@ it('an action on many jobs is answered while it is in progress, and can be asked
     const { actions } = await dashboard.snapshot(({ actions }) => actions.length > 0, { as: 'looker' });
     expect(actions[0]).toMatchObject({ id: begun.body.id, state: 'running' });
   } finally {
-    await client.call('CLIENT', 'UNPAUSE');
+    await admin.call('CLIENT', 'UNPAUSE');
   }
   const state = async () => (await dashboard.ask(`/api/actions/${begun.body.id}`, { as: 'operator' })).body;
   await expect.poll(async () => (await state()).state, { timeout: 60_000 }).not.toBe('running');
