@@ -69,7 +69,8 @@ Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait w
     const given = file === '-' ? { stdin: process.stdin } : { path: file };
     await checkInput(given);
     return interruptible(async (signal) => {
-      const output = await scoreOutput(path, this.flags['output-format'] as TableFormat | undefined, signal);
+      const format = this.flags['output-format'] as TableFormat | undefined;
+      const output = await scoreOutput(path, format, file === '-' ? process.stdin.fd : file, signal);
       const { source, remove } = await spooled(given, signal);
       const submit = submitOptions(this.settings, this.flags);
       const startedAt = Date.now();

@@ -1,5 +1,6 @@
 import {
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -9,7 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { until, useInfer } from '../support/cli.js';
+import { redirected, until, useInfer } from '../support/cli.js';
 import { DIGIT_ROWS } from '../support/digits.js';
 import { expectFailure } from '../support/failure.js';
 import { useRedis } from '../support/redis.js';
@@ -187,6 +188,39 @@ describe('infer score', () => {
     },
   );
 
+  it('refuses to write to the file that it reads, by whatever name, and leaves it as it is', async () => {
+    const content = digitsCsv(2);
+    const file = infer.file('own.csv', content);
+    const [symbolic, second] = ['own-link.csv', 'own-name.csv'].map((name) => path.join(infer.dir, name)) as [
+      string,
+      string,
+    ];
+    symlinkSync(file, symbolic);
+    linkSync(file, second);
+    for (const output of [file, symbolic, second]) {
+      await expectFailure(infer, ['score', file, '-o', output], {
+        exitCode: 2,
+        code: 'OUTPUT_IS_INPUT',
+        message: `${output} is the file that is read`,
+        fix: 'name another file',
+      });
+    }
+    for (const [args, streams] of [
+      [[file, '-o', '-', '--output-format', 'csv'], `>>"${file}"`],
+      [['-', '-o', file], `<"${file}"`],
+      [[file, '-o', '/dev/fd/3', '--output-format', 'csv'], `3>>"${file}"`],
+    ] as const) {
+      const run = await infer.run(['score', ...args], { through: redirected(streams) });
+      expect([streams, run.exitCode, run.stderr]).toEqual([
+        streams,
+        2,
+        expect.stringContaining('is the file that is read'),
+      ]);
+    }
+    expect(readFileSync(file, 'utf8')).toBe(content);
+    expect(left()).toEqual([]);
+  });
+
   it('refuses an input with a column named as one of the output', async () => {
     const file = infer.file('error.csv', digitsCsv(2).replace('label', 'error'));
     await expectFailure(infer, ['score', file, '-o', path.join(infer.dir, 'x.csv')], {
@@ -194,6 +228,14 @@ describe('infer score', () => {
       code: 'OUTPUT_COLUMNS',
       message: "the input has a column 'error'",
       fix: '--drop error',
+    });
+    const scored = path.join(infer.dir, 'scored-once.csv');
+    await infer.run(['score', infer.file('once.csv', digitsCsv(2)), '-o', scored]);
+    await expectFailure(infer, ['score', scored, '-o', path.join(infer.dir, 'x.csv')], {
+      exitCode: 2,
+      code: 'OUTPUT_COLUMNS',
+      message: "the input has a column 'prediction.class'",
+      fix: 'leave them out: --drop prediction.class,prediction.confidence,prediction.label,error',
     });
   });
 });

@@ -5,7 +5,7 @@ import { chunkId } from '../core/job.js';
 import { printable, terminalText } from '../core/printable.js';
 import { quoteWord } from '../core/quote-word.js';
 import type { ModelSignature } from '../model/signature.js';
-import { isReplaced, openSink } from '../output/open-sink.js';
+import { isReplaced, isSameFile, openSink } from '../output/open-sink.js';
 import { TABLE_FORMATS, type TableFormat } from '../output/table/table.js';
 import { formatOfName } from '../output/table/table-writer.js';
 import { invocation } from './invocation.js';
@@ -16,11 +16,13 @@ import { outputError } from './result-output.js';
 
 /**
  * Where and how `infer score` writes.
- * @throws InferError OUTPUT_FORMAT (2), OUTPUT_FILE (78)
+ * @param input the file that is read, or the descriptor of standard input
+ * @throws InferError OUTPUT_FORMAT, OUTPUT_IS_INPUT (2), OUTPUT_FILE (78)
  */
 export async function scoreOutput(
   path: string,
   asked: TableFormat | undefined,
+  input: string | number,
   signal: AbortSignal,
 ): Promise<ScoreOptions['output']> {
   const format = asked ?? formatOfName(path);
@@ -37,6 +39,11 @@ export async function scoreOutput(
   const isFile = await isReplaced(target).catch((error: unknown) => {
     throw outputError(path, error);
   });
+  if (await isSameFile(target, input)) {
+    throw new InferError('OUTPUT_IS_INPUT', `${printable(path)} is the file that is read`, {
+      hint: 'name another file; a failed run could otherwise leave neither the rows nor their predictions',
+    });
+  }
   const standard: typeof writeText = (stream, data) =>
     // On a terminal, a cell must not move the cursor.
     writeText(stream, typeof data === 'string' && isTerminal(stream) ? terminalText(data) : data);

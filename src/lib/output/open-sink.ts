@@ -1,4 +1,4 @@
-import { constants, openSync, type Stats } from 'node:fs';
+import { constants, fstatSync, openSync, type Stats } from 'node:fs';
 import { access, type FileHandle, open, readlink, realpath, stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { dirname, resolve } from 'node:path';
@@ -58,6 +58,22 @@ export async function isReplaced(path: string): Promise<boolean> {
   const found = await statOf(path);
   if (found?.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
   return found === undefined || (found.isFile() && keepsIdentity(found));
+}
+
+/**
+ * Whether a target is the regular file that an input is, also by a link, a second name or a descriptor.
+ * @param input its path, or its descriptor
+ */
+export async function isSameFile(path: string, input: string | number): Promise<boolean> {
+  try {
+    const fd = descriptorOf(path);
+    const target = fd === undefined ? await stat(path) : fstatSync(fd);
+    const source = typeof input === 'number' ? fstatSync(input) : await stat(input);
+    return target.isFile() && target.dev === source.dev && target.ino === source.ino;
+  } catch {
+    // What does not exist is reported where it is opened.
+    return false;
+  }
 }
 
 /** The descriptor number of `/dev/fd/3`, `/dev/stdout` and similar. */

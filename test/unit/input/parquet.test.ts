@@ -250,7 +250,10 @@ describe('a Parquet file', () => {
           const broken = Buffer.from(bytes);
           broken[at] = byte;
           writeFileSync(path, broken);
-          await read(path, three).catch((error: InferError) => expect(error.code).toMatch(/^INPUT_/));
+          await read(path, three).catch((error: InferError) => {
+            expect(error.code).toMatch(/^INPUT_/);
+            expect(error.message).not.toMatch(/not a function|of undefined|must be|out of range|Invalid/);
+          });
         },
       ),
       { numRuns: 300 },

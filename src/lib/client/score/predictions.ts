@@ -59,13 +59,11 @@ export function predictionsOf({ outputs }: ModelSignature): Predictions {
 
 /** @throws InferError OUTPUT_COLUMNS (2) if a kept column has the name of an added one. */
 export function checkNames(kept: readonly { name: string }[], added: readonly OutputColumn[]): void {
-  const twice = kept.find(({ name }) => added.some((column) => column.name === name));
-  if (twice === undefined) return;
-  throw new InferError(
-    'OUTPUT_COLUMNS',
-    `the input has a column '${printable(twice.name)}', as the output will`,
-    {
-      hint: `leave it out: --drop ${printable(twice.name)}`,
-    },
-  );
+  const twice = kept.flatMap(({ name }) => (added.some((column) => column.name === name) ? [name] : []));
+  const [first] = twice;
+  if (first === undefined) return;
+  const drop = twice.map((name) => printable(name)).join(',');
+  throw new InferError('OUTPUT_COLUMNS', `the input has a column '${printable(first)}', as the output will`, {
+    hint: `leave ${twice.length === 1 ? 'it' : 'them'} out: --drop ${drop}`,
+  });
 }

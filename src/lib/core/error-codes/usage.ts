@@ -45,6 +45,7 @@ export const USAGE_ERRORS = {
     {
       OUTPUT_FORMAT: 'The name of the output does not say in which format it is to be written.',
       OUTPUT_COLUMNS: 'A column of the input has the name of a column that is added.',
+      OUTPUT_IS_INPUT: 'The output is the file that is read.',
       RESUME_MISMATCH: 'The unfinished run that is to be resumed was one of another input or model.',
     },
   ),

@@ -211,7 +211,9 @@ async function pageDecoding(reading: ValueReading): Promise<PageDecoding> {
 }
 
 function damaged(label: string, what: string, cause?: unknown): InferError {
-  const why = cause instanceof Error ? ` (${shownName(cause.message)})` : '';
+  // The words of a failed assumption in the library's code say nothing about the file.
+  const isSaid = cause instanceof Error && !(cause instanceof TypeError || cause instanceof RangeError);
+  const why = isSaid ? ` (${shownName(cause.message)})` : '';
   return badInput('INPUT_PARQUET', `${label} is a damaged Parquet file: ${what}${why}`, {
     hint: 'copy or write it again; parquet-tools or pyarrow.parquet.read_table(FILE) check it',
   });
