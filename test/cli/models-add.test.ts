@@ -1,4 +1,13 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -26,6 +35,14 @@ function put(place: string, content: Graph | string | Buffer | object): string {
   mkdirSync(path.dirname(file), { recursive: true });
   if (Buffer.isBuffer(content) || typeof content === 'string') writeFileSync(file, content);
   else writeFileSync(file, 'nodes' in content ? buildModel(content as Graph) : JSON.stringify(content));
+  return file;
+}
+
+/** A named pipe, which nothing writes to. */
+function pipe(place: string): string {
+  const file = path.join(infer.dir, place);
+  mkdirSync(path.dirname(file), { recursive: true });
+  execFileSync('mkfifo', [file]);
   return file;
 }
 
@@ -154,6 +171,34 @@ describe('infer models add', () => {
       /is a directory of models/,
     ],
     ['a bad name', () => put('bad/my net.onnx', times(1)), 2, 'USAGE', /'my net' is not a model name/],
+    [
+      'a file that looks like no model, before it is copied',
+      () => put('bad/noise.onnx', Buffer.alloc(1000, 0xff)),
+      78,
+      'MODEL_LOAD',
+      /model noise\.onnx cannot be loaded: it is not an ONNX model/,
+    ],
+    ['a named pipe', () => pipe('bad/pipe.onnx'), 66, 'MODEL_READ_FAILED', /it is a named pipe, not a file/],
+    [
+      'a pipe as external data',
+      () => {
+        pipe('piped/w.bin');
+        return put('piped/adds.onnx', externalWeights('w.bin'));
+      },
+      66,
+      'MODEL_READ_FAILED',
+      /w\.bin cannot be read: it is a named pipe/,
+    ],
+    [
+      'a pipe as a file of settings',
+      () => {
+        put('settings/1/model.onnx', times(1));
+        return path.dirname(pipe('settings/model.json'));
+      },
+      66,
+      'MODEL_READ_FAILED',
+      /model\.json cannot be read: it is a named pipe/,
+    ],
   ])('refuses %s with the reason, and changes nothing', async (_, from, exitCode, code, message) => {
     await expectFailure(infer, words(from()), { exitCode, code, message, fix: /./ });
     expect(tree()).toEqual([]);
@@ -191,6 +236,28 @@ describe('infer models add', () => {
         fix: /--models DIR/,
       },
     );
+    await expectFailure(infer, ['models', 'add', at('nets/triple.onnx'), '--models', file], {
+      exitCode: 78,
+      code: 'MODEL_NOT_WRITTEN',
+      message: /a part of that path is a file; nothing was changed/,
+      fix: /--models DIR/,
+    });
+    mkdirSync(models);
+    writeFileSync(path.join(models, 'triple'), 'x');
+    symlinkSync(at('nowhere'), path.join(models, 'lost'));
+    for (const [name, message] of [
+      ['triple', /is not a directory/],
+      ['lost', /is a broken link/],
+    ] as const) {
+      await expectFailure(infer, words(at('nets/triple.onnx'), '--name', name), {
+        exitCode: 2,
+        code: 'MODEL_EXISTS',
+        message,
+        fix: new RegExp(`--name ${name}-2`),
+      });
+    }
+    unlinkSync(path.join(models, 'triple'));
+    unlinkSync(path.join(models, 'lost'));
     // No system has a process of this number.
     const left = path.join(models, `.adding-${hostname()}-2000000000-abc`, 'm', '1');
     mkdirSync(left, { recursive: true });

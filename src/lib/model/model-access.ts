@@ -12,7 +12,7 @@ import path from 'node:path';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import type { ContentFile } from './fingerprint.js';
-import { isDenied, unreadable } from './unreadable.js';
+import { isDenied, refuseSpecial, unreadable } from './unreadable.js';
 
 /** Reads files of one model: what cannot be read is that model's fault, with file and reason. */
 export class ModelAccess {
@@ -47,13 +47,25 @@ export class ModelAccess {
     return real;
   }
 
+  /** @throws InferError MODEL_UNREADABLE, or MODEL_READ_FAILED for a named pipe, a socket or a device. */
   readable(file: string): void {
-    this.reading(file, () => accessSync(file, constants.R_OK));
+    this.reading(file, () => {
+      accessSync(file, constants.R_OK);
+      refuseSpecial(file);
+    });
+  }
+
+  /** The bytes of a file. @throws InferError as `readable`. */
+  bytes(file: string): Buffer {
+    return this.reading(file, () => {
+      refuseSpecial(file);
+      return readFileSync(file);
+    });
   }
 
   /** A file's text, and its hash of the same bytes: read again later, it may be another file. */
   text(real: string, label: string): { text: string; file: ContentFile } {
-    const bytes = this.reading(real, () => readFileSync(real));
+    const bytes = this.bytes(real);
     const sha = createHash('sha256').update(bytes).digest('hex');
     return { text: bytes.toString('utf8'), file: { label, path: real, sha } };
   }

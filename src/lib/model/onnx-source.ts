@@ -19,7 +19,7 @@ import type { ModelFiles } from './model-files.js';
 import { type ExternalData, type OnnxSummary, summarize } from './onnx-proto.js';
 import { rewriteModel } from './onnx-rewrite.js';
 import { FileSource, ProtobufError } from './protobuf.js';
-import { unreadable } from './unreadable.js';
+import { refuseSpecial, unreadable } from './unreadable.js';
 
 /** What ONNX Runtime is given for a model. */
 export interface OnnxSource {
@@ -118,6 +118,7 @@ function placeOf(files: ModelFiles, { location, bytes }: ExternalData): string {
   const real = realpathSync(found);
   try {
     accessSync(real, constants.R_OK);
+    refuseSpecial(real);
   } catch (error) {
     throw unreadable(name, real, error);
   }

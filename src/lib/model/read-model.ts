@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import path from 'node:path';
 import { closestWord } from '../config/suggest.js';
 import { printable } from '../core/job.js';
@@ -110,7 +110,7 @@ function addHandler(access: ModelAccess, files: ModelFiles): void {
   if (!existsSync(file))
     throw manifestError(`${access.name}/${MANIFEST_FILE}`, `field handler: there is no ${handler}`);
   files.handlerPath = access.inside(file, label);
-  const read = (one: string) => access.reading(one, () => readFileSync(one, 'utf8'));
+  const read = (one: string) => access.bytes(one).toString('utf8');
   for (const real of handlerFiles(access.dir, files.handlerPath, handlerWrites, read)) {
     const own = path.relative(access.dir, real).split(path.sep).join('/');
     const known: ContentFile[] = files.contents;

@@ -1,5 +1,6 @@
 import { type Dirent, readdirSync, readFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { refuseSpecial, SpecialFile, specialKind } from './unreadable.js';
 
 /** What a reading asks of the file system. */
 type Ask = { list: string } | { text: string };
@@ -54,9 +55,14 @@ export async function later<T>(steps: Steps<T>): Promise<T> {
 }
 
 function answer(ask: Ask): unknown {
-  return 'list' in ask ? readdirSync(ask.list, { withFileTypes: true }) : readFileSync(ask.text, 'utf8');
+  if ('list' in ask) return readdirSync(ask.list, { withFileTypes: true });
+  refuseSpecial(ask.text);
+  return readFileSync(ask.text, 'utf8');
 }
 
-function answerLater(ask: Ask): Promise<unknown> {
-  return 'list' in ask ? readdir(ask.list, { withFileTypes: true }) : readFile(ask.text, 'utf8');
+async function answerLater(ask: Ask): Promise<unknown> {
+  if ('list' in ask) return readdir(ask.list, { withFileTypes: true });
+  const kind = specialKind(await stat(ask.text));
+  if (kind !== undefined) throw new SpecialFile(kind);
+  return readFile(ask.text, 'utf8');
 }

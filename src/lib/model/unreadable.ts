@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import path from 'node:path';
 import { InferError, messageOf } from '../core/errors.js';
 import { printable } from '../core/job.js';
@@ -10,6 +10,29 @@ const DENIED = new Set(['EACCES', 'EPERM']);
 /** Whether a file-system error says that this user has no access to a file. */
 export function isDenied(error: unknown): boolean {
   return DENIED.has((error as NodeJS.ErrnoException | undefined)?.code ?? '');
+}
+
+/**
+ * Refuses what would block its reader or never end: a named pipe, a socket, a device. A directory is refused by
+ * the read itself.
+ * @throws Error with the kind; the file system's error.
+ */
+export function refuseSpecial(file: string): void {
+  const kind = specialKind(statSync(file));
+  if (kind !== undefined) throw new SpecialFile(kind);
+}
+
+/** A path leads to what cannot be read as a file. */
+export class SpecialFile extends Error {
+  constructor(kind: string) {
+    super(`it is ${kind}, not a file`);
+  }
+}
+
+/** What a path leads to if it is neither a file nor a directory. */
+export function specialKind(stats: Stats): string | undefined {
+  if (stats.isFile() || stats.isDirectory()) return undefined;
+  return stats.isFIFO() ? 'a named pipe' : stats.isSocket() ? 'a socket' : 'a device';
 }
 
 /**
@@ -25,6 +48,8 @@ export function unreadable(model: string, file: string, error: unknown): InferEr
       'MODEL_READ_FAILED',
       `model '${shown}': ${printable(file)} cannot be read: ${reason}`,
       {
+        hint:
+          error instanceof SpecialFile ? 'put a file in its place' : 'check that it is there, and its disk',
         cause: error,
       },
     );

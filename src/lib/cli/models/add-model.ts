@@ -1,4 +1,4 @@
-import { cp, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm, symlink } from 'node:fs/promises';
+import { cp, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { InferError, messageOf } from '../../core/errors.js';
@@ -56,6 +56,9 @@ export async function addModel(plan: AddPlan): Promise<AddedModel> {
     if (there.versions.includes(version) && !plan.force)
       throw versionTaken(plan, name, version, there.versions);
     const copy = copyOf(files, wishedFile(files));
+    const own = onlyModelAt(plan.from);
+    if (copy.isDoubtful && own !== undefined)
+      await tryModel(plan.from, own, { file: plan.input, signal: plan.signal });
     const changed = there.dir === undefined ? [] : await differing(copy.shared, there.dir);
     if (changed[0] !== undefined && !plan.force)
       throw settingsTaken(
@@ -148,11 +151,21 @@ async function sweep(place: string): Promise<void> {
   }
 }
 
-/** The model's directory and its versions, also empty ones. @throws InferError MODEL_EXISTS for one without versions. */
+/** The model's directory and its versions, also empty ones. @throws InferError MODEL_EXISTS for one without versions, or what is no directory. */
 async function existing(target: string, name: string): Promise<{ dir?: string; versions: number[] }> {
   const stats = await lstat(target).catch(() => undefined);
   if (stats === undefined) return { versions: [] };
-  const dir = await realpath(target);
+  const dir = await realpath(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    throw new InferError('MODEL_EXISTS', `${printable(target)} is a broken link`, {
+      hint: `--name ${name}-2, or remove the link: rm ${quoteWord(target)}`,
+    });
+  });
+  if (!(await stat(dir)).isDirectory()) {
+    throw new InferError('MODEL_EXISTS', `${printable(target)} is there, and is not a directory`, {
+      hint: `--name ${name}-2, or move the file away`,
+    });
+  }
   const entries = await readdir(dir);
   const versions = entries
     .filter((entry) => VERSION_DIR.test(entry))
@@ -197,7 +210,7 @@ function nameFault({ from }: AddPlan, name: string): InferError {
 function notWritten(error: unknown, target: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (typeof syscall !== 'string') return error;
-  if (code === 'ENOTEMPTY' || code === 'EEXIST') {
+  if (syscall === 'rename' && (code === 'ENOTEMPTY' || code === 'EEXIST')) {
     return new InferError('MODEL_EXISTS', `${printable(target)} has just been created by another process`, {
       hint: 'run the command again: it becomes the next version',
       cause: error,
@@ -208,6 +221,8 @@ function notWritten(error: unknown, target: string): unknown {
     EACCES: 'no permission',
     EPERM: 'no permission',
     EROFS: 'the file system is read-only',
+    EEXIST: 'a part of that path is a file',
+    ENOTDIR: 'a part of that path is a file',
   };
   return new InferError(
     'MODEL_NOT_WRITTEN',

@@ -17,6 +17,8 @@ export interface CopiedFile {
 export interface ModelCopy {
   version: CopiedFile[];
   shared: CopiedFile[];
+  /** The model file does not look like one, so that it should be loaded before gigabytes are copied. */
+  isDoubtful: boolean;
 }
 
 /**
@@ -29,12 +31,14 @@ export function copyOf(files: ModelFiles, wished: string | undefined): ModelCopy
   const target = wished ?? MODEL_FILE;
   const home = path.posix.dirname(target);
   const exported = Object.entries(files.exported?.files ?? {});
-  const data = openSource(files).data.map(({ label, path: from }) => {
+  const source = openSource(files);
+  const data = source.data.map(({ label, path: from }) => {
     const location = files.home === '' ? label : label.slice(files.home.length + 1);
     return { from, to: path.posix.join(home, location) };
   });
   const ofVersion = new Set([files.onnxPath, ...exported.map(([, from]) => from)]);
   return {
+    isDoubtful: source.suspicion !== undefined,
     version: [{ from: files.onnxPath, to: target }, ...data, ...exported.map(([to, from]) => ({ from, to }))],
     shared: files.contents
       .filter(({ path: from, sha }) => sha !== '' && !ofVersion.has(from))
