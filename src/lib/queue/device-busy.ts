@@ -16,3 +16,14 @@ export interface DeviceBusy {
   /** Shares of that time in which they waited, 0..1, by what for; those of 0 are left out. */
   why: Partial<Record<DeviceWait, number>>;
 }
+
+/** Shares below this are not shown. */
+const LEAST_SHARE = 0.01;
+
+/** What the devices waited for, as far as it is worth showing, in the order of a job's way. */
+export function shownWaits({ why }: DeviceBusy): { what: DeviceWait; share: number }[] {
+  return DEVICE_WAITS.flatMap((what) => {
+    const share = why[what] ?? 0;
+    return share < LEAST_SHARE ? [] : [{ what, share }];
+  });
+}

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import type { Part, WorkerRow } from '../../lib/serve/dashboard/shapes.js';
+import type { DeviceWait, Part, WorkerRow } from '../../lib/serve/dashboard/shapes.js';
 import { bytes, count, duration, percent, perSecond, plural, shortCount } from '../format/units.js';
 import { ActionButton, NoControlNote } from '../parts/action-button.js';
 import { Chart } from '../parts/chart.js';
@@ -70,6 +70,7 @@ function WorkerFacts({ row }: { row: WorkerRow }) {
           ['GPU use', gpuMemory === null ? undefined : percent(gpuMemory.utilisation)],
           ['Queues, in order', row.queues.join(', ')],
           ['Busy', percent(row.busy)],
+          ['Device busy while work waits', deviceBusy(row)],
           ['In a run', plural(row.active, 'job')],
           ['Held for the next run', plural(row.notStarted, 'job')],
           [
@@ -96,6 +97,21 @@ function WorkerFacts({ row }: { row: WorkerRow }) {
       />
     </div>
   );
+}
+
+const WAITS: Readonly<Record<DeviceWait, string>> = {
+  take: 'jobs from Redis',
+  look: 'checks for urgent work',
+  stage: 'inputs',
+  settle: 'outcomes',
+  restart: 'a new runner',
+};
+
+/** `72 %; waited for inputs 15 %, checks for urgent work 10 %`. */
+function deviceBusy({ deviceBusy: busy }: WorkerRow): string | undefined {
+  if (busy === null) return undefined;
+  const waits = busy.waits.map(({ what, share }) => `${WAITS[what]} ${percent(share)}`);
+  return waits.length === 0 ? percent(busy.share) : `${percent(busy.share)}; waited for ${waits.join(', ')}`;
 }
 
 function ModelTable({ row }: { row: WorkerRow }) {

@@ -3,13 +3,10 @@ import { formatBytes, formatDuration } from '../../core/units.js';
 import { isGpuFull, isLate, isSilent } from '../../deployment/judgements.js';
 import type { WorkerRow } from '../../deployment/rows.js';
 import { batchingNote } from '../../model/batching.js';
-import { DEVICE_WAITS } from '../../queue/device-busy.js';
+import { shownWaits } from '../../queue/device-busy.js';
 import type { ListView } from '../output/list-format.js';
 import type { Cell } from '../output/table.js';
 import { batchCell, closedCell, latencyCell, rateCell } from './figure-cells.js';
-
-/** Shares below one percent are not shown. */
-const LEAST_SHARE = 0.01;
 
 /** `infer inspect workers`; rates, latency and micro-batches cover the last minute. */
 export const workerList: ListView<WorkerRow> = {
@@ -93,11 +90,9 @@ function gpuUse({ gpuMemory: memory }: WorkerRow): Cell {
 /** `96 %`, and on further lines what the devices waited for while work waited. */
 function deviceBusy({ deviceBusy: busy }: WorkerRow): Cell {
   if (busy === undefined) return '-';
-  const waits = DEVICE_WAITS.flatMap((what) => {
-    const share = busy.why[what] ?? 0;
-    return share < LEAST_SHARE ? [] : [`${what} ${percent(share)}`];
-  });
-  return { values: [percent(busy.share), ...waits] };
+  return {
+    values: [percent(busy.share), ...shownWaits(busy).map(({ what, share }) => `${what} ${percent(share)}`)],
+  };
 }
 
 /** `3 of 2..8`: the current number, and the bounds if it is adjusted automatically. */

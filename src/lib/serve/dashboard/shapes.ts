@@ -242,8 +242,16 @@ export interface WorkerRow {
   loopLagMs: number;
   /** Share of the last ten seconds or so in which it held jobs; null until it is known. */
   busy: number | null;
+  /**
+   * Share of the last minute in which its devices ran, of the time in which there was something to run, and
+   * what they waited for in the rest; null where nothing ran.
+   */
+  deviceBusy: { share: number; waits: { what: DeviceWait; share: number }[] } | null;
   lastMinute: Figures;
 }
+
+/** See `queue/device-busy.ts`. */
+export type DeviceWait = 'take' | 'look' | 'stage' | 'settle' | 'restart';
 
 export interface WorkerModel {
   name: string;

@@ -6,6 +6,7 @@ import type { LiveRedis } from '../../deployment/live/live-reader.js';
 import type { LiveWorker } from '../../deployment/live/live-workers.js';
 import { etaWithOneMore } from '../../deployment/live/one-more.js';
 import type { AutoscalerRecord } from '../../queue/autoscalers.js';
+import { shownWaits } from '../../queue/device-busy.js';
 import { servingWorkers } from '../../queue/serving.js';
 import type { StartingWorker } from '../../queue/starting.js';
 import { WorkFigures } from '../../queue/work-stats.js';
@@ -91,7 +92,7 @@ export function queueRow({ snapshot, work, readAt }: LiveQueue, workers: readonl
 }
 
 export function workerRow({ record, readAt, busy }: LiveWorker, lastMinute: Figures): WorkerRow {
-  const { notStarted = {}, runs = [], gpuMemory, modelProblems = [] } = record;
+  const { notStarted = {}, runs = [], gpuMemory, modelProblems = [], deviceBusy } = record;
   return {
     id: record.id,
     name: record.name,
@@ -133,6 +134,13 @@ export function workerRow({ record, readAt, busy }: LiveWorker, lastMinute: Figu
     rssBytes: record.rssBytes,
     loopLagMs: record.loopLagMs,
     busy: busy === undefined ? null : rounded(busy),
+    deviceBusy:
+      deviceBusy === undefined
+        ? null
+        : {
+            share: rounded(deviceBusy.share),
+            waits: shownWaits(deviceBusy).map(({ what, share }) => ({ what, share: rounded(share) })),
+          },
     lastMinute,
   };
 }
