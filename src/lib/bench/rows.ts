@@ -35,6 +35,8 @@ const INTEGER_END = 100;
 /** Pixels along a side of a random image. */
 const IMAGE_SIDE = 224;
 const WORD_LETTERS = 8;
+/** Words of a row of a model that takes texts. */
+const TEXT_WORDS = 16;
 
 export function poolOf(source: string, chunks: readonly Payload[]): RowPool {
   const singles = chunks.flatMap((chunk) =>
@@ -91,12 +93,14 @@ function rowsOf(input: TensorSignature, shape: number[], rows: number, random: R
   }
   const count = elementCount(shape) * rows;
   if (input.role === 'image') return { name, type, shape, role: 'image', data: randomImages(count, random) };
-  const data = type === 'string' ? randomWords(count, random) : randomElements(type, count, random);
+  const words = input.role === 'text' ? TEXT_WORDS : 1;
+  const data = type === 'string' ? randomWords(count, words, random) : randomElements(type, count, random);
   return { name, type, shape, data };
 }
 
 function elementBytes({ type, role }: TensorSignature): number {
   if (role === 'image') return IMAGE_SIDE ** 2 * 3;
+  if (role === 'text') return 4 + TEXT_WORDS * (WORD_LETTERS + 1);
   return type === 'string' ? 4 + WORD_LETTERS : ELEMENT_BYTES[type];
 }
 
@@ -121,8 +125,10 @@ function randomImages(count: number, random: Random): Uint8Array {
   return encodeBytes(files);
 }
 
-function randomWords(count: number, random: Random): Uint8Array {
+/** Texts of this many words. */
+function randomWords(count: number, words: number, random: Random): Uint8Array {
   const letter = () => String.fromCharCode(97 + Math.floor(random() * 26));
   const word = () => Array.from({ length: WORD_LETTERS }, letter).join('');
-  return encodeStrings(Array.from({ length: count }, word));
+  const text = () => Array.from({ length: words }, word).join(' ');
+  return encodeStrings(Array.from({ length: count }, text));
 }

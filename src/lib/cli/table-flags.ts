@@ -5,7 +5,15 @@ import type { InputFormat } from '../input/sniff.js';
 import type { TableOptions } from '../input/table/table.js';
 
 /** Flags of commands that read rows from a file. */
-const FORMATS = ['csv', 'tsv', 'parquet', 'ndjson', 'json', 'npy'] as const satisfies readonly InputFormat[];
+const FORMATS = [
+  'csv',
+  'tsv',
+  'parquet',
+  'ndjson',
+  'json',
+  'npy',
+  'text',
+] as const satisfies readonly InputFormat[];
 
 export function inputFlags() {
   return {

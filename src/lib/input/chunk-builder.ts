@@ -14,12 +14,6 @@ import { inputNames, isFields, nearest, shownName } from './wanted.js';
 /** 256 rows of a small model are 64 KiB; 1 MiB is about two 224 x 224 colour images in float32. */
 export const DEFAULT_CHUNKS: ChunkLimits = { chunkRows: 256, chunkBytes: 1024 * 1024 };
 
-/** One payload whatever its size: for the library's callers, who hold all rows in memory anyway. */
-export const ONE_CHUNK: ChunkLimits = {
-  chunkRows: Number.MAX_SAFE_INTEGER,
-  chunkBytes: Number.MAX_SAFE_INTEGER,
-};
-
 /** How to handle fields that are not inputs of the model. */
 export type Extras = 'refuse' | 'ignore';
 

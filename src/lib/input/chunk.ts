@@ -11,3 +11,9 @@ export interface ChunkLimits {
 export interface Chunk extends Payload {
   place?: RowPlace | undefined;
 }
+
+/** One payload whatever its size: for the library's callers, who hold all rows in memory anyway. */
+export const ONE_CHUNK: ChunkLimits = {
+  chunkRows: Number.MAX_SAFE_INTEGER,
+  chunkBytes: Number.MAX_SAFE_INTEGER,
+};

@@ -2,8 +2,8 @@ import { badInput, type InferError } from '../core/errors.js';
 import { type ModelSignature, takesImage } from '../model/signature.js';
 import { IMAGE_FORMATS, imageFormat } from '../task/image-formats.js';
 import type { ByteReader } from './bytes.js';
-import type { Chunk } from './chunk.js';
-import { ChunkBuilder, ONE_CHUNK } from './chunk-builder.js';
+import { type Chunk, ONE_CHUNK } from './chunk.js';
+import { ChunkBuilder } from './chunk-builder.js';
 import { bareInput } from './left-out.js';
 import { inputNames } from './wanted.js';
 

@@ -1,4 +1,5 @@
 import { isAscii, isUtf8 } from 'node:buffer';
+import { badInput } from '../core/errors.js';
 import { type ModelSignature, takesJson } from '../model/signature.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
@@ -6,7 +7,9 @@ import { ChunkBuilder } from './chunk-builder.js';
 import type { ReadFile } from './column.js';
 import { decodeText, malformed, notUtf8, refuseDuplicates, refuseShape } from './json-document.js';
 import { checkJsonValue } from './json-row.js';
+import { bareInput } from './left-out.js';
 import { BOM } from './sniff.js';
+import { inputNames } from './wanted.js';
 
 export interface NdjsonOptions extends ChunkLimits {
   /** Maximum bytes per line. */
@@ -14,6 +17,8 @@ export interface NdjsonOptions extends ChunkLimits {
   maxDepth: number;
   /** Maximum number of lists, objects, texts and commas per line. */
   maxValues?: number | undefined;
+  /** A line is a text, not JSON. */
+  isText?: boolean | undefined;
   /** Reads the images that lines name by their paths. */
   readFile?: ReadFile | undefined;
 }
@@ -57,6 +62,30 @@ export async function* readNdjson(
   lines.end();
   builder.flush();
   yield* builder.drain();
+}
+
+/**
+ * Rows of a text file, one per line, for a model with one input of text. Blank lines are no rows. Otherwise as
+ * `readNdjson`.
+ * @throws InferError INPUT_FORMAT when the model takes something else; INPUT_* (exit 65) naming `line N`.
+ */
+export async function* readTextLines(
+  reader: ByteReader,
+  signature: ModelSignature,
+  options: NdjsonOptions,
+): AsyncGenerator<Chunk, void, undefined> {
+  const bare = bareInput(signature);
+  const input = bare === undefined ? undefined : signature.inputs[bare];
+  if (input?.type !== 'string' || input.role === 'json' || input.role === 'image') {
+    throw badInput(
+      'INPUT_FORMAT',
+      `lines of text are no rows of model ${signature.name}; it takes ${inputNames(signature)}`,
+      {
+        hint: 'give JSON, one row a line (NDJSON)',
+      },
+    );
+  }
+  yield* readNdjson(reader, signature, { ...options, isText: true });
 }
 
 /** Splits blocks at newlines itself: `readline` creates a promise and a decoded string for every line. */
@@ -127,11 +156,16 @@ class LineParser {
     if (bytes[start] === BOM[0] && bytes.subarray(start, start + BOM.length).equals(BOM))
       start = skipSpace(bytes, start + BOM.length, to);
     if (start === to) return;
-    if (to - start > SHALLOW_BYTES) refuseShape(bytes.subarray(start, to), this.options, `line ${this.line}`);
+    if (to - start > SHALLOW_BYTES && !this.options.isText)
+      refuseShape(bytes.subarray(start, to), this.options, `line ${this.line}`);
     if (!valid && !isUtf8(bytes.subarray(start, to))) throw notUtf8(`line ${this.line}`);
     const text = ascii
       ? bytes.toString('latin1', start, to)
       : decodeText(bytes.subarray(start, to), `line ${this.line}`);
+    if (this.options.isText) {
+      this.builder.addRow(text.trimEnd(), this.line, 'ignore');
+      return;
+    }
     let value: unknown;
     try {
       value = JSON.parse(text);

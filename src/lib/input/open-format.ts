@@ -20,6 +20,8 @@ export interface FormatOptions {
   unpack?: boolean | undefined;
   /** Takes a file that is an image itself; undefined for any other, of which everything is put back. */
   imageOf?: ((reader: ByteReader) => Promise<Chunk[] | undefined>) | undefined;
+  /** A `.txt` file has a row a line: the model takes texts. */
+  textLines?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -29,7 +31,7 @@ export interface FormatOptions {
  */
 export async function openFormat(
   source: InputSource,
-  { format = 'auto', maxBytes, unpack = true, imageOf, signal }: FormatOptions,
+  { format = 'auto', maxBytes, unpack = true, imageOf, textLines = false, signal }: FormatOptions,
 ): Promise<OpenFormat> {
   const opened = await openBytes(source, signal);
   try {
@@ -42,6 +44,7 @@ export async function openFormat(
     if (format === 'parquet')
       throw foreign(reader.label, 'no Parquet file', 'write it as Parquet, or leave --format out');
     if (format !== 'auto') return { reader, format, oneLine: false };
+    if (textLines && reader.extension === '.txt') return { reader, format: 'text', oneLine: false };
     return { reader, ...(await sniff(reader, maxBytes)) };
   } catch (error) {
     await opened.close();

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { currentDir } from '../core/current-dir.js';
 import { badInput } from '../core/errors.js';
-import type { ModelSignature } from '../model/signature.js';
+import { type ModelSignature, takesText } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
 import { type ByteReader, checkSource, type InputSource } from './bytes.js';
 import type { Chunk } from './chunk.js';
@@ -10,7 +10,7 @@ import type { ReadFile } from './column.js';
 import { readImageFile } from './image-file.js';
 import { parseDocument } from './json-document.js';
 import { localImages } from './local-images.js';
-import { readNdjson } from './ndjson.js';
+import { readNdjson, readTextLines } from './ndjson.js';
 import { readNpy } from './npy.js';
 import { type OpenFormat, openFormat } from './open-format.js';
 import type { InputFormat } from './sniff.js';
@@ -20,7 +20,10 @@ import { tableChunks } from './table/table-chunks.js';
 import { DEFAULT_MAX_DEPTH, payloadsFromValue } from './value.js';
 
 export interface ReadOptions {
-  /** Default `auto`: detected from the bytes, and `.ndjson`, `.jsonl`, `.csv` and `.tsv` from the name. */
+  /**
+   * Default `auto`: detected from the bytes, and `.ndjson`, `.jsonl`, `.csv`, `.tsv` and, for a model that takes texts,
+   * `.txt` from the name.
+   */
   format?: 'auto' | InputFormat | undefined;
   /** Maximum rows per chunk; default 256. */
   chunkRows?: number | undefined;
@@ -88,7 +91,8 @@ export async function readInput(
   const { maxBytes = DEFAULT_MAX_BYTES } = options;
   const imageOf = (reader: ByteReader) =>
     readImageFile(reader, signature, maxBytes, options.format === 'image');
-  const format = await openFormat(source, { ...options, maxBytes, imageOf });
+  const textLines = takesText(signature);
+  const format = await openFormat(source, { ...options, maxBytes, imageOf, textLines });
   const { reader } = format;
   let closed: Promise<void> | undefined;
   let opened: Rows | undefined;
@@ -147,6 +151,7 @@ async function openRows(
   };
   if (image !== undefined) return { rows: 1, chunks: replay(image) };
   if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
+  if (format === 'text') return { rows: undefined, chunks: readTextLines(reader, signature, limits) };
   if (format === 'npy') return readNpy(reader, signature, limits);
   if (format === 'csv' || format === 'tsv') {
     const { table, mapping } = await openTable(reader, format, signature, { ...options.table, ...limits });

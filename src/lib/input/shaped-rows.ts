@@ -1,6 +1,6 @@
 import { placeOf, REORDER_ROWS } from '../core/row-place.js';
 import type { ModelSignature } from '../model/signature.js';
-import type { Chunk, ChunkLimits } from './chunk.js';
+import { type Chunk, type ChunkLimits, ONE_CHUNK } from './chunk.js';
 import { StagedColumn, type StagedRow, type Taking, type Where } from './column.js';
 import { ImageColumn } from './image-column.js';
 
@@ -19,6 +19,8 @@ interface OpenChunk {
  * Bytes of other rows that may be read while a chunk waits for more rows: the maximum held by open chunks.
  */
 const REORDER_BYTES = 16 * 1024 * 1024;
+/** Bytes of texts that share chunks, at most; the longest are cut by most models. */
+const TEXT_CLASSES = [128, 256, 512, 1024, 2048];
 /** Maximum number of open chunks; each costs a kilobyte besides its rows. */
 const MOST_OPEN = 1024;
 
@@ -57,7 +59,7 @@ export class ShapedRows {
     for (const [index, column] of this.columns.entries()) {
       const staged = column.stage(values[index], row);
       this.staged[index] = staged;
-      key += `${staged.key}|`;
+      key += `${staged.key}${this.lengthClass(column, staged)}|`;
       if (column.input.shared) sharedBytes += staged.data.byteLength;
       else bytes += staged.weight ?? staged.data.byteLength;
     }
@@ -82,6 +84,12 @@ export class ShapedRows {
 
   flush(): void {
     for (const [key, chunk] of this.open) this.end(key, chunk);
+  }
+
+  /** Texts of about one length share a chunk, where chunks are limited: a job's texts are padded to its longest. */
+  private lengthClass({ input }: StagedColumn | ImageColumn, { data }: StagedRow): string {
+    if (input.role !== 'text' || this.limits.chunkRows === ONE_CHUNK.chunkRows) return '';
+    return `~${TEXT_CLASSES.findIndex((most) => data.byteLength <= most)}`;
   }
 
   private begin(key: string, sharedBytes: number): OpenChunk {

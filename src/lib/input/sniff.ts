@@ -5,7 +5,7 @@ import { type ByteReader, tooLarge } from './bytes.js';
 import { foreign, foreignData, MAGIC_BYTES } from './foreign.js';
 import { findDelimiter } from './table/dialect.js';
 
-export type InputFormat = 'json' | 'ndjson' | 'npy' | 'csv' | 'tsv' | 'parquet' | 'image';
+export type InputFormat = 'json' | 'ndjson' | 'npy' | 'csv' | 'tsv' | 'parquet' | 'image' | 'text';
 
 export interface Sniffed {
   format: InputFormat;

@@ -44,6 +44,13 @@ export function checkNames(
     warnings.push(
       'model.json: preprocess has no effect without a "task" that takes images, such as "image-classification"',
     );
+  const ofEmbeddings = (['pooling', 'normalize'] as const).filter((field) => manifest[field] !== undefined);
+  if (!embeds && ofEmbeddings.length > 0)
+    warnings.push(`model.json: ${ofEmbeddings.join(', ')} has no effect without "task": "embedding"`);
+  if (manifest.tokenizer && !embeds && manifest.task !== 'text-classification')
+    warnings.push(
+      'model.json: tokenizer has no effect without a "task" that takes texts, such as "text-classification"',
+    );
   if (classifies(manifest) || idle.length === 0) return warnings;
   return [
     ...warnings,

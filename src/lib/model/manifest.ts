@@ -6,7 +6,7 @@ import { findDuplicateKey } from '../core/json-keys.js';
 import { withoutMark } from '../core/text.js';
 import type { DefaultValue } from './default-value.js';
 import { manifestError } from './manifest-error.js';
-import { imageSchema } from './raw-schema.js';
+import { imageSchema, POOLINGS, tokenizerSchema } from './raw-schema.js';
 
 /** As for `--max-batch`. */
 const MOST_ROWS = BOUNDS.maxBatch.max;
@@ -31,8 +31,15 @@ const inputSchema = tensorSchema.extend({
   default: defaultSchema.optional(),
 });
 
-/** `image-` and `image`: a row is an image. */
-const TASKS = ['classification', 'embedding', 'tensor', 'image-classification', 'image'] as const;
+/** `image-` and `image`: a row is an image; `text-`: a text. */
+const TASKS = [
+  'classification',
+  'embedding',
+  'tensor',
+  'text-classification',
+  'image-classification',
+  'image',
+] as const;
 
 const manifestSchema = z.strictObject({
   description: z.string().optional(),
@@ -48,6 +55,12 @@ const manifestSchema = z.strictObject({
   task: z.enum(TASKS).optional(),
   /** How an image becomes an input, for a task that takes images. */
   preprocess: imageSchema.optional(),
+  /** How a text becomes tokens, for a task that takes texts; null: rows are tokens although there is a tokenizer. */
+  tokenizer: tokenizerSchema.nullable().optional(),
+  /** How the vectors of a row's tokens become one, for an embedding. */
+  pooling: z.enum(POOLINGS).optional(),
+  /** Whether an embedding is divided by its length. */
+  normalize: z.boolean().optional(),
   labels: z.array(z.string()).min(1).optional(),
   /** Name of the output that contains the class scores, or the vector. */
   output: z.string().min(1).optional(),
@@ -92,6 +105,7 @@ const TOP_FIELDS = Object.keys(manifestSchema.shape);
 const INPUT_FIELDS = Object.keys(inputSchema.shape);
 const OUTPUT_FIELDS = Object.keys(tensorSchema.shape);
 const IMAGE_FIELDS = Object.keys(imageSchema.shape);
+const TOKENIZER_FIELDS = Object.keys(tokenizerSchema.shape);
 
 /**
  * Checks the text of a model.json. `file` is its name in errors, such as `digits/model.json`.
@@ -158,5 +172,6 @@ function fieldsAt(path: PropertyKey[]): string[] {
   if (path.length === 0) return TOP_FIELDS;
   if (path[0] === 'warmup') return ['rows'];
   if (path[0] === 'preprocess') return IMAGE_FIELDS;
+  if (path[0] === 'tokenizer') return TOKENIZER_FIELDS;
   return path[0] === 'outputs' ? OUTPUT_FIELDS : INPUT_FIELDS;
 }

@@ -10,7 +10,6 @@ import {
   postprocessRows,
   preprocessRows,
 } from './handlers.js';
-import { fromModel, type HostTensor, toModel } from './layout.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { checkNames } from './manifest-names.js';
@@ -19,15 +18,19 @@ import type { ModelFiles } from './model-files.js';
 import { type OnnxSession, openSession, type SessionOptions } from './onnx-session.js';
 import { type OnnxSource, openSource } from './onnx-source.js';
 import { blameOrigin, declaredIn } from './origins.js';
+import { checkPadding } from './padding-check.js';
 import { type Probed, probe } from './probe.js';
 import { planRaw, type RawInputs, withImageSize } from './raw-inputs.js';
 import { RowCheck } from './row-check.js';
 import type { Outputs } from './row-proof.js';
+import { rowsFirst, runRows } from './run-rows.js';
 import type { LoadedModel, RunLimits, RunOptions } from './runner.js';
 import { type OutputSelector, withOwnSelection } from './select-outputs.js';
-import { classifies, type ModelSignature, type TensorSignature } from './signature.js';
-import { planTask, type RunOutputs, type TaskPlan } from './tasks.js';
+import { classifies, type ModelSignature } from './signature.js';
+import type { RunOutputs, TaskPlan } from './task-plan.js';
+import { planTask } from './tasks.js';
 import { concatRows, type Payload, splitRows } from './tensor.js';
+import { planText } from './text-inputs.js';
 import { checkTriton } from './triton-check.js';
 import { timeRuns, warmUp } from './warm-up.js';
 
@@ -97,17 +100,32 @@ export class ModelHost {
       // First: what it says is in the manifest too, which has neither its name nor its lines.
       const notes = files.triton === undefined ? [] : checkTriton(files.triton, session, files.manifest);
       const warnings = checkNames(files.manifest, session, manifestLabel, new Set(files.given));
-      const manifest = withImageSize(files.manifest, session.inputs, manifestLabel);
-      const { sample: ran, ...probed } = await probe(session, manifest, manifestLabel);
-      const sample =
-        classifies(manifest) && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
-      const task = planTask(manifest, probed.outputs, manifestLabel, sample);
+      const sized = withImageSize(files.manifest, session.inputs, manifestLabel);
+      const { sample: ran, ...probed } = await probe(session, sized, manifestLabel);
       const handler =
         files.handlerPath === undefined
           ? {}
-          : await loadHandler(files.handlerPath, `${name}/${manifest.handler}`);
-      const raw = planRaw(manifest, session.inputs, probed.inputs, manifestLabel);
-      if (raw !== undefined && handler.preprocess !== undefined) throw bothPrepare(manifest, manifestLabel);
+          : await loadHandler(files.handlerPath, `${name}/${sized.handler}`);
+      const handled = handler.preprocess !== undefined;
+      const text = await planText({
+        files,
+        handled,
+        manifest: sized,
+        ...probed,
+        content,
+        label: manifestLabel,
+      });
+      const manifest: ModelManifest = { ...sized, ...text?.settings };
+      const sample =
+        classifies(manifest) && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
+      const task = planTask(manifest, probed.outputs, manifestLabel, sample);
+      const raw = text ?? planRaw(manifest, session.inputs, probed.inputs, manifestLabel);
+      if (raw !== undefined && handled) throw bothPrepare(manifest, manifestLabel);
+      if (text !== undefined) {
+        const runOne = async (payload: Payload) =>
+          rowsFirst(probed.outputs, await runRows(session, probed.inputs, payload), 1);
+        notes.push(...text.notes, ...(await checkPadding(text, task, runOne)));
+      }
       warnings.push(
         ...probed.warnings,
         ...outputWarnings(session.skipped, source),
@@ -121,6 +139,7 @@ export class ModelHost {
       if (moved.length > 0) {
         throw modelChanged(name, files.version, `changed while it was loaded: ${moved.join(', ')}`, moved);
       }
+      const origins = [...files.origins, ...(text?.origins ?? [])];
       const own: ModelSignature = {
         name,
         version: files.version,
@@ -134,7 +153,7 @@ export class ModelHost {
         ...trialShapes(probed),
         sizeBytes: files.sizeBytes,
         digest: content.digest,
-        ...(files.origins.length === 0 ? {} : { origins: files.origins }),
+        ...(origins.length === 0 ? {} : { origins }),
         ...(files.notes.length + notes.length === 0 ? {} : { notes: [...files.notes, ...notes] }),
         warnings,
       };
@@ -193,7 +212,7 @@ export class ModelHost {
         `model ${this.#context.model} takes one row a run, not ${payload.rows}`,
       );
     }
-    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload, endsBy), most);
+    if (!this.hasHandler) return this.#task.apply(await this.#infer(payload, endsBy), most, payload);
     const soft = softMs === undefined ? undefined : AbortSignal.timeout(softMs);
     const context =
       soft === undefined
@@ -206,7 +225,8 @@ export class ModelHost {
     const results: PlacedRow[] = [];
     for (const group of groupRows(rows)) {
       const raw = await this.#infer(group.payload, endsBy);
-      const done = postprocess === undefined ? this.#task.apply(raw, most) : { outputs: raw, failed: [] };
+      const done =
+        postprocess === undefined ? this.#task.apply(raw, most, group.payload) : { outputs: raw, failed: [] };
       const placeOf = (row: number) => group.places[row] as number;
       failed.push(...done.failed.map(({ row, error }) => ({ row: placeOf(row), error })));
       const bad = new Set(done.failed.map(({ row }) => placeOf(row)));
@@ -241,27 +261,9 @@ export class ModelHost {
     return rowsFirst(this.#probed.outputs, raw, payload.rows);
   }
 
-  async #raw(payload: Payload): Promise<Outputs> {
-    const feeds = Object.create(null) as Record<string, HostTensor>;
-    for (const input of this.#probed.inputs) {
-      const tensor = payload.tensors.find((one) => one.name === input.name);
-      // ONNX Runtime would accept the names and types unchecked and fail far from the cause.
-      if (tensor === undefined) throw new InferError('RUN_FAILED', `input ${input.name} is missing`);
-      if (tensor.type !== input.type)
-        throw new InferError('RUN_FAILED', `input ${input.name} is ${tensor.type}, not ${input.type}`);
-      feeds[input.name] = toModel(tensor, payload.rows, input.batchAxis);
-    }
-    return this.#session.run(feeds);
+  #raw(payload: Payload): Promise<Outputs> {
+    return runRows(this.#session, this.#probed.inputs, payload);
   }
-}
-
-/** Converts a model's raw outputs to rows. */
-function rowsFirst(outputs: readonly TensorSignature[], raw: Outputs, rows: number): Payload {
-  const tensors = outputs.map((output) => {
-    const tensor = fromModel(output.name, raw[output.name] as HostTensor, rows, output.batchAxis);
-    return output.shared ? { ...tensor, shared: true } : tensor;
-  });
-  return { rows, tensors };
 }
 
 /** Every row of a payload separately, at its position in the run: from `places`, or in order. */

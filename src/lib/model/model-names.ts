@@ -7,6 +7,11 @@ export const MANIFEST_FILE = 'model.json';
 export const TRITON_FILE = 'config.pbtxt';
 /** Hugging Face's description of a model. */
 export const CONFIG_FILE = 'config.json';
+/** What turns texts into tokens, in a Hugging Face export. */
+export const TOKENIZER_FILE = 'tokenizer.json';
+export const TOKENIZER_CONFIG = 'tokenizer_config.json';
+/** How long the texts of a sentence-transformers model are. */
+export const SENTENCE_CONFIG = 'sentence_bert_config.json';
 export const VERSION_DIR = /^[1-9]\d{0,8}$/;
 
 /**
@@ -17,10 +22,11 @@ export const EXPORT_FILES: readonly string[] = [
   CONFIG_FILE,
   'preprocessor_config.json',
   'processor_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
+  TOKENIZER_FILE,
+  TOKENIZER_CONFIG,
   'special_tokens_map.json',
   'modules.json',
+  SENTENCE_CONFIG,
   '1_Pooling/config.json',
 ];
 

@@ -6,9 +6,19 @@ import { type ExportFiles, fromConfig } from './hugging-face.js';
 import { parseManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { isWithin, type ModelAccess, outside } from './model-access.js';
-import { CONFIG_FILE, EXPORT_FILES, MANIFEST_FILE, TRITON_FILE } from './model-names.js';
+import {
+  CONFIG_FILE,
+  EXPORT_FILES,
+  MANIFEST_FILE,
+  TOKENIZER_CONFIG,
+  TOKENIZER_FILE,
+  TRITON_FILE,
+} from './model-names.js';
 import { readTritonConfig, type TritonConfig } from './triton-config.js';
 import { TritonFault } from './triton-fields.js';
+
+/** Files of an export that may be next to model.json, above the versions. */
+const BESIDE_MANIFEST: ReadonlySet<string> = new Set([TOKENIZER_FILE, TOKENIZER_CONFIG]);
 
 /** What the files around a model file say about it. */
 export interface ModelSettings extends Derived {
@@ -109,12 +119,17 @@ function hubSettings(
   contents: ContentFile[];
 } {
   const below = path.relative(access.dir, root).split(path.sep).join('/');
-  const labelOf = (name: string) => (below === '' ? name : `${below}/${name}`);
-  const present = EXPORT_FILES.filter((name) => existsSync(path.join(root, name)));
+  const isHere = (name: string) => existsSync(path.join(root, name));
+  // One tokenizer serves all versions of a model, where they have none of their own.
+  const isAbove = (name: string) =>
+    BESIDE_MANIFEST.has(name) && !isHere(name) && existsSync(path.join(access.dir, name));
+  const dirOf = (name: string) => (isAbove(name) ? access.dir : root);
+  const labelOf = (name: string) => (below === '' || isAbove(name) ? name : `${below}/${name}`);
+  const present = EXPORT_FILES.filter((name) => isHere(name) || isAbove(name));
   if (present.length === 0) return { ...derived(), contents: [] };
   const files: Record<string, string> = {};
   for (const name of present)
-    files[name] = access.real(path.join(root, name), `${access.name}/${labelOf(name)}`);
+    files[name] = access.real(path.join(dirOf(name), name), `${access.name}/${labelOf(name)}`);
   const exported: ExportFiles = { dir: root, files };
   const contents: ContentFile[] = present.map((name) => ({
     label: labelOf(name),

@@ -28,3 +28,15 @@ export const imageSchema = z.strictObject({
 });
 
 export type ImageManifest = z.infer<typeof imageSchema>;
+
+/** How a text becomes tokens: `tokenizer` of model.json. */
+export const tokenizerSchema = z.strictObject({
+  /** Most tokens of a row, special ones included. */
+  maxLength: z.number().int().min(3).max(1_000_000).optional(),
+  /** Longer texts are cut [yes]; otherwise their rows fail. */
+  truncate: z.boolean().optional(),
+});
+
+/** The mean of the tokens' vectors, the first or the last one. */
+export const POOLINGS = ['mean', 'cls', 'last'] as const;
+export type Pooling = (typeof POOLINGS)[number];

@@ -15,7 +15,7 @@ import {
   selectionOf,
 } from './selection.js';
 import { classifies, givesTensors, type ModelSignature } from './signature.js';
-import type { RunOutputs } from './tasks.js';
+import type { RunOutputs } from './task-plan.js';
 import {
   concatRows,
   elementCount,

@@ -4,7 +4,14 @@ import type { Origin } from './derived.js';
 import type { DataType, TensorRole } from './tensor.js';
 
 /** How a model's outputs are turned into a result. */
-export type Task = 'classification' | 'embedding' | 'tensor' | 'image-classification' | 'image' | 'handler';
+export type Task =
+  | 'classification'
+  | 'embedding'
+  | 'tensor'
+  | 'text-classification'
+  | 'image-classification'
+  | 'image'
+  | 'handler';
 
 /** One input or output as a job sees it: shape of one row, whichever axis the model batches along. */
 export interface TensorSignature {
@@ -88,9 +95,14 @@ export function takesImage(signature: ModelSignature): boolean {
   return signature.inputs.some(({ role }) => role === 'image');
 }
 
+/** Whether the rows of a model are texts that are tokenized for it, or contain one. */
+export function takesText(signature: ModelSignature): boolean {
+  return signature.inputs.some(({ role }) => role === 'text');
+}
+
 /** Whether a result is a class for each row, whatever the rows are. */
 export function classifies({ task }: { task?: Task | undefined }): boolean {
-  return task === 'classification' || task === 'image-classification';
+  return task === 'classification' || task === 'text-classification' || task === 'image-classification';
 }
 
 /** Whether a result has the model's outputs as they are. */

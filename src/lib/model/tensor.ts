@@ -63,9 +63,10 @@ export function fromOipName(name: string): DataType | undefined {
 
 /**
  * `json`: every element is the JSON text of a row, for or from a handler. `class`: part of one of infer's
- * classifications. `image`: every element is an image file, not text.
+ * classifications. `image`: every element is an image file, not text. `text`, of an input only: a row is a text that is
+ * tokenized for the model.
  */
-export type TensorRole = 'json' | 'class' | 'image';
+export type TensorRole = 'json' | 'class' | 'image' | 'text';
 
 /**
  * One named tensor of a job, rows first: whichever axis the model batches along, row 0's bytes come first

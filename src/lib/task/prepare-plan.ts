@@ -1,7 +1,10 @@
 import type { ImagePlan } from './image-plan.js';
+import type { TextPlan } from './text-plan.js';
 
-/** How raw rows become rows of one of the model's inputs: everything that the preparing process needs. JSON-safe. */
-export interface PreparePlan {
+/** How raw rows become rows of the model's inputs: everything that the preparing process needs. JSON-safe. */
+export type PreparePlan = ImagePrepare | TextPrepare;
+
+export interface ImagePrepare {
   kind: 'image';
   /** The raw input: its name in a job. */
   from: string;
@@ -10,4 +13,11 @@ export interface PreparePlan {
   type: 'float32' | 'float16' | 'uint8';
   shape: number[];
   image: ImagePlan;
+}
+
+export interface TextPrepare {
+  kind: 'text';
+  /** The raw input: its name in a job. */
+  from: string;
+  text: TextPlan;
 }

@@ -1,6 +1,7 @@
 import { byUrgency, type MicroBatch, type Part } from '../batch/planner.js';
 import { toFailureRecord } from '../core/errors.js';
 import { type Payload, shapeKey } from '../model/tensor.js';
+import { tokenTensors } from '../model/token-rows.js';
 import type { PrepareJob, PreparePool } from '../prepare/prepare-pool.js';
 import type { PreparedRows } from '../prepare/prepare-rows.js';
 import type { PreparePlan } from '../task/prepare-plan.js';
@@ -80,7 +81,8 @@ export class Preparing {
     }
     const { tensors, ...rest } = job.payload;
     const others = tensors.filter(({ name }) => name !== plan.from);
-    const payload: Payload = { ...rest, tensors: [tensor, ...others] };
+    const made = plan.kind === 'image' ? [tensor] : tokenTensors(plan.text, tensor, job.rows);
+    const payload: Payload = { ...rest, tensors: [...made, ...others] };
     job.prepared(payload, shapeKey(payload), sizes.capFor(job.session, payload));
     for (const { row, error } of failed) job.failRow(row, toFailureRecord(error));
     if (job.isOver) {
@@ -88,22 +90,28 @@ export class Preparing {
       return;
     }
     endings.stage(job);
-    if (failed.length === 0) {
+    const shapes = made.find((one) => one.shapes !== undefined)?.shapes;
+    if (failed.length === 0 && shapes === undefined) {
       dispatcher.add(job);
       return;
     }
     job.remaining = 0;
-    dispatcher.add(job, goodPieces(job, new Set(failed.map(({ row }) => row))).reverse());
+    dispatcher.add(job, piecesOf(job, new Set(failed.map(({ row }) => row)), shapes).reverse());
   }
 }
 
-/** The rows that can run, in runs of at most the job's cap: a run has adjacent rows only. */
-function goodPieces(job: HeldJob, failed: ReadonlySet<number>): MicroBatch<HeldJob>[] {
+/** The rows that can run, in runs of at most the job's cap: a run has adjacent rows only, of one shape. */
+function piecesOf(
+  job: HeldJob,
+  failed: ReadonlySet<number>,
+  shapes: readonly number[][] | undefined,
+): MicroBatch<HeldJob>[] {
   const parts: Part<HeldJob>[] = [];
   for (let row = 0; row < job.rows; row++) {
     if (failed.has(row)) continue;
     const last = parts.at(-1);
-    if (last !== undefined && last.from + last.rows === row && last.rows < job.cap) last.rows += 1;
+    const adjacent = last !== undefined && last.from + last.rows === row && last.rows < job.cap;
+    if (adjacent && shapes?.[row]?.join() === shapes?.[row - 1]?.join()) last.rows += 1;
     else parts.push({ unit: job, from: row, rows: 1 });
   }
   return parts.map((part) => ({ parts: [part], rows: part.rows, reason: 'retry' }));

@@ -76,7 +76,8 @@ export function amissLines(
 export function tensorText(tensor: TensorSignature): string {
   const dims = tensor.shape.map((dim) => (dim === null ? '?' : String(dim)));
   if (tensor.batchAxis !== null) dims.splice(tensor.batchAxis, 0, 'batch');
-  return `${tensor.name} ${tensor.role === 'image' ? 'image' : tensor.type}[${dims.join(',')}]${defaultText(tensor)}`;
+  const kind = tensor.role === 'image' || tensor.role === 'text' ? tensor.role : tensor.type;
+  return `${tensor.name} ${kind}[${dims.join(',')}]${defaultText(tensor)}`;
 }
 
 /** ` = 16000`, after an optional input. */

@@ -45,6 +45,10 @@ export const INPUT_ERRORS = {
     { INPUT_IMAGE: 'An image cannot be decoded: it is damaged, too large, or of a kind that is not read.' },
   ),
   ...errors(
+    { ...BAD, httpStatus: 422, doc: 'tasks.md#texts' },
+    { INPUT_TEXT: 'A text has no tokens, or more than the model takes and may not be cut.' },
+  ),
+  ...errors(
     { ...BAD, httpStatus: 409, doc: 'tables.md#score' },
     { INPUT_CHANGED: 'The input changed while its rows were scored.' },
   ),

@@ -1,4 +1,4 @@
-import type { ModelSignature } from '../../model/signature.js';
+import { type ModelSignature, takesText } from '../../model/signature.js';
 import type { InputSource } from '../bytes.js';
 import { bareInput } from '../left-out.js';
 import { openFormat } from '../open-format.js';
@@ -25,7 +25,8 @@ export async function openKept(
   wish: KeepWish & { form: KeptForm },
 ): Promise<KeptRows> {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
-  const open = () => openFormat(source, { ...options, maxBytes });
+  const textLines = takesText(signature);
+  const open = () => openFormat(source, { ...options, maxBytes, textLines });
   const opened = await open();
   const close = () => opened.reader.close();
   try {

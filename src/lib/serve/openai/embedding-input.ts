@@ -76,7 +76,7 @@ export function embeddingRows(input: EmbeddingInput, signature: ModelSignature):
   if (texts !== (main.type === 'string')) {
     throw new InferError('INPUT_TYPE', `input: ${texts ? 'text' : 'tokens'} found; ${takes(main, name)}`, {
       hint: texts
-        ? 'send lists of tokens, or add a handler to the model that tokenizes text'
+        ? 'send lists of tokens, or put the tokenizer.json of the model next to its model.json'
         : 'send text, or a list of texts',
     });
   }

@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { toElements } from '../../../src/lib/model/layout.js';
+import { type RowTensor, shapeKey, sliceRows } from '../../../src/lib/model/tensor.js';
+import { idRows, tokenTensors } from '../../../src/lib/model/token-rows.js';
+import type { TextPlan } from '../../../src/lib/task/text-plan.js';
+
+const PLAN: TextPlan = {
+  tokenizer: { path: '/m/tokenizer.json', sha: '' },
+  maxLength: 512,
+  truncate: true,
+  lengths: 'buckets',
+  padId: 9,
+  padSide: 'right',
+  inputs: {
+    ids: { name: 'input_ids', type: 'int64', lead: 0 },
+    mask: { name: 'attention_mask', type: 'int32', lead: 0 },
+    positions: { name: 'position_ids', type: 'float32', lead: 0 },
+  },
+};
+
+const rowsOf = (plan: TextPlan, ...rows: number[][]) => tokenTensors(plan, idRows(rows), rows.length);
+const numbers = ({ type, data }: RowTensor) => Array.from(toElements(type, data), Number);
+
+describe('rows of tokens', () => {
+  it('are padded to the longest of their job, rounded up', () => {
+    const tensors = rowsOf(PLAN, [5, 6], [7, 8, 4]);
+    expect(tensors.map(({ name, type, shape }) => [name, type, ...shape])).toEqual([
+      ['input_ids', 'int64', 8],
+      ['attention_mask', 'int32', 8],
+      ['position_ids', 'float32', 8],
+    ]);
+    expect(tensors.map(numbers)).toEqual([
+      [5, 6, 9, 9, 9, 9, 9, 9, 7, 8, 4, 9, 9, 9, 9, 9],
+      [1, 1, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0],
+      [0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0],
+    ]);
+  });
+
+  it('of jobs of similar length have one shape, so the jobs share runs', () => {
+    const key = (...rows: number[][]) => shapeKey({ rows: rows.length, tensors: rowsOf(PLAN, ...rows) });
+    expect(key([1, 2, 3])).toBe(key([1], [1, 2, 3, 4, 5, 6, 7, 8]));
+    expect(key([1, 2, 3])).not.toBe(key(new Array<number>(9).fill(1)));
+  });
+
+  it('are padded on the left where the tokenizer says so', () => {
+    const [ids, mask] = rowsOf({ ...PLAN, padSide: 'left' }, [5, 6], [7]) as [RowTensor, RowTensor];
+    expect(numbers(ids)).toEqual([9, 9, 9, 9, 9, 9, 5, 6, 9, 9, 9, 9, 9, 9, 9, 7]);
+    expect(numbers(mask)).toEqual([0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1]);
+  });
+
+  it('have the one length of a model that fixes it, with its axes of 1', () => {
+    const inputs = { ids: { name: 'ids', type: 'int32', lead: 1 } } as const;
+    const [ids] = rowsOf({ ...PLAN, lengths: 4, inputs }, [5, 6]) as [RowTensor];
+    expect(ids.shape).toEqual([1, 4]);
+    expect(numbers(ids)).toEqual([5, 6, 9, 9]);
+  });
+
+  it('keep their own lengths where padding changes results', () => {
+    const tensors = rowsOf({ ...PLAN, lengths: 'own' }, [5, 6], [7, 8, 4]);
+    const second = sliceRows({ rows: 2, tensors }, 1, 2);
+    expect(second.tensors.map(({ shape }) => shape)).toEqual([[3], [3], [3]]);
+    expect(second.tensors.map(numbers)).toEqual([
+      [7, 8, 4],
+      [1, 1, 1],
+      [0, 1, 2],
+    ]);
+  });
+});
