@@ -1,9 +1,10 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { priorityFlag, SEVERAL, settingFlags, waitFlag } from '../lib/cli/flags.js';
+import { selectionFlags } from '../lib/cli/selection-flags.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { submitOptions } from '../lib/cli/submit-options.js';
-import { inputFlags, inputOptions } from '../lib/cli/table-flags.js';
+import { inputFileArg, inputFiles, inputFlags, inputOptions } from '../lib/cli/table-flags.js';
 import { failedRowsText } from '../lib/cli/views/failed-rows.js';
 import { scoreView } from '../lib/cli/views/score-view.js';
 import type { Scored } from '../lib/client/score/score.js';
@@ -14,9 +15,9 @@ type ScoreJson = Scored & { output: string; tookMs: number };
 
 /** Submits a file, waits and writes its rows with their predictions. */
 export default class Score extends BaseCommand<typeof Score> {
-  static override summary = 'score a file: its rows with their predictions';
+  static override summary = 'score files: their rows with their predictions';
   static override description =
-    `Submits FILE (- for standard input) as a group, waits for it, and writes all of its columns, those of the model's outputs (prediction.*) and error: the same rows in the same order.
+    `Submits FILE (- for standard input), or several files, folders and patterns such as 'images/*.jpg', as a group, waits for it, and writes all of its columns, those of the model's outputs (prediction.*) and error: the same rows in the same order. For several files and for images, the first column, file, says where a row came from.
 An unfinished run, after Ctrl-C or a crash, continues with --resume: rows that are done do not run again.
 Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait was not long enough.`;
   static override examples = [
@@ -24,10 +25,9 @@ Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait w
     '<%= config.bin %> score rows.parquet --output scored.parquet --model digits',
     '<%= config.bin %> score rows.csv.gz -o scored.ndjson --columns pixels=p0..p63 --drop note',
     '<%= config.bin %> score rows.csv -o scored.csv --resume',
+    '<%= config.bin %> score images/ -o scored.csv --model pets',
   ];
-  static override args = {
-    file: Args.string({ required: true, description: 'file of rows, or - for standard input' }),
-  };
+  static override args = { file: inputFileArg() };
   static override flags = {
     output: Flags.string({
       char: 'o',
@@ -55,29 +55,25 @@ Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait w
     ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
     ...settingFlags('retries', 'retryDelay', 'timeLimit', 'softTimeLimit'),
     priority: priorityFlag(),
+    ...selectionFlags(),
   };
 
   async run(): Promise<ScoreJson | undefined> {
-    const { file } = this.args;
     const { keep, drop, output: path, resume, wait: timeoutMs } = this.flags;
-    if (file === '-' && process.stdin.isTTY) this.note('reading from the terminal, end with Ctrl-D');
     const { withClient } = await import('../lib/cli/open-client.js');
-    const { spooled } = await import('../lib/input/spool.js');
-    const { checkInput } = await import('../lib/input/read.js');
-    const { runScore, scoreOutput } = await import('../lib/cli/score-run.js');
+    const { runScore, scoreInputs, scoreOutput } = await import('../lib/cli/score-run.js');
     const read = await inputOptions(this.flags);
-    const given = file === '-' ? { stdin: process.stdin } : { path: file };
-    await checkInput(given);
+    const given = await inputFiles(this.args.file, (text) => this.note(text));
     return interruptible(async (signal) => {
       const format = this.flags['output-format'] as TableFormat | undefined;
-      const output = await scoreOutput(path, format, file === '-' ? process.stdin.fd : file, signal);
-      const { source, remove } = await spooled(given, signal);
+      const output = await scoreOutput(path, format, given, signal);
+      const { found, remove } = await scoreInputs(given, signal);
       const submit = submitOptions(this.settings, this.flags);
       const startedAt = Date.now();
       try {
         const scored = await withClient(this.loaded, this, async (client) => {
           const signature = await client.signatures.find(this.settings.model);
-          const options = { source, read, keep: { keep, drop }, output, submit, resume, timeoutMs, signal };
+          const options = { found, read, keep: { keep, drop }, output, submit, resume, timeoutMs, signal };
           return this.resumable(output.isFile, (onGroup) =>
             runScore(client, signature, options, {
               target: this.progress,

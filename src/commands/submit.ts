@@ -1,11 +1,11 @@
-import { Args, Flags } from '@oclif/core';
+import { Flags } from '@oclif/core';
 import { BaseCommand } from '../lib/cli/base-command.js';
 import { priorityFlag, settingFlags, startFlags, waitFlag } from '../lib/cli/flags.js';
 import { sayWait } from '../lib/cli/job-place.js';
 import { selectionFlags } from '../lib/cli/selection-flags.js';
 import { interruptible } from '../lib/cli/signals.js';
 import { submitOptions } from '../lib/cli/submit-options.js';
-import { inputFlags, inputOptions } from '../lib/cli/table-flags.js';
+import { inputFileArg, inputFiles, inputFlags, inputOptions } from '../lib/cli/table-flags.js';
 import { groupView } from '../lib/cli/views/group-view.js';
 import { allOf, isShortened } from '../lib/cli/views/long-lists.js';
 import { resultView } from '../lib/cli/views/result-view.js';
@@ -14,6 +14,7 @@ import type { InferClient } from '../lib/client/client.js';
 import type { JobResult, SubmitOptions, SubmittedGroup, SubmittedJob } from '../lib/client/types.js';
 import { ExitCode } from '../lib/core/exit-codes.js';
 import { chunkId } from '../lib/core/job.js';
+import type { FileRows } from '../lib/input/files/read-files.js';
 import type { Input } from '../lib/input/read.js';
 import type { ModelSignature } from '../lib/model/signature.js';
 import { serverTime } from '../lib/redis/server-clock.js';
@@ -25,7 +26,7 @@ export default class Submit extends BaseCommand<typeof Submit> {
   static override summary = 'queue one row or a file of rows for a model';
   static override description =
     `One row goes to the queue realtime, many rows go to batch as a group of chunk jobs, unless -Q says otherwise.
-FILE (- for standard input) is an image for a model that takes images, or holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored), a CSV, TSV or Parquet table, or .npy. Each may be packed with gzip. Files are streamed, never loaded completely.
+FILE (- for standard input; several files, folders and patterns such as 'images/*.jpg' become one group) is an image for a model that takes images, or holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored), a CSV, TSV or Parquet table, or .npy. Each may be packed with gzip. Files are streamed, never loaded completely.
 Exits 1 when a job that was waited for failed, 3 when only some of its rows did, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
   static override examples = [
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',
@@ -34,10 +35,9 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     '$ cat rows.ndjson | <%= config.bin %> submit - --quiet',
     '<%= config.bin %> submit order.json --id order-1234 --result-ttl 1d',
     '<%= config.bin %> submit --wait examples/one-digit.json --top-k 3',
+    '<%= config.bin %> submit images/ --model pets',
   ];
-  static override args = {
-    file: Args.string({ required: true, description: 'file of rows, or - for standard input' }),
-  };
+  static override args = { file: inputFileArg() };
   static override flags = {
     ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
     ...inputFlags(),
@@ -50,20 +50,20 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     wait: waitFlag({ description: 'wait for the result, 30s unless a time is given' }),
   };
 
+  /** Several files, as they are read. */
+  private readonly read: FileRows[] = [];
+
   async run(): Promise<SubmitJson | undefined> {
-    const { file } = this.args;
-    if (file === '-' && process.stdin.isTTY) this.note('reading from the terminal, end with Ctrl-D');
     const { withClient } = await import('../lib/cli/open-client.js');
-    const { checkInput, readInput } = await import('../lib/input/read.js');
-    const source = file === '-' ? { stdin: process.stdin } : { path: file };
+    const { readFiles } = await import('../lib/input/files/read-files.js');
     const how = await inputOptions(this.flags);
-    await checkInput(source);
+    const found = await inputFiles(this.args.file, (text) => this.note(text));
     return interruptible((signal) => {
       const work = async (client: InferClient) => {
         if ((this.flags.at ?? Number.POSITIVE_INFINITY) <= serverTime())
           this.note('the time of --at has passed: it starts at once');
         const signature = await client.signatures.find(this.settings.model);
-        const input = await readInput(source, signature, { ...how, signal, localFiles: true });
+        const input = await readFiles(found, signature, { ...how, signal, localFiles: true }, this.read);
         return input.kind === 'one'
           ? this.submitOne(client, signature, input, signal)
           : this.submitMany(client, signature, input, signal);
@@ -115,23 +115,20 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const target = this.progress;
     const how = { submit: this.options, target, signal, note: (text: string) => this.note(text) };
     const group = await submitGroup(client, signature, input, how);
+    const files = this.read.length === 0 ? {} : { files: this.read };
     await this.print(submitView(group, this.layout, this.quiet));
     await this.sayWait(client, chunkId(group.group, 0));
     if (this.flags.wait === undefined) {
       this.next(afterSubmit(group));
-      return group;
+      return { ...group, ...files };
     }
-    const limits = { target, timeoutMs: this.flags.wait, signal };
-    const ended = await this.whileWaiting(
-      waitForGroup(client, group.group, limits),
-      () => group.group,
-      signal,
-    );
+    const waiting = waitForGroup(client, group.group, { target, timeoutMs: this.flags.wait, signal });
+    const ended = await this.whileWaiting(waiting, () => group.group, signal);
     if (this.layout.tty) await this.print(groupView(ended, this.layout));
     else if (ended.state !== 'completed') this.warn(failedRowsText(ended.rows - ended.rowsDone, ended.rows));
     this.next(`infer result ${group.group} --output results.ndjson`);
     if (ended.state !== 'completed') this.endWith(ended.rowsDone > 0 ? ExitCode.Partial : ExitCode.Negative);
-    return { ...group, ...ended };
+    return { ...group, ...ended, ...files };
   }
 
   private sayWait(client: InferClient, id: string): Promise<void> {

@@ -194,9 +194,6 @@ describe('an input file', () => {
   it('is rejected when it does not exist', () =>
     missing('no-such.json', 'INPUT_MISSING', /there is no file .*no-such\.json/, 'check the path'));
 
-  it('is rejected when it is a directory', () =>
-    missing(infer.dir, 'INPUT_DIRECTORY', 'is a directory, not an input file', 'infer submit -'));
-
   // Root can read everything.
   it.skipIf(through === undefined)('is rejected when it is not readable', () => {
     const file = infer.file('secret.json', '[1,2,3,4]');

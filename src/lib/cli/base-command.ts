@@ -268,9 +268,14 @@ export abstract class BaseCommand<T extends typeof Command> extends Command {
   private shown(error: unknown): ShownError {
     const shown = describeError(error, this.errorContext());
     if (!hasTrait(shown.code, 'names-nothing')) return shown;
-    // `--wait abc` alone: the unrecognised word may have been meant as the time.
-    const meant = misreadTime(this.typed, this.ctor.flags ?? {}, /^[a-z]+$/i);
+    // `--wait abc` or `--wait 5x`: the unrecognised word may have been meant as the time.
+    const meant = misreadTime(this.typed, this.ctor.flags ?? {}, /^(?:[a-z]+|\d+[a-z]*)$/i);
     if (meant?.hint === undefined) return shown;
+    // One of several words: another is what was to be read.
+    const isOther = this.words?.some(
+      (word) => shown.message.includes(word) && meant.message.includes(`'${word}'`),
+    );
+    if (isOther === true && this.words.length > 1) return describeError(meant, this.errorContext());
     return { ...shown, message: `${shown.message}; ${meant.message}`, hint: meant.hint };
   }
 

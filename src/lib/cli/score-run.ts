@@ -4,6 +4,8 @@ import { InferError } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import { printable, terminalText } from '../core/printable.js';
 import { quoteWord } from '../core/quote-word.js';
+import type { FoundFiles, NamedSource } from '../input/files/find-files.js';
+import { spooled } from '../input/spool.js';
 import type { ModelSignature } from '../model/signature.js';
 import { isReplaced, isSameFile, openSink } from '../output/open-sink.js';
 import { TABLE_FORMATS, type TableFormat } from '../output/table/table.js';
@@ -16,13 +18,13 @@ import { outputError } from './result-output.js';
 
 /**
  * Where and how `infer score` writes.
- * @param input the file that is read, or the descriptor of standard input
+ * @param inputs the files that are read
  * @throws InferError OUTPUT_FORMAT, OUTPUT_IS_INPUT (2), OUTPUT_FILE (78)
  */
 export async function scoreOutput(
   path: string,
   asked: TableFormat | undefined,
-  input: string | number,
+  inputs: FoundFiles,
   signal: AbortSignal,
 ): Promise<ScoreOptions['output']> {
   const format = asked ?? formatOfName(path);
@@ -39,8 +41,9 @@ export async function scoreOutput(
   const isFile = await isReplaced(target).catch((error: unknown) => {
     throw outputError(path, error);
   });
-  if (await isSameFile(target, input)) {
-    throw new InferError('OUTPUT_IS_INPUT', `${printable(path)} is the file that is read`, {
+  for (const { source } of inputs.files) {
+    if (!(await isSameFile(target, 'path' in source ? source.path : process.stdin.fd))) continue;
+    throw new InferError('OUTPUT_IS_INPUT', `${printable(path)} is ${inputs.several ? 'one of the files' : 'the file'} that ${inputs.several ? 'are' : 'is'} read`, {
       hint: 'name another file; a failed run could otherwise leave neither the rows nor their predictions',
     });
   }
@@ -52,6 +55,20 @@ export async function scoreOutput(
 
 function isTerminal(stream: object): boolean {
   return 'isTTY' in stream && stream.isTTY === true;
+}
+
+/**
+ * The files that words name. What can be read only once is copied; `remove` deletes the copy.
+ * @throws InferError INPUT_* (66), USAGE (2)
+ */
+export async function scoreInputs(
+  found: FoundFiles,
+  signal: AbortSignal,
+): Promise<{ found: FoundFiles; remove(): Promise<void> }> {
+  const [only] = found.files as [NamedSource];
+  if (found.several) return { found, remove: async () => undefined };
+  const { source, remove } = await spooled(only.source, signal);
+  return { found: { files: [{ ...only, source }], several: false }, remove };
 }
 
 /** Runs `score` with a bar: first of the rows that workers have done, then of those written. */

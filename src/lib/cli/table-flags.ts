@@ -1,6 +1,7 @@
-import { Flags } from '@oclif/core';
+import { Args, Flags } from '@oclif/core';
 import { InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
+import type { FoundFiles } from '../input/files/find-files.js';
 import type { InputFormat } from '../input/sniff.js';
 import type { TableOptions } from '../input/table/table.js';
 
@@ -14,6 +15,25 @@ const FORMATS = [
   'npy',
   'text',
 ] as const satisfies readonly InputFormat[];
+
+/** What is read. */
+export function inputFileArg() {
+  return Args.string({
+    required: true,
+    multiple: true,
+    description: 'files, folders and patterns, or - for standard input',
+  });
+}
+
+/** The files that the argument names. @throws InferError INPUT_* (66), USAGE (2). */
+export async function inputFiles(
+  words: readonly string[],
+  note: (text: string) => void,
+): Promise<FoundFiles> {
+  const { findFiles } = await import('../input/files/find-files.js');
+  if (words.includes('-') && process.stdin.isTTY) note('reading from the terminal, end with Ctrl-D');
+  return findFiles(words, process.stdin);
+}
 
 export function inputFlags() {
   return {

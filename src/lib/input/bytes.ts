@@ -11,8 +11,16 @@ import { badInput, InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { formatBytes } from '../core/units.js';
 
-/** `label` is what messages call a stream [standard input]. */
-export type InputSource = { path: string } | { stdin: Readable; label?: string | undefined };
+export type InputSource = FileSource | { stdin: Readable; label?: string | undefined };
+
+/** A file or named pipe. */
+export interface FileSource {
+  path: string;
+  /** What messages call it [its name without folders]; for a stream [standard input]. */
+  label?: string | undefined;
+  /** Where the paths in its rows start from [its folder]. */
+  base?: string | undefined;
+}
 
 /** 256 KiB per read: four times the default of a stream, and still small compared with a chunk. */
 const BLOCK_BYTES = 256 * 1024;
@@ -89,7 +97,7 @@ export function tooLarge(what: string, maxBytes: number, where?: string): InferE
  * @throws InferError as `openBytes`.
  */
 export async function checkSource(source: InputSource): Promise<void> {
-  if ('path' in source && !(await isPipe(source.path))) await (await openFile(source.path)).close();
+  if ('path' in source && !(await isPipe(source.path))) await (await openFile(source)).close();
 }
 
 /**
@@ -99,7 +107,7 @@ export async function checkSource(source: InputSource): Promise<void> {
 export async function openBytes(source: InputSource, signal?: AbortSignal): Promise<ByteReader> {
   if ('stdin' in source) return openStream(source.label ?? 'standard input', source.stdin, signal);
   const pipe = await isPipe(source.path);
-  return untilFired(pipe ? openPipe(source.path, signal) : openFile(source.path, signal), signal);
+  return untilFired(pipe ? openPipe(source, signal) : openFile(source, signal), signal);
 }
 
 async function untilFired<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -111,7 +119,7 @@ async function untilFired<T>(work: Promise<T>, signal: AbortSignal | undefined):
 }
 
 /** A named pipe, such as the shell's `<(command)`. */
-async function isPipe(path: string): Promise<boolean> {
+export async function isPipe(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isFIFO(),
     () => false,
@@ -122,15 +130,19 @@ async function isPipe(path: string): Promise<boolean> {
  * As a stream: a read of a file cannot be cancelled, and one waiting for a silent pipe would keep the process
  * alive.
  */
-async function openPipe(path: string, signal?: AbortSignal): Promise<ByteReader> {
+async function openPipe({ path, label }: FileSource, signal?: AbortSignal): Promise<ByteReader> {
   const fd = await promisify(openFd)(path, 'r').catch((error: unknown) => {
     throw unreadable(path, error);
   });
-  return openStream(printable(basename(path)), new Socket({ fd, readable: true, writable: false }), signal);
+  return openStream(
+    label ?? printable(basename(path)),
+    new Socket({ fd, readable: true, writable: false }),
+    signal,
+  );
 }
 
-async function openFile(path: string, signal?: AbortSignal): Promise<ByteReader> {
-  const label = printable(basename(path));
+async function openFile(source: FileSource, signal?: AbortSignal): Promise<ByteReader> {
+  const { path, label = printable(basename(path)) } = source;
   let handle: FileHandle;
   try {
     handle = await open(path, 'r');
@@ -192,7 +204,7 @@ function toBuffer(chunk: unknown): Buffer {
   return Buffer.from(String(chunk), 'utf8');
 }
 
-function noInput(code: ErrorCode, message: string, hint: string, cause?: unknown): InferError {
+export function noInput(code: ErrorCode, message: string, hint: string, cause?: unknown): InferError {
   return new InferError(code, message, { hint, cause });
 }
 
@@ -200,11 +212,11 @@ function directory(path: string): InferError {
   return noInput(
     'INPUT_DIRECTORY',
     `${printable(path)} is a directory, not an input file`,
-    'name one file in it, or pipe files in: cat dir/*.ndjson | infer submit -',
+    'name one file in it',
   );
 }
 
-function unreadable(path: string, cause: unknown): InferError {
+export function unreadable(path: string, cause: unknown): InferError {
   const code = (cause as NodeJS.ErrnoException).code;
   if (code === 'EISDIR') return directory(path);
   const why =

@@ -22,13 +22,8 @@ export async function readImageFile(
   maxBytes: number,
   isImage: boolean,
 ): Promise<Chunk[] | undefined> {
-  if (!takesImage(signature) || bareInput(signature) === undefined) {
-    if (isImage) throw takesNone(signature);
-    return undefined;
-  }
-  const start = await reader.exactly(LOOKED_AT);
-  reader.unread(start);
-  if (imageFormat(start) === undefined) {
+  if (isImage && !takesBareImage(signature)) throw takesNone(signature);
+  if (!(await isImageFile(reader, signature))) {
     if (isImage) throw notRead(reader.label);
     return undefined;
   }
@@ -37,6 +32,18 @@ export async function readImageFile(
   builder.addRow(file, 1, 'refuse');
   builder.flush();
   return builder.drain();
+}
+
+/** Whether a file is an image itself, for a model that takes one; everything is put back. */
+export async function isImageFile(reader: ByteReader, signature: ModelSignature): Promise<boolean> {
+  if (!takesBareImage(signature)) return false;
+  const start = await reader.exactly(LOOKED_AT);
+  reader.unread(start);
+  return imageFormat(start) !== undefined;
+}
+
+function takesBareImage(signature: ModelSignature): boolean {
+  return takesImage(signature) && bareInput(signature) !== undefined;
 }
 
 function takesNone(signature: ModelSignature): InferError {

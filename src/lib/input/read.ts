@@ -104,35 +104,46 @@ export async function readInput(
   try {
     const readFile = options.localFiles === true ? localImages(baseOf(source)) : undefined;
     opened = await openRows(format, source, signature, { ...options, maxBytes, readFile });
-    const { rows, chunks } = opened;
-    const first = await chunks.next();
-    if (first.done) {
-      throw badInput('INPUT_EMPTY', `${reader.label} holds no rows`, { hint: 'give one row or more' });
-    }
-    const early = [first.value];
-    if (first.value.rows === 1) {
-      const second = await chunks.next();
-      if (second.done) {
-        await close();
-        return { kind: 'one', payload: first.value };
-      }
-      early.push(second.value);
-    }
-    return { kind: 'many', rows, chunks: resume(early, chunks, close), close };
+    return await inputOf(opened, reader.label, close);
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-interface Rows {
+/** Rows that are read as they are consumed. */
+export interface Rows {
+  /** How many, if known in advance. */
   rows: number | undefined;
   chunks: AsyncGenerator<Chunk, void, undefined>;
 }
 
+/**
+ * Rows as an input, after the first two were looked at.
+ * @throws InferError INPUT_EMPTY naming `label`; those of `chunks`. The caller closes then.
+ */
+export async function inputOf(
+  { rows, chunks }: Rows,
+  label: string,
+  close: () => Promise<void>,
+): Promise<Input> {
+  const first = await chunks.next();
+  if (first.done) throw badInput('INPUT_EMPTY', `${label} holds no rows`, { hint: 'give one row or more' });
+  const early = [first.value];
+  if (first.value.rows === 1) {
+    const second = await chunks.next();
+    if (second.done) {
+      await close();
+      return { kind: 'one', payload: first.value };
+    }
+    early.push(second.value);
+  }
+  return { kind: 'many', rows, chunks: resume(early, chunks, close), close };
+}
+
 /** Where the paths in a source start from. */
 function baseOf(source: InputSource): string {
-  return 'path' in source ? dirname(resolve(source.path)) : currentDir();
+  return 'path' in source ? (source.base ?? dirname(resolve(source.path))) : currentDir();
 }
 
 async function openRows(

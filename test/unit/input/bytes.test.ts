@@ -37,7 +37,7 @@ describe('a source that cannot be read', () => {
       () => dir,
       'INPUT_DIRECTORY',
       () => `${dir} is a directory, not an input file`,
-      () => 'name one file in it, or pipe files in: cat dir/*.ndjson | infer submit -',
+      () => 'name one file in it',
     ],
     [
       'a file that does not exist',

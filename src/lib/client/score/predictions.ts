@@ -1,5 +1,6 @@
 import { type FailureRecord, InferError } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
+import { resultOutputs, type SelectionWish, selectionOf } from '../../model/selection.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { DataType } from '../../model/tensor.js';
 import type { CellKind, OutputColumn } from '../../output/table/table.js';
@@ -33,8 +34,13 @@ export interface Predictions {
   failed(error: FailureRecord | undefined): unknown[];
 }
 
-/** One column an output, `prediction.<output>`; a handler's answer is one column, `prediction`, of JSON. */
-export function predictionsOf({ outputs }: ModelSignature): Predictions {
+/**
+ * One column an output, `prediction.<output>`; a handler's answer is one column, `prediction`, of JSON.
+ * @param wish which outputs the results have
+ * @throws InferError OUTPUT_SELECTION (2), OUTPUT_UNKNOWN
+ */
+export function predictionsOf(signature: ModelSignature, wish: SelectionWish = {}): Predictions {
+  const outputs = resultOutputs(signature, selectionOf(wish, signature) ?? {});
   const error: OutputColumn = { name: ERROR, kind: 'text', depth: 0 };
   const isJson = outputs.length === 0 || outputs.some(({ role }) => role === 'json');
   const names = outputs.map(({ name }) => name);

@@ -1,11 +1,15 @@
 import { hasTrait } from '../../core/error-table.js';
 import { InferError } from '../../core/errors.js';
 import { linkedAbort } from '../../core/linked-abort.js';
-import type { InputSource } from '../../input/bytes.js';
+import type { FoundFiles, NamedSource } from '../../input/files/find-files.js';
+import { kindOfFiles } from '../../input/files/kinds.js';
+import { readFiles } from '../../input/files/read-files.js';
 import { fingerprintOf } from '../../input/fingerprint.js';
 import type { KeepWish, KeptRows } from '../../input/kept/kept.js';
+import { openKeptFiles } from '../../input/kept/kept-files.js';
 import { openKept } from '../../input/kept/open-kept.js';
-import { type Input, type ReadOptions, readInput } from '../../input/read.js';
+import type { Input, ReadOptions } from '../../input/read.js';
+import { selectionOf } from '../../model/selection.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { Sink } from '../../output/sink.js';
 import type { TableFormat } from '../../output/table/table.js';
@@ -20,8 +24,8 @@ import { checkNames, type Predictions, predictionsOf } from './predictions.js';
 import { ResumeFile, type ResumeState } from './resume-state.js';
 
 export interface ScoreOptions {
-  /** A regular file: it is read several times. */
-  source: InputSource;
+  /** Regular files: they are read several times. */
+  found: FoundFiles;
   read: Pick<ReadOptions, 'format' | 'table'>;
   keep: KeepWish;
   output: {
@@ -64,10 +68,10 @@ export interface Scored {
 }
 
 /**
- * Submits a file, waits, and writes its rows with their predictions: all columns of the input, then those of
- * the model's outputs and `error`. Memory is flat. Until the output is complete, a small file next to it says
+ * Submits files, waits, and writes their rows with their predictions: for several files, and for images, the name of the
+ * file, then all columns of the input, then those of the model's outputs and `error`. Memory is flat. Until the output is complete, a small file next to it says
  * which group has its results.
- * @throws InferError INPUT_*, OUTPUT_COLUMNS, RESUME_MISMATCH, WAIT_TIMEOUT; errors of the system that concern
+ * @throws InferError INPUT_*, OUTPUT_COLUMNS, OUTPUT_SELECTION, OUTPUT_UNKNOWN, RESUME_MISMATCH, WAIT_TIMEOUT; errors of the system that concern
  *   the output; the signal's reason.
  */
 export async function score(
@@ -76,15 +80,25 @@ export async function score(
   options: ScoreOptions,
   hooks: ScoreHooks,
 ): Promise<Scored> {
-  const { source, read, signal, output } = options;
-  const input = await readInput(source, signature, { ...read, signal });
+  const { files, several } = options.found;
+  const { signal, output } = options;
+  const predictions = predictionsOf(signature, options.submit);
+  const read = { ...options.read, signal, localFiles: true };
+  const kind = await kindOfFiles(files, signature, read);
+  // A file that is an image has no other columns.
+  const found = { files, several: several || kind === 'image', kind };
+  const input = await readFiles(found, signature, read);
   let kept: KeptRows | undefined;
   try {
-    const form = FORMS[output.format];
-    kept = await openKept(source, signature, { ...read, signal }, { ...options.keep, form });
-    const predictions = predictionsOf(signature);
-    checkNames(kept.columns, predictions.columns);
-    const run = new Run(client, signature, options, hooks, predictions);
+    const keep = { ...options.keep, form: FORMS[output.format] };
+    const [{ source }] = files as [NamedSource];
+    kept = found.several
+      ? await openKeptFiles(files, kind, signature, read, keep)
+      : await openKept(source, signature, read, keep);
+    if (found.several)
+      checkNames(kept.columns.slice(1), [...kept.columns.slice(0, 1), ...predictions.columns]);
+    else checkNames(kept.columns, predictions.columns);
+    const run = new Run(client, signature, { ...options, found }, hooks, predictions);
     return await run.of(input, kept);
   } finally {
     if (input.kind === 'many') await input.close();
@@ -118,9 +132,15 @@ class Run {
   }
 
   async of(input: Input, kept: KeptRows): Promise<Scored> {
-    const { source, read, signal } = this.options;
-    const how = [read.format, read.table?.delimiter, read.table?.header, [...(read.table?.columns ?? [])]];
-    const digest = await fingerprintOf([source], how, signal);
+    const { found, read, signal, submit } = this.options;
+    const { files, several } = found;
+    const how: unknown[] = [read.format, read.table?.delimiter, read.table?.header];
+    how.push([...(read.table?.columns ?? [])]);
+    if (several) how.push(files.map(({ name }) => name));
+    const asked = selectionOf(submit, this.signature);
+    if (asked !== undefined) how.push(asked);
+    const sources = files.map(({ source }) => source);
+    const digest = await fingerprintOf(sources, how, signal);
     const earlier = await this.file?.read();
     const known = this.options.resume ? await this.continued(earlier, digest) : undefined;
     const id = known?.id ?? nextId('g');

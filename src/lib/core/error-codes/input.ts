@@ -24,7 +24,10 @@ export const INPUT_ERRORS = {
   ),
   ...errors(
     { ...BAD, httpStatus: 415, doc: 'input.md' },
-    { INPUT_FORMAT: 'The input is in a format that infer does not read.' },
+    {
+      INPUT_FORMAT: 'The input is in a format that infer does not read.',
+      INPUT_KINDS: 'The files of one command are of different kinds, such as images and tables.',
+    },
   ),
   ...errors(
     { ...BAD, httpStatus: 413, doc: 'reliability.md#size-limits' },

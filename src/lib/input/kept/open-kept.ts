@@ -1,11 +1,11 @@
 import { type ModelSignature, takesText } from '../../model/signature.js';
 import type { InputSource } from '../bytes.js';
 import { bareInput } from '../left-out.js';
-import { openFormat } from '../open-format.js';
+import { type OpenFormat, openFormat } from '../open-format.js';
 import { openParquet } from '../parquet/open-parquet.js';
 import { DEFAULT_MAX_BYTES, type ReadOptions } from '../read.js';
 import { openTable } from '../table/open-table.js';
-import type { KeepWish, KeptRows } from './kept.js';
+import type { KeepWish, KeptColumn, KeptRows } from './kept.js';
 import { fieldsOf, keptLines } from './kept-lines.js';
 import { keptParquet } from './kept-parquet.js';
 import { keptTable } from './kept-table.js';
@@ -16,6 +16,7 @@ export type KeptForm = 'text' | 'json' | 'typed';
 /**
  * Opens an input a second time, for the columns that are kept next to its predictions. Formats without
  * columns (`.npy`, JSON documents) have none.
+ * @param known fields of NDJSON, where they have been found [they are looked for in all lines]
  * @throws InferError INPUT_* as `readInput`; INPUT_NAMES for a column that does not exist.
  */
 export async function openKept(
@@ -23,6 +24,7 @@ export async function openKept(
   signature: ModelSignature,
   options: Pick<ReadOptions, 'format' | 'table' | 'maxBytes' | 'signal'>,
   wish: KeepWish & { form: KeptForm },
+  known?: readonly KeptColumn[],
 ): Promise<KeptRows> {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   const textLines = takesText(signature);
@@ -41,8 +43,7 @@ export async function openKept(
     }
     if (format === 'ndjson') {
       const bare = signature.inputs[bareInput(signature) ?? 0]?.name ?? 'row';
-      const first = await open();
-      const fields = await fieldsOf(first.reader, maxBytes, bare).finally(() => first.reader.close());
+      const fields = known ?? (await fieldsIn(await open(), maxBytes, bare));
       return keptLines(reader, fields, bare, { ...wish, maxBytes, json: wish.form !== 'text' }, close);
     }
     await close();
@@ -51,6 +52,10 @@ export async function openKept(
     await close();
     throw error;
   }
+}
+
+function fieldsIn({ reader }: OpenFormat, maxBytes: number, bare: string): Promise<KeptColumn[]> {
+  return fieldsOf(reader, maxBytes, bare).finally(() => reader.close());
 }
 
 async function* noBatches(): AsyncGenerator<unknown[][], void, undefined> {
