@@ -43,9 +43,13 @@ export async function scoreOutput(
   });
   for (const { source } of inputs.files) {
     if (!(await isSameFile(target, 'path' in source ? source.path : process.stdin.fd))) continue;
-    throw new InferError('OUTPUT_IS_INPUT', `${printable(path)} is ${inputs.several ? 'one of the files' : 'the file'} that ${inputs.several ? 'are' : 'is'} read`, {
-      hint: 'name another file; a failed run could otherwise leave neither the rows nor their predictions',
-    });
+    throw new InferError(
+      'OUTPUT_IS_INPUT',
+      `${printable(path)} is ${inputs.several ? 'one of the files' : 'the file'} that ${inputs.several ? 'are' : 'is'} read`,
+      {
+        hint: 'name another file; a failed run could otherwise leave neither the rows nor their predictions',
+      },
+    );
   }
   const standard: typeof writeText = (stream, data) =>
     // On a terminal, a cell must not move the cursor.

@@ -35,8 +35,7 @@ export class ImageColumn {
       throw this.refuse('INPUT_IMAGE', size, row, 'save it smaller first');
     }
     const data = encodeBytes([file]);
-    const prepared = Math.ceil((this.input.preparedBytes ?? 0) / PREPARED_SHARE);
-    return { shape: [], data, key: '', weight: Math.max(data.byteLength, prepared) };
+    return { shape: [], data, key: '', weight: Math.max(data.byteLength, preparedWeight(this.input)) };
   }
 
   private bytesOf(value: unknown, row: number): Uint8Array {
@@ -77,6 +76,11 @@ export class ImageColumn {
       hint,
     });
   }
+}
+
+/** What an image counts at least among the bytes of its chunk. */
+export function preparedWeight({ preparedBytes = 0 }: TensorSignature): number {
+  return Math.ceil(preparedBytes / PREPARED_SHARE);
 }
 
 /** What marks the tensor of an input of images. */

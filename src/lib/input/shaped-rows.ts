@@ -89,7 +89,7 @@ export class ShapedRows {
   /** Texts of about one length share a chunk, where chunks are limited: a job's texts are padded to its longest. */
   private lengthClass({ input }: StagedColumn | ImageColumn, { data }: StagedRow): string {
     if (input.role !== 'text' || this.limits.chunkRows === ONE_CHUNK.chunkRows) return '';
-    return `~${TEXT_CLASSES.findIndex((most) => data.byteLength <= most)}`;
+    return `~${textClass(data.byteLength)}`;
   }
 
   private begin(key: string, sharedBytes: number): OpenChunk {
@@ -131,4 +131,9 @@ export class ShapedRows {
     });
     this.emit({ rows: chunk.numbers.length, tensors, place: placeOf(chunk.numbers) });
   }
+}
+
+/** Texts of one class share chunks. @param bytes of a text */
+export function textClass(bytes: number): number {
+  return TEXT_CLASSES.findIndex((most) => bytes <= most);
 }

@@ -1,7 +1,7 @@
 import { plural } from '../../core/counts.js';
 import { badInput, InferError } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
-import type { ModelSignature } from '../../model/signature.js';
+import { type ModelSignature, takesText } from '../../model/signature.js';
 import { isImageFile } from '../image-file.js';
 import { openFormat } from '../open-format.js';
 import { DEFAULT_MAX_BYTES, type ReadOptions } from '../read.js';
@@ -80,6 +80,7 @@ async function kindOf(
     format,
     maxBytes,
     signal,
+    textLines: takesText(signature),
     imageOf: async (reader) => ((await isImageFile(reader, signature)) ? [] : undefined),
   });
   await opened.reader.close();

@@ -7,7 +7,9 @@ import { openBytes } from '../bytes.js';
 import type { Chunk, ChunkLimits } from '../chunk.js';
 import { ChunkBuilder, DEFAULT_CHUNKS } from '../chunk-builder.js';
 import { unpacked } from '../gzip.js';
+import { preparedWeight } from '../image-column.js';
 import { DEFAULT_MAX_BYTES, type Input, inputOf, type ReadOptions, readInput } from '../read.js';
+import { textClass } from '../shaped-rows.js';
 import type { FoundFiles, NamedSource } from './find-files.js';
 import { type FileKind, kindOfFiles, namedError } from './kinds.js';
 
@@ -40,7 +42,7 @@ export async function readFiles(
   const chunks =
     kind === 'image'
       ? imageChunks(files, signature, { ...options, ...limits }, counted)
-      : joined(rowChunks(files, signature, options, counted), limits);
+      : joined(rowChunks(files, signature, options, counted), signature, limits);
   const rows = kind === 'image' ? files.length : undefined;
   const close = async () => void (await chunks.return());
   return inputOf({ rows, chunks }, printable(only.name), close);
@@ -105,6 +107,7 @@ export async function* chunksOf(input: Input): AsyncGenerator<Chunk, void, undef
 /** Small chunks of the same shape that follow each other, joined: thousands of files of one row are not as many jobs. */
 async function* joined(
   chunks: AsyncGenerator<Chunk, void, undefined>,
+  { inputs }: ModelSignature,
   limits: ChunkLimits,
 ): AsyncGenerator<Chunk, void, undefined> {
   let parts: Chunk[] = [];
@@ -112,8 +115,14 @@ async function* joined(
   let bytes = 0;
   let key = '';
   for await (const chunk of chunks) {
-    const size = chunk.tensors.reduce((sum, tensor) => sum + tensor.data.byteLength, 0);
-    const own = shapeKey(chunk);
+    let size = chunk.tensors.reduce((sum, tensor) => sum + tensor.data.byteLength, 0);
+    let own = shapeKey(chunk);
+    // What a worker prepares takes more memory than its file, and texts are padded to the longest of their job.
+    for (const [index, input] of inputs.entries()) {
+      if (input.role === 'image') size += chunk.rows * preparedWeight(input);
+      const bytes = chunk.tensors[index]?.data.byteLength ?? 0;
+      if (input.role === 'text') own += `~${textClass(bytes / chunk.rows)}`;
+    }
     const fits = own === key && rows + chunk.rows <= limits.chunkRows && bytes + size <= limits.chunkBytes;
     if (!fits && parts.length > 0) {
       yield asOne(parts);
