@@ -1,5 +1,5 @@
 import { InferError } from '../../../src/lib/core/errors.js';
-import type { HostTime } from '../../../src/lib/core/host-time.js';
+import { type HostTime, sleep } from '../../../src/lib/core/host-time.js';
 import { Turns } from '../../../src/lib/core/turns.js';
 import { HandedRun } from '../../../src/lib/model/handed-run.js';
 import { RunGate } from '../../../src/lib/model/run-gate.js';
@@ -51,18 +51,68 @@ export class FakeTime implements HostTime {
   }
 }
 
-/** One direction of a pipe: what is sent arrives in order, a little later. */
-export class Channel {
-  private lastAt = 0;
+/** Times in which an event loop does nothing: it is collecting garbage, or its machine is busy. */
+export interface Stall {
+  at: number;
+  ms: number;
+}
+
+/** The same time for a process whose event loop stalls: its timers fire, and what it is sent is read, afterwards. */
+export class StallingTime implements HostTime {
+  /** From which its process reads. */
+  readonly pipes: Channel[] = [];
 
   constructor(
     private readonly time: FakeTime,
+    private readonly stalls: readonly Stall[],
+  ) {}
+
+  now(): number {
+    return this.time.now();
+  }
+
+  after(ms: number, then: () => void): () => void {
+    let at = this.now() + Math.max(0, ms);
+    for (const stall of this.stalls) if (at >= stall.at && at < stall.at + stall.ms) at = stall.at + stall.ms;
+    return this.time.after(at - this.now(), then);
+  }
+
+  /** What was written to a pipe of this host before is there to be read. */
+  async turn(): Promise<void> {
+    await sleep(this, 0);
+    for (const pipe of this.pipes) pipe.flush();
+  }
+}
+
+/** One direction of a pipe: what is sent is read in order, a little later. */
+export class Channel {
+  private lastAt = 0;
+  private unread: { deliver: () => void; cancel: () => void }[] = [];
+
+  /** @param time of the process that reads from it */
+  constructor(
+    private readonly time: HostTime,
     private readonly delayMs: () => number,
   ) {}
 
   send(deliver: () => void): void {
     this.lastAt = Math.max(this.lastAt, this.time.now() + this.delayMs());
-    this.time.after(this.lastAt - this.time.now(), deliver);
+    const message = {
+      deliver,
+      cancel: this.time.after(this.lastAt - this.time.now(), () => {
+        this.unread = this.unread.filter((one) => one !== message);
+        deliver();
+      }),
+    };
+    this.unread.push(message);
+  }
+
+  /** Reads all that was sent: a turn of the reader's event loop. */
+  flush(): void {
+    for (const { deliver, cancel } of this.unread.splice(0)) {
+      cancel();
+      deliver();
+    }
   }
 }
 
@@ -79,8 +129,9 @@ export interface SimulatedRuns {
 }
 
 /** A runner process as the worker sees it: its event loop reads nothing while a run is in progress. */
-export function simulatedRunner(time: FakeTime, runs: SimulatedRuns): Runner {
-  const toWorker = new Channel(time, () => runs.hopMs());
+export function simulatedRunner(time: FakeTime, worker: StallingTime, runs: SimulatedRuns): Runner {
+  const toWorker = new Channel(worker, () => runs.hopMs());
+  worker.pipes.push(toWorker);
   const toRunner = new Channel(time, () => runs.hopMs());
   const pending = new Map<
     number,
@@ -174,7 +225,7 @@ export function simulatedRunner(time: FakeTime, runs: SimulatedRuns): Runner {
         send: frame,
         isQuiet: () => [...pending.values()].some((one) => one.handed !== handed),
       };
-      const handed: HandedRun = new HandedRun(nextId, events, side, time);
+      const handed: HandedRun = new HandedRun(nextId, events, side, worker);
       handed.follow(send(request, handed));
       handed.reply.then(
         (reply) => reply === undefined && runs.returned(request),

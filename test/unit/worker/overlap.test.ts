@@ -8,13 +8,14 @@ import { Dispatcher } from '../../../src/lib/worker/dispatcher.js';
 import { HeldJob } from '../../../src/lib/worker/held-jobs.js';
 import { RunnerSlot } from '../../../src/lib/worker/runner-slot.js';
 import { silentLogger } from '../../support/silent-logger.js';
-import { Channel, FakeTime, simulatedRunner } from './overlap-kit.js';
+import { Channel, FakeTime, type Stall, StallingTime, simulatedRunner } from './overlap-kit.js';
 
 const HOP_MS = 0.4;
 const LOOK_MS = 0.6;
 /** How long the worker needs to notice a job when it is idle: a wake-up and a take. */
 const WAKE_MS = 3 * LOOK_MS;
 const CAP = 4;
+const STALL_MS = 5;
 
 interface Arrival {
   at: number;
@@ -32,6 +33,8 @@ interface Scenario {
   runs: { ms: number; how: 'good' | 'fails' | 'dies' }[];
   /** Shares of the longest hop and look, in turn. */
   delays: number[];
+  /** Of the worker's event loop, since the start. */
+  stalls: Stall[];
 }
 
 const scenario: fc.Arbitrary<Scenario> = fc.record({
@@ -54,6 +57,13 @@ const scenario: fc.Arbitrary<Scenario> = fc.record({
     { minLength: 3, maxLength: 12 },
   ),
   delays: fc.array(fc.double({ min: 0.05, max: 1, noNaN: true }), { minLength: 1, maxLength: 9 }),
+  stalls: fc.array(
+    fc.record({
+      at: fc.double({ min: 0, max: 60, noNaN: true }),
+      ms: fc.double({ min: 0.1, max: STALL_MS, noNaN: true }),
+    }),
+    { maxLength: 4 },
+  ),
 });
 
 interface SimulatedJob extends Arrival {
@@ -79,9 +89,16 @@ class World {
   private run = 0;
   private isTaking = false;
   /** Takes and looks share a connection, which keeps their order. */
-  private readonly replies = new Channel(this.time, () => this.delayOf(LOOK_MS / 2));
+  private readonly replies: Channel;
+  private readonly workerTime: StallingTime;
 
   constructor(private readonly plan: Scenario) {
+    const stalls = plan.stalls.map(({ at, ms }) => ({ at: this.time.now() + at, ms }));
+    this.workerTime = new StallingTime(
+      this.time,
+      stalls.sort((a, b) => a.at - b.at),
+    );
+    this.replies = new Channel(this.workerTime, () => this.delayOf(LOOK_MS / 2));
     const nothing = () => undefined;
     this.dispatcher = new Dispatcher(
       0,
@@ -106,7 +123,7 @@ class World {
         softLimit: (job) => this.end(job),
       },
       this.time,
-      this.time,
+      this.workerTime,
     );
   }
 
@@ -117,7 +134,7 @@ class World {
 
   async play(): Promise<void> {
     const start = async () =>
-      simulatedRunner(this.time, {
+      simulatedRunner(this.time, this.workerTime, {
         hopMs: () => this.delayOf(HOP_MS),
         outcome: () => this.plan.runs[this.run++ % this.plan.runs.length] as Scenario['runs'][number],
         begins: (request, handed) => this.begins(request, handed),
@@ -127,7 +144,7 @@ class World {
     const options = { provider: 'cpu', requireGpu: false, threads: 1, modelsDir: '' } as const;
     const wanted = () => [{ model: 'm', session: 'm' }];
     for (let index = 0; index < this.plan.runners; index++) {
-      const slot = new RunnerSlot(index, start, options, wanted, silentLogger(), this.time);
+      const slot = new RunnerSlot(index, start, options, wanted, silentLogger(), this.workerTime);
       await slot.open();
       this.dispatcher.serve(slot);
     }
@@ -158,10 +175,10 @@ class World {
         cancelledAt: undefined,
         ran: new Map(),
       });
-      this.time.after(this.delayOf(LOOK_MS), () => this.refill());
+      this.workerTime.after(this.delayOf(LOOK_MS), () => this.refill());
     });
     if (arrival.cancelled === undefined) return;
-    this.time.after(arrival.at + arrival.cancelled, () => this.cancel(x));
+    this.workerTime.after(arrival.at + arrival.cancelled, () => this.cancel(x));
   }
 
   private cancel(x: number): void {
@@ -225,7 +242,7 @@ class World {
     if (handed) this.overlapped += 1;
     this.begun.push({ jobs: jobs.map(({ x }) => `j${x}`).join(' '), at: now });
     for (const job of jobs) {
-      if (job.cancelledAt !== undefined && now - job.cancelledAt > boundMs(handed))
+      if (job.cancelledAt !== undefined && now - job.cancelledAt > this.boundMs(handed))
         this.fault(`j${job.x} begins ${now - job.cancelledAt} ms after it was cancelled`);
     }
     const least = Math.min(...jobs.map(({ priority }) => priority));
@@ -235,7 +252,7 @@ class World {
       if (jobs.includes(job) || job.held.over || job.held.cancelled || job.held.remaining < job.rows)
         continue;
       const goesFirst = job.priority > most || (job.key === key && job.priority > least);
-      if (goesFirst && now - job.waitsSince > boundMs(handed))
+      if (goesFirst && now - job.waitsSince > this.boundMs(handed))
         this.fault(
           `j${job.x} was passed over when it had waited ${now - job.waitsSince} ms, handed over: ${handed}`,
         );
@@ -269,16 +286,18 @@ class World {
   /** The runs that began, in order: their jobs, and when. */
   readonly begun: { jobs: string; at: number }[] = [];
 
+  /** How long before a run the jobs must have been in Redis that it may not pass over. */
+  private boundMs(handed: boolean): number {
+    const permitMs = Math.max(2, 3 * LOOK_MS);
+    // The last permit is on its way, or the look that decided.
+    if (handed) return permitMs + HOP_MS;
+    // The worker may stall between its look and the run.
+    return LOOK_MS + HOP_MS + WAKE_MS + this.plan.stalls.reduce((sum, { ms }) => sum + ms, 0);
+  }
+
   private fault(what: string): void {
     this.faults.push(what);
   }
-}
-
-/** How long before a run the jobs must have been in Redis that it may not pass over. */
-function boundMs(handed: boolean): number {
-  const permitMs = Math.max(2, 3 * LOOK_MS);
-  // The last permit is on its way, or the look that decided.
-  return handed ? permitMs + HOP_MS : LOOK_MS + HOP_MS + WAKE_MS;
 }
 
 describe('a worker that hands over the next micro-batch during a run', () => {
@@ -322,6 +341,7 @@ describe('a worker that hands over the next micro-batch during a run', () => {
         { ms: 8, how: 'good' },
       ],
       delays: [0.5],
+      stalls: [],
     });
     await world.play();
     const order = world.begun.map(({ jobs }) => jobs);
