@@ -79,6 +79,43 @@ describe('infer submit of an image', () => {
   });
 });
 
+describe('infer models check of a model that takes images', () => {
+  const check = (...more: string[]) =>
+    infer.run(['models', 'check', 'colors', '--models', path.join(infer.dir, 'models'), '--json', ...more]);
+
+  it('runs an image as a worker does: one that was made up, or a file', async () => {
+    const made = await check();
+    expect(made.exitCode).toBe(0);
+    expect(made.json()).toMatchObject({ input: expect.stringMatching(/^data:image\/png/), result: {} });
+    expect((await check('--input', files.green)).json()).toMatchObject({ result: { label: 'green' } });
+    const rows = infer.file('check.ndjson', lines({ image: path.basename(files.blue) }));
+    expect((await check('--input', rows)).json()).toMatchObject({ result: { label: 'blue' } });
+  });
+
+  it('says why an image cannot be prepared', async () => {
+    const bad = infer.file('bad.jpg', readFileSync(files.red).subarray(0, -40));
+    const refused = await check('--input', bad);
+    expect([refused.exitCode, refused.json()]).toMatchObject([
+      65,
+      {
+        error: {
+          code: 'INPUT_IMAGE',
+          message: expect.stringMatching(
+            /fails on the first row of .*the JPEG image cannot be decoded: premature end/,
+          ),
+        },
+      },
+    ]);
+  });
+
+  it('is added with its task', async () => {
+    const target = path.join(infer.dir, 'added');
+    const from = path.join(infer.dir, 'models', 'colors');
+    const added = await infer.run(['models', 'add', from, '--models', target, '--json']);
+    expect([added.exitCode, added.json()]).toMatchObject([0, { files: ['1/model.onnx', 'model.json'] }]);
+  });
+});
+
 describe('infer submit of rows with images', () => {
   it('reads the paths beside the file, and data URLs', async () => {
     const url = `data:image/png;base64,${readFileSync(files.green).toString('base64')}`;

@@ -21,7 +21,7 @@ export interface ModelCheckJson {
 export default class ModelsCheck extends BaseCommand<typeof ModelsCheck> {
   static override summary = 'load a model, run a row, and print commands that use it';
   static override description =
-    `Does what a worker does at load, on the CPU and without Redis, then runs one row: of zeros and short texts, or the first of --input.
+    `Does what a worker does at load, on the CPU and without Redis, then runs one row: the first of --input, or one of zeros, short texts or a small image.
 Fails with the reason and its exit code if the model could not be served.`;
   static override examples = [
     '<%= config.bin %> models check digits',

@@ -64,7 +64,7 @@ export async function decodeImage(bytes: Uint8Array): Promise<Pixels> {
     if (error instanceof InferError) throw error;
     throw refused(
       `the ${format} image cannot be decoded: ${told(error)}`,
-      'send it again, or save it anew with an image program',
+      'send it again, or open and save it in an image editor first',
     );
   }
 }
@@ -79,7 +79,7 @@ function spread({ data, width, height, channels }: Pixels): Pixels {
 /** The first line of libvips' report. */
 function told(error: unknown): string {
   const [line = ''] = (error as Error).message.split('\n');
-  return line.replace(/^Input buffer has corrupt header: /, '').slice(0, 120);
+  return line.replace(/^(?:Input buffer has corrupt header: |Vips[A-Za-z]+: )+/, '').slice(0, 120);
 }
 
 function refused(message: string, hint: string): InferError {

@@ -1,9 +1,9 @@
 import { byUrgency, type MicroBatch, type Part } from '../batch/planner.js';
 import { toFailureRecord } from '../core/errors.js';
-import { type Payload, shapeKey } from '../model/tensor.js';
-import { tokenTensors } from '../model/token-rows.js';
+import { shapeKey } from '../model/tensor.js';
 import type { PrepareJob, PreparePool } from '../prepare/prepare-pool.js';
 import type { PreparedRows } from '../prepare/prepare-rows.js';
+import { preparedPayload, preparedTensors, rawRows } from '../prepare/prepared-payload.js';
 import type { PreparePlan } from '../task/prepare-plan.js';
 import type { BatchSizes } from './batch-sizes.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -35,11 +35,9 @@ export class Preparing {
   /** Prepares the rows of a job and gives it to the dispatcher; rows that cannot be prepared fail. */
   async add(job: HeldJob, plan: PreparePlan): Promise<void> {
     const { endings, pool, dispatcher } = this.parts;
-    const raw = job.payload.tensors.find(({ name }) => name === plan.from);
     this.jobs.add(job);
     try {
-      if (raw === undefined) throw new Error(`input ${plan.from} is missing`);
-      const prepared = await pool.prepare(plan, raw, job.rows, job);
+      const prepared = await pool.prepare(plan, rawRows(job.payload, plan), job.rows, job);
       if (job.over) return;
       this.prepared(job, plan, prepared);
     } catch (error) {
@@ -79,10 +77,8 @@ export class Preparing {
       endings.failed(job, first.error);
       return;
     }
-    const { tensors, ...rest } = job.payload;
-    const others = tensors.filter(({ name }) => name !== plan.from);
-    const made = plan.kind === 'image' ? [tensor] : tokenTensors(plan.text, tensor, job.rows);
-    const payload: Payload = { ...rest, tensors: [...made, ...others] };
+    const made = preparedTensors(plan, tensor, job.rows);
+    const payload = preparedPayload(job.payload, plan, made);
     job.prepared(payload, shapeKey(payload), sizes.capFor(job.session, payload));
     for (const { row, error } of failed) job.failRow(row, toFailureRecord(error));
     if (job.isOver) {

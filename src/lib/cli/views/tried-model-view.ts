@@ -1,5 +1,6 @@
 import { printable } from '../../core/job.js';
 import { formatDuration } from '../../core/units.js';
+import { takesJson } from '../../model/signature.js';
 import type { ModelCommands } from '../models/next-lines.js';
 import type { TriedModel } from '../models/try-model.js';
 import { sentence, widthIn } from '../output/sentence.js';
@@ -14,7 +15,7 @@ export function triedModelView(tried: TriedModel, commands: ModelCommands, layou
   const { paint } = layout;
   const ran =
     tried.runMs === undefined
-      ? 'no row was run: only its handler knows their form (--input FILE runs one)'
+      ? `no row was run: ${takesJson(tried.signature) ? 'only its handler knows their form' : 'one has millions of elements'} (--input FILE runs one)`
       : `a row ran in ${formatDuration(tried.runMs)}: ${cut(JSON.stringify(tried.result))}`;
   return [
     ...modelView(tried.signature, layout),

@@ -9,23 +9,29 @@ const MOST_ELEMENTS = 262_144;
 
 /**
  * An input of one row that a model accepts, made of zeros and short texts; undefined if only its handler
- * knows the form. Pure.
+ * knows the form, or it has more than `most` elements. Pure.
  */
-export function exampleInput(signature: ModelSignature): unknown {
+export function exampleInput(signature: ModelSignature, most = MOST_ELEMENTS): unknown {
   const { inputs, trialShapes } = signature;
   if (takesJson(signature)) return undefined;
   const needed = inputs.filter((input) => input.default === undefined);
   const given = needed.length === 0 ? inputs.slice(0, 1) : needed;
-  const values = given.map((input) => [input.name, exampleOf(input, trialShapes?.[input.name])] as const);
+  const values = given.map(
+    (input) => [input.name, exampleOf(input, trialShapes?.[input.name], most)] as const,
+  );
   if (values.length === 0 || values.some(([, value]) => value === undefined)) return undefined;
   // A bare value is allowed for a single input.
   return inputs.length === 1 ? values[0]?.[1] : Object.fromEntries(values);
 }
 
-function exampleOf({ type, shape, role }: TensorSignature, trial: readonly number[] | undefined): unknown {
+function exampleOf(
+  { type, shape, role }: TensorSignature,
+  trial: readonly number[] | undefined,
+  most: number,
+): unknown {
   const sizes = shape.map((size, i) => size ?? trial?.[i] ?? 1);
   const count = sizes.reduce((product, size) => product * size, 1);
-  if (count > MOST_ELEMENTS) return undefined;
+  if (count > most) return undefined;
   if (role === 'image') return sampleDataUrl();
   const element = type === 'string' ? 'text' : type === 'bool' ? false : 0;
   return nested(sizes, element);
