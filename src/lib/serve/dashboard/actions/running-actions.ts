@@ -6,6 +6,7 @@ import type { OperationContext, Progress } from '../../../operations/operation.j
 import { perform } from '../../../operations/run.js';
 import { Refusal } from '../../http/refusal.js';
 import type { ActionState } from '../shapes.js';
+import type { Planned } from './planned.js';
 import type { Ticket } from './tickets.js';
 
 /** Actions at a time, all callers together: each may keep Redis busy. */
@@ -24,7 +25,8 @@ interface Running {
 
 /** What is asked for, by whom. */
 export interface Begun {
-  ticket: Ticket;
+  /** Takes its ticket, once there is room: a request that is to be sent again keeps it. */
+  ticket(): Ticket;
   context: Omit<OperationContext, 'signal'>;
   /** Called when the audit log has no entry of it. */
   onUnaudited: (error: unknown) => void;
@@ -64,10 +66,9 @@ export class RunningActions {
 
   /**
    * Begins an action, and waits for its end for a while.
-   * @throws InferError ACTION_LIMIT (429); what the action throws in that time, such as ACTION_CHANGED (409)
+   * @throws InferError ACTION_LIMIT (429), ACTION_CHANGED (409) of the ticket; what the action throws in that time, such as ACTION_CHANGED (409)
    */
   async begin(begun: Begun, waitMs: number): Promise<ActionState> {
-    const { ticket } = begun;
     this.forget();
     const running = [...this.known.values()].filter(({ state }) => state.state === 'running');
     if (running.length >= MOST_AT_ONCE) {
@@ -76,6 +77,7 @@ export class RunningActions {
         headers: { 'retry-after': AGAIN_S },
       });
     }
+    const ticket = begun.ticket();
     const state: ActionState = {
       id: randomBytes(9).toString('base64url'),
       action: ticket.action,
@@ -92,13 +94,13 @@ export class RunningActions {
     };
     const entry: Running = { state, stop: new AbortController(), done: Promise.resolve() };
     this.known.set(state.id, entry);
-    entry.done = this.run(entry, begun);
+    entry.done = this.run(entry, ticket.planned, begun);
     await settledWithin(waitMs, entry.done);
     if (entry.failure !== undefined) throw entry.failure;
     return { ...state };
   }
 
-  private async run(entry: Running, { ticket: { planned }, context, onUnaudited }: Begun): Promise<void> {
+  private async run(entry: Running, planned: Planned, { context, onUnaudited }: Begun): Promise<void> {
     const { state, stop } = entry;
     const { operation, limit } = planned;
     const report = (progress: Progress): void => {

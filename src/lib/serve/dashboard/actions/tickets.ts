@@ -19,8 +19,10 @@ const MOST = 1000;
 export class Tickets {
   private readonly issued = new Map<string, Ticket & { until: number }>();
 
+  constructor(private readonly now: () => number = () => performance.now()) {}
+
   issue(ticket: Ticket): string {
-    const now = performance.now();
+    const now = this.now();
     for (const [id, { until }] of this.issued) if (until < now) this.issued.delete(id);
     const [oldest] = this.issued.keys();
     if (this.issued.size >= MOST && oldest !== undefined) this.issued.delete(oldest);
@@ -33,7 +35,7 @@ export class Tickets {
   take(id: string, action: Action, who: string): Ticket {
     const ticket = this.issued.get(id);
     const isSame = JSON.stringify(ticket?.action) === JSON.stringify(action);
-    if (ticket === undefined || ticket.until < performance.now() || !isSame || ticket.who !== who) {
+    if (ticket === undefined || ticket.until < this.now() || !isSame || ticket.who !== who) {
       throw new InferError('ACTION_CHANGED', 'this was not shown before, or too long ago: nothing was done', {
         hint: 'ask for a preview, and send its ticket',
       });
