@@ -17,8 +17,8 @@ type ScoreJson = Scored & { output: string; tookMs: number };
 export default class Score extends BaseCommand<typeof Score> {
   static override summary = 'score files: their rows with their predictions';
   static override description =
-    `Submits FILE (- for standard input), or several files, folders and patterns such as 'images/*.jpg', as a group, waits for it, and writes all of its columns, those of the model's outputs (prediction.*) and error: the same rows in the same order. For several files and for images, the first column, file, says where a row came from.
-An unfinished run, after Ctrl-C or a crash, continues with --resume: rows that are done do not run again.
+    `Submits FILE (- for standard input), or several files, folders and patterns such as 'images/*.jpg', as a group, waits for it, and writes the same rows in the same order: all columns of the input, the model's outputs as prediction.*, and error. For several files and for images, the first column, file, says where a row is from.
+--resume continues an unfinished run, after Ctrl-C or a crash, without running finished rows again.
 Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait was not long enough.`;
   static override examples = [
     '<%= config.bin %> score rows.csv --output scored.csv',
@@ -33,7 +33,7 @@ Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait w
       char: 'o',
       required: true,
       helpValue: '<file>',
-      description: 'write there; - is standard output',
+      description: 'file to write; - is standard output',
     }),
     'output-format': Flags.option({ options: TABLE_FORMATS, helpValue: '<format>' })({
       description: `format of the output, if its name does not say it: ${TABLE_FORMATS.join(', ')}`,
@@ -50,7 +50,7 @@ Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait w
       description: 'columns of the input not to write',
     }),
     resume: Flags.boolean({ description: 'continue an unfinished run of the same file, if there is one' }),
-    wait: waitFlag({ description: 'wait no longer than this for the results [until they are there]' }),
+    wait: waitFlag({ description: 'longest wait for the results [no limit]' }),
     ...inputFlags(),
     ...settingFlags('queue', 'model', 'modelsDir', 'resultTtl'),
     ...settingFlags('retries', 'retryDelay', 'timeLimit', 'softTimeLimit'),

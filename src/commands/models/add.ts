@@ -27,7 +27,7 @@ export default class ModelsAdd extends BaseCommand<typeof ModelsAdd> {
   static override summary = 'copy a model into the models directory, after a check that it runs';
   static override description =
     `Copies a .onnx file with its external data, a Hugging Face export, a model of Triton or one of infer to <models>/<name>/<version>, then loads it and runs a row there.
-Only then it appears, in one step; otherwise nothing is changed, and the reason is given. A model of the same name gets the next version. Into ./models, unless --models or INFER_MODELS_DIR says otherwise.`;
+It then appears in one step; if it fails, nothing is changed. A model of the same name gets the next version. The directory is ./models, unless --models or INFER_MODELS_DIR names another.`;
   static override examples = [
     '<%= config.bin %> models add ./resnet50.onnx',
     '<%= config.bin %> models add ./distilbert-export --name sentiment',

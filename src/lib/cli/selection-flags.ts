@@ -25,7 +25,7 @@ export function selectionFlags() {
     argmax: Flags.string({
       ...SEVERAL,
       helpValue: '<names>',
-      description: 'of these outputs only the index of the highest score',
+      description: 'only the index of the highest score of these outputs',
     }),
   };
 }
