@@ -1,4 +1,5 @@
-import { readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { readFile, realpath, rename, unlink, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { InferError } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import { isPartialOf } from '../../output/replacement.js';
@@ -11,7 +12,7 @@ export interface ResumeState {
   model: string;
   /** Digest of the model's files. */
   modelDigest: string;
-  /** The output as far as it was written. */
+  /** Absolute path of the output as far as it was written. */
   partial?: string | undefined;
 }
 
@@ -34,8 +35,10 @@ export class ResumeFile {
     try {
       text = await readFile(this.path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return undefined;
+      if (code !== 'EISDIR') throw error;
+      text = '';
     }
     const state = parsed(text);
     if (state === undefined) {
@@ -43,14 +46,17 @@ export class ResumeFile {
         hint: 'move it away, or remove it to start over',
       });
     }
-    if (state.partial !== undefined && isPartialOf(this.output, state.partial))
+    // Of a link, it is next to the file that the link leads to.
+    const output = await realpath(this.output).catch(() => resolve(this.output));
+    if (state.partial !== undefined && isPartialOf(output, state.partial))
       await unlink(state.partial).catch(() => undefined);
     return state;
   }
 
   async write(state: ResumeState): Promise<void> {
     const next = `${this.path}.new`;
-    await writeFile(next, `${JSON.stringify({ version: VERSION, ...state })}\n`);
+    const partial = state.partial && (await realpath(state.partial));
+    await writeFile(next, `${JSON.stringify({ version: VERSION, ...state, partial })}\n`);
     await rename(next, this.path);
   }
 
