@@ -7,6 +7,10 @@ const AS_ROWS = 'convert it to CSV or Parquet, to one row a line (NDJSON) or to 
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1');
 
+/** Of an image, which a model takes only if its task says so. */
+const AS_PIXELS =
+  'send its pixels as numbers: numpy.save("rows.npy", array); or declare "task": "image-classification" in model.json';
+
 /** First bytes, or a pattern for them with one character per byte. */
 const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('PK\x03\x04'), 'a zip or .npz archive', 'save one array with numpy.save, or unpack it first'],
@@ -18,13 +22,16 @@ const MAGIC: [magic: Buffer | RegExp, what: string, hint: string][] = [
   [latin1('\xff\xfe'), 'UTF-16 text', 'convert it first: iconv -f UTF-16 -t UTF-8 input > output'],
   [latin1('\xfe\xff'), 'UTF-16 text', 'convert it first: iconv -f UTF-16 -t UTF-8 input > output'],
   [latin1('\x00\x00\xfe\xff'), 'UTF-32 text', 'convert it first: iconv -f UTF-32 -t UTF-8 input > output'],
-  [latin1('\x89PNG'), 'a PNG image', AS_NUMBERS],
-  [latin1('\xff\xd8\xff'), 'a JPEG image', AS_NUMBERS],
-  [latin1('GIF8'), 'a GIF image', AS_NUMBERS],
-  [latin1('II*\x00'), 'a TIFF image', AS_NUMBERS],
-  [latin1('MM\x00*'), 'a TIFF image', AS_NUMBERS],
-  [/^RIFF....WEBP/s, 'a WebP image', AS_NUMBERS],
+  [latin1('\x89PNG'), 'a PNG image', AS_PIXELS],
+  [latin1('\xff\xd8\xff'), 'a JPEG image', AS_PIXELS],
+  [latin1('GIF8'), 'a GIF image', AS_PIXELS],
+  [latin1('II*\x00'), 'a TIFF image', AS_PIXELS],
+  [latin1('MM\x00*'), 'a TIFF image', AS_PIXELS],
+  [/^RIFF....WEBP/s, 'a WebP image', AS_PIXELS],
   [/^RIFF....WAVE/s, 'WAV audio', AS_NUMBERS],
+  [/^\0...ftypavi[fs]/s, 'an AVIF image', AS_PIXELS],
+  [/^BM....\0\0\0\0/s, 'a BMP image', 'save it as PNG or JPEG first'],
+  [/^<svg[\s>]/, 'an SVG drawing', 'render it as PNG or JPEG first'],
   // A box of less than 16 MB, which this one always is.
   [/^\0...ftyp/s, 'an MP4 or HEIF file', AS_NUMBERS],
   [latin1('ID3'), 'MP3 audio', AS_NUMBERS],
@@ -55,7 +62,8 @@ export function foreignData(label: string, start: Buffer): InferError | undefine
   );
   if (found === undefined) return undefined;
   const [, what, hint] = found;
-  return foreign(label, what, hint);
+  if (hint !== AS_PIXELS) return foreign(label, what, hint);
+  return badInput('INPUT_FORMAT', `${label} is ${what}, which is not a row of this model`, { hint });
 }
 
 export function foreign(label: string, what: string, hint: string): InferError {

@@ -70,7 +70,7 @@ async function isTable(reader: ByteReader, line: Buffer, more: boolean): Promise
     throw foreign(
       reader.label,
       binary ? 'binary data' : 'not UTF-8 text',
-      'give JSON, one row a line (NDJSON), a table (CSV), or an .npy file',
+      'give JSON, one row a line (NDJSON), a table (CSV, Parquet), or an .npy file',
     );
   }
   const text = look.toString('utf8').trimStart();

@@ -4,6 +4,9 @@ import { foreignData, MAGIC_BYTES } from '../../../src/lib/input/foreign.js';
 const start = (text: string) =>
   Buffer.from(text.padEnd(MAGIC_BYTES, '\x01'), 'latin1').subarray(0, MAGIC_BYTES);
 
+const PIXELS =
+  'send its pixels as numbers: numpy.save("rows.npy", array); or declare "task": "image-classification" in model.json';
+
 describe('a foreign file format', () => {
   it.each([
     ['PK\x03\x04', 'a zip or .npz archive', 'numpy.save'],
@@ -14,14 +17,17 @@ describe('a foreign file format', () => {
     ['\xff\xfe[\0', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
     ['\xfe\xff\0[', 'UTF-16 text', 'iconv -f UTF-16 -t UTF-8'],
     ['\0\0\xfe\xff', 'UTF-32 text', 'iconv -f UTF-32 -t UTF-8'],
-    ['\x89PNG\r\n', 'a PNG image', 'numpy.save("rows.npy", array)'],
-    ['\xff\xd8\xff\xe1', 'a JPEG image', 'numpy.save("rows.npy", array)'],
-    ['GIF87a', 'a GIF image', 'decode it to numbers first'],
-    ['GIF89a', 'a GIF image', 'decode it to numbers first'],
-    ['II*\0', 'a TIFF image', 'decode it to numbers first'],
-    ['MM\0*', 'a TIFF image', 'decode it to numbers first'],
-    ['RIFF\x24\x0a\0\0WEBPVP8 ', 'a WebP image', 'decode it to numbers first'],
+    ['\x89PNG\r\n', 'a PNG image', PIXELS],
+    ['\xff\xd8\xff\xe1', 'a JPEG image', PIXELS],
+    ['GIF87a', 'a GIF image', PIXELS],
+    ['GIF89a', 'a GIF image', PIXELS],
+    ['II*\0', 'a TIFF image', PIXELS],
+    ['MM\0*', 'a TIFF image', PIXELS],
+    ['RIFF\x24\x0a\0\0WEBPVP8 ', 'a WebP image', PIXELS],
     ['RIFF\x24\x0a\0\0WAVEfmt ', 'WAV audio', 'decode it to numbers first'],
+    ['\0\0\0\x20ftypavif', 'an AVIF image', PIXELS],
+    ['BM\x36\x10\0\0\0\0\0\0', 'a BMP image', 'save it as PNG or JPEG first'],
+    ['<svg xmlns="http', 'an SVG drawing', 'render it as PNG or JPEG first'],
     ['\0\0\0\x20ftypheic', 'an MP4 or HEIF file', 'decode it to numbers first'],
     ['ID3\x04', 'MP3 audio', 'decode it to numbers first'],
     ['OggS\0', 'Ogg audio or video', 'decode it to numbers first'],
@@ -40,7 +46,7 @@ describe('a foreign file format', () => {
     const error = foreignData('rows.bin', start(bytes));
     expect(error).toMatchObject({
       code: 'INPUT_FORMAT',
-      message: `rows.bin is ${what}, which infer does not read`,
+      message: `rows.bin is ${what}, which ${hint === PIXELS ? 'is not a row of this model' : 'infer does not read'}`,
       exitCode: 65,
     });
     expect(error?.hint).toContain(hint);
@@ -55,6 +61,8 @@ describe('a foreign file format', () => {
     '\x93NUMPY\x01\0',
     'xPK\x03\x04',
     'x\0\0\0ftyp',
+    'BMI,age\n21.5,40\n',
+    '<svgs>',
   ])('is not assumed for %j', (text) => {
     expect(foreignData('rows.bin', Buffer.from(text, 'latin1'))).toBeUndefined();
   });

@@ -58,7 +58,7 @@ describe('an input without a known format', () => {
     const { code, message, hint } = await failure(() => sniff(reader(bytes, label, cut), limit));
     return [code, message, hint];
   };
-  const GIVE = 'give JSON, one row a line (NDJSON), a table (CSV), or an .npy file';
+  const GIVE = 'give JSON, one row a line (NDJSON), a table (CSV, Parquet), or an .npy file';
 
   it.each([1, 3, 65_536])('is refused with its type, split after %i bytes', async (cut) => {
     expect(await refusal('[1]', 'x.npy', cut)).toEqual([
