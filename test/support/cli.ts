@@ -113,6 +113,8 @@ export function useInfer(redis?: { readonly url: string }): Sandbox {
       env: environment(options),
       extendEnv: false,
       reject: false,
+      // By default, what has not ended five seconds after a SIGTERM is killed: too soon on a busy machine.
+      forceKillAfterDelay: false,
       all: true,
       buffer: true,
       stripFinalNewline: false,
