@@ -57,8 +57,10 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
     const { withClient } = await import('../lib/cli/open-client.js');
     const { readFiles } = await import('../lib/input/files/read-files.js');
     const how = await inputOptions(this.flags);
-    const found = await inputFiles(this.args.file, (text) => this.note(text));
-    return interruptible((signal) => {
+    const { spooledFiles } = await import('../lib/input/spool.js');
+    const given = await inputFiles(this.args.file, (text) => this.note(text));
+    return interruptible(async (signal) => {
+      const { found, remove } = await spooledFiles(given, signal, 'once');
       const work = async (client: InferClient) => {
         if ((this.flags.at ?? Number.POSITIVE_INFINITY) <= serverTime())
           this.note('the time of --at has passed: it starts at once');
@@ -68,7 +70,7 @@ Exits 1 when a job that was waited for failed, 3 when only some of its rows did,
           ? this.submitOne(client, signature, input, signal)
           : this.submitMany(client, signature, input, signal);
       };
-      return withClient(this.loaded, this, work, { patienceMs: this.flags.wait });
+      return withClient(this.loaded, this, work, { patienceMs: this.flags.wait }).finally(remove);
     });
   }
 

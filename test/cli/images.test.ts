@@ -140,7 +140,7 @@ describe('infer submit of rows with images', () => {
 
   it.each([
     ['cat.jpg', 66, /line 2: there is no file cat\.jpg/],
-    ['https://example.com/cat.jpg', 65, /line 2: .* is an address, and images are not fetched/],
+    ['https://user:secret@example.com/cat.jpg', 65, /line 2: \S+ has a user name or password in it/],
     [7, 65, /line 2: one number found; input 'image' of model colors takes an image/],
   ])('refuses the row %s by its line, and queues nothing', async (image, exit, message) => {
     const done = await submit(infer.file('bad.ndjson', lines({ image: 'red.jpg' }, { image })));

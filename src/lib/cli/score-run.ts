@@ -4,8 +4,7 @@ import { InferError } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
 import { printable, terminalText } from '../core/printable.js';
 import { quoteWord } from '../core/quote-word.js';
-import type { FoundFiles, NamedSource } from '../input/files/find-files.js';
-import { spooled } from '../input/spool.js';
+import type { FoundFiles } from '../input/files/find-files.js';
 import type { ModelSignature } from '../model/signature.js';
 import { isReplaced, isSameFile, openSink } from '../output/open-sink.js';
 import { TABLE_FORMATS, type TableFormat } from '../output/table/table.js';
@@ -42,6 +41,7 @@ export async function scoreOutput(
     throw outputError(path, error);
   });
   for (const { source } of inputs.files) {
+    if ('fetch' in source) continue;
     if (!(await isSameFile(target, 'path' in source ? source.path : process.stdin.fd))) continue;
     throw new InferError(
       'OUTPUT_IS_INPUT',
@@ -59,20 +59,6 @@ export async function scoreOutput(
 
 function isTerminal(stream: object): boolean {
   return 'isTTY' in stream && stream.isTTY === true;
-}
-
-/**
- * The files that words name. What can be read only once is copied; `remove` deletes the copy.
- * @throws InferError INPUT_* (66), USAGE (2)
- */
-export async function scoreInputs(
-  found: FoundFiles,
-  signal: AbortSignal,
-): Promise<{ found: FoundFiles; remove(): Promise<void> }> {
-  const [only] = found.files as [NamedSource];
-  if (found.several) return { found, remove: async () => undefined };
-  const { source, remove } = await spooled(only.source, signal);
-  return { found: { files: [{ ...only, source }], several: false }, remove };
 }
 
 /** Runs `score` with a bar: first of the rows that workers have done, then of those written. */

@@ -21,7 +21,7 @@ export function inputFileArg() {
   return Args.string({
     required: true,
     multiple: true,
-    description: 'files, folders and patterns, or - for standard input',
+    description: 'files, folders, patterns and addresses, or - for standard input',
   });
 }
 

@@ -11,7 +11,13 @@ import { badInput, InferError } from '../core/errors.js';
 import { printable } from '../core/job.js';
 import { formatBytes } from '../core/units.js';
 
-export type InputSource = FileSource | { stdin: Readable; label?: string | undefined };
+export type InputSource = FileSource | RemoteSource | { stdin: Readable; label?: string | undefined };
+
+/** What is fetched from an address, each time it is opened. */
+export interface RemoteSource {
+  label: string;
+  fetch(signal?: AbortSignal): Promise<Readable>;
+}
 
 /** A file or named pipe. */
 export interface FileSource {
@@ -20,6 +26,8 @@ export interface FileSource {
   label?: string | undefined;
   /** Where the paths in its rows start from [its folder]. */
   base?: string | undefined;
+  /** It is a copy of what an address gave: its rows name no files of this machine. */
+  isFetched?: boolean | undefined;
 }
 
 /** 256 KiB per read: four times the default of a stream, and still small compared with a chunk. */
@@ -106,6 +114,10 @@ export async function checkSource(source: InputSource): Promise<void> {
  */
 export async function openBytes(source: InputSource, signal?: AbortSignal): Promise<ByteReader> {
   if ('stdin' in source) return openStream(source.label ?? 'standard input', source.stdin, signal);
+  if ('fetch' in source) {
+    const stream = await untilFired(source.fetch(signal), signal);
+    return openStream(source.label, stream, signal);
+  }
   const pipe = await isPipe(source.path);
   return untilFired(pipe ? openPipe(source, signal) : openFile(source, signal), signal);
 }

@@ -14,8 +14,8 @@ export function localImages(base: string): ReadFile {
     const place = where === undefined ? '' : `${where}: `;
     const shown = printable(name.length > 200 ? `${name.slice(0, 200)}...` : name);
     if (/^https?:/i.test(name)) {
-      throw new InferError('INPUT_IMAGE', `${place}${shown} is an address, and images are not fetched`, {
-        hint: 'download it first, and give the path of the file',
+      throw new InferError('INPUT_IMAGE', `${place}${shown} is an address, which is only fetched from JSON`, {
+        hint: 'write the rows as NDJSON: {"image": "https://..."} a line',
       });
     }
     try {
@@ -38,3 +38,12 @@ export function localImages(base: string): ReadFile {
     }
   };
 }
+
+/** For rows that were fetched themselves: a server must not choose which files of this machine are read. */
+export const noLocalImages: ReadFile = (name, where) => {
+  const place = where === undefined ? '' : `${where}: `;
+  const shown = printable(name.length > 200 ? `${name.slice(0, 200)}...` : name);
+  throw new InferError('INPUT_IMAGE', `${place}${shown} is a path, in rows that come from an address`, {
+    hint: 'download the rows first, or give data URLs or addresses in them',
+  });
+};

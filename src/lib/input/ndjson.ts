@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { badInput } from '../core/errors.js';
 import { type ModelSignature, takesJson } from '../model/signature.js';
+import type { ImageAddresses, ParsedRow } from './address/fetched-rows.js';
 import { type ByteReader, tooLarge } from './bytes.js';
 import type { Chunk, ChunkLimits } from './chunk.js';
 import { ChunkBuilder } from './chunk-builder.js';
@@ -21,6 +22,8 @@ export interface NdjsonOptions extends ChunkLimits {
   isText?: boolean | undefined;
   /** Reads the images that lines name by their paths. */
   readFile?: ReadFile | undefined;
+  /** Fetches those that they name by their addresses. */
+  addresses?: ImageAddresses | undefined;
 }
 
 const NEWLINE = 0x0a;
@@ -46,8 +49,13 @@ export async function* readNdjson(
   signature: ModelSignature,
   options: NdjsonOptions,
 ): AsyncGenerator<Chunk, void, undefined> {
-  const { readFile } = options;
-  const builder = new ChunkBuilder(signature, options, (line) => `line ${line}`, { readFile });
+  const { readFile, addresses } = options;
+  const where = (line: number) => `line ${line}`;
+  const builder = new ChunkBuilder(signature, options, where, { readFile });
+  if (addresses !== undefined) {
+    yield* readFetched(reader, signature, options, { builder, addresses, where });
+    return;
+  }
   const lines = new LineParser(signature, builder, options);
   for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
     try {
@@ -63,6 +71,50 @@ export async function* readNdjson(
   builder.flush();
   yield* builder.drain();
 }
+
+/** The same, where images are fetched before their rows are added. */
+async function* readFetched(
+  reader: ByteReader,
+  signature: ModelSignature,
+  options: NdjsonOptions,
+  {
+    builder,
+    addresses,
+    where,
+  }: { builder: ChunkBuilder; addresses: ImageAddresses; where(line: number): string },
+): AsyncGenerator<Chunk, void, undefined> {
+  let parsed: ParsedRow[] = [];
+  const rows: RowSink = {
+    addRow: (value, row) => parsed.push({ value, row }),
+    addValues: ([value], row) => parsed.push({ value, row }),
+  };
+  const lines = new LineParser(signature, rows, options);
+  async function* added(): AsyncGenerator<Chunk, void, undefined> {
+    const taken = parsed;
+    parsed = [];
+    for await (const { value, row } of addresses.rows(taken, where)) {
+      builder.addRow(value, row, 'ignore');
+      yield* builder.drain();
+    }
+  }
+  for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
+    let failure: unknown;
+    try {
+      lines.push(block);
+    } catch (error) {
+      failure = error;
+    }
+    yield* added();
+    if (failure !== undefined) throw failure;
+  }
+  lines.end();
+  yield* added();
+  builder.flush();
+  yield* builder.drain();
+}
+
+/** What takes the rows of lines. */
+type RowSink = Pick<ChunkBuilder, 'addRow' | 'addValues'>;
 
 /**
  * Rows of a text file, one per line, for a model with one input of text. Blank lines are no rows. Otherwise as
@@ -97,7 +149,7 @@ class LineParser {
 
   constructor(
     signature: ModelSignature,
-    private readonly builder: ChunkBuilder,
+    private readonly builder: RowSink,
     private readonly options: NdjsonOptions,
   ) {
     this.json = takesJson(signature);

@@ -1,15 +1,17 @@
 import { dirname, resolve } from 'node:path';
 import { currentDir } from '../core/current-dir.js';
 import { badInput } from '../core/errors.js';
-import { type ModelSignature, takesText } from '../model/signature.js';
+import { type ModelSignature, takesImage, takesText } from '../model/signature.js';
 import type { Payload } from '../model/tensor.js';
+import type { ImageAddresses } from './address/fetched-rows.js';
+import type { Fetcher } from './address/fetcher.js';
 import { type ByteReader, checkSource, type InputSource } from './bytes.js';
 import type { Chunk } from './chunk.js';
 import { DEFAULT_CHUNKS } from './chunk-builder.js';
 import type { ReadFile } from './column.js';
 import { readImageFile } from './image-file.js';
 import { parseDocument } from './json-document.js';
-import { localImages } from './local-images.js';
+import { localImages, noLocalImages } from './local-images.js';
 import { readNdjson, readTextLines } from './ndjson.js';
 import { readNpy } from './npy.js';
 import { type OpenFormat, openFormat } from './open-format.js';
@@ -43,8 +45,8 @@ export interface ReadOptions {
   /** Default true: gzip data is unpacked as it is read; false: it is refused. */
   unpack?: boolean | undefined;
   /**
-   * Read the image files that rows name by their paths, relative to the source. Only for a process that acts for its own
-   * user [no].
+   * Read the image files that rows name by their paths, relative to the source, and in JSON fetch those that they name by
+   * their addresses. Only for a process that acts for its own user [no].
    */
   localFiles?: boolean | undefined;
   /** Ends reading, here and in `chunks`, even of a silent pipe; both then throw its reason. */
@@ -96,14 +98,20 @@ export async function readInput(
   const { reader } = format;
   let closed: Promise<void> | undefined;
   let opened: Rows | undefined;
+  let fetcher: Fetcher | undefined;
   const close = () => {
     // The chunks may hold a file of their own.
-    closed ??= reader.close().then(async () => void (await opened?.chunks.return()));
+    closed ??= reader.close().then(async () => {
+      fetcher?.close();
+      await opened?.chunks.return();
+    });
     return closed;
   };
   try {
-    const readFile = options.localFiles === true ? localImages(baseOf(source)) : undefined;
-    opened = await openRows(format, source, signature, { ...options, maxBytes, readFile });
+    const images =
+      options.localFiles === true ? await imagesOf(source, signature, options.signal) : undefined;
+    fetcher = images?.fetcher;
+    opened = await openRows(format, source, signature, { ...options, maxBytes, ...images });
     return await inputOf(opened, reader.label, close);
   } catch (error) {
     await close();
@@ -141,6 +149,19 @@ export async function inputOf(
   return { kind: 'many', rows, chunks: resume(early, chunks, close), close };
 }
 
+/** How the images are found that rows name. Rows from an address name no files of this machine, and no servers near it. */
+async function imagesOf(source: InputSource, signature: ModelSignature, signal: AbortSignal | undefined) {
+  const isFetched = 'fetch' in source || ('path' in source && source.isFetched === true);
+  const readFile = isFetched ? noLocalImages : localImages(baseOf(source));
+  if (!takesImage(signature)) return { readFile };
+  const [{ Fetcher }, { ImageAddresses }] = await Promise.all([
+    import('./address/fetcher.js'),
+    import('./address/fetched-rows.js'),
+  ]);
+  const fetcher = new Fetcher(isFetched ? 'public' : 'any', signal);
+  return { readFile, fetcher, addresses: new ImageAddresses(signature, fetcher) };
+}
+
 /** Where the paths in a source start from. */
 function baseOf(source: InputSource): string {
   return 'path' in source ? (source.base ?? dirname(resolve(source.path))) : currentDir();
@@ -150,7 +171,7 @@ async function openRows(
   { reader, format, oneLine, image }: OpenFormat,
   source: InputSource,
   signature: ModelSignature,
-  options: ReadOptions & { maxBytes: number; readFile: ReadFile | undefined },
+  options: ReadOptions & { maxBytes: number; readFile?: ReadFile; addresses?: ImageAddresses },
 ): Promise<Rows> {
   const limits = {
     chunkRows: options.chunkRows ?? DEFAULT_CHUNKS.chunkRows,
@@ -159,6 +180,7 @@ async function openRows(
     maxDepth: options.maxDepth ?? DEFAULT_MAX_DEPTH,
     maxValues: options.maxValues,
     readFile: options.readFile,
+    addresses: options.addresses,
   };
   if (image !== undefined) return { rows: 1, chunks: replay(image) };
   if (format === 'ndjson') return { rows: undefined, chunks: readNdjson(reader, signature, limits) };
@@ -176,7 +198,9 @@ async function openRows(
   const what = `the JSON document${guessed ? ' (not NDJSON: its first line is not a complete JSON value)' : ''}`;
   const bytes = await reader.rest(limits.maxBytes, what);
   const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
-  const payloads = payloadsFromValue(parseDocument(bytes, limits), signature, { ...limits, extras });
+  const parsed = parseDocument(bytes, limits);
+  const value = limits.addresses === undefined ? parsed : await limits.addresses.of(parsed);
+  const payloads = payloadsFromValue(value, signature, { ...limits, extras });
   return { rows: payloads.reduce((sum, payload) => sum + payload.rows, 0), chunks: replay(payloads) };
 }
 

@@ -78,6 +78,14 @@ export const INPUT_ERRORS = {
     { INPUT_MISSING: 'There is no such file.' },
   ),
   ...errors(
+    { ...BAD, httpStatus: 422, doc: 'input.md#addresses' },
+    { INPUT_ADDRESS: 'An address is malformed or must not be fetched, such as one in a private network.' },
+  ),
+  ...errors(
+    { ...MISSING, httpStatus: 502, retryable: true, doc: 'input.md#addresses' },
+    { INPUT_FETCH: 'What an address leads to cannot be fetched.' },
+  ),
+  ...errors(
     { ...MISSING, httpStatus: 400, doc: 'input.md#errors' },
     {
       INPUT_DIRECTORY: 'A directory was named where a file of input is needed.',

@@ -2,6 +2,7 @@ import type { Dirent, Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { InferError } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
+import { isAddress, parseAddress, shownAddress } from '../address/reach.js';
 import { checkSource, type FileSource, type InputSource, isPipe, noInput, unreadable } from '../bytes.js';
 import { byName } from './natural-order.js';
 
@@ -22,7 +23,7 @@ export interface FoundFiles {
 const MAGIC = /[*?[\]{}]/;
 
 /**
- * Finds the files that arguments name: files, folders, which are read with the folders in them, and patterns such as
+ * Finds the files that arguments name: files, addresses, folders, which are read with the folders in them, and patterns such as
  * `images/*.jpg`. In a folder, hidden names (`.git`) are left out, links to files are followed and links to folders are not.
  * @param words at least one; `-` is standard input
  * @throws InferError INPUT_MISSING, INPUT_UNREADABLE (66), USAGE (2)
@@ -42,6 +43,10 @@ export async function findFiles(
         hint: 'write it to a file first, or pipe all of them in: cat a.ndjson b.ndjson | infer submit -',
       });
     }
+    if (isAddress(word)) {
+      files.push(remote(word));
+      continue;
+    }
     const found = await stat(word).catch(() => undefined);
     const isPattern = found === undefined && MAGIC.test(word);
     if (isPattern || found?.isDirectory() === true) several = true;
@@ -50,8 +55,24 @@ export async function findFiles(
     else files.push(await oneFile(word));
   }
   if (!several) return { files, several };
-  for (const file of files) await refusePipe(file.source);
-  return { files: files.map(({ name }) => named(name)), several };
+  for (const { source } of files) await refusePipe(source);
+  return { files: files.map((file) => ('path' in file.source ? named(file.name) : file)), several };
+}
+
+/** What an address gives. It is asked for when it is read. @throws InferError INPUT_ADDRESS */
+function remote(address: string): NamedSource {
+  const url = parseAddress(address);
+  const name = shownAddress(url);
+  const fetch = async (signal?: AbortSignal) => {
+    const { Fetcher } = await import('../address/fetcher.js');
+    const fetcher = new Fetcher('any', signal);
+    const stream = await fetcher.open(url.href).catch((error: unknown) => {
+      fetcher.close();
+      throw error;
+    });
+    return stream.once('close', () => fetcher.close());
+  };
+  return { source: { label: name, fetch }, name };
 }
 
 async function oneFile(path: string): Promise<NamedSource> {
