@@ -117,7 +117,7 @@ describe('infer models check of a model that takes images', () => {
 });
 
 describe('infer submit of rows with images', () => {
-  it('reads the paths beside the file, and data URLs', async () => {
+  it('reads paths relative to the file, and data URLs', async () => {
     const url = `data:image/png;base64,${readFileSync(files.green).toString('base64')}`;
     const rows = lines({ image: 'red.jpg', n: 1 }, { image: url }, 'blue.webp');
     const { stdout } = await submit(infer.file('rows.ndjson', rows), '--quiet');

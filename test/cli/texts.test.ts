@@ -129,7 +129,7 @@ describe('infer models', () => {
     [
       'a tokenizer of an unknown kind',
       { 'tokenizer.json': bertTokenizer().replace('"WordPiece","unk_token"', '"WordLevel","unk_token"') },
-      /broken\/tokenizer.json: a tokenizer of kind WordLevel is not read; WordPiece, BPE, Unigram are/,
+      /broken\/tokenizer.json: a tokenizer of kind WordLevel is not supported; WordPiece, BPE, Unigram are/,
     ],
   ])('says why a model with %s does not load', async (_name, files, message) => {
     const dir = path.join(infer.dir, `broken-${Object.keys(files).length}`);

@@ -55,7 +55,7 @@ function takesNone(signature: ModelSignature): InferError {
 }
 
 function notRead(label: string): InferError {
-  return badInput('INPUT_IMAGE', `${label} is no image that is read`, {
+  return badInput('INPUT_IMAGE', `${label} is not an image of a supported format`, {
     hint: `send ${IMAGE_FORMATS.map(({ name }) => name).join(', ')}`,
   });
 }

@@ -6,7 +6,7 @@ import type { ReadFile } from './column.js';
 
 /**
  * Reads the image files that rows name, for a process that acts for its user alone: never for a gateway or a worker, whose
- * files are not those of whoever sends the row.
+ * files do not belong to the sender of the row.
  * @param base directory that relative paths start from: that of the file with the rows.
  */
 export function localImages(base: string): ReadFile {

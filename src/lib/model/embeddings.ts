@@ -53,11 +53,11 @@ function unfit(
   const shapes = shown.map(
     ({ name, type, shape }) => `${name} ${type} [${shape.map((dim) => dim ?? '?').join(',')}]`,
   );
-  const which = any ? 'no output of the model is one' : 'this output is none';
+  const which = any ? 'no output of the model is one' : 'this output is not one';
   if (pooling !== undefined) {
     return manifestError(
       label,
-      `field pooling: ${pooling} is taken of a vector of floats for each token, and ${which}: a row has ${shapes.join(', ')}`,
+      `field pooling: ${pooling} needs a vector of floats for each token, and ${which}: a row has ${shapes.join(', ')}`,
       'leave pooling out, or name another output',
     );
   }

@@ -35,10 +35,10 @@ async function decoder(): Promise<Sharp> {
  */
 export async function decodeImage(bytes: Uint8Array): Promise<Pixels> {
   const format = imageFormat(bytes)?.name;
-  if (bytes.byteLength === 0) throw refused('an image of no bytes', 'send the content of an image file');
+  if (bytes.byteLength === 0) throw refused('the image is empty', 'send the content of an image file');
   if (format === undefined)
     throw refused(
-      'these bytes are no image that is read',
+      'the bytes are not an image of a supported format',
       `send ${IMAGE_FORMATS.map(({ name }) => name).join(', ')}`,
     );
   const sharp = await decoder();

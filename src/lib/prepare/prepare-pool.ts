@@ -44,7 +44,7 @@ export interface PrepareOptions {
 }
 
 /**
- * Processes that prepare rows beside the runners. They start when rows come, or with `warm`. A row that ends its process
+ * Processes that prepare rows next to the runners. They start when rows arrive, or with `warm`. A row that ends its process
  * fails, after a second try; the process is replaced, and the rows next to it are prepared again.
  */
 export class PreparePool {

@@ -48,7 +48,7 @@ export class TextTokenizer {
     const settings = parsed(config, 'tokenizer_config.json');
     const { type } = (json.model ?? {}) as { type?: unknown };
     if (!KINDS.includes(String(type)))
-      throw new Error(`a tokenizer of kind ${String(type)} is not read; ${KINDS.join(', ')} are`);
+      throw new Error(`a tokenizer of kind ${String(type)} is not supported; ${KINDS.join(', ')} are`);
     const { Tokenizer } = await import('@huggingface/tokenizers');
     const library = new Tokenizer(json, settings);
     const { before, after } = specials(library);
@@ -97,7 +97,7 @@ export class TextTokenizer {
       );
     }
     if (ids.length > most && !truncate) {
-      throw new InferError('INPUT_TEXT', `the text has more than ${most} tokens, which the model takes`, {
+      throw new InferError('INPUT_TEXT', `the text has more than the ${most} tokens that the model takes`, {
         hint: 'split or shorten it, or write "tokenizer": {"truncate": true} in model.json',
       });
     }

@@ -121,7 +121,7 @@ describe('an output that does not fit', () => {
   it.each<[ModelManifest, RegExp]>([
     [
       { pooling: 'mean', output: 'pooler_output' },
-      /field pooling: mean is taken of a vector of floats for each token/,
+      /field pooling: mean needs a vector of floats for each token/,
     ],
     [{ output: 'last_hidden_state' }, /an embedding is one vector of floats a row, and this output is none/],
   ])('is refused at load: %j', (manifest, message) => {

@@ -67,7 +67,7 @@ describe('the task embedding', () => {
       'an output that is none',
       [tensorSignature('a', [3]), tensorSignature('b', [2, 2])],
       'b',
-      'this output is none: a row has b float32 [2,2]',
+      'this output is not one: a row has b float32 [2,2]',
     ],
   ])('refuses a model with %s', (_, outputs, name, text) => {
     const manifest = name === undefined ? EMBEDDING : { ...EMBEDDING, output: name };

@@ -75,7 +75,7 @@ describe('a text is refused', () => {
     expect(() => bert.encode('low low low', whole)).toThrow(
       expect.objectContaining({
         code: 'INPUT_TEXT',
-        message: 'the text has more than 2 tokens, which the model takes',
+        message: 'the text has more than the 2 tokens that the model takes',
         hint: expect.stringContaining('"truncate": true'),
       }),
     );
@@ -103,9 +103,9 @@ describe('a tokenizer', () => {
     ['[]', /it is not a JSON object/],
     [
       '{"model": {"type": "WordLevel", "vocab": {}}}',
-      /kind WordLevel is not read; WordPiece, BPE, Unigram are/,
+      /kind WordLevel is not supported; WordPiece, BPE, Unigram are/,
     ],
-    ['{}', /kind undefined is not read/],
+    ['{}', /kind undefined is not supported/],
     ['{"model": {"type": "BPE"}}', /must contain a "decoder" property/],
     [bertTokenizer().replace('BertPreTokenizer', 'Mystery'), /Unknown PreTokenizer type: Mystery/],
   ])('is refused with the reason: %.30s', async (text, reason) => {
