@@ -61,10 +61,10 @@ Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait w
   async run(): Promise<ScoreJson | undefined> {
     const { keep, drop, output: path, resume, wait: timeoutMs } = this.flags;
     const { withClient } = await import('../lib/cli/open-client.js');
-    const { runScore, scoreOutput } = await import('../lib/cli/score-run.js');
+    const { runScore, scoreOutput, withoutLeft } = await import('../lib/cli/score-run.js');
     const { spooledFiles } = await import('../lib/input/spool.js');
     const read = await inputOptions(this.flags);
-    const given = await inputFiles(this.args.file, (text) => this.note(text));
+    const given = withoutLeft(await inputFiles(this.args.file, (text) => this.note(text)), path);
     return interruptible(async (signal) => {
       const format = this.flags['output-format'] as TableFormat | undefined;
       const output = await scoreOutput(path, format, given, signal);

@@ -166,6 +166,27 @@ describe('infer score of several files', () => {
     );
   });
 
+  it('does not read what an unfinished run has left in the folder of its output', async () => {
+    const folder = at('own');
+    cpSync(at('tables'), folder, { recursive: true });
+    const output = path.join(folder, 'scored.csv');
+    const state = { version: 1, group: 'g-of-before', input: 'x', model: 'digits', modelDigest: 'y' };
+    infer.file('own/scored.csv.resume', JSON.stringify(state));
+    infer.file('own/scored.csv.part-0b0c3d5e-8a0f-4f0e-9a51-1f6c2d7e8a90', 'half');
+    const run = await infer.run(['score', folder, '-m', 'digits', '-o', output, '--keep', 'id']);
+    expect([run.exitCode, run.stderr]).toEqual([
+      0,
+      expect.stringContaining('group g-of-before, is left alone'),
+    ]);
+    expect(lines(output)[0]).toMatch(/^file,id,prediction\.class/);
+    await expectFailure(infer, ['score', folder, '-m', 'digits', '-o', output], {
+      exitCode: 2,
+      code: 'OUTPUT_IS_INPUT',
+      message: /is one of the files that are read/,
+      fix: 'name another file',
+    });
+  });
+
   it('writes columns of the k highest scores', async () => {
     const output = at('top.ndjson');
     await infer.run([

@@ -1,4 +1,5 @@
 import type { InferClient } from '../client/client.js';
+import { isLeftOf } from '../client/score/resume-state.js';
 import { refusesRows, type Scored, type ScoreOptions, score } from '../client/score/score.js';
 import { InferError } from '../core/errors.js';
 import { chunkId } from '../core/job.js';
@@ -55,6 +56,12 @@ export async function scoreOutput(
     // On a terminal, a cell must not move the cursor.
     writeText(stream, typeof data === 'string' && isTerminal(stream) ? terminalText(data) : data);
   return { path, format, isFile, open: () => openSink(target, { signal, standard }) };
+}
+
+/** Of a folder or pattern, the files of an unfinished run with this output are no rows. */
+export function withoutLeft(found: FoundFiles, output: string): FoundFiles {
+  const files = found.files.filter(({ name }) => !isLeftOf(output, name));
+  return found.several && files.length > 0 ? { ...found, files } : found;
 }
 
 function isTerminal(stream: object): boolean {

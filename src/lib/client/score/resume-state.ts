@@ -18,6 +18,12 @@ export interface ResumeState {
 
 const VERSION = 1;
 
+/** Whether a file is what an unfinished run has left of this output: its state, or a part of it. */
+export function isLeftOf(output: string, file: string): boolean {
+  const [target, left] = [resolve(output), resolve(file)];
+  return left === `${target}.resume` || left === `${target}.resume.new` || isPartialOf(target, left);
+}
+
 /** The file of an output's state. */
 export class ResumeFile {
   readonly path: string;
