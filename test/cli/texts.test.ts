@@ -89,7 +89,7 @@ describe('infer submit of texts', () => {
       asRow('low'),
       failed(/an empty text/),
       failed(/it is blank/),
-      failed(/more than 4 tokens/),
+      failed(/more than the 4 tokens/),
       asRow('want lowest'),
     ]);
   });
