@@ -123,7 +123,10 @@ describe('an output that does not fit', () => {
       { pooling: 'mean', output: 'pooler_output' },
       /field pooling: mean needs a vector of floats for each token/,
     ],
-    [{ output: 'last_hidden_state' }, /an embedding is one vector of floats a row, and this output is not one/],
+    [
+      { output: 'last_hidden_state' },
+      /an embedding is one vector of floats a row, and this output is not one/,
+    ],
   ])('is refused at load: %j', (manifest, message) => {
     expect(() => planEmbedding(manifest, [STATES, POOLED], 'm/model.json')).toThrow(message);
   });
