@@ -1,10 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useInfer } from '../support/cli.js';
 import { hugePng, meanColors } from '../support/image-models.js';
-import { writeModel } from '../support/onnx-builder.js';
+import { buildModel, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 import { startServer } from '../support/serve.js';
 
@@ -32,6 +32,20 @@ let files: Record<'red' | 'green' | 'blue', string>;
 beforeAll(async () => {
   const models = path.join(infer.dir, 'models');
   writeModel(models, 'colors', meanColors(), MANIFEST);
+  const hub = path.join(models, 'hub');
+  mkdirSync(hub, { recursive: true });
+  writeFileSync(path.join(hub, 'model.onnx'), buildModel(meanColors()));
+  const config = {
+    architectures: ['ViTForImageClassification'],
+    id2label: { 0: 'red', 1: 'green', 2: 'blue' },
+  };
+  writeFileSync(path.join(hub, 'config.json'), JSON.stringify(config));
+  const processor = {
+    image_processor_type: 'ViTImageProcessor',
+    size: { height: 12, width: 12 },
+    resample: 3,
+  };
+  writeFileSync(path.join(hub, 'preprocessor_config.json'), JSON.stringify(processor));
   files = {
     red: infer.file('red.jpg', await plain(RED).jpeg().toBuffer()),
     green: infer.file('green.png', await plain(GREEN).png().toBuffer()),
@@ -54,6 +68,15 @@ describe('infer submit of an image', () => {
   ] as const)('is answered with its class: %s, %s', async (color, _format) => {
     const done = await submit(files[color], '--json');
     expect(done.json()).toMatchObject({ state: 'completed', result: { label: color } });
+  });
+
+  it('is answered by a Hugging Face export as it is', async () => {
+    const done = await infer.run(['submit', files.green, '--model', 'hub', '--wait', '60s', '--json']);
+    expect(done.json()).toMatchObject({ state: 'completed', result: { label: 'green' } });
+    const shown = await infer.ask(['models', '--models', path.join(infer.dir, 'models')]);
+    expect(`${shown.stdout}${shown.stderr}`.replace(/\s+/g, ' ')).toContain(
+      'hub: preprocess: preprocessor_config.json ViTImageProcessor',
+    );
   });
 
   it('keeps the file in Redis as it is, and shows what it is', async () => {

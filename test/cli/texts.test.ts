@@ -1,7 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { useInfer } from '../support/cli.js';
-import { writeModel } from '../support/onnx-builder.js';
+import { buildModel, type Graph, writeModel } from '../support/onnx-builder.js';
 import { useRedis } from '../support/redis.js';
 import { startServer } from '../support/serve.js';
 import { BERT_CONFIG, bertTokenizer, encoder, meanOf, stateOf, textScores } from '../support/text-models.js';
@@ -35,8 +36,34 @@ beforeAll(async () => {
     FILES,
   );
   writeModel(models, 'vectors', encoder(), { task: 'embedding', pooling: 'cls', normalize: true }, FILES);
+  writeExport('hub', textScores(), {
+    'config.json': JSON.stringify({
+      architectures: ['BertForSequenceClassification'],
+      max_position_embeddings: 32,
+      id2label: Object.fromEntries(LABELS.entries()),
+    }),
+  });
+  writeExport('sentences', encoder(), {
+    'config.json': JSON.stringify({ architectures: ['BertModel'] }),
+    'modules.json': JSON.stringify(
+      ['Transformer', 'Pooling', 'Normalize'].map((step) => ({
+        type: `sentence_transformers.models.${step}`,
+      })),
+    ),
+    '1_Pooling/config.json': JSON.stringify({ pooling_mode_cls_token: true }),
+  });
   await infer.worker(['--models', models]);
 });
+
+/** A Hugging Face export with a tokenizer, and no model.json. */
+function writeExport(name: string, graph: Graph, files: Record<string, string>): void {
+  const dir = path.join(models, name);
+  for (const [file, content] of Object.entries({ ...FILES.files, ...files })) {
+    mkdirSync(path.dirname(path.join(dir, file)), { recursive: true });
+    writeFileSync(path.join(dir, file), content);
+  }
+  writeFileSync(path.join(dir, 'model.onnx'), buildModel(graph));
+}
 
 /** Class and confidence of a text, by another way than the model's. */
 function expected(text: string): { label: string; confidence: number } {
@@ -63,7 +90,7 @@ const resultsOf = async (id: string) => (await infer.ask(['result', id.trim()]))
 const lines = (...rows: unknown[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join('');
 
 describe('infer submit of texts', () => {
-  it.each(['mood', 'leaky'])(
+  it.each(['mood', 'leaky', 'hub'])(
     'gives each row its class, whatever its length and its neighbours: %s',
     async (model) => {
       const rows = texts.flatMap((text) => [{ text, id: 1 }, text]);
@@ -122,6 +149,9 @@ describe('infer models', () => {
     expect(text).toContain('mood: tokenizer.maxLength: tokenizer_config.json model_max_length (40)');
     expect(text).toMatch(/leaky: padding changes results \(by [\d.e-]+ at 16 instead of 13 tokens\)/);
     expect(text).not.toMatch(/mood: padding/);
+    expect(text).toContain('hub: task: assumed from config.json architectures[0]');
+    expect(text).toContain('hub: tokenizer.maxLength: config.json max_position_embeddings (32)');
+    expect(text).toContain('sentences: pooling: 1_Pooling/config.json pooling_mode_cls_token');
   });
 
   it.each([
@@ -173,9 +203,9 @@ describe('infer serve', () => {
     expect(oip.outputs).toContainEqual(
       expect.objectContaining({ name: 'label', data: [expected('low').label] }),
     );
-    const vectors = await post('/v1/embeddings', { model: 'vectors', input: texts });
     const data = texts.map((text, index) => ({ index, embedding: near(vectorOf(text)) }));
-    expect(vectors).toMatchObject({ object: 'list', data });
+    for (const model of ['vectors', 'sentences'])
+      expect(await post('/v1/embeddings', { model, input: texts })).toMatchObject({ object: 'list', data });
     await server.stop();
   });
 });

@@ -40,14 +40,16 @@ export function checkNames(
   const warnings: string[] = [];
   if (manifest.handlerWrites !== undefined && manifest.handler === undefined)
     warnings.push('model.json: handlerWrites has no effect without "handler"');
-  if (manifest.preprocess !== undefined && !takesImages(manifest))
+  if (manifest.preprocess !== undefined && given.has('preprocess') && !takesImages(manifest))
     warnings.push(
       'model.json: preprocess has no effect without a "task" that takes images, such as "image-classification"',
     );
-  const ofEmbeddings = (['pooling', 'normalize'] as const).filter((field) => manifest[field] !== undefined);
+  const ofEmbeddings = (['pooling', 'normalize'] as const).filter(
+    (field) => manifest[field] !== undefined && given.has(field),
+  );
   if (!embeds && ofEmbeddings.length > 0)
     warnings.push(`model.json: ${ofEmbeddings.join(', ')} has no effect without "task": "embedding"`);
-  if (manifest.tokenizer && !embeds && manifest.task !== 'text-classification')
+  if (manifest.tokenizer && given.has('tokenizer') && !embeds && manifest.task !== 'text-classification')
     warnings.push(
       'model.json: tokenizer has no effect without a "task" that takes texts, such as "text-classification"',
     );

@@ -107,7 +107,11 @@ export class ModelHost {
           ? {}
           : await loadHandler(files.handlerPath, `${name}/${sized.handler}`);
       const handled = handler.preprocess !== undefined;
-      const text = await planText({
+      const {
+        text,
+        settings,
+        notes: said,
+      } = await planText({
         files,
         handled,
         manifest: sized,
@@ -115,7 +119,8 @@ export class ModelHost {
         content,
         label: manifestLabel,
       });
-      const manifest: ModelManifest = { ...sized, ...text?.settings };
+      notes.push(...said);
+      const manifest: ModelManifest = { ...sized, ...settings };
       const sample =
         classifies(manifest) && ran !== undefined ? rowsFirst(probed.outputs, ran, 1) : undefined;
       const task = planTask(manifest, probed.outputs, manifestLabel, sample);
@@ -124,7 +129,7 @@ export class ModelHost {
       if (text !== undefined) {
         const runOne = async (payload: Payload) =>
           rowsFirst(probed.outputs, await runRows(session, probed.inputs, payload), 1);
-        notes.push(...text.notes, ...(await checkPadding(text, task, runOne)));
+        notes.push(...(await checkPadding(text, task, runOne)));
       }
       warnings.push(
         ...probed.warnings,

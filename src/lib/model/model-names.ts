@@ -7,6 +7,11 @@ export const MANIFEST_FILE = 'model.json';
 export const TRITON_FILE = 'config.pbtxt';
 /** Hugging Face's description of a model. */
 export const CONFIG_FILE = 'config.json';
+/** How a Hugging Face export prepares images. */
+export const PROCESSOR_FILE = 'preprocessor_config.json';
+/** The steps of a sentence-transformers model, and how it pools. */
+export const MODULES_FILE = 'modules.json';
+export const POOLING_FILE = '1_Pooling/config.json';
 /** What turns texts into tokens, in a Hugging Face export. */
 export const TOKENIZER_FILE = 'tokenizer.json';
 export const TOKENIZER_CONFIG = 'tokenizer_config.json';
@@ -20,14 +25,14 @@ export const VERSION_DIR = /^[1-9]\d{0,8}$/;
  */
 export const EXPORT_FILES: readonly string[] = [
   CONFIG_FILE,
-  'preprocessor_config.json',
+  PROCESSOR_FILE,
   'processor_config.json',
   TOKENIZER_FILE,
   TOKENIZER_CONFIG,
   'special_tokens_map.json',
-  'modules.json',
+  MODULES_FILE,
   SENTENCE_CONFIG,
-  '1_Pooling/config.json',
+  POOLING_FILE,
 ];
 
 /** One of these next to a model file means that the directory is one model's. */

@@ -2,18 +2,24 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { type Derived, derived, fromManifest, merged } from './derived.js';
 import type { ContentFile } from './fingerprint.js';
-import { type ExportFiles, fromConfig } from './hugging-face.js';
-import { parseManifest } from './manifest.js';
+import { type ExportFiles, fromConfig, isSentenceModel, objectIn, valueIn } from './hugging-face.js';
+import { fromProcessor } from './image-export.js';
+import { type ModelManifest, parseManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import { isWithin, type ModelAccess, outside } from './model-access.js';
 import {
   CONFIG_FILE,
   EXPORT_FILES,
   MANIFEST_FILE,
+  MODULES_FILE,
+  POOLING_FILE,
+  PROCESSOR_FILE,
   TOKENIZER_CONFIG,
   TOKENIZER_FILE,
   TRITON_FILE,
 } from './model-names.js';
+import { IMAGE_TASKS } from './raw-inputs.js';
+import { fromSentenceModel } from './sentence-export.js';
 import { readTritonConfig, type TritonConfig } from './triton-config.js';
 import { TritonFault } from './triton-fields.js';
 
@@ -40,7 +46,7 @@ export interface ModelSettings extends Derived {
 export function readSettings(access: ModelAccess, root: string): ModelSettings {
   const own = ownSettings(access);
   const triton = tritonSettings(access);
-  const hub = hubSettings(access, root);
+  const hub = hubSettings(access, root, own.found.manifest);
   const all = merged(hub, triton.found, own.found);
   return {
     ...all,
@@ -114,6 +120,7 @@ function labelsOf(
 function hubSettings(
   access: ModelAccess,
   root: string,
+  { handler, task }: ModelManifest,
 ): Derived & {
   exported?: ExportFiles;
   contents: ContentFile[];
@@ -131,16 +138,29 @@ function hubSettings(
   for (const name of present)
     files[name] = access.real(path.join(dirOf(name), name), `${access.name}/${labelOf(name)}`);
   const exported: ExportFiles = { dir: root, files };
-  const contents: ContentFile[] = present.map((name) => ({
+  let contents: ContentFile[] = present.map((name) => ({
     label: labelOf(name),
     path: files[name] as string,
   }));
-  const config = files[CONFIG_FILE];
-  if (config === undefined) return { ...derived(), exported, contents };
-  const { text, file } = access.text(config, labelOf(CONFIG_FILE));
-  return {
-    ...fromConfig(text, `${access.name}/${labelOf(CONFIG_FILE)}`),
-    exported,
-    contents: contents.map((one) => (one.label === file.label ? file : one)),
+  const context = { has: (name: string) => files[name] !== undefined, handled: handler !== undefined };
+  const fileLabel = (name: string) => `${access.name}/${labelOf(name)}`;
+  const read = (name: string): string => {
+    const { text, file } = access.text(files[name] as string, labelOf(name));
+    contents = contents.map((one) => (one.label === file.label ? file : one));
+    return text;
   };
+  const found: Derived[] = [];
+  if (context.has(CONFIG_FILE)) found.push(fromConfig(read(CONFIG_FILE), fileLabel(CONFIG_FILE), context));
+  if (isSentenceModel(context)) {
+    const pooling = context.has(POOLING_FILE) ? objectIn(read(POOLING_FILE), fileLabel(POOLING_FILE)) : {};
+    found.push(fromSentenceModel(valueIn(read(MODULES_FILE), fileLabel(MODULES_FILE)), pooling));
+  }
+  const fromFiles = merged(...found).manifest.task;
+  if (context.has(PROCESSOR_FILE) && IMAGE_TASKS.includes(task ?? fromFiles ?? '')) {
+    const images = fromProcessor(objectIn(read(PROCESSOR_FILE), fileLabel(PROCESSOR_FILE)));
+    // Images that are prepared in another way than the model was trained with would give wrong classes.
+    if (images.manifest.preprocess === undefined) images.manifest.task = 'classification';
+    found.push(images);
+  }
+  return { ...merged(...found), exported, contents };
 }

@@ -10,7 +10,7 @@ import type { TensorSignature } from './signature.js';
 import { elementCount } from './tensor.js';
 
 /** Tasks whose rows are images. */
-const IMAGE_TASKS: readonly string[] = ['image-classification', 'image'];
+export const IMAGE_TASKS: readonly string[] = ['image-classification', 'image'];
 
 /** Whether a model's rows are images: by its task, or an embedding that says how images are prepared. */
 export function takesImages({ task, preprocess }: ModelManifest): boolean {

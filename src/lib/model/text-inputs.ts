@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { messageOf } from '../core/errors.js';
+import { InferError, messageOf } from '../core/errors.js';
 import { withoutMark } from '../core/text.js';
 import {
   type KnownFile,
@@ -29,8 +29,8 @@ const DEFAULT_LENGTH = 512;
 export interface TextInputs extends RawInputs {
   plan: { kind: 'text'; from: string; text: TextPlan };
   tokenizer: TextTokenizer;
-  /** What is assumed where model.json does not say. */
-  settings: Pick<ModelManifest, 'pooling'>;
+  /** How the vectors of tokens become one, where no file says and the model gives such vectors. */
+  pooling?: 'mean';
   origins: Origin[];
   notes: string[];
 }
@@ -60,12 +60,42 @@ function takesTexts({ manifest, files, handled }: Known): boolean {
   return task === 'embedding' && there && tokenizer !== null && preprocess === undefined;
 }
 
+/** The raw input of a model whose rows are texts, and what it changes of the settings. */
+interface TextSettings {
+  text?: TextInputs;
+  settings: Pick<ModelManifest, 'pooling' | 'task'>;
+  notes: string[];
+}
+
 /**
- * The raw input of a model whose rows are texts; undefined for any other.
- * @throws InferError MODEL_MANIFEST when there is no tokenizer, it cannot be used, or the model takes no tokens.
+ * The raw input of a model whose rows are texts; nothing for any other. A model that only its export makes one of texts
+ * takes tokens where that is not possible.
+ * @throws InferError MODEL_MANIFEST when model.json makes it one of texts, and there is no tokenizer, it cannot be used, or
+ *   the model takes no tokens.
  */
-export async function planText(known: Known): Promise<TextInputs | undefined> {
-  if (!takesTexts(known)) return undefined;
+export async function planText(known: Known): Promise<TextSettings> {
+  if (!takesTexts(known)) return { settings: {}, notes: [] };
+  const { manifest, files, outputs } = known;
+  try {
+    const text = await planned(known);
+    // An export's own pooling has no effect where the model pools itself.
+    const none = !files.given.includes('pooling') && !outputs.some(isVectors);
+    return {
+      text,
+      settings: { pooling: none ? undefined : (manifest.pooling ?? text.pooling) },
+      notes: text.notes,
+    };
+  } catch (error) {
+    if (files.given.includes('task') || !(error instanceof InferError)) throw error;
+    const task = manifest.task === 'embedding' ? 'tensor' : 'classification';
+    return {
+      settings: { task, pooling: undefined },
+      notes: [`rows are tokens and not texts: ${error.message}`],
+    };
+  }
+}
+
+async function planned(known: Known): Promise<TextInputs> {
   const { files, manifest, inputs, outputs, content, label } = known;
   const at = files.exported?.files[TOKENIZER_FILE];
   if (at === undefined) {
@@ -120,7 +150,7 @@ export async function planText(known: Known): Promise<TextInputs | undefined> {
     inputs: [raw, ...others],
     plan: { kind: 'text', from, text },
     tokenizer,
-    settings: assumes ? { pooling: 'mean' } : {},
+    ...(assumes ? { pooling: 'mean' } : {}),
     origins: [{ field: 'tokenizer', from: TOKENIZER_FILE, assumed: false }, length.origin],
     notes: [
       ...(assumes ? ['pooling is not given: the mean over the tokens is taken'] : []),
@@ -148,7 +178,7 @@ async function opened(file: KnownFile, config: KnownFile | undefined, model: str
     throw manifestError(
       `${model}/${TOKENIZER_FILE}`,
       messageOf(error),
-      'copy it again from the export, or tokenize in a handler',
+      'copy it again from the export, or tokenize in a handler; "tokenizer": null in model.json: rows are tokens',
     );
   }
 }

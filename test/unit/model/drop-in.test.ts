@@ -100,7 +100,7 @@ describe('a Hugging Face export', () => {
   const fill = (at: string) => {
     put(`${at}/config.json`, CONFIG);
     put(`${at}/tokenizer.json`, {});
-    put(`${at}/preprocessor_config.json`, {});
+    put(`${at}/preprocessor_config.json`, { size: 224 });
     put(`${at}/README.md`);
   };
 
@@ -119,10 +119,11 @@ describe('a Hugging Face export', () => {
       label: 'vit/onnx/model.onnx',
       home: 'onnx',
       sizeBytes: 6,
-      manifest: { task: 'classification', labels: ['cat', 'dog'] },
+      manifest: { task: 'image-classification', labels: ['cat', 'dog'] },
       origins: [
         { field: 'labels', from: 'config.json id2label', assumed: false },
         { field: 'task', from: 'config.json architectures[0]', assumed: true },
+        { field: 'preprocess', from: 'preprocessor_config.json size', assumed: false },
       ],
       exported: { files: { 'tokenizer.json': path.join(dir, 'vit/tokenizer.json') } },
     });
@@ -158,12 +159,24 @@ describe('a Hugging Face export', () => {
     put('vit/model.onnx');
     put('vit/model.json', { labels: ['a', 'b'] });
     expect(findModel(dir, 'vit')).toMatchObject({
-      manifest: { task: 'classification', labels: ['a', 'b'] },
+      manifest: { task: 'image-classification', labels: ['a', 'b'] },
       origins: [
         { field: 'task', from: 'config.json architectures[0]' },
+        { field: 'preprocess', from: 'preprocessor_config.json size' },
         { field: 'labels', from: 'model.json' },
       ],
     });
+  });
+
+  it('takes tensors where its image processor does something else, and says so', () => {
+    fill('vit');
+    put('vit/model.onnx');
+    put('vit/preprocessor_config.json', { size: 224, do_pad: true });
+    const { manifest, notes } = findModel(dir, 'vit');
+    expect(manifest).toEqual({ task: 'classification', labels: ['cat', 'dog'] });
+    expect(notes).toEqual([
+      expect.stringContaining('preprocessor_config.json is not used: it asks for do_pad'),
+    ]);
   });
 
   it('with one variant is served by it; of several, model.json names one', () => {
