@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ROOT, useInfer } from '../support/cli.js';
@@ -204,5 +205,18 @@ describe('infer score of several files', () => {
     const [first] = lines(output).map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(first?.['prediction.top_class']).toEqual([row(0).label, expect.any(Number)]);
     expect(first?.['prediction.top_confidence']).toHaveLength(2);
+  });
+
+  it('packs an output whose name ends in .gz', async () => {
+    const [plain, packed] = [at('plain.csv'), at('packed.csv.gz')];
+    for (const output of [plain, packed])
+      await infer.ask(['score', at('tables'), '-m', 'digits', '-o', output, '--keep', 'id']);
+    expect(gunzipSync(readFileSync(packed)).toString()).toBe(readFileSync(plain, 'utf8'));
+    await expectFailure(infer, ['score', at('tables'), '-m', 'digits', '-o', at('x.parquet.gz')], {
+      exitCode: 2,
+      code: 'OUTPUT_FORMAT',
+      message: /read from its end/,
+      fix: /leave out \.gz/,
+    });
   });
 });

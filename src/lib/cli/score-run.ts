@@ -7,9 +7,10 @@ import { printable, terminalText } from '../core/printable.js';
 import { quoteWord } from '../core/quote-word.js';
 import type { FoundFiles } from '../input/files/find-files.js';
 import type { ModelSignature } from '../model/signature.js';
+import { gzipSink } from '../output/gzip-sink.js';
 import { isReplaced, isSameFile, openSink } from '../output/open-sink.js';
 import { TABLE_FORMATS, type TableFormat } from '../output/table/table.js';
-import { formatOfName } from '../output/table/table-writer.js';
+import { formatOfName, isPackedName } from '../output/table/table-writer.js';
 import { invocation } from './invocation.js';
 import { sayWait } from './job-place.js';
 import { writeText } from './output/json.js';
@@ -37,6 +38,16 @@ export async function scoreOutput(
       },
     );
   }
+  const isPacked = isPackedName(path);
+  if (isPacked && format === 'parquet') {
+    throw new InferError(
+      'OUTPUT_FORMAT',
+      'a Parquet file is read from its end, so it is not packed with gzip',
+      {
+        hint: 'leave out .gz: its pages are compressed already',
+      },
+    );
+  }
   const target = path === '-' ? '/dev/stdout' : path;
   const isFile = await isReplaced(target).catch((error: unknown) => {
     throw outputError(path, error);
@@ -55,7 +66,11 @@ export async function scoreOutput(
   const standard: typeof writeText = (stream, data) =>
     // On a terminal, a cell must not move the cursor.
     writeText(stream, typeof data === 'string' && isTerminal(stream) ? terminalText(data) : data);
-  return { path, format, isFile, open: () => openSink(target, { signal, standard }) };
+  const open = async () => {
+    const sink = await openSink(target, { signal, standard });
+    return isPacked ? gzipSink(sink) : sink;
+  };
+  return { path, format, isFile, open };
 }
 
 /** Of a folder or pattern, the files of an unfinished run with this output are no rows. */

@@ -15,9 +15,16 @@ const FORMATS: Record<string, TableFormat> = {
   '.pq': 'parquet',
 };
 
-/** The format that the name of a file asks for. */
+const GZIP = /\.gz$/i;
+
+/** Whether the name of a file asks for gzip. */
+export function isPackedName(path: string): boolean {
+  return GZIP.test(path);
+}
+
+/** The format that the name of a file asks for; `.gz` at its end does not count. */
 export function formatOfName(path: string): TableFormat | undefined {
-  return FORMATS[extname(path).toLowerCase()];
+  return FORMATS[extname(path.replace(GZIP, '')).toLowerCase()];
 }
 
 /** A writer of a format that writes to `sink`, piece by piece in flat memory. */
