@@ -17,7 +17,7 @@ type ScoreJson = Scored & { output: string; tookMs: number };
 export default class Score extends BaseCommand<typeof Score> {
   static override summary = 'score files: their rows with their predictions';
   static override description =
-    `Submits FILE (- for standard input), or several files, folders and patterns such as 'images/*.jpg', as a group, waits for it, and writes the same rows in the same order: all columns of the input, the model's outputs as prediction.*, and error. For several files and for images, the first column, file, says where a row is from.
+    `Submits FILE (- for standard input), or several files, folders, patterns such as 'images/*.jpg' and addresses (https://), as a group, waits for it, and writes the same rows in the same order: all columns of the input, the model's outputs as prediction.*, and error. For several files and for images, the first column, file, says where a row is from.
 --resume continues an unfinished run, after Ctrl-C or a crash, without running finished rows again.
 Exits 3 when some rows failed, 1 when all did, 65 on bad input, 75 when --wait was not long enough.`;
   static override examples = [

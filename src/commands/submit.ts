@@ -26,7 +26,7 @@ export default class Submit extends BaseCommand<typeof Submit> {
   static override summary = 'queue one row or a file of rows for a model';
   static override description =
     `One row goes to the queue realtime, many rows go to batch as a group of chunk jobs, unless -Q says otherwise.
-FILE (- for standard input; several files, folders and patterns such as 'images/*.jpg' become one group) is an image for a model that takes images, or holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored), a CSV, TSV or Parquet table, or .npy. Each may be packed with gzip. Files are streamed, never loaded completely.
+FILE (- for standard input; several files, folders, patterns such as 'images/*.jpg' and addresses such as https://host/cat.jpg become one group) is an image for a model that takes images, or holds a flat array (one row), an array of rows, an object of named inputs, an Open Inference Protocol request, NDJSON (a row a line; other fields are ignored), a CSV, TSV or Parquet table, or .npy. Each may be packed with gzip. Files are streamed, never loaded completely.
 Exits 1 when a job that was waited for failed, 3 when only some of its rows did, 65 on bad input (nothing of one row is queued), 75 when the wait timed out.`;
   static override examples = [
     '<%= config.bin %> submit --priority 9 examples/one-digit.json',

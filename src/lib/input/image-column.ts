@@ -68,7 +68,7 @@ export class ImageColumn {
     found: string,
     row: number,
     hint = this.taking.readFile === undefined
-      ? 'give the bytes of an image file, as a data URL or base64 in JSON; paths are read by infer submit only'
+      ? 'give the bytes of an image file, as a data URL or base64 in JSON; paths and addresses are read by infer submit only'
       : 'give the path of an image file, or a data URL',
   ): InferError {
     return badInput(code, `${found}; ${inputOf(this.input, this.model)} takes an image`, {
