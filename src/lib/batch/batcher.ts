@@ -17,6 +17,9 @@ export class Batcher<U extends MutableUnit> {
   private readonly units: U[] = [];
   private readonly retries: MicroBatch<U>[] = [];
 
+  /** How often rows came back: pieces of failed runs, and micro-batches that were not run. */
+  reused = 0;
+
   constructor(private readonly windowMs: number) {}
 
   add(unit: U): void {
@@ -127,6 +130,7 @@ export class Batcher<U extends MutableUnit> {
 
   /** After a failed run: its pieces are returned again, each for a run of its own, the last one first. */
   retry(...batches: MicroBatch<U>[]): void {
+    this.reused += 1;
     for (const batch of batches) {
       if (batch.parts.length > 0) this.retries.push({ ...batch, reason: 'retry' });
     }
@@ -137,6 +141,7 @@ export class Batcher<U extends MutableUnit> {
    * others were planned meanwhile form pieces of their own.
    */
   giveBack(batch: MicroBatch<U>): void {
+    this.reused += 1;
     if (batch.reason === 'retry') {
       this.retry(batch);
       return;

@@ -101,8 +101,9 @@ export class HandOver {
   looked(sentAt: number, now: number): Step {
     this.looking = false;
     this.lookedAt = sentAt;
-    // The look that decides: an answer on its way back is no reason for another.
-    if (this.asked) return this.go();
+    // The look that decides: an answer on its way back is no reason for another. One that this process read late
+    // is; looks that take long make permits longer, so that this ends.
+    if (this.asked) return now - sentAt <= this.looks.permitMs ? this.go() : this.look();
     const at = this.nextLook(now);
     return { permit: sentAt + this.looks.permitMs, ...(at === undefined ? {} : { at }) };
   }

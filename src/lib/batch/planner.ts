@@ -42,6 +42,14 @@ export function byUrgency(
   return a.lane - b.lane || b.priority - a.priority || a.order - b.order;
 }
 
+/** Whether a look for work that is more urgent than `last` may have missed some that is more urgent than `now`. */
+export function isLower(
+  now: Pick<Unit, 'lane' | 'priority'>,
+  last: Pick<Unit, 'lane' | 'priority'>,
+): boolean {
+  return now.lane > last.lane || (now.lane === last.lane && now.priority < last.priority);
+}
+
 /**
  * The next micro-batch of units sorted by urgency: the most urgent unit determines the key, and units of that
  * key and lane join in order of urgency until the cap. A unit with another key is skipped instead of ending

@@ -1,5 +1,5 @@
 import { Batcher } from '../batch/batcher.js';
-import type { CloseReason, MicroBatch } from '../batch/planner.js';
+import { type CloseReason, isLower, type MicroBatch } from '../batch/planner.js';
 import { settledWithin } from '../core/bounded.js';
 import type { Clock } from '../core/clock.js';
 import { InferError } from '../core/errors.js';
@@ -183,12 +183,14 @@ export class Dispatcher {
     while (!this.isOver(slot)) {
       const woken = this.work.wait();
       if (this.batcher.isEmpty) {
-        cameFromIdle = true;
+        const { reused } = this.batcher;
         this.runs.clocked.rest(slot);
         this.lastEnd.delete(slot);
         // Nothing may be prefetched during a long run: until now, the next jobs have been waiting in Redis.
         this.host.onRoom();
         await this.idle(slot, woken);
+        // What came back was fetched long before.
+        cameFromIdle = this.batcher.reused === reused;
         continue;
       }
       // A restarting runner needs as long as its models take to load: the batch is planned only then, from
@@ -210,6 +212,9 @@ export class Dispatcher {
         const sentAt = this.time.now();
         await this.host.urge(last);
         this.ahead.looked(slot, sentAt);
+        // What the look was for may have ended meanwhile: less urgent work needs a look of its own.
+        const now = this.batcher.leastUrgentOfNext(accepts);
+        if (now !== undefined && isLower(now, last) && !this.retired.has(slot)) continue;
       }
       cameFromIdle = false;
       if (this.retired.has(slot)) break;
