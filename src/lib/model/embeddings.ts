@@ -114,7 +114,7 @@ function rowVectors(
 /** The token of which a row's vector is taken: as bounds for `slice`. */
 const ENDS: Record<Exclude<Pooling, 'mean'>, [number, number?]> = { cls: [0, 1], last: [-1] };
 
-/** The mean of the vectors at these places. */
+/** The mean of the vectors at these places; zeros where there are none, as in sentence-transformers. */
 function pooled(
   values: ArrayLike<number>,
   start: number,
@@ -126,7 +126,7 @@ function pooled(
     const from = start + place * size;
     for (let i = 0; i < size; i++) sums[i] = (sums[i] as number) + (values[from + i] as number);
   }
-  return Float32Array.from(sums, (sum) => sum / places.length);
+  return Float32Array.from(sums, (sum) => sum / Math.max(1, places.length));
 }
 
 /** A vector divided by its length. */

@@ -277,7 +277,8 @@ function positionsIn(config: Record<string, unknown>): number | undefined {
   return most - (typeof pad === 'number' ? pad + 1 : 2);
 }
 
-const limitOf = (value: unknown) => (typeof value === 'number' && value > 0 ? value : undefined);
+const limitOf = (value: unknown) =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : undefined;
 
 /** A file of the export as an object; empty where there is none, or it is no object. */
 async function jsonOf({ exported }: Known['files'], name: string): Promise<Record<string, unknown>> {

@@ -65,7 +65,7 @@ export class TextTokenizer {
       typeof padId === 'number' ? padId : undefined,
       String(side).toLowerCase() === 'left' ? 'left' : 'right',
       // Where a model has no limit, exporters write 1e30.
-      typeof most === 'number' && most > 0 && most < 1e9 ? most : undefined,
+      typeof most === 'number' && Number.isInteger(most) && most > 0 && most < 1e9 ? most : undefined,
     );
   }
 

@@ -21,6 +21,8 @@ const PAGES: Record<string, RequestListener> = {
   '/found.ndjson': (_, answer) => answer.end('[1, 2]\n'),
   '/moved.ndjson': (_, answer) => answer.writeHead(302, { location: '/found.ndjson' }).end(),
   '/loop': (_, answer) => answer.writeHead(301, { location: '/loop' }).end(),
+  '/nowhere': (_, answer) => answer.writeHead(302, { location: 'http://[secret' }).end(),
+  '/file': (_, answer) => answer.writeHead(302, { location: 'file:///etc/hostname' }).end(),
   '/ftp': (_, answer) => answer.writeHead(302, { location: 'ftp://example.com/x' }).end(),
   '/busy.png': (_, answer) => (++busy % 2 === 1 ? answer.writeHead(503).end() : answer.end('\x89PNG')),
   '/cut.ndjson': (_, answer) => {
@@ -75,6 +77,8 @@ describe('rows from an address', () => {
   it.each([
     ['/none.csv?signature=secret', 'INPUT_FETCH', /none\.csv answered 404 Not Found/],
     ['/loop', 'INPUT_FETCH', /more than 5/],
+    ['/nowhere', 'INPUT_FETCH', /nowhere leads to what is no address/],
+    ['/file', 'INPUT_ADDRESS', /^file:\/\/\/etc\/hostname is neither https nor http/],
     ['/ftp', 'INPUT_ADDRESS', /neither https nor http/],
     ['/cut.ndjson', 'INPUT_FETCH', /cut\.ndjson cannot be fetched/],
   ])('end with an error that says what happened: %s', async (path, code, message) => {
@@ -110,6 +114,19 @@ describe('an image from an address', () => {
     expect(busy).toBe(2);
   });
 
+  it('is not asked for again after its fetcher was closed, so that nothing keeps the process', async () => {
+    let asked = 0;
+    const count = ({ url }: { url?: string }) => void (url === '/silent' && asked++);
+    server.on('request', count);
+    const fetcher = new Fetcher('any');
+    const fetching = failure(() => fetcher.image(`${base}/silent`));
+    await once(server, 'request');
+    fetcher.close();
+    expect(await fetching).toMatchObject({ code: 'INPUT_FETCH' });
+    server.off('request', count);
+    expect(asked).toBe(1);
+  });
+
   it('is refused when it is too large', async () => {
     expect(await failure(() => fetched('/endless.png'))).toMatchObject({ code: 'INPUT_TOO_LARGE' });
   });
@@ -128,6 +145,11 @@ describe('where an address may lead', () => {
     ['64:ff9b::a00:1', false],
     ['2002:a00:1::', false],
     ['fd00::1', false],
+    ['::7f00:2', false],
+    ['::a00:1', false],
+    ['0:0:1::1', false],
+    ['fec0::1', false],
+    ['4000::1', false],
     ['8.8.8.8', true],
     ['2606:4700::1111', true],
   ])('%s is public: %s', (address, expected) => {
@@ -156,7 +178,14 @@ describe('where an address may lead', () => {
   });
 
   it('a password in it is refused and not shown', async () => {
-    const error = thrown(() => parseAddress('https://user:geheim@example.com/x'));
-    expect([error.code, error.message.includes('geheim')]).toEqual(['INPUT_ADDRESS', false]);
+    for (const address of [
+      'https://user:geheim@example.com/x',
+      'https://user:geheim@exa mple.com/x',
+      'https://user:ge@heim@[::/x',
+      'https://exa mple.com/x?signature=geheim',
+    ]) {
+      const error = thrown(() => parseAddress(address));
+      expect([error.code, error.message]).toEqual(['INPUT_ADDRESS', expect.not.stringMatching(/ge@?heim/)]);
+    }
   });
 });

@@ -43,6 +43,8 @@ beforeAll(async () => {
     await put(`tree/${name}`, 'x');
   await put('one.jpg', 'x');
   await put('odd[1].jpg', 'x');
+  await put('!odd.jpg', 'x');
+  await put('#odd/a.jpg', 'x');
   await mkdir(at('empty/.only/hidden'), { recursive: true });
   await put('empty/.only/hidden/x', 'x');
 });
@@ -84,11 +86,15 @@ describe('the files that arguments name', () => {
     if (!isMainThread) return;
     process.chdir(dir);
     try {
-      const found = await Promise.all([find('./tree/*2.jpg'), find('*.jpg'), find('tree/')]);
+      const words = ['./tree/*2.jpg', '*.jpg', 'tree/', 'tree/../tree/*2.jpg', '#odd/*.jpg', '!odd*.jpg'];
+      const found = await Promise.all(words.map((word) => find(word)));
       expect(found.map(({ files }) => files[0]?.name)).toEqual([
         'tree/img2.jpg',
-        'odd[1].jpg',
+        '!odd.jpg',
         'tree/img2.jpg',
+        'tree/../tree/img2.jpg',
+        '#odd/a.jpg',
+        '!odd.jpg',
       ]);
     } finally {
       process.chdir(before);

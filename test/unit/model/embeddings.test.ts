@@ -106,6 +106,14 @@ describe('the vector of a row', () => {
     expect(embed({ pooling: 'mean', normalize: true }, states([[0, 0]]), mask([1]))).toEqual([[0, 0]]);
   });
 
+  it('is zeros where no token counts', () => {
+    for (const pooling of ['mean', 'cls', 'last'] as const)
+      expect(embed({ pooling }, states([[3, 4]], [[1, 2]]), mask([0], [1]))).toEqual([
+        [0, 0],
+        [1, 2],
+      ]);
+  });
+
   it('is normalised too where the model pools', () => {
     const pooled: RowTensor = {
       name: POOLED.name,

@@ -18,7 +18,8 @@ const PLAN: TextPlan = {
   },
 };
 
-const rowsOf = (plan: TextPlan, ...rows: number[][]) => tokenTensors(plan, idRows(rows), rows.length);
+const ofRows = (plan: TextPlan, rows: readonly number[][]) => tokenTensors(plan, idRows(rows), rows.length);
+const rowsOf = (plan: TextPlan, ...rows: number[][]) => ofRows(plan, rows);
 const numbers = ({ type, data }: RowTensor) => Array.from(toElements(type, data), Number);
 
 describe('rows of tokens', () => {
@@ -53,6 +54,14 @@ describe('rows of tokens', () => {
     const [ids] = rowsOf({ ...PLAN, lengths: 4, inputs }, [5, 6]) as [RowTensor];
     expect(ids.shape).toEqual([1, 4]);
     expect(numbers(ids)).toEqual([5, 6, 9, 9]);
+  });
+
+  it('of a job that would take gigabytes with one length are each padded by themselves', () => {
+    const rows = Array.from({ length: 200_000 }, () => [5]);
+    rows[1] = new Array<number>(500).fill(6);
+    const [ids] = ofRows({ ...PLAN, inputs: { ids: PLAN.inputs.ids } }, rows) as [RowTensor];
+    expect(ids.shapes?.slice(0, 3)).toEqual([[8], [512], [8]]);
+    expect(ids.data.byteLength).toBe(8 * (199_999 * 8 + 512));
   });
 
   it('keep their own lengths where padding changes results', () => {

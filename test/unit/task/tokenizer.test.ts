@@ -96,6 +96,8 @@ describe('a tokenizer', () => {
     const object = { pad_token: { content: '[MASK]' }, padding_side: 'left', model_max_length: 1e30 };
     const other = await TextTokenizer.open(bertTokenizer(), JSON.stringify(object));
     expect(other).toMatchObject({ padId: 4, padSide: 'left', maxLength: undefined });
+    const half = await TextTokenizer.open(bertTokenizer(), JSON.stringify({ model_max_length: 7.5 }));
+    expect(half.maxLength).toBeUndefined();
   });
 
   it.each([

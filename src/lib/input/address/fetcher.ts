@@ -26,6 +26,7 @@ const PASSING = new Set([408, 429, 500, 502, 503, 504]);
  */
 export class Fetcher {
   private readonly agents = new Map<string, HttpAgent>();
+  private isClosed = false;
 
   constructor(
     private readonly reach: Reach,
@@ -52,15 +53,17 @@ export class Fetcher {
       try {
         return await this.whole(url);
       } catch (error) {
-        if (!(error instanceof PassingError)) throw error;
+        // After another image of the same rows has failed, nothing waits for this one.
+        if (this.isClosed || !(error instanceof PassingError)) throw error;
         await sleep(wait, undefined, { signal: this.signal });
       }
     }
     return this.whole(url);
   }
 
-  /** Closes the connections that are kept. */
+  /** Closes all connections; what is being fetched fails, and is not asked for again. */
   close(): void {
+    this.isClosed = true;
     for (const agent of this.agents.values()) agent.destroy();
   }
 
@@ -86,7 +89,7 @@ export class Fetcher {
       const response = await this.ask(url, reach);
       const { statusCode = 0, headers } = response;
       if (statusCode === 200) return response;
-      const isFrom = response.socket.remoteAddress ?? '';
+      const isFrom = response.socket?.remoteAddress;
       response.destroy();
       if (![301, 302, 303, 307, 308].includes(statusCode) || headers.location === undefined) {
         const text = `answered ${statusCode} ${STATUS_CODES[statusCode] ?? ''}`.trim();
@@ -99,14 +102,16 @@ export class Fetcher {
           `leads to more than ${MOST_REDIRECTS} others`,
           'give the address where the file is',
         );
+      if (!URL.canParse(headers.location, url.href))
+        throw failed(url, 'leads to what is no address', 'give the address where the file is');
       const next = parseAddress(new URL(headers.location, url).href);
       if (url.protocol === 'https:' && next.protocol === 'http:') {
         throw badInput('INPUT_ADDRESS', `${shownAddress(url)} leads to one that is not encrypted`, {
           hint: 'give the address where the file is',
         });
       }
-      // A server outside must not make this machine ask one inside.
-      if (isPublic(isFrom)) reach = 'public';
+      // A server outside must not make this machine ask one inside. One whose connection is gone may be outside.
+      if (isFrom === undefined || isPublic(isFrom)) reach = 'public';
       url = next;
     }
   }
@@ -129,7 +134,8 @@ export class Fetcher {
         clearTimeout(timer);
         resolve(response);
       });
-      asked.once('error', (error) => {
+      // Also after an answer: a broken connection is then reported here as well as where it is read.
+      asked.on('error', (error) => {
         clearTimeout(timer);
         reject(this.signal?.aborted ? this.signal.reason : networkError(url, error));
       });

@@ -18,15 +18,23 @@ export function isAddress(text: string): boolean {
 }
 
 /** An address for messages and results: without its query, which may contain a signature. */
-export function shownAddress({ origin, pathname }: URL): string {
-  const text = `${origin}${pathname}`;
+export function shownAddress({ protocol, host, pathname }: URL): string {
+  return shownText(`${protocol}//${host}${pathname}`);
+}
+
+/** What is no valid address, without what may be a password or a signature in it. */
+function shownInvalid(text: string): string {
+  return shownText(text.replace(/[?#].*$/s, '').replace(/\/\/.*@/s, '//'));
+}
+
+function shownText(text: string): string {
   return printable(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}...` : text);
 }
 
 /** @throws InferError INPUT_ADDRESS */
 export function parseAddress(text: string): URL {
-  const shown = printable(text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}...` : text);
-  if (!URL.canParse(text)) throw refused(shown, 'is not a valid address', 'write it as https://host/path');
+  if (!URL.canParse(text))
+    throw refused(shownInvalid(text), 'is not a valid address', 'write it as https://host/path');
   const url = new URL(text);
   if (url.username !== '' || url.password !== '') {
     // Not shown: it has a password.
@@ -51,9 +59,14 @@ export function checkReach(url: URL, reach: Reach): void {
   if (isIP(host) !== 0 && !isPublic(host)) throw notPublic(host);
 }
 
+/** The part of IPv6 from which public addresses are assigned; `ipaddr.js` calls all that it does not know unicast. */
+const GLOBAL_V6 = ipaddr.parseCIDR('2000::/3');
+
 /** Whether an IP address is one of the public Internet: not private, of this machine, of the link, or reserved. */
 export function isPublic(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+  if (!ipaddr.isValid(address)) return false;
+  const parsed = ipaddr.process(address);
+  return parsed.range() === 'unicast' && (parsed.kind() === 'ipv4' || parsed.match(GLOBAL_V6));
 }
 
 /** Resolves names, and refuses those that lead into a private network, at the moment of connecting. */

@@ -95,7 +95,8 @@ async function inFolder(folder: string): Promise<NamedSource[]> {
 async function matching(pattern: string): Promise<NamedSource[]> {
   const { Minimatch } = await import('minimatch');
   const wanted = pattern.replace(/^(?:\.\/+)+/, '');
-  const matcher = new Minimatch(wanted);
+  // `#` and `!` are characters of names, and `..` stays in the pattern as it does in the paths that are compared.
+  const matcher = new Minimatch(wanted, { nocomment: true, nonegate: true, optimizationLevel: 0 });
   const segments = wanted.split('/');
   const literal = segments.findIndex((segment) => MAGIC.test(segment));
   const base = segments.slice(0, literal).join('/');
