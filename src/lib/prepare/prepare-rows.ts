@@ -10,6 +10,7 @@ import type { ImagePrepare, PreparePlan } from '../task/prepare-plan.js';
 import type { KnownFile, TextPlan } from '../task/text-plan.js';
 import { TextTokenizer } from '../task/tokenizer.js';
 import { decodeImage } from './decode-image.js';
+import { KeptTokenizers } from './kept-tokenizers.js';
 
 /**
  * Rows made of raw ones: those of the model's input, or the ids of their tokens. A failed row is all zeros or has no tokens,
@@ -71,22 +72,14 @@ async function tokens(
   return { tensor: idRows(found), failed };
 }
 
-/** Tokenizers that stay loaded, each with its vocabulary; the one that was used last comes last. */
-const MOST_TOKENIZERS = 3;
-const opened = new Map<string, TextTokenizer>();
+const opened = new KeptTokenizers<TextTokenizer>();
 
 async function tokenizerOf({ tokenizer, config }: TextPlan): Promise<TextTokenizer> {
   const key = `${tokenizer.sha} ${config?.sha}`;
-  let found = opened.get(key);
-  if (found === undefined) {
-    const settings = config === undefined ? undefined : await textOf(config);
-    found = await TextTokenizer.open(await textOf(tokenizer), settings);
-  }
-  opened.delete(key);
-  opened.set(key, found);
-  const [oldest] = opened.keys();
-  if (opened.size > MOST_TOKENIZERS && oldest !== undefined) opened.delete(oldest);
-  return found;
+  const found = opened.get(key);
+  if (found !== undefined) return found;
+  const settings = config === undefined ? undefined : await textOf(config);
+  return opened.open(key, await textOf(tokenizer), (text) => TextTokenizer.open(text, settings));
 }
 
 async function textOf({ path, sha }: KnownFile): Promise<string> {

@@ -10,8 +10,10 @@ import type { PreparePlan } from '../task/prepare-plan.js';
 import type { PreparedRows } from './prepare-rows.js';
 import { type PrepareReply, READY } from './wire.js';
 
-/** For what JavaScript holds; decoded pixels are outside of it and limited by the size of an image. */
-const V8_FLAGS = ['--max-old-space-size=512', '--max-semi-space-size=1'];
+/**
+ * For what JavaScript holds, most of it tokenizers; decoded pixels are outside of it and limited by the size of an image.
+ */
+const V8_FLAGS = ['--max-old-space-size=1024', '--max-semi-space-size=1'];
 /** It needs neither Redis nor our settings, which may contain a password. */
 const KEPT_OUT = /^(INFER_|REDIS)/i;
 
