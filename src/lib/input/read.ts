@@ -199,7 +199,7 @@ async function openRows(
   const bytes = await reader.rest(limits.maxBytes, what);
   const extras = oneLine && reader.extension !== '.json' ? 'ignore' : 'refuse';
   const parsed = parseDocument(bytes, limits);
-  const value = limits.addresses === undefined ? parsed : await limits.addresses.of(parsed);
+  const value = limits.addresses === undefined ? parsed : await limits.addresses.document(parsed);
   const payloads = payloadsFromValue(value, signature, { ...limits, extras });
   return { rows: payloads.reduce((sum, payload) => sum + payload.rows, 0), chunks: replay(payloads) };
 }

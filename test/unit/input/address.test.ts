@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ImageAddresses } from '../../../src/lib/input/address/fetched-rows.js';
 import { Fetcher } from '../../../src/lib/input/address/fetcher.js';
 import { checkReach, isPublic, parseAddress, publicLookup } from '../../../src/lib/input/address/reach.js';
 import { findFiles } from '../../../src/lib/input/files/find-files.js';
@@ -93,6 +94,30 @@ describe('rows from an address', () => {
     await once(server, 'request');
     controller.abort(new Error('left'));
     await expect(reading).rejects.toThrow('left');
+  });
+
+  it('in a JSON document get their images several at a time, up to what can be held', async () => {
+    const waiting: (() => void)[] = [];
+    // Nothing is answered before both are asked for.
+    PAGES['/both.png'] = (_, answer) => {
+      waiting.push(() => answer.end('\x89PNG'));
+      if (waiting.length === 2) for (const send of waiting) send();
+    };
+    const document = [{ image: `${base}/both.png` }, { image: 'a/path.png' }, { image: `${base}/both.png` }];
+    const fetcher = new Fetcher('any');
+    const png = expect.objectContaining({ length: 5 });
+    expect(await new ImageAddresses(images, fetcher).document(document)).toEqual([
+      { image: png },
+      { image: 'a/path.png' },
+      { image: png },
+    ]);
+    waiting.length = 0;
+    const few = new ImageAddresses(images, fetcher, 9);
+    expect(await failure(() => few.document(document))).toMatchObject({
+      code: 'INPUT_TOO_LARGE',
+      hint: expect.stringContaining('NDJSON'),
+    });
+    fetcher.close();
   });
 
   it('name no files of this machine, and no servers in its network', async () => {
