@@ -27,7 +27,8 @@ export async function checkPadding(
   if (plan.lengths !== 'buckets') return [];
   // Behind the raw input: those that are not made of tokens, all with defaults.
   const others = text.inputs.slice(1).map((input) => defaultTensor(input, 1));
-  const ids = text.tokenizer.sample(TRIED_TOKENS).slice(0, plan.maxLength);
+  // Shorter than the longest row, or it would not be padded at all.
+  const ids = text.tokenizer.sample(TRIED_TOKENS).slice(0, Math.max(1, plan.maxLength - 1));
   const first = bucketOf(ids.length + 1, plan.maxLength);
   const second = bucketOf(first + 1, plan.maxLength);
   const tried = async (lengths: TextPlan['lengths']) => {
