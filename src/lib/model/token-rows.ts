@@ -7,6 +7,8 @@ import { ELEMENT_BYTES, type RowTensor, rowShape, rowStarts } from './tensor.js'
  * of 512 tokens would otherwise take 1.2 GB.
  */
 const MOST_PADDED = 4_194_304;
+/** Adjacent rows that are padded alike in a larger job, so that they still share runs. */
+const BLOCK_ROWS = 256;
 
 /** Rows of token ids, each as long as it is: what the preparing process gives. */
 export function idRows(rows: readonly (readonly number[])[]): RowTensor {
@@ -17,19 +19,15 @@ export function idRows(rows: readonly (readonly number[])[]): RowTensor {
 
 /**
  * The model's inputs of rows of token ids, all of one length where the plan allows padding: that of the longest row,
- * rounded up. Otherwise each row keeps its own. Of a job that would take too much memory so, each row is padded by itself.
+ * rounded up; of the longest among its neighbours where that would take too much memory. Otherwise each row keeps its own.
  */
 export function tokenTensors(plan: TextPlan, ids: RowTensor, rows: number): RowTensor[] {
   const own = Array.from({ length: rows }, (_, row) => rowShape(ids, row)[0] ?? 0);
   const { lengths, maxLength } = plan;
-  // Not `Math.max(...own)`: from some 120,000 arguments on, the stack is too small.
-  const longest = own.reduce((most, length) => Math.max(most, length), 0);
-  const bucket = bucketOf(longest, maxLength);
-  const isShared = bucket * rows <= MOST_PADDED;
-  const to = own.map((length) => {
-    if (lengths !== 'buckets') return lengths === 'own' ? length : lengths;
-    return isShared ? bucket : bucketOf(length, maxLength);
-  });
+  const to =
+    lengths === 'buckets'
+      ? bucketed(own, maxLength)
+      : own.map((length) => (lengths === 'own' ? length : lengths));
   const places = { ids: toElements('int32', ids.data) as Int32Array, starts: rowStarts(ids, rows), own, to };
   const { inputs, padId } = plan;
   const made: RowTensor[] = [];
@@ -41,6 +39,27 @@ export function tokenTensors(plan: TextPlan, ids: RowTensor, rows: number): RowT
   add(inputs.types, 0, () => 0);
   add(inputs.positions, 0, (_, at) => at);
   return made;
+}
+
+/** The length of each row with padding: one for all rows, else for each block of them, else its own. */
+function bucketed(own: readonly number[], most: number): number[] {
+  for (const block of [own.length, BLOCK_ROWS]) {
+    const to = inBlocks(own, block, most);
+    if (to.reduce((sum, length) => sum + length, 0) <= MOST_PADDED) return to;
+  }
+  return inBlocks(own, 1, most);
+}
+
+function inBlocks(own: readonly number[], block: number, most: number): number[] {
+  const to: number[] = [];
+  for (let from = 0; from < own.length; from += block) {
+    const end = Math.min(own.length, from + block);
+    let longest = 0;
+    for (let row = from; row < end; row++) longest = Math.max(longest, own[row] as number);
+    const length = bucketOf(longest, most);
+    for (let row = from; row < end; row++) to.push(length);
+  }
+  return to;
 }
 
 interface Places {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { InferError } from '../core/errors.js';
-import { concatRows, type RowTensor, sliceRows } from '../model/tensor.js';
+import { concatRows, type RowTensor, splitRows } from '../model/tensor.js';
 import { idRows } from '../model/token-rows.js';
 import type { PreparePlan } from '../task/prepare-plan.js';
 import type { PreparedRows } from './prepare-rows.js';
@@ -77,8 +77,9 @@ export class PreparePool {
     const whole = { rows, tensors: [raw] };
     const atOnce = ROWS_AT_ONCE[plan.kind];
     const starts = Array.from({ length: Math.ceil(rows / atOnce) }, (_, i) => i * atOnce);
-    const pieces = starts.map((from) => {
-      const { rows: count, tensors } = sliceRows(whole, from, Math.min(rows, from + atOnce));
+    const counts = starts.map((from) => Math.min(atOnce, rows - from));
+    // Cut in one pass: texts have no fixed place, and a slice looks for its own from the first.
+    const pieces = splitRows(whole, counts).map(({ rows: count, tensors }) => {
       return new Promise<PreparedRows>((resolve, reject) => {
         this.add({ plan, tensor: tensors[0] as RowTensor, rows: count, job, died: false, resolve, reject });
       });
@@ -191,8 +192,8 @@ export class PreparePool {
 
   private split(piece: Piece): void {
     const whole = { rows: piece.rows, tensors: [piece.tensor] };
-    const rows = Array.from({ length: piece.rows }, (_, row) => {
-      const { tensors } = sliceRows(whole, row, row + 1);
+    const ones = new Array<number>(piece.rows).fill(1);
+    const rows = splitRows(whole, ones).map(({ tensors }) => {
       return new Promise<PreparedRows>((resolve, reject) => {
         this.add({ ...piece, tensor: tensors[0] as RowTensor, rows: 1, died: false, resolve, reject });
       });

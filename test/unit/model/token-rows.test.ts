@@ -56,12 +56,16 @@ describe('rows of tokens', () => {
     expect(numbers(ids)).toEqual([5, 6, 9, 9]);
   });
 
-  it('of a job that would take gigabytes with one length are each padded by themselves', () => {
-    const rows = Array.from({ length: 200_000 }, () => [5]);
-    rows[1] = new Array<number>(500).fill(6);
-    const [ids] = ofRows({ ...PLAN, inputs: { ids: PLAN.inputs.ids } }, rows) as [RowTensor];
-    expect(ids.shapes?.slice(0, 3)).toEqual([[8], [512], [8]]);
-    expect(ids.data.byteLength).toBe(8 * (199_999 * 8 + 512));
+  it('of a job that would take gigabytes with one length are padded to the longest near them, or each by itself', () => {
+    const long = new Array<number>(500).fill(6);
+    const plan = { ...PLAN, inputs: { ids: PLAN.inputs.ids } };
+    const some = Array.from({ length: 200_000 }, (_, row) => (row === 1 ? long : [5]));
+    const [few] = ofRows(plan, some) as [RowTensor];
+    expect(few.shapes?.slice(254, 258)).toEqual([[512], [512], [8], [8]]);
+    expect(few.data.byteLength).toBe(8 * (256 * 512 + (200_000 - 256) * 8));
+    const many = Array.from({ length: 20_000 }, (_, row) => (row % 256 === 1 ? long : [5]));
+    const [each] = ofRows(plan, many) as [RowTensor];
+    expect(each.shapes?.slice(0, 3)).toEqual([[8], [512], [8]]);
   });
 
   it('keep their own lengths where padding changes results', () => {
