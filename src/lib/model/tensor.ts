@@ -132,14 +132,18 @@ export function rowShape(tensor: RowTensor, row: number): number[] {
   return tensor.shapes?.[row] ?? tensor.shape;
 }
 
-/** Start element of each row of a tensor and, last, the total number: `rows + 1` numbers. */
-export function rowStarts(tensor: RowTensor, rows: number): number[] {
+const STARTS = new WeakMap<number[][], readonly number[]>();
+/** Start element of each row and, last, the total: `rows + 1` numbers. Counted once: a job is cut for each of its runs. */
+export function rowStarts(tensor: RowTensor, rows: number): readonly number[] {
   const perRow = elementCount(tensor.shape);
   const { shapes } = tensor;
   if (shapes === undefined) return Array.from({ length: rows + 1 }, (_, row) => row * perRow);
+  const known = STARTS.get(shapes);
+  if (known?.length === rows + 1) return known;
   const starts = [0];
   for (let row = 0; row < rows; row++)
     starts.push((starts[row] as number) + elementCount(shapes[row] as number[]));
+  STARTS.set(shapes, starts);
   return starts;
 }
 
@@ -166,10 +170,12 @@ export function sliceRows(payload: Payload, from: number, to: number): Payload {
   if (from === 0 && to === payload.rows) return payload;
   const tensors = payload.tensors.map((tensor) => {
     if (tensor.shared) return tensor;
-    if (tensor.type === 'string' || tensor.shapes !== undefined)
-      return cut(tensor, rowOffsets(tensor, payload.rows), from, to);
-    const bytes = elementCount(tensor.shape) * ELEMENT_BYTES[tensor.type];
-    return cutBytes(tensor, from * bytes, to * bytes);
+    const { type, shape, shapes } = tensor;
+    if (type === 'string') return cut(tensor, rowOffsets(tensor, payload.rows), from, to);
+    const starts = shapes === undefined ? undefined : rowStarts(tensor, payload.rows);
+    const at = (row: number) => (starts?.[row] ?? row * elementCount(shape)) * ELEMENT_BYTES[type];
+    const piece = cutBytes(tensor, at(from), at(to));
+    return shapes === undefined ? piece : withShapes(piece, shapes.slice(from, to));
   });
   return { ...payload, rows: to - from, tensors };
 }

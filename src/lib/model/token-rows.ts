@@ -65,7 +65,7 @@ function inBlocks(own: readonly number[], block: number, most: number): number[]
 interface Places {
   ids: Int32Array;
   /** Where each row begins in `ids`. */
-  starts: number[];
+  starts: readonly number[];
   /** Its tokens, and its length with padding. */
   own: number[];
   to: number[];

@@ -62,6 +62,9 @@ describe('rows of tokens', () => {
     const some = Array.from({ length: 200_000 }, (_, row) => (row === 1 ? long : [5]));
     const [few] = ofRows(plan, some) as [RowTensor];
     expect(few.shapes?.slice(254, 258)).toEqual([[512], [512], [8], [8]]);
+    const piece = sliceRows({ rows: 200_000, tensors: [few] }, 255, 258).tensors[0] as RowTensor;
+    expect([piece.shapes, piece.data.byteLength]).toEqual([[[512], [8], [8]], 8 * (512 + 16)]);
+    expect(numbers(piece).filter((id) => id !== 9)).toEqual([5, 5, 5]);
     expect(few.data.byteLength).toBe(8 * (256 * 512 + (200_000 - 256) * 8));
     const many = Array.from({ length: 20_000 }, (_, row) => (row % 256 === 1 ? long : [5]));
     const [each] = ofRows(plan, many) as [RowTensor];
