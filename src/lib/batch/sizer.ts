@@ -1,4 +1,4 @@
-/** Rows of the first runs of a model that nobody has measured: a heavy one may need a second for a row. */
+/** Rows of the first runs of a model that has not been measured: a heavy one may need a second for a row. */
 const START_ROWS = 1;
 /** Most rows of the first runs, however quick the warm-up was: zeros may run faster than real rows. */
 const MOST_START_ROWS = 8;

@@ -38,7 +38,7 @@ export function SignInPage({ problem }: { problem: RequestProblem }) {
           Open the dashboard
         </button>
       </form>
-      <p class="muted">Whoever runs the dashboard can make one:</p>
+      <p class="muted">The operator of the dashboard can create one:</p>
       <p>
         <Command text="infer token create NAME --scope read:all --token-file FILE" />
       </p>

@@ -65,7 +65,7 @@ export class LiveStream {
     } catch (error) {
       problem = error instanceof RequestError ? error.problem : UNREACHABLE;
     }
-    // Paused, or started anew, in the meantime.
+    // Paused, or started again, in the meantime.
     if (this.stop !== stop) return;
     stop.abort();
     if (problem.status === 401 || problem.status === 403) {

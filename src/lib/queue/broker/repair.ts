@@ -82,7 +82,7 @@ export async function repair(
     placed.delayed += delayed;
     placed.ended += ended;
   }
-  // Moves that could not end here: without a worker, nobody else would complete them.
+  // Moves that could not end here: without a worker, nothing else would complete them.
   await settleArrivals(client, prefix, queue, { stopped: () => signal.aborted });
   return { putAway, placed };
 }

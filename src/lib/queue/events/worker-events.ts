@@ -17,7 +17,7 @@ type Known = Pick<WorkerRecord, 'name' | 'host' | 'version' | 'device'> & {
 };
 
 /**
- * Events about the workers of a deployment, each written once: by the worker itself or by whoever sees it
+ * Events about the workers of a deployment, each written once: by the worker itself or by the process that sees it
  * first.
  */
 export class WorkerEvents {

@@ -28,7 +28,7 @@ export interface MinuteFigures {
 
 /**
  * Figures of one minute so far, from the workers' reports of each ten seconds. It depends on nothing else, so
- * whoever computes it again, or sends it again, gets the same figures.
+ * a process that computes or sends it again gets the same figures.
  * @param names of workers, by id; an unknown one is shown by its id
  */
 export async function figuresOfMinute(

@@ -30,8 +30,8 @@ return 1
 `;
 
 /**
- * Closes a minute: moves series from the open minutes to their streams. Each is moved once, whoever sends
- * this how often: only when its field is removed. KEYS 1 open minutes, 2 series, then a stream per series.
+ * Closes a minute: moves series from the open minutes to their streams. Each is moved once, whichever process sends it
+ * and how often: only when its field is removed. KEYS 1 open minutes, 2 series, then a stream per series.
  * ARGV 1 ms of the minute, 2 entries kept, 3 and 4 seconds until a stream and the list of series expire, then
  * per series its field, name and value; then fields to remove. Returns how many it moved.
  */

@@ -29,7 +29,7 @@ export interface EstimateOptions {
 }
 
 /**
- * Records that an estimate reads at most: reading 5,000 took 0.4 s on two slow cores, and whoever asks for a preview
+ * Records that an estimate reads at most: reading 5,000 took 0.4 s on two slow cores, and the caller of a preview
  * waits for it.
  */
 export const MOST_READ = 2500;

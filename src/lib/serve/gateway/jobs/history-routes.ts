@@ -124,7 +124,7 @@ export function addHistoryRoutes(app: App, gateway: Gateway): void {
   );
 }
 
-/** The last one has the cursor: whoever was interrupted before it gets them all again. */
+/** The last one has the cursor: a caller that was interrupted before it gets them all again. */
 function tellAll(stream: EventStream, events: readonly DeploymentEvent[], cursor: string): void {
   for (const [i, event] of events.entries()) {
     stream.tellEach(event.kind, i === events.length - 1 ? cursor : undefined, event);
