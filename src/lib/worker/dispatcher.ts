@@ -240,12 +240,9 @@ export class Dispatcher {
 
   /** Resolves when more urgent work is back from runners that are still busy; undefined when they have none. */
   private reclaim(slot: RunnerSlot, accepts?: (unit: HeldJob) => boolean): Promise<unknown> | undefined {
-    const first = this.batcher.firstOfNext(accepts);
     const from = this.time.now();
-    return (
-      first &&
-      this.ahead.reclaim(slot, first)?.then(() => this.runs.meter.spent(slot, 'look', from, this.time.now()))
-    );
+    const back = this.ahead.reclaim(slot, () => this.batcher.firstOfNext(accepts));
+    return back?.then(() => this.runs.meter.spent(slot, 'look', from, this.time.now()));
   }
 
   /** Waits for work. What a take needs to bring it is not idle time. */

@@ -79,12 +79,14 @@ export class HandOvers {
    * A runner is free and would run `next`: what others have been handed and have not begun is taken back if it
    * is more urgent. Resolves when it is; undefined when there is none.
    */
-  reclaim(slot: RunnerSlot, next: HeldJob): Promise<unknown> | undefined {
+  reclaim(slot: RunnerSlot, next: () => HeldJob | undefined): Promise<unknown> | undefined {
+    const others = [...this.aheads].flatMap(([other, ahead]) => (other === slot ? [] : [ahead]));
+    // Before each run; most workers have one runner.
+    const first = others.length === 0 ? undefined : next();
+    if (first === undefined) return undefined;
     const accepts = this.parts.accepts(slot);
-    const goesFirst = (unit: HeldJob) => byUrgency(unit, next) < 0 && accepts?.(unit) !== false;
-    const back = [...this.aheads].flatMap(([other, ahead]) =>
-      other === slot ? [] : (ahead.reclaim(goesFirst) ?? []),
-    );
+    const goesFirst = (unit: HeldJob) => byUrgency(unit, first) < 0 && accepts?.(unit) !== false;
+    const back = others.flatMap((ahead) => ahead.reclaim(goesFirst) ?? []);
     return back.length > 0 ? Promise.all(back) : undefined;
   }
 
