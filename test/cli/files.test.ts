@@ -48,6 +48,18 @@ beforeAll(async () => {
   await infer.worker(['--models', models]);
 });
 
+/** A call that writes column `id` of these files with the predictions of digits. */
+const scoring = (output: string, ...files: string[]): string[] => [
+  'score',
+  ...files,
+  '-m',
+  'digits',
+  '-o',
+  output,
+  '--keep',
+  'id',
+];
+
 describe('infer submit of a folder of images', () => {
   it('processes the good ones, fails the bad ones alone, and says how many rows each file had', async () => {
     const done = await infer.run(['submit', at('images'), '--model', 'colors', '--wait', '60s', '--json']);
@@ -128,17 +140,7 @@ describe('infer score of several files', () => {
 
   it('does not resume a run of other files, and refuses a column of its own name', async () => {
     const output = at('resumed.csv');
-    const args = [
-      'score',
-      at('tables/1.csv'),
-      at('tables/2.csv'),
-      '-m',
-      'digits',
-      '-o',
-      output,
-      '--keep',
-      'id',
-    ];
+    const args = scoring(output, at('tables/1.csv'), at('tables/2.csv'));
     const cut = await infer.run([...args, '-Q', 'unserved', '--wait', '100ms']);
     expect(cut.exitCode).toBe(75);
     const renamed = at('tables/3.csv');
@@ -174,7 +176,7 @@ describe('infer score of several files', () => {
     const state = { version: 1, group: 'g-of-before', input: 'x', model: 'digits', modelDigest: 'y' };
     infer.file('own/scored.csv.resume', JSON.stringify(state));
     infer.file('own/scored.csv.part-0b0c3d5e-8a0f-4f0e-9a51-1f6c2d7e8a90', 'half');
-    const run = await infer.run(['score', folder, '-m', 'digits', '-o', output, '--keep', 'id']);
+    const run = await infer.run(scoring(output, folder));
     expect([run.exitCode, run.stderr]).toEqual([
       0,
       expect.stringContaining('group g-of-before, is left alone'),
@@ -190,18 +192,7 @@ describe('infer score of several files', () => {
 
   it('writes columns of the k highest scores', async () => {
     const output = at('top.ndjson');
-    await infer.run([
-      'score',
-      at('tables/1.csv'),
-      '-m',
-      'digits',
-      '-o',
-      output,
-      '--keep',
-      'id',
-      '--top-k',
-      '2',
-    ]);
+    await infer.run([...scoring(output, at('tables/1.csv')), '--top-k', '2']);
     const [first] = lines(output).map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(first?.['prediction.top_class']).toEqual([row(0).label, expect.any(Number)]);
     expect(first?.['prediction.top_confidence']).toHaveLength(2);
@@ -209,8 +200,7 @@ describe('infer score of several files', () => {
 
   it('packs an output whose name ends in .gz', async () => {
     const [plain, packed] = [at('plain.csv'), at('packed.csv.gz')];
-    for (const output of [plain, packed])
-      await infer.ask(['score', at('tables'), '-m', 'digits', '-o', output, '--keep', 'id']);
+    for (const output of [plain, packed]) await infer.ask(scoring(output, at('tables')));
     expect(gunzipSync(readFileSync(packed)).toString()).toBe(readFileSync(plain, 'utf8'));
     await expectFailure(infer, ['score', at('tables'), '-m', 'digits', '-o', at('x.parquet.gz')], {
       exitCode: 2,

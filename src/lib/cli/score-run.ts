@@ -8,7 +8,7 @@ import { quoteWord } from '../core/quote-word.js';
 import type { FoundFiles } from '../input/files/find-files.js';
 import type { ModelSignature } from '../model/signature.js';
 import { gzipSink } from '../output/gzip-sink.js';
-import { isReplaced, isSameFile, openSink } from '../output/open-sink.js';
+import { isOneOf, isReplaced, openSink } from '../output/open-sink.js';
 import { TABLE_FORMATS, type TableFormat } from '../output/table/table.js';
 import { formatOfName, isPackedName } from '../output/table/table-writer.js';
 import { invocation } from './invocation.js';
@@ -52,16 +52,14 @@ export async function scoreOutput(
   const isFile = await isReplaced(target).catch((error: unknown) => {
     throw outputError(path, error);
   });
-  for (const { source } of inputs.files) {
-    if ('fetch' in source) continue;
-    if (!(await isSameFile(target, 'path' in source ? source.path : process.stdin.fd))) continue;
-    throw new InferError(
-      'OUTPUT_IS_INPUT',
-      `${printable(path)} is ${inputs.several ? 'one of the files' : 'the file'} that ${inputs.several ? 'are' : 'is'} read`,
-      {
-        hint: 'name another file; a failed run could otherwise leave neither the rows nor their predictions',
-      },
-    );
+  const read = inputs.files.flatMap(({ source }) =>
+    'fetch' in source ? [] : ['path' in source ? source.path : process.stdin.fd],
+  );
+  if (await isOneOf(target, read)) {
+    const which = inputs.several ? 'one of the files that are read' : 'the file that is read';
+    throw new InferError('OUTPUT_IS_INPUT', `${printable(path)} is ${which}`, {
+      hint: 'name another file; a failed run could otherwise leave neither the rows nor their predictions',
+    });
   }
   const standard: typeof writeText = (stream, data) =>
     // On a terminal, a cell must not move the cursor.

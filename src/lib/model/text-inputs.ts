@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { InferError, messageOf } from '../core/errors.js';
-import { withoutMark } from '../core/text.js';
 import {
   type KnownFile,
   type TextPlan,
@@ -12,6 +11,7 @@ import { TextTokenizer } from '../task/tokenizer.js';
 import type { Origin } from './derived.js';
 import { isVector, isVectors, MASK_NAME } from './embeddings.js';
 import type { Fingerprint } from './fingerprint.js';
+import { objectIn } from './hugging-face.js';
 import type { ModelManifest } from './manifest.js';
 import { manifestError } from './manifest-error.js';
 import type { ModelFiles } from './model-files.js';
@@ -285,8 +285,7 @@ async function jsonOf({ exported }: Known['files'], name: string): Promise<Recor
   const at = exported?.files[name];
   if (at === undefined) return {};
   try {
-    const value = JSON.parse(withoutMark(await readFile(at, 'utf8'))) as unknown;
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+    return objectIn(await readFile(at, 'utf8'), name);
   } catch {
     return {};
   }

@@ -61,18 +61,25 @@ export async function isReplaced(path: string): Promise<boolean> {
 }
 
 /**
- * Whether a target is the regular file that an input is, also by a link, a second name or a descriptor.
- * @param input its path, or its descriptor
+ * Whether a target is a regular file that is one of the inputs, also by a link, a second name or a descriptor.
+ * @param inputs their paths, or descriptors
  */
-export async function isSameFile(path: string, input: string | number): Promise<boolean> {
+export async function isOneOf(path: string, inputs: readonly (string | number)[]): Promise<boolean> {
+  const target = await statsOf(descriptorOf(path) ?? path);
+  if (target?.isFile() !== true) return false;
+  for (const input of inputs) {
+    const source = await statsOf(input);
+    if (source?.dev === target.dev && source.ino === target.ino) return true;
+  }
+  return false;
+}
+
+/** Undefined for what does not exist: that is reported where it is opened. */
+async function statsOf(file: string | number): Promise<Stats | undefined> {
   try {
-    const fd = descriptorOf(path);
-    const target = fd === undefined ? await stat(path) : fstatSync(fd);
-    const source = typeof input === 'number' ? fstatSync(input) : await stat(input);
-    return target.isFile() && target.dev === source.dev && target.ino === source.ino;
+    return typeof file === 'number' ? fstatSync(file) : await stat(file);
   } catch {
-    // What does not exist is reported where it is opened.
-    return false;
+    return undefined;
   }
 }
 

@@ -27,14 +27,8 @@ export class FakeTime implements HostTime {
     };
   }
 
-  sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.after(ms, resolve);
-    });
-  }
-
   turn(): Promise<void> {
-    return this.sleep(0);
+    return sleep(this, 0);
   }
 
   /** Runs all events, also those that they cause. */
@@ -182,7 +176,7 @@ export function simulatedRunner(time: FakeTime, worker: StallingTime, runs: Simu
     const { ms, how } = runs.outcome();
     isBlocked = true;
     const begun = time.now();
-    await time.sleep(ms);
+    await sleep(time, ms);
     isBlocked = false;
     if (isDead) return;
     runs.ends(request, how);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sleep } from '../../../src/lib/core/host-time.js';
 import type { Priority } from '../../../src/lib/core/job.js';
 import type { RunRequest } from '../../../src/lib/model/runner.js';
 import { shapeKey } from '../../../src/lib/model/tensor.js';
@@ -210,7 +211,7 @@ class World {
 
   /** A take: the most urgent job, or all that are more urgent than `floor`. */
   private async take(floor: number | undefined): Promise<void> {
-    await this.time.sleep(this.delayOf(LOOK_MS / 2));
+    await sleep(this.time, this.delayOf(LOOK_MS / 2));
     const inRedis = this.jobs.filter(
       (job) => job.isAway && job.priority > (floor ?? -1) && !this.taken.has(job),
     );

@@ -23,12 +23,13 @@ export class ImageAddresses {
   private readonly isBare: boolean;
 
   constructor(
-    { inputs }: ModelSignature,
+    signature: ModelSignature,
     private readonly fetcher: Fetcher,
     private readonly mostHeld = MOST_HELD,
   ) {
+    const { inputs } = signature;
     this.names = new Set(inputs.flatMap(({ name, role }) => (role === 'image' ? [name] : [])));
-    const bare = bareInput({ inputs } as ModelSignature);
+    const bare = bareInput(signature);
     this.isBare = bare !== undefined && inputs[bare]?.role === 'image';
   }
 

@@ -36,6 +36,7 @@ export async function findFiles(
   if (words.length === 1 && only === '-')
     return { files: [{ source: { stdin }, name: 'standard input' }], several: false };
   const files: NamedSource[] = [];
+  const typed: FileSource[] = [];
   let several = words.length > 1;
   for (const word of words) {
     if (word === '-') {
@@ -52,10 +53,14 @@ export async function findFiles(
     if (isPattern || found?.isDirectory() === true) several = true;
     if (isPattern) files.push(...(await matching(word)));
     else if (found?.isDirectory() === true) files.push(...(await inFolder(word)));
-    else files.push(await oneFile(word));
+    else {
+      typed.push({ path: word });
+      files.push(await oneFile(word));
+    }
   }
   if (!several) return { files, several };
-  for (const { source } of files) await refusePipe(source);
+  // In folders, only regular files are found.
+  for (const source of typed) await refusePipe(source);
   return { files: files.map((file) => ('path' in file.source ? named(file.name) : file)), several };
 }
 
@@ -169,8 +174,8 @@ async function linked(path: string, fit: Fit): Promise<Stats | Dirent | undefine
   });
 }
 
-async function refusePipe(source: InputSource): Promise<void> {
-  if (!('path' in source) || !(await isPipe(source.path))) return;
+async function refusePipe(source: FileSource): Promise<void> {
+  if (!(await isPipe(source.path))) return;
   throw noInput(
     'INPUT_UNREADABLE',
     `${printable(source.path)} is a pipe, which cannot be read together with other files`,

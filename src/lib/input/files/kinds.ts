@@ -87,8 +87,9 @@ async function kindOf(
   return KINDS[opened.format];
 }
 
-/** An error of one of several files, which names it. */
-export function namedError(error: InferError, name: string): InferError {
+/** An error of one of several files, which names it; others than ours are left as they are. */
+export function namedError<E>(error: E, name: string): E | InferError {
+  if (!(error instanceof InferError)) return error;
   const shown = printable(name);
   return error.message.includes(shown) ? error : error.reworded(`${shown}: ${error.message}`);
 }

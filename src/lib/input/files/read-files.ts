@@ -1,4 +1,3 @@
-import { InferError } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import { placeOf, rowNumbers } from '../../core/row-place.js';
 import type { ModelSignature } from '../../model/signature.js';
@@ -63,7 +62,7 @@ async function* imageChunks(
       const bytes = await (await unpacked(reader)).rest(options.maxBytes ?? DEFAULT_MAX_BYTES, 'the image');
       builder.addRow(bytes, at + 1, 'refuse');
     } catch (error) {
-      throw error instanceof InferError ? namedError(error, name) : error;
+      throw namedError(error, name);
     } finally {
       await reader.close();
     }
@@ -91,7 +90,7 @@ async function* rowChunks(
         rows += chunk.rows;
       }
     } catch (error) {
-      throw error instanceof InferError ? namedError(error, name) : error;
+      throw namedError(error, name);
     }
     counted.push({ file: name, rows });
     before += rows;
@@ -120,8 +119,8 @@ async function* joined(
     // What a worker prepares takes more memory than its file, and texts are padded to the longest of their job.
     for (const [index, input] of inputs.entries()) {
       if (input.role === 'image') size += chunk.rows * preparedWeight(input);
-      const bytes = chunk.tensors[index]?.data.byteLength ?? 0;
-      if (input.role === 'text') own += `~${textClass(bytes / chunk.rows)}`;
+      if (input.role === 'text')
+        own += `~${textClass((chunk.tensors[index]?.data.byteLength ?? 0) / chunk.rows)}`;
     }
     const fits = own === key && rows + chunk.rows <= limits.chunkRows && bytes + size <= limits.chunkBytes;
     if (!fits && parts.length > 0) {

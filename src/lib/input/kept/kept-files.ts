@@ -1,4 +1,4 @@
-import { badInput, InferError } from '../../core/errors.js';
+import { badInput } from '../../core/errors.js';
 import { printable } from '../../core/job.js';
 import type { ModelSignature } from '../../model/signature.js';
 import type { NamedSource } from '../files/find-files.js';
@@ -35,7 +35,7 @@ export async function openKeptFiles(
   const all = new Map<string, KeptColumn>();
   const open = (file: NamedSource, known?: readonly KeptColumn[], keep?: readonly string[]) =>
     openKept(file.source, signature, options, { form, keep }, known).catch((error: unknown) => {
-      throw error instanceof InferError ? namedError(error, file.name) : error;
+      throw namedError(error, file.name);
     });
   if (kind !== 'image') {
     for (const file of files) {
