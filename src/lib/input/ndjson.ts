@@ -131,7 +131,7 @@ export async function* readTextLines(
   if (input?.type !== 'string' || input.role === 'json' || input.role === 'image') {
     throw badInput(
       'INPUT_FORMAT',
-      `lines of text are no rows of model ${signature.name}; it takes ${inputNames(signature)}`,
+      `lines of text are not rows of model ${signature.name}; it takes ${inputNames(signature)}`,
       {
         hint: 'give JSON, one row a line (NDJSON)',
       },

@@ -60,7 +60,7 @@ function nameOf(config: Config): string {
 }
 
 function unfit(config: Config, type: string): string | undefined {
-  if (!SAYS.some((name) => config[name] !== undefined)) return 'it says nothing of images';
+  if (!SAYS.some((name) => config[name] !== undefined)) return 'it says nothing about images';
   const step = OTHER_STEPS.find((name) => config[name] === true);
   if (step !== undefined) return `it asks for ${step}`;
   if (/EfficientNet/i.test(type) && config.include_top === true) return 'it normalises twice (include_top)';

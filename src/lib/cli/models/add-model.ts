@@ -162,7 +162,7 @@ async function existing(target: string, name: string): Promise<{ dir?: string; v
     });
   });
   if (!(await stat(dir)).isDirectory()) {
-    throw new InferError('MODEL_EXISTS', `${printable(target)} is there, and is not a directory`, {
+    throw new InferError('MODEL_EXISTS', `${printable(target)} exists and is not a directory`, {
       hint: `--name ${name}-2, or move the file away`,
     });
   }
